@@ -2,5 +2,7 @@
 //!
 //! The rooms, and what each may know, are drawn in `ARCHITECTURE.md`.
 
+pub mod balance;
 pub mod config;
 pub mod observe;
+pub mod upstream;
