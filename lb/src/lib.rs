@@ -2,9 +2,11 @@
 //!
 //! The rooms, and what each may know, are drawn in `ARCHITECTURE.md`.
 
+pub mod balance;
 pub mod build_info;
 pub mod cli;
 pub mod config;
 pub mod healthcheck;
 pub mod observe;
 pub mod process;
+pub mod upstream;
