@@ -37,6 +37,19 @@ impl Tried {
         }
     }
 
+    /// Takes the mark off `slot`.
+    pub fn remove(&mut self, slot: u32) {
+        let (word, bit) = split(slot);
+        match word.checked_sub(1) {
+            None => self.first &= !bit,
+            Some(word) => {
+                if let Some(bits) = self.rest.get_mut(word) {
+                    *bits &= !bit;
+                }
+            }
+        }
+    }
+
     /// How many have been tried.
     pub fn len(&self) -> usize {
         (self.first.count_ones() + self.rest.iter().map(|bits| bits.count_ones()).sum::<u32>()) as usize

@@ -239,12 +239,18 @@ impl std::fmt::Debug for Filters {
     }
 }
 
+/// Says again, at length, what `upstream::probe` says of every server in a line.
+const REPETITIVE: &str = "pingora_load_balancing";
+
 impl Filters {
     fn new(lowest: Severity, rust_log: Option<&str>) -> Self {
-        let filter = |level: Option<LevelFilter>| {
+        let filter = |level: Option<LevelFilter>, silenced: Option<&str>| {
             let mut builder = env_logger::Builder::new();
             if let Some(level) = level {
                 builder.filter_level(level);
+            }
+            if let Some(module) = silenced {
+                builder.filter_module(module, LevelFilter::Off);
             }
             if let Some(directives) = rust_log {
                 builder.parse_filters(directives);
@@ -253,9 +259,9 @@ impl Filters {
         };
         let own = level_filter(lowest);
         Self {
-            own: filter(Some(own)),
-            library: filter(Some(own.min(LevelFilter::Warn))),
-            asked_for: rust_log.map(|_| filter(None)),
+            own: filter(Some(own), None),
+            library: filter(Some(own.min(LevelFilter::Warn)), Some(REPETITIVE)),
+            asked_for: rust_log.map(|_| filter(None, None)),
         }
     }
 

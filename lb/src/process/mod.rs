@@ -12,3 +12,5 @@ pub mod pid_file;
 pub mod signals;
 pub mod system_error;
 pub mod user;
+pub mod launch;
+mod serve;

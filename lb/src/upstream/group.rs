@@ -248,6 +248,15 @@ impl Upstream {
         Err(none.into())
     }
 
+    /// Lets a request that has tried `peer` try it again: the failure was the connection's and not the server's.
+    pub fn forgive(&self, tried: &mut Tried, peer: &Arc<Peer>) {
+        let set = self.set.load();
+        if let Some(index) = set.position(peer) {
+            let slot = set.state.lock().rota.seats()[index].slot;
+            tried.remove(slot);
+        }
+    }
+
     /// Books what became of a try at `peer`. One that is no longer in the set only has its failure counted.
     pub fn settle(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
         let Outcome::Failed(kind) = outcome else { return self.book(peer, outcome, now) };

@@ -277,6 +277,20 @@ impl PeerMetrics {
 }
 
 impl PeerTotals {
+    /// Adds the counts of another peer.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.answers.iter_mut().zip(other.answers) {
+            *mine += theirs;
+        }
+        self.connect_failures += other.connect_failures;
+        self.timeouts += other.timeouts;
+        self.other_failures += other.other_failures;
+        self.ejections += other.ejections;
+        self.picks += other.picks;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+    }
+
     /// All answers, of whatever class.
     pub fn answers_total(&self) -> u64 {
         self.answers.iter().sum()
