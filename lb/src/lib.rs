@@ -3,4 +3,6 @@
 //! The rooms, and what each may know, are drawn in `ARCHITECTURE.md`.
 
 pub mod config;
+pub mod connection;
+pub mod handler;
 pub mod observe;

@@ -1,0 +1,3 @@
+//! What answers a request besides a proxied server.
+
+pub mod page;
