@@ -15,17 +15,17 @@
 //!
 //! Both are described by a [`Rewrite`] for the caller to carry out.
 
-use std::fmt;
 use std::ops::Range;
 
-use http::StatusCode;
+use super::target::{
+    Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, request_line, without_return,
+};
 
-use crate::handler::page;
+pub use super::reason::Reason;
+pub use super::target::Rewrite;
 
 /// Pingora parses at most so many fields (`MAX_HEADERS` in pingora-core).
 pub const MAX_FIELDS: usize = 256;
-/// The `http` crate holds targets and field names of up to this many bytes.
-const MAX_NAME_OR_TARGET_BYTES: usize = u16::MAX as usize - 1;
 
 /// The two versions that are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,21 +71,6 @@ pub struct Shape {
     pub unusual_names: bool,
 }
 
-/// What to change in the header before Pingora parses it. Offsets are into the header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewrite {
-    /// Path and query within the header; an empty path is to become `/`.
-    pub path: Range<usize>,
-    /// The target within the header.
-    pub target: Range<usize>,
-    /// Whether the target is not UTF-8: then every byte above 0x7F is encoded.
-    pub encode_high_bytes: bool,
-    /// The host of an absolute-form target, which is to be the `Host` field.
-    pub authority: Option<Range<usize>>,
-    /// The `Host` line that it replaces, line end included.
-    pub host_line: Option<Range<usize>>,
-}
-
 /// Let in or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -93,129 +78,6 @@ pub enum Verdict {
     Admit(Shape, Option<Box<Rewrite>>),
     /// Out.
     Refuse(Reason),
-}
-
-/// Why a request was refused, or ended before its header was whole. Displayed in NGINX's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The method is not made of upper-case letters, `_` and `-`.
-    InvalidMethod,
-    /// The request line has another shape than `METHOD target HTTP/1.x`.
-    InvalidRequestLine,
-    /// Another version than HTTP/1.0 or HTTP/1.1.
-    InvalidVersion,
-    /// `CONNECT`
-    ConnectMethod,
-    /// `TRACE`
-    TraceMethod,
-    /// The request line exceeds `large_client_header_buffers`.
-    RequestLineTooLong,
-    /// A field exceeds `large_client_header_buffers`.
-    FieldTooLong,
-    /// The header as a whole exceeds `large_client_header_buffers`.
-    HeaderTooLarge,
-    /// More than [`MAX_FIELDS`] fields.
-    TooManyFields,
-    /// Not `name: value`, or bytes that have no place in one.
-    InvalidField,
-    /// HTTP/1.1 without `Host`.
-    MissingHost,
-    /// A `Host` that names no host.
-    InvalidHost,
-    /// More than one `Host`.
-    DuplicateHost,
-    /// The same of an absolute-form target.
-    InvalidHostInTarget,
-    /// Not a number.
-    InvalidLength,
-    /// More than one `Content-Length`, equal or not.
-    DuplicateLength,
-    /// `Content-Length` and `Transfer-Encoding` together.
-    LengthAndEncoding,
-    /// A `Transfer-Encoding` besides `chunked`.
-    UnknownEncoding,
-    /// More than one `Transfer-Encoding`.
-    DuplicateEncoding,
-    /// `Transfer-Encoding` in HTTP/1.0.
-    EncodingInHttp10,
-    /// `client_header_timeout` ran out within the header.
-    TimedOut,
-    /// The client closed or reset the connection within the header.
-    ClosedEarly,
-    /// Pingora refused what hygiene let in. Not expected; says that hygiene has a gap.
-    RefusedByPingora,
-}
-
-impl Reason {
-    /// What the client and the access log get.
-    pub fn status(self) -> StatusCode {
-        match self {
-            Self::InvalidVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            Self::ConnectMethod | Self::TraceMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::RequestLineTooLong => StatusCode::URI_TOO_LONG,
-            Self::UnknownEncoding => StatusCode::NOT_IMPLEMENTED,
-            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::InvalidMethod
-            | Self::InvalidRequestLine
-            | Self::FieldTooLong
-            | Self::HeaderTooLarge
-            | Self::TooManyFields
-            | Self::InvalidField
-            | Self::MissingHost
-            | Self::InvalidHost
-            | Self::DuplicateHost
-            | Self::InvalidHostInTarget
-            | Self::InvalidLength
-            | Self::DuplicateLength
-            | Self::LengthAndEncoding
-            | Self::DuplicateEncoding
-            | Self::EncodingInHttp10
-            | Self::ClosedEarly
-            | Self::RefusedByPingora => StatusCode::BAD_REQUEST,
-        }
-    }
-
-    /// The page the client gets.
-    pub(super) fn page(self, server_tokens: bool) -> bytes::Bytes {
-        match self {
-            Self::FieldTooLong | Self::HeaderTooLarge | Self::TooManyFields => {
-                page::header_too_large_page(server_tokens)
-            }
-            _ => page::standard_page(self.status(), server_tokens),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InvalidMethod => "client sent invalid method",
-            Self::InvalidRequestLine => "client sent invalid request",
-            Self::InvalidVersion => "client sent invalid version",
-            Self::ConnectMethod => "client sent CONNECT method",
-            Self::TraceMethod => "client sent TRACE method",
-            Self::RequestLineTooLong => "client sent too long URI",
-            Self::FieldTooLong => "client sent too long header line",
-            Self::HeaderTooLarge => "client sent too large request",
-            Self::TooManyFields => "client sent too many header lines",
-            Self::InvalidField => "client sent invalid header line",
-            Self::MissingHost => "client sent HTTP/1.1 request without \"Host\" header",
-            Self::InvalidHost => "client sent invalid host header",
-            Self::DuplicateHost => "client sent duplicate host header",
-            Self::InvalidHostInTarget => "client sent invalid host in request line",
-            Self::InvalidLength => "client sent invalid \"Content-Length\" header",
-            Self::DuplicateLength => "client sent duplicate header line: \"Content-Length\"",
-            Self::LengthAndEncoding => {
-                "client sent \"Content-Length\" and \"Transfer-Encoding\" headers at the same time"
-            }
-            Self::UnknownEncoding => "client sent unknown \"Transfer-Encoding\"",
-            Self::DuplicateEncoding => "client sent duplicate header line: \"Transfer-Encoding\"",
-            Self::EncodingInHttp10 => "client sent HTTP/1.0 request with \"Transfer-Encoding\" header",
-            Self::TimedOut => "client timed out",
-            Self::ClosedEarly => "client prematurely closed connection",
-            Self::RefusedByPingora => "client sent a request that the HTTP parser refused",
-        })
-    }
 }
 
 /// Judges a whole header: from the first byte of the request line through the empty line.
@@ -236,22 +98,6 @@ pub fn judge_beginning(beginning: &[u8]) -> Option<Reason> {
             (!method.iter().all(|byte| is_method_byte(*byte))).then_some(Reason::InvalidMethod)
         }
     }
-}
-
-struct RequestLine {
-    version: HttpVersion,
-    method_bytes: usize,
-    target: Range<usize>,
-    path_start: usize,
-    authority: Option<Range<usize>>,
-    encode: Encode,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encode {
-    Nothing,
-    Delimiters,
-    HighBytesToo,
 }
 
 fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
@@ -298,165 +144,6 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         unusual_names: fields.unusual_names,
     };
     Ok((shape, rewrite))
-}
-
-fn without_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-fn is_method_byte(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte == b'_' || byte == b'-'
-}
-
-fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
-    let method_bytes = memchr::memchr(b' ', line).unwrap_or(line.len());
-    if method_bytes == 0 || !line[..method_bytes].iter().all(|byte| is_method_byte(*byte)) {
-        return Err(Reason::InvalidMethod);
-    }
-    let start = method_bytes + 1;
-    // Without a second space it is HTTP/0.9 or nothing.
-    let end = memchr::memrchr(b' ', line).filter(|end| *end > start).ok_or(Reason::InvalidRequestLine)?;
-    let version = version(&line[end + 1..])?;
-    let target = &line[start..end];
-    if target.len() > MAX_NAME_OR_TARGET_BYTES {
-        return Err(Reason::RequestLineTooLong);
-    }
-
-    let classes = target.iter().fold(0, |classes, byte| classes | TARGET_CLASSES[usize::from(*byte)]);
-    if classes & FORBIDDEN != 0 {
-        return Err(Reason::InvalidRequestLine);
-    }
-    let authority = match target {
-        [b'/', ..] => None,
-        _ => Some(authority(target, start)?),
-    };
-    let path_start = authority.as_ref().map_or(start, |authority| authority.end);
-    let encode =
-        if classes & SUSPECT == 0 { Encode::Nothing } else { what_to_encode(&line[path_start..end]) };
-    if encode != Encode::Nothing && encoded_length(&line[path_start..end], encode) > MAX_NAME_OR_TARGET_BYTES
-    {
-        return Err(Reason::RequestLineTooLong);
-    }
-    Ok(RequestLine { version, method_bytes, target: start..end, path_start, authority, encode })
-}
-
-fn version(text: &[u8]) -> Result<HttpVersion, Reason> {
-    match text {
-        b"HTTP/1.1" => return Ok(HttpVersion::Http11),
-        b"HTTP/1.0" => return Ok(HttpVersion::Http10),
-        _ => {}
-    }
-    let number = text.strip_prefix(b"HTTP/").ok_or(Reason::InvalidRequestLine)?;
-    let dot = memchr::memchr(b'.', number).ok_or(Reason::InvalidRequestLine)?;
-    let (major, minor) = (&number[..dot], &number[dot + 1..]);
-    let is_number = |digits: &[u8]| matches!(digits.len(), 1..=3) && digits.iter().all(u8::is_ascii_digit);
-    match major {
-        // As NGINX: HTTP/0.9 has no version to write, and a leading zero is none.
-        [b'1'..=b'9', ..] if is_number(major) && is_number(minor) => Err(Reason::InvalidVersion),
-        _ => Err(Reason::InvalidRequestLine),
-    }
-}
-
-/// The host part of an absolute-form target that begins at `start`, as a range of the request line.
-fn authority(target: &[u8], start: usize) -> Result<Range<usize>, Reason> {
-    let scheme = [b"http://".as_slice(), b"https://"]
-        .iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|found| found.eq_ignore_ascii_case(scheme)))
-        .ok_or(Reason::InvalidRequestLine)?
-        .len();
-    let end = target[scheme..]
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
-        .map_or(target.len(), |end| scheme + end);
-    if !is_valid_host(&target[scheme..end]) {
-        return Err(Reason::InvalidHostInTarget);
-    }
-    Ok(start + scheme..start + end)
-}
-
-/// Space, control characters: no target may hold them.
-const FORBIDDEN: u8 = 1;
-/// May have to be encoded; see [`what_to_encode`].
-const SUSPECT: u8 = 2;
-
-const TARGET_CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            0..=0x20 | 0x7F => FORBIDDEN,
-            b'<' | b'>' | b'`' | b'"' | 0x80.. => SUSPECT,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    classes
-};
-
-fn what_to_encode(path_and_query: &[u8]) -> Encode {
-    if std::str::from_utf8(path_and_query).is_err() {
-        return Encode::HighBytesToo;
-    }
-    let query = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
-    let any = path_and_query.iter().enumerate().any(|(at, byte)| must_be_encoded(*byte, at > query, false));
-    if any { Encode::Delimiters } else { Encode::Nothing }
-}
-
-/// Whether the `http` crate's `PathAndQuery` would refuse `byte`.
-fn must_be_encoded(byte: u8, in_query: bool, encode_high_bytes: bool) -> bool {
-    match byte {
-        b'<' | b'>' => true,
-        b'`' => !in_query,
-        b'"' => in_query,
-        0x80.. => encode_high_bytes,
-        _ => false,
-    }
-}
-
-fn encoded_length(path_and_query: &[u8], encode: Encode) -> usize {
-    let query = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
-    let high = encode == Encode::HighBytesToo;
-    let encoded = |(at, byte): &(usize, &u8)| must_be_encoded(**byte, *at > query, high);
-    path_and_query.len() + 2 * path_and_query.iter().enumerate().filter(encoded).count()
-}
-
-impl Rewrite {
-    /// The header that Pingora gets in place of `head`.
-    pub fn apply(&self, head: &[u8]) -> bytes::BytesMut {
-        let mut rewritten = bytes::BytesMut::with_capacity(head.len() + 64);
-        rewritten.extend_from_slice(&head[..self.target.start]);
-        let path_and_query = &head[self.path.clone()];
-        if path_and_query.first() != Some(&b'/') {
-            rewritten.extend_from_slice(b"/");
-        }
-        let query = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
-        for (at, byte) in path_and_query.iter().enumerate() {
-            if must_be_encoded(*byte, at > query, self.encode_high_bytes) {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-                rewritten.extend_from_slice(&[b'%', digits[0], digits[1]]);
-            } else {
-                rewritten.extend_from_slice(&[*byte]);
-            }
-        }
-        let rest = &head[self.target.end..];
-        let Some(authority) = &self.authority else {
-            rewritten.extend_from_slice(rest);
-            return rewritten;
-        };
-        let line_end = self.target.end + memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-        rewritten.extend_from_slice(&head[self.target.end..line_end]);
-        rewritten.extend_from_slice(b"Host: ");
-        rewritten.extend_from_slice(&head[authority.clone()]);
-        rewritten.extend_from_slice(b"\r\n");
-        let (before, after) = match &self.host_line {
-            Some(line) => (line_end..line.start, line.end..head.len()),
-            None => (line_end..head.len(), head.len()..head.len()),
-        };
-        rewritten.extend_from_slice(&head[before]);
-        rewritten.extend_from_slice(&head[after]);
-        rewritten
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -593,7 +280,7 @@ fn length(value: &[u8]) -> Result<u64, Reason> {
 
 /// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` are how
 /// one parser is made to see another host than the next), and nothing but digits for a port.
-fn is_valid_host(host: &[u8]) -> bool {
+pub(super) fn is_valid_host(host: &[u8]) -> bool {
     let name_end = match host {
         [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
             Some(end)
@@ -615,10 +302,13 @@ fn is_valid_host(host: &[u8]) -> bool {
     };
     let name_without_dot = name.strip_suffix(b".").unwrap_or(name);
     let mut previous = 0;
-    let name_is_valid = name[0..].iter().all(|byte| {
+    let name_is_valid = name.iter().all(|byte| {
         let two_dots = previous == b'.' && *byte == b'.';
         previous = *byte;
         !two_dots && !matches!(byte, 0..=0x20 | 0x7F | b'/' | b'\\' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>')
     });
     port_is_valid && name_is_valid && !name_without_dot.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,9 +18,11 @@ pub mod hygiene;
 mod linger;
 pub mod listeners;
 pub mod plan;
+mod reason;
 mod refuse;
 mod serve;
 mod stream;
+mod target;
 
 use pingora::server::ShutdownWatch;
 
