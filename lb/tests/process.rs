@@ -244,7 +244,7 @@ fn all_threads_become_the_user(directory: &Path) {
     let identity = nobody();
     let (uid, gid) = (identity.uid, identity.gid);
     let line = format!("{uid}{uid}{uid}{uid} {gid}{gid}{gid}{gid}\n");
-    let expected = format!("{line}{line}true false false\n");
+    let expected = format!("{line}{line}true false false\nreopened true false\n");
     assert_eq!(said(&play("all_threads_become_the_user", directory)), expected);
 }
 
@@ -252,6 +252,12 @@ fn role_user(directory: &Path) {
     let secret = directory.join("secret");
     fs::write(&secret, "").unwrap();
     fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    // The directory must be searchable, or its files' owners would not matter.
+    fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let files = LogFiles::default();
+    let given = files.open(&LogDestination::File(directory.join("given.log"))).unwrap();
+    assert!(files.give_to(nobody().uid).is_empty());
+    let kept = files.open(&LogDestination::File(directory.join("kept.log"))).unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let other = thread::spawn(move || held.recv().is_err());
     user::assume(&nobody()).unwrap();
@@ -267,6 +273,7 @@ fn role_user(directory: &Path) {
     let secret_readable = File::open(&secret).is_ok();
     let back_to_root = nix::unistd::setuid(nix::unistd::Uid::from_raw(0)).is_ok();
     println!("{own_files_readable} {secret_readable} {back_to_root}");
+    println!("reopened {} {}", given.open_again().is_ok(), kept.open_again().is_ok());
     drop(release);
     other.join().unwrap();
 }

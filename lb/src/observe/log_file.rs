@@ -2,7 +2,7 @@
 //!
 //! Runs once per request and access log. A line is copied into a buffer in memory under a lock of some tens of
 //! nanoseconds; a thread of the file's own writes what has gathered. The first line after a pause wakes that thread
-//! and is written at once, so `tail -f` is prompt; then it rests for [`GATHER`], so that under load one system call
+//! and is written at once, so `tail -f` is prompt; then it rests for `GATHER`, so that under load one system call
 //! carries hundreds of lines and no request pays for a wake-up. A thread per file, not one for all, because a pipe
 //! whose reader hangs must not hold up the others.
 //!
