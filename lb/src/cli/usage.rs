@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};
-
 use super::{ADMIN_VARIABLE, DEFAULT_CONFIGURATION};
+use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};
 
 /// `-v`: one line, with its newline, as nginx prints it.
 pub fn version_text() -> String {
@@ -33,7 +32,8 @@ Options:
   -t              : test configuration and exit
   -T              : test configuration, dump it and exit
   -q              : suppress non-error messages during configuration testing
-  -s signal       : send signal to the running process: stop, quit, reopen, reload
+  -s signal       : send signal to the running process:
+                    stop, quit, reopen, reload
   -p prefix       : set prefix path (default: the working directory)
   -e filename     : set error log file (default: stderr)
   -c filename     : set configuration file (default: {DEFAULT_CONFIGURATION})
