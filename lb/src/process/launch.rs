@@ -56,7 +56,9 @@ pub(super) fn prepare(
     };
     for name in environment::without_effect(&loaded.config.main.env) {
         loaded.warnings.push(Diagnostic::warn(
-            format!("\"env {name}\" has no effect here: no program is started and nothing reads that variable"),
+            format!(
+                "\"env {name}\" has no effect here: no program is started and nothing reads that variable"
+            ),
             None,
         ));
     }
@@ -94,7 +96,9 @@ pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
     });
     match outcome {
         Ok(prepared) => {
-            say_all(prepared.loaded.warnings.iter().filter(|warning| !quiet || warning.severity > Severity::Warn));
+            say_all(
+                prepared.loaded.warnings.iter().filter(|warning| !quiet || warning.severity > Severity::Warn),
+            );
             if !quiet {
                 say(&format!("lb: the configuration file {file} syntax is ok\n"));
                 say(&format!("lb: configuration file {file} test is successful\n"));
@@ -148,11 +152,15 @@ pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
     }
 }
 
-fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
+fn start(
+    options: Options,
+    logger: &'static ErrorLogger,
+) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let runtime = Runtime::new();
     let source = source(&options);
-    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None).inspect_err(|_| say_what_works(&options))?;
+    let Prepared { loaded, upstreams, identity } =
+        prepare(&source, &runtime, None).inspect_err(|_| say_what_works(&options))?;
     let main = &loaded.config.main;
     let missing = environment::missing(&main.env, |name| std::env::var_os(name));
     if !missing.is_empty() {
@@ -170,7 +178,8 @@ fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert:
     let listeners = Listeners::bind(&wanted(&loaded.config, &options)).map_err(|error| fatal(&error))?;
     if main.daemon {
         let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
-        daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null }).map_err(|error| fatal(&error))?;
+        daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null })
+            .map_err(|error| fatal(&error))?;
     }
     log_files.start_writers().map_err(|error| fatal(&error))?;
     if let Err(error) = limits::apply(main.worker_rlimit_nofile) {
@@ -181,7 +190,17 @@ fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert:
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let door = FrontDoor::new(
-        options, source, logger, log_files, access_logs, runtime, loaded, upstreams, identity, listeners, daemonized,
+        options,
+        source,
+        logger,
+        log_files,
+        access_logs,
+        runtime,
+        loaded,
+        upstreams,
+        identity,
+        listeners,
+        daemonized,
         &server.configuration,
     );
     server.add_service(door);
@@ -223,7 +242,8 @@ impl ShutdownSignalWatch for OwnSignals {
 }
 
 pub(super) fn open_logs(files: &LogFiles, config: &Config) -> Result<AccessLogs, Diagnostic> {
-    AccessLogs::open(files, &config.http.access_log_files).map_err(|error| Diagnostic::emerg(error.to_string(), None))
+    AccessLogs::open(files, &config.http.access_log_files)
+        .map_err(|error| Diagnostic::emerg(error.to_string(), None))
 }
 
 fn print_files(loaded: &Loaded) {

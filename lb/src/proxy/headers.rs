@@ -31,8 +31,14 @@ pub fn prepare_upstream_request(
     set_target(upstream_request, context, location, proxy)?;
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);
-    let values =
-        RequestValues { context, request: received, response: None, body_bytes_sent: 0, body_bytes_read: 0, now: Instant::now() };
+    let values = RequestValues {
+        context,
+        request: received,
+        response: None,
+        body_bytes_sent: 0,
+        body_bytes_read: 0,
+        now: Instant::now(),
+    };
     let mut value = Vec::new();
     for field in &proxy.set_headers {
         value.clear();
@@ -51,7 +57,12 @@ pub fn prepare_upstream_request(
     Ok(())
 }
 
-fn set_target(upstream_request: &mut RequestHeader, context: &Context, location: &Location, proxy: &Proxy) -> Result<()> {
+fn set_target(
+    upstream_request: &mut RequestHeader,
+    context: &Context,
+    location: &Location,
+    proxy: &Proxy,
+) -> Result<()> {
     let Some(target_sent) = context.facts().map(|facts| facts.path_and_query()) else { return Ok(()) };
     match &proxy.uri {
         Some(uri) => {

@@ -112,7 +112,9 @@ fn circumstances(session: &Session, context: &Context) -> String {
         let _ = write!(text, ", server: {server}, request: \"{request}\"");
     }
     if let Some(last) = context.tries.last() {
-        let target = context.facts().map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
+        let target = context
+            .facts()
+            .map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
         let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
     }
     let host = host_text(session.req_header());
@@ -124,19 +126,32 @@ fn circumstances(session: &Session, context: &Context) -> String {
 
 /// A connection that did not come about.
 pub(super) fn connect_failed(session: &Session, context: &Context, error: &Error) {
-    log::error!("connect() failed ({}) while connecting to upstream{}", cause(error), circumstances(session, context));
+    log::error!(
+        "connect() failed ({}) while connecting to upstream{}",
+        cause(error),
+        circumstances(session, context)
+    );
 }
 
 /// A server that failed on an established connection. A stale kept-alive connection is not an error line: see
 /// [`failed_try`].
 pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kind: FailureKind) {
-    if context.tries.last().is_some_and(|last| last.reused) && !context.forgiven && kind == FailureKind::Closed {
+    if context.tries.last().is_some_and(|last| last.reused)
+        && !context.forgiven
+        && kind == FailureKind::Closed
+    {
         return;
     }
     let what = match kind {
-        FailureKind::ReadTimeout => "upstream timed out (110: Connection timed out) while reading response header from upstream",
-        FailureKind::WriteTimeout => "upstream timed out (110: Connection timed out) while sending request to upstream",
-        FailureKind::InvalidAnswer => "upstream sent invalid header while reading response header from upstream",
+        FailureKind::ReadTimeout => {
+            "upstream timed out (110: Connection timed out) while reading response header from upstream"
+        }
+        FailureKind::WriteTimeout => {
+            "upstream timed out (110: Connection timed out) while sending request to upstream"
+        }
+        FailureKind::InvalidAnswer => {
+            "upstream sent invalid header while reading response header from upstream"
+        }
         FailureKind::Closed | FailureKind::Connect | FailureKind::ConnectTimeout => {
             "upstream prematurely closed connection while reading response header from upstream"
         }
@@ -146,7 +161,13 @@ pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kin
 }
 
 /// Why a failed request is not tried again, when that is not plain from the failure itself.
-pub(super) fn failed_try(session: &Session, context: &Context, upstream: &str, kind: FailureKind, verdict: Verdict) {
+pub(super) fn failed_try(
+    session: &Session,
+    context: &Context,
+    upstream: &str,
+    kind: FailureKind,
+    verdict: Verdict,
+) {
     match verdict {
         Verdict::Forgive => log::info!(
             "a kept-alive connection to upstream \"{upstream}\" was closed by the server; trying again{}",
@@ -168,7 +189,10 @@ pub(super) fn failed_try(session: &Session, context: &Context, upstream: &str, k
 
 /// nginx's line for a server that failures took out of use.
 pub(super) fn ejected(session: &Session, context: &Context) {
-    log::warn!("upstream server temporarily disabled while connecting to upstream{}", circumstances(session, context));
+    log::warn!(
+        "upstream server temporarily disabled while connecting to upstream{}",
+        circumstances(session, context)
+    );
 }
 
 /// nginx's line for a body beyond `client_max_body_size`.
