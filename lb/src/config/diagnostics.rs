@@ -89,6 +89,11 @@ impl Report {
         self.add(Diagnostic::warn(message, position.clone()));
     }
 
+    /// Whether the configuration is refused already.
+    pub(super) fn refuses(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Emerg)
+    }
+
     /// All findings, in the order of `files` and of their lines; those without a place last.
     pub(super) fn into_ordered(self, files: &[&std::path::Path]) -> Vec<Diagnostic> {
         let mut findings = self.findings;
