@@ -140,13 +140,11 @@ impl Discovery {
 #[async_trait]
 impl ServiceDiscovery for Discovery {
     async fn discover(&self) -> pingora::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
-        let (names, first) = {
+        let (mut names, first) = {
             let mut state = self.state.lock();
             let first = !std::mem::replace(&mut state.called, true);
             (state.names.clone(), first)
         };
-        let gone = || pingora::Error::explain(pingora::ErrorType::InternalError, "the upstream is gone");
-        let mut names = names;
         if first {
             for name in &mut names {
                 // An error means that nobody will ever tell: what is known is all there is.
@@ -157,14 +155,17 @@ impl ServiceDiscovery for Discovery {
             names.iter_mut().for_each(|name| {
                 name.borrow_and_update();
             });
-            let upstream = self.upstream.upgrade().ok_or_else(gone)?;
+            let Some(upstream) = self.upstream.upgrade() else {
+                // Whoever runs this is about to be stopped too.
+                return std::future::pending().await;
+            };
             if let Some(backends) = self.changed(&upstream) {
                 return Ok((backends, HashMap::new()));
             }
-            drop(upstream);
             if names.is_empty() {
-                return Err(gone());
+                return Ok((backends(&upstream, &upstream.members()), HashMap::new()));
             }
+            drop(upstream);
             let _ = select_all(names.iter_mut().map(|name| Box::pin(name.changed()))).await;
         }
     }

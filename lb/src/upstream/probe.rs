@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error as StdError;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -25,13 +26,14 @@ use log::{info, warn};
 use parking_lot::Mutex;
 use pingora::lb::health_check::{HealthCheck, TcpHealthCheck};
 use pingora::lb::{Backend, HealthRegistry};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Address;
 use super::clock::now;
 use super::group::Upstream;
 use super::health::Probe;
+use super::lease::{Lease, Leases};
 use super::peer::name_of;
 use crate::balance::Now;
 
@@ -143,22 +145,19 @@ impl AddressHealth {
     }
 }
 
+impl fmt::Display for AddressHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Probes all addresses that running configurations use.
 pub(super) struct Prober {
     registry: Arc<HealthRegistry>,
     addresses: Mutex<HashMap<Address, Weak<AddressHealth>>>,
     wake: Notify,
-    running: Mutex<Running>,
+    leases: Arc<Leases>,
 }
-
-#[derive(Default)]
-struct Running {
-    leases: usize,
-    stop: Option<watch::Sender<bool>>,
-}
-
-/// Keeps the probes going; they end with the last one.
-pub(super) struct ProbeLease(Arc<Prober>);
 
 impl Prober {
     pub(super) fn new() -> Arc<Self> {
@@ -174,7 +173,7 @@ impl Prober {
             registry: Arc::new(registry),
             addresses: Mutex::default(),
             wake: Notify::new(),
-            running: Mutex::default(),
+            leases: Arc::default(),
         })
     }
 
@@ -200,25 +199,15 @@ impl Prober {
         self.wake.notify_one();
     }
 
-    /// Probes from now on, on the current tokio runtime.
-    pub(super) fn start(self: &Arc<Self>) -> ProbeLease {
-        let mut running = self.running.lock();
-        running.leases += 1;
-        if running.stop.is_none() {
-            let (stop, stopped) = watch::channel(false);
-            running.stop = Some(stop);
-            tokio::spawn(Arc::clone(self).run(stopped));
-        }
-        ProbeLease(Arc::clone(self))
+    /// Probes from now on, on the current tokio runtime, until the last lease is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> Lease {
+        self.leases.take(|| Arc::clone(self).run())
     }
 
-    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+    async fn run(self: Arc<Self>) {
         loop {
             let began = Instant::now();
-            tokio::select! {
-                () = self.registry.run_health_check(true) => {}
-                _ = stopped.wait_for(|stop| *stop) => return,
-            }
+            self.registry.run_health_check(true).await;
             let asked_for = async {
                 tokio::time::sleep_until(began + MIN_GAP).await;
                 self.wake.notified().await;
@@ -226,19 +215,6 @@ impl Prober {
             tokio::select! {
                 () = tokio::time::sleep_until(began + PERIOD) => {}
                 () = asked_for => {}
-                _ = stopped.wait_for(|stop| *stop) => return,
-            }
-        }
-    }
-}
-
-impl Drop for ProbeLease {
-    fn drop(&mut self) {
-        let mut running = self.0.running.lock();
-        running.leases -= 1;
-        if running.leases == 0 {
-            if let Some(stop) = running.stop.take() {
-                stop.send_replace(true);
             }
         }
     }
