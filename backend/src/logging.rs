@@ -24,7 +24,7 @@ const DEFAULT_FILTER: &str = "warn,backend=info,actix_http=off";
 const WAITING_LINES: usize = 1024;
 
 /// How long the end of the program waits for standard output to take the last lines.
-const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The writing thread, as seen by the one who ends the program.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The rate as Server-Sent Events.
 //!
 //! One task computes a reading a second, serialises it once, and puts it where every listener finds it. There is one
-//! such place, not a queue: a listener that reads too slowly misses readings, and costs no memory. The streams end when
-//! the [`Publisher`] is dropped, which is how a graceful stop ends them.
+//! such place, not a queue: a listener that reads too slowly misses readings, and costs no memory beyond its
+//! connection's write buffer. The streams end when the [`Publisher`] is dropped, which is how a graceful stop ends them.
 
 use std::{
     convert::Infallible,

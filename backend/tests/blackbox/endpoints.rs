@@ -46,6 +46,8 @@ fn every_answer_carries_the_name() {
         ("GET", "/bytes/ten", 400),
         ("GET", "/bytes/-1", 400),
         ("GET", "/bytes/1073741825", 400),
+        ("GET", "/bytes/%ff", 400),
+        ("GET", "/bytes/", 404),
         ("GET", "/bytes", 404),
         ("GET", "/health", 200),
         ("HEAD", "/health", 200),

@@ -64,6 +64,21 @@ fn hang_answers_nothing_and_holds_nobody_else_up() {
 }
 
 #[test]
+fn a_client_that_gives_up_is_noticed() {
+    let server = Server::start(&["--faults"]);
+    fetch(server.address, "/");
+    let before = server.open_files();
+    let hanging = ["/?hang", "/?delay=10m", "/rps"].map(|path| {
+        let mut connection = Connection::open(server.address);
+        connection.send("GET", path, b"");
+        connection
+    });
+    server.poll_until(|server| server.open_files() >= before + hanging.len());
+    drop(hanging);
+    server.poll_until(|server| server.open_files() <= before);
+}
+
+#[test]
 fn a_server_can_be_made_bad_and_good_again() {
     let server = Server::start(&["--faults", "--workers", "2"]);
     let set = |faults: &str| request(server.address, "PUT", "/faults", faults.as_bytes());
@@ -85,9 +100,17 @@ fn a_server_can_be_made_bad_and_good_again() {
     connection.send("GET", "/bytes/10", b"");
     assert_eq!(connection.read_to_close(), b"");
 
-    for wrong in ["", "{", r#"{"delay":1}"#, r#"{"error_share":2}"#, r#"{"hang":"yes"}"#] {
+    let too_long = " ".repeat(1_000_000);
+    for (wrong, status) in [
+        ("", 400),
+        ("{", 400),
+        (r#"{"delay":1}"#, 400),
+        (r#"{"error_share":2}"#, 400),
+        (r#"{"hang":"yes"}"#, 400),
+        (&too_long, 413),
+    ] {
         let answer = set(wrong);
-        assert_eq!(answer.status, 400, "{wrong}");
+        assert_eq!(answer.status, status, "{wrong}");
         assert_eq!(answer.json()["status"], "error", "{wrong}");
     }
     assert_eq!(fetch(server.address, "/faults").json()["close"], true, "what is refused changes nothing");

@@ -79,6 +79,19 @@ impl Server {
         fetch(self.address, "/").json()["total_requests"].as_u64().unwrap() - self.asked.get()
     }
 
+    /// How many files and sockets it holds open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
+    }
+
+    pub(crate) fn poll_until(&self, condition: impl Fn(&Self) -> bool) {
+        let begin = Instant::now();
+        while !condition(self) {
+            assert!(begin.elapsed() < PATIENCE, "it does not come to that");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.process.id().try_into().unwrap()), signal).unwrap();
     }
