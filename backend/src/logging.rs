@@ -127,11 +127,17 @@ mod tests {
     #[test]
     fn lines_that_nobody_takes_are_dropped_instead_of_waited_for() {
         let (sender, receiver) = sync_channel(2);
-        let mut queue = Queue(sender);
-        for line in ["one\n", "two\n", "three\n"] {
-            queue.write_all(line.as_bytes()).unwrap();
+        let writer = std::thread::spawn(|| {
+            let mut queue = Queue(sender);
+            for line in ["one\n", "two\n", "three\n"] {
+                queue.write_all(line.as_bytes()).unwrap();
+            }
+        });
+        let begin = std::time::Instant::now();
+        while !writer.is_finished() {
+            assert!(begin.elapsed() < Duration::from_secs(10), "a line is waited for");
+            std::thread::yield_now();
         }
-        drop(queue);
         let mut out = Vec::new();
         write_all(receiver, &mut out);
         assert_eq!(out, b"one\ntwo\n");
