@@ -57,7 +57,10 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
         let (status, result) = run_json(&server, &format!("-n {number} -c {concurrent} --threads {threads}"));
         assert_eq!(status, 0, "{result:#}");
         assert_eq!(server.requests(), number, "{result:#}");
-        assert_eq!(server.connections(), u64::min(number, concurrent), "{result:#}");
+        // Fewer when some were so quick that nothing was left for the others.
+        assert!((1..=u64::min(number, concurrent)).contains(&server.connections()), "{result:#}");
+        let connections = json!({ "asked": concurrent, "opened": server.connections() });
+        assert_eq!(result["connections"], connections);
         assert_eq!(
             result["requests"],
             json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "resent": 0 })
