@@ -191,9 +191,11 @@ fn an_answer_that_comes_before_the_body_is_read_counts() {
         // Not one byte of the body is read while the client is there.
         thread::sleep(Duration::from_millis(500));
     });
-    let (status, result) = run_json(&server, "-n 1 --body 64m");
+    let (status, result) = run_json(&server, "-n 2 --body 64m");
     assert_eq!(status, 1);
-    assert_eq!(result["statuses"], json!({ "413": 1 }), "{result:#}");
+    assert_eq!(result["statuses"], json!({ "413": 2 }), "{result:#}");
+    // What is left of a body must not pass for the next request.
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]
