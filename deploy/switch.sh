@@ -49,4 +49,4 @@ compose rm --stop --force "${others[@]}" >/dev/null
 # Written in place: a tool that watches the file keeps watching it.
 changed=$(sed "s/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=$1/" "$environment")
 printf '%s\n' "$changed" >"$environment"
-printf 'switched to %s: %s\n' "$1" "$(compose port "$front" 80 | sed 's/^0.0.0.0/http:\/\/localhost/')"
+printf 'switched to %s: %s\n' "$1" "$(compose port "$front" 80 | sed -E 's|^0\.0\.0\.0|http://localhost|; s|:80$|/|')"
