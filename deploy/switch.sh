@@ -42,7 +42,7 @@ mapfile -t old < <(running_of lb nginx nginx-original | grep --invert-match --li
 if ! compose up --detach --wait --no-deps "$front"; then
     compose logs --no-log-prefix --tail 20 "$front" >&2 || true
     compose rm --stop --force "$front" >/dev/null
-    [[ ${#old[@]} -eq 0 ]] || compose start "${old[@]}"
+    [[ ${#old[@]} -eq 0 ]] || compose up --detach --wait --no-deps --no-recreate "${old[@]}"
     fail "$front did not get healthy${old[*]:+; ${old[*]} runs again}"
 fi
 compose rm --stop --force "${others[@]}" >/dev/null
