@@ -6,7 +6,7 @@ import time
 
 from upstream import shown
 
-ANSWERS_WITHIN_S = 8
+ANSWERS_WITHIN_S = 5
 # An answer that says "close" is followed by a close soon; one that does not is given this long to close anyhow.
 CLOSES_WITHIN_S = 3
 STAYS_OPEN_S = 0.2

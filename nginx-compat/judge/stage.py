@@ -1,6 +1,7 @@
 """One case under one proxy: its configuration written, its upstream servers up, the proxy started, the script
 played, everything ended; what remains is a transcript, free of ports and paths, that can be compared."""
 
+import hashlib
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from upstream import Upstream
 
 STARTS_WITHIN_S = 15
 ENDS_WITHIN_S = 3
+# Longer lines (a request line at the limit) are told by their beginning, length and digest.
+LONGEST_LINE = 500
 
 MAIN = """worker_processes 1;
 daemon off;
@@ -23,14 +26,14 @@ error_log %DIR%/error.log info;
 events {}
 http {
 %TEMPORARY%
-access_log off;
+%QUIET%
 %HTTP%
 }
 """
 
-# Directories that NGINX wants writable, and lb has no use for.
-TEMPORARY = "".join(
-    f"{kind}_temp_path %DIR%/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+# Directories that NGINX wants writable, and lb has no use for; on one line, so that both count the same lines.
+TEMPORARY = " ".join(
+    f"{kind}_temp_path %DIR%/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 
 
 class Ports:
@@ -66,6 +69,8 @@ class Stage:
         self._records = []
         self._lock = threading.Lock()
         self._connections = []
+        self._forgotten = None
+        self._blurs = []
         directory.mkdir(parents=True)
         os.chmod(directory, 0o755)
         self.a, self.b, self.c, self.d = (
@@ -133,6 +138,14 @@ class Stage:
         self._directory_file("nginx.conf", self._render(MAIN, http))
         self._process.send_signal(signal.SIGHUP)
 
+    def forget(self, target):
+        """Leaves requests for this target out of what the upstream servers saw, and of the log."""
+        self._forgotten = target
+
+    def blur(self, pattern, instead):
+        """Replaces what may differ between two runs (moments, durations) in the log."""
+        self._blurs.append((pattern, instead))
+
     def wait(self, seconds):
         time.sleep(seconds)
 
@@ -161,9 +174,13 @@ class Stage:
         finally:
             self._end()
         for server, request in self._records:
-            self._lines += request.transcript(server)
+            if request.target != self._forgotten:
+                self._lines += request.transcript(server)
         for log in sorted(self.directory.glob("*.access")):
-            self._lines += [f"{log.stem}.access: {line}" for line in log.read_text("latin-1").splitlines()]
+            for line in log.read_text("latin-1").splitlines():
+                for pattern, instead in self._blurs:
+                    line = re.sub(pattern, instead, line)
+                self._lines.append(f"{log.stem}.access: {line}")
 
     def _started(self):
         # The pid file stands once the listening sockets do, in both.
@@ -198,6 +215,7 @@ class Stage:
         """What -t says: the first complaint of each, and the exit code."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=STARTS_WITHIN_S, check=False)
         output = done.stdout + done.stderr
+        output = re.sub(r"(\[\w+\] )\d+#\d+: ", r"\1", output)
         complaint = re.search(r"\[(emerg|warn)\] .*", output)
         last = output.strip().splitlines()[-1:] or ["(silent)"]
         self.note(f"exit {done.returncode}", complaint[0] if complaint else "no complaint",
@@ -209,7 +227,8 @@ class Stage:
         return path
 
     def _render(self, text, http=None):
-        text = text.replace("%HTTP%", http or self._case.http)
+        http = http or self._case.http
+        text = text.replace("%QUIET%", "" if "access_log" in http else "access_log off;").replace("%HTTP%", http)
         text = text.replace("%TEMPORARY%", TEMPORARY if self._is_nginx else "")
         for mark, port in self._ports.items():
             text = text.replace(f"%{mark}%", str(port) if mark.startswith("PORT") else f"127.0.0.1:{port}")
@@ -219,4 +238,8 @@ class Stage:
     def _neutral(self, line):
         for mark, port in self._ports.items():
             line = re.sub(rf"\b{port}\b", mark, line)
-        return line.replace(str(self.directory), "%DIR%")
+        line = line.replace(str(self.directory), "%DIR%")
+        if len(line) > LONGEST_LINE:
+            digest = hashlib.sha1(line.encode()).hexdigest()[:12]
+            line = f"{line[:60]}… ({len(line)} characters, sha1 {digest})"
+        return line
