@@ -1,2 +1,63 @@
-//! lb
-fn main() {}
+//! `lb`: a load balancer that reads nginx.conf.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lb::cli::{self, Command, Invocation, Show};
+use lb::process::{launch, signals};
+use lb::{healthcheck, observe};
+
+/// What many small allocations per request cost decides; measured against the system's allocator in
+/// `docs/decisions/004-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os().skip(1), &cli::Surroundings::of_process()) {
+        Ok(invocation) => invocation,
+        Err(error) => return fail(&error),
+    };
+    let Invocation { show, command, options } = invocation;
+    match show {
+        Some(Show::Version) => say(&cli::version_text()),
+        Some(Show::Build) => say(&cli::build_text()),
+        Some(Show::Help) => say(&cli::help_text()),
+        None => {}
+    }
+    match command {
+        Command::ShowOnly => ExitCode::from(cli::EXIT_SUCCESS),
+        Command::Healthcheck { url } => check_health(&healthcheck::url(url.as_deref(), options.admin)),
+        Command::Signal(request) => launch::signal(&options, request),
+        Command::Test { dump, quiet } => launch::test(&options, dump, quiet),
+        Command::Run => {
+            if let Err(error) = signals::hold() {
+                return fail(&error);
+            }
+            match observe::error_log::install(std::env::var("RUST_LOG").ok()) {
+                Ok(logger) => launch::run(options, logger),
+                Err(error) => fail(&error),
+            }
+        }
+    }
+}
+
+/// How long a health check waits for its answer.
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn check_health(url: &str) -> ExitCode {
+    match healthcheck::ask(url, HEALTHCHECK_TIMEOUT) {
+        Ok(_) => ExitCode::from(cli::EXIT_SUCCESS),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    say(&format!("lb: {error}\n"));
+    ExitCode::from(cli::EXIT_FAILURE)
+}
+
+/// A terminal that is gone is no reason to fail.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,2 +1,61 @@
-//! loadgen
-fn main() {}
+//! The program: read the command line, make a plan, reach the target, run, report, and say by the exit
+//! status how it went.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+use std::process::exit;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::Context;
+use loadgen::cli::Arguments;
+use loadgen::plan::{self, Output, Plan};
+use loadgen::reach::{self, Reached};
+use loadgen::report::{json, text};
+use loadgen::{exit_codes, run};
+use structopt::StructOpt;
+
+fn main() {
+    // Answers --help and --version itself, with status 0.
+    let arguments = Arguments::from_iter_safe(std::env::args_os()).unwrap_or_else(|error| {
+        if error.use_stderr() { fail(error, exit_codes::USAGE) } else { error.exit() }
+    });
+    let cores = available_parallelism().map_or(1, usize::from);
+    let plan = plan::check(arguments, cores, |path| std::fs::read(path))
+        .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));
+
+    let status = execute(plan).unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED));
+    exit(status);
+}
+
+/// Answers with the exit status.
+fn execute(plan: Plan) -> anyhow::Result<i32> {
+    let plan = Arc::new(plan);
+    let mut out = BufWriter::new(io::stdout().lock());
+    if plan.output != Output::Json {
+        text::header(&mut out, &plan).and_then(|()| out.flush()).context("failed to write to stdout")?;
+    }
+    let reached: Reached = match reach::reach(&plan.target, plan.timeout) {
+        Ok(reached) => reached,
+        Err(error) => fail(format!("error: {error}"), exit_codes::UNREACHABLE),
+    };
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let summary = runtime.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
+    match plan.output {
+        Output::Json => json::summary(&mut out, &summary),
+        Output::Text | Output::TextWithRequests => text::summary(&mut out, &summary),
+    }
+    .and_then(|()| out.flush())
+    .context("failed to write to stdout")?;
+    Ok(summary.exit_code())
+}
+
+fn fail(message: impl Display, status: i32) -> ! {
+    // Nothing is left to tell it to when stderr is gone.
+    let _ = writeln!(io::stderr(), "{message}");
+    exit(status);
+}

@@ -1,4 +1,8 @@
 //! What is wrong with a configuration, in nginx's words: `[emerg] unknown directive "x" in FILE:LINE`.
+//!
+//! nginx stops at the first mistake; a [`Report`] takes them all. The words that nginx has for a mistake are kept
+//! as they are, so that whoever searches for them finds what is written about nginx; what we can say beyond them
+//! stands behind the position, in parentheses.
 
 use std::fmt;
 
@@ -7,32 +11,134 @@ use super::model::{Position, Severity};
 /// One finding about a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// `Emerg` refuses the configuration; `Warn` is said and changes nothing.
+    /// `Emerg` refuses the configuration; `Warn` is said and changes nothing; `Notice` explains another finding.
     pub severity: Severity,
     /// What is wrong, without the position.
     pub message: String,
     /// Where, when a place in a file is to blame.
     pub position: Option<Position>,
+    /// What would help: the value at fault, what would be accepted, a likely spelling.
+    pub hint: Option<String>,
 }
 
 impl Diagnostic {
     /// A finding that refuses the configuration.
     pub fn emerg(message: impl Into<String>, position: impl Into<Option<Position>>) -> Self {
-        Self { severity: Severity::Emerg, message: message.into(), position: position.into() }
+        Self::new(Severity::Emerg, message.into(), position.into())
     }
 
     /// A finding that the user should hear of.
     pub fn warn(message: impl Into<String>, position: impl Into<Option<Position>>) -> Self {
-        Self { severity: Severity::Warn, message: message.into(), position: position.into() }
+        Self::new(Severity::Warn, message.into(), position.into())
+    }
+
+    /// An explanation that goes with another finding.
+    pub fn notice(message: impl Into<String>, position: impl Into<Option<Position>>) -> Self {
+        Self::new(Severity::Notice, message.into(), position.into())
+    }
+
+    /// The same, with what would help.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn new(severity: Severity, message: String, position: Option<Position>) -> Self {
+        Self { severity, message, position, hint: None }
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}] {}", self.severity.name(), self.message)?;
-        match &self.position {
-            Some(position) => write!(f, " in {position}"),
+        if let Some(position) = &self.position {
+            write!(f, " in {position}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),
         }
+    }
+}
+
+/// Everything found so far.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    findings: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    pub(super) fn emerg(&mut self, message: impl Into<String>, position: &Position) {
+        self.add(Diagnostic::emerg(message, position.clone()));
+    }
+
+    pub(super) fn emerg_hint(
+        &mut self,
+        message: impl Into<String>,
+        position: &Position,
+        hint: impl Into<String>,
+    ) {
+        self.add(Diagnostic::emerg(message, position.clone()).with_hint(hint));
+    }
+
+    pub(super) fn warn(&mut self, message: impl Into<String>, position: &Position) {
+        self.add(Diagnostic::warn(message, position.clone()));
+    }
+
+    /// All findings, in the order of `files` and of their lines; those without a place last.
+    pub(super) fn into_ordered(self, files: &[&std::path::Path]) -> Vec<Diagnostic> {
+        let mut findings = self.findings;
+        let place = |finding: &Diagnostic| match &finding.position {
+            Some(position) => {
+                let named = std::path::Path::new(&*position.file);
+                // The command line (-g) is in no file, and is read before all of them.
+                let file = files.iter().position(|file| *file == named).map_or(0, |index| index + 1);
+                (file, position.line)
+            }
+            None => (usize::MAX, 0),
+        };
+        findings.sort_by_key(place);
+        let mut seen = std::collections::HashSet::new();
+        findings.retain(|finding| seen.insert(finding.to_string()));
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(file: &str, line: u32) -> Position {
+        Position { file: file.into(), line }
+    }
+
+    #[test]
+    fn prints_as_nginx_does_with_the_hint_behind() {
+        let finding = Diagnostic::emerg("unknown directive \"proxy_pas\"", at("a.conf", 3));
+        assert_eq!(finding.to_string(), "[emerg] unknown directive \"proxy_pas\" in a.conf:3");
+        assert_eq!(
+            finding.with_hint("did you mean \"proxy_pass\"?").to_string(),
+            "[emerg] unknown directive \"proxy_pas\" in a.conf:3 (did you mean \"proxy_pass\"?)"
+        );
+        assert_eq!(Diagnostic::warn("x", at("command line", 0)).to_string(), "[warn] x in command line");
+        assert_eq!(Diagnostic::notice("x", None).to_string(), "[notice] x");
+    }
+
+    #[test]
+    fn orders_by_file_and_line_and_says_nothing_twice() {
+        let mut report = Report::default();
+        report.emerg("c", &at("b.conf", 1));
+        report.emerg("b", &at("a.conf", 9));
+        report.add(Diagnostic::emerg("d", None));
+        report.warn("a", &at("a.conf", 2));
+        report.emerg("b", &at("a.conf", 9));
+        report.emerg("0", &at("command line", 0));
+        let ordered = report.into_ordered(&["a.conf".as_ref(), "b.conf".as_ref()]);
+        let messages: Vec<&str> = ordered.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, ["0", "a", "b", "c", "d"]);
     }
 }

@@ -19,13 +19,16 @@ use super::template::Template;
 pub struct Position {
     /// The file as the user would name it (the path given with `-c`, or the included file's).
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, from 1; 0 for what has no lines (the directives of `-g`).
     pub line: u32,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

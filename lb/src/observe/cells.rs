@@ -132,6 +132,14 @@ pub struct HistogramTotals {
 }
 
 impl HistogramTotals {
+    /// Adds what another histogram holds.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
+            *mine += theirs;
+        }
+        self.sum_us += other.sum_us;
+    }
+
     /// How many durations were observed.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()

@@ -2,4 +2,21 @@
 //!
 //! A request is recorded once, at its end.
 
+pub mod access_log;
 pub mod cells;
+pub mod clock;
+pub mod error_log;
+pub mod exposition;
+pub mod log_file;
+pub mod process_metrics;
+pub mod totals;
+
+use std::sync::LazyLock;
+
+/// The machine's name (`$hostname`), as it was when first asked for.
+pub fn hostname() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
+    });
+    &NAME
+}

@@ -1,0 +1,103 @@
+# `make` alone says what there is. CI runs `make test check e2e bench`; each can run anywhere.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Steps of one target may run side by side, targets that build may not: cargo would only wait for itself.
+.NOTPARALLEL:
+
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+
+# How cargo-deny is installed: without optimisation, which takes a third of the time and costs a second at run time.
+CARGO_DENY := env -u CARGO_TARGET_DIR cargo install cargo-deny --locked --debug
+
+.PHONY: help
+help: ## Say what there is
+	@printf 'Cirque: a load balancer that reads nginx.conf\n\n'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  docker compose up -d  the same in containers, on http://localhost/\n'
+
+# -- run it -----------------------------------------------------------------------------------------------------------
+
+.PHONY: demo demo-stop switch down
+demo: release ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
+	@exec deploy/demo.sh start
+
+demo-stop: ## End a demo that runs in the background
+	@deploy/demo.sh stop
+
+switch: docker-tools ## Put another balancer in front: TO=pingora, TO=nginx or TO=original
+	@deploy/switch.sh "$(TO)"
+
+down: ## Stop and remove every container of the stack, whatever profile it belongs to
+	@COMPOSE_PROFILES='*' docker compose down
+
+# -- build and prove --------------------------------------------------------------------------------------------------
+
+.PHONY: release test check e2e bench
+release: build-tools ## Compile the programs as they are shipped
+	@cargo build --release --locked --workspace --bins
+
+test: build-tools ## Run the tests of the workspace
+	@cargo test --locked --workspace
+
+check: check-format check-lints test check-docs check-dependencies check-examples check-compose ## Everything but containers and measurements
+	@echo 'check: all is well'
+
+e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
+	@deploy/stand-in-images.sh
+	@deploy/e2e/run
+
+bench: bench-tools release ## Measure lb against nginx: CPU per request, memory per idle connection
+	@bench/run
+
+# -- the parts of check -----------------------------------------------------------------------------------------------
+
+.PHONY: check-format check-lints check-docs check-dependencies check-examples check-compose
+check-format: check-tools
+	@cargo fmt --all --check
+
+check-lints: check-tools
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+check-docs: build-tools
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
+
+check-dependencies: build-tools
+	@cargo deny --version >/dev/null 2>&1 || { echo 'installing cargo-deny (a minute or two)'; $(CARGO_DENY) --quiet; }
+	@deploy/check-dependencies.sh
+
+# Every configuration that we ship or show must be one that lb takes. The one for the original names servers that only
+# its own network knows; the container tests load it there.
+check-examples: build-tools
+	@cargo build --quiet --locked --package lb
+	@deploy/check-examples.sh $(CARGO_TARGET_DIR)/debug/lb
+
+check-compose: docker-tools
+	@for profile in pingora nginx original loadgen '*'; do \
+	    docker compose --profile "$$profile" config --quiet; \
+	done
+
+# -- tools ------------------------------------------------------------------------------------------------------------
+
+.PHONY: install-tools build-tools check-tools e2e-tools bench-tools docker-tools
+install-tools: ## Install what the targets need, or say what to install
+	@deploy/require.sh build check e2e bench
+	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
+	@deploy/install-docker-tools.sh
+
+build-tools:
+	@deploy/require.sh build
+
+check-tools:
+	@deploy/require.sh build check
+
+e2e-tools:
+	@deploy/require.sh e2e
+
+bench-tools:
+	@deploy/require.sh build bench
+
+docker-tools:
+	@deploy/install-docker-tools.sh

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Runs in the build stage of deploy/Dockerfile: compiles the programs and lays out one root directory for each, as
+# /out/PROGRAM, with everything that a from-scratch image needs.
+set -eu
+
+programs="backend loadgen lb"
+
+# The target directory is a cache that outlives the sources. cargo compares modification times, and a file that was
+# restored from an archive may be older than what was built from its successor: whatever changed counts as new.
+sum_of() { find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum; }
+for crate in $programs; do
+    if [ "$(cat "target/$crate.sum" 2>/dev/null)" != "$(sum_of "$crate")" ]; then
+        find "$crate" -type f -exec touch {} +
+    fi
+done
+cargo build --release --locked --workspace --bins
+for crate in $programs; do sum_of "$crate" >"target/$crate.sum"; done
+
+for program in $programs; do
+    root=/out/$program
+    mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/etc/cirque" "$root/tmp" "$root/run"
+    cp "target/release/$program" "$root/usr/local/bin/"
+    strip --strip-all "$root/usr/local/bin/$program"
+    # The loader and every library, where the loader looks for them.
+    ldd "target/release/$program" | grep --only-matching '/[^ ]*' | while read -r library; do
+        mkdir -p "$root$(dirname "$library")"
+        cp --dereference "$library" "$root$library"
+    done
+    cp --dereference /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+    printf 'root:x:0:0:root:/:/sbin/nologin\ncirque:x:65532:65532:cirque:/:/sbin/nologin\n' >"$root/etc/passwd"
+    printf 'root:x:0:\ncirque:x:65532:\n' >"$root/etc/group"
+    printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
+    chmod 1777 "$root/tmp" "$root/run"
+done

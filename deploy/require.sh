@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Makes sure that programs are there: deploy/require.sh GROUP…
+#
+#   build  what compiling takes                    check  what `make check` takes besides
+#   e2e    what the container tests take           bench  what the measurements take
+#
+# On a Debian-like machine, as root or with a sudo that asks for nothing, what is missing is installed. Everywhere
+# else this says exactly what to install, and fails.
+set -euo pipefail
+
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# PROGRAM PACKAGE: the package of Debian that has the program.
+needs_of() {
+    case $1 in
+        build) printf '%s\n' "cc gcc" "ld binutils" "cmake cmake" "make make" ;;
+        check) ;;
+        e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
+        bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
+        *) fail "require.sh: no group is called $1: build, check, e2e or bench" ;;
+    esac
+}
+
+# debootstrap and nginx live in sbin, which users may not have in their PATH.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# No Debian package has the versions that the workspace wants.
+command -v cargo >/dev/null && command -v rustc >/dev/null ||
+    fail "there is no cargo: install Rust, see https://rustup.rs"
+if [[ " $* " == *" check "* ]]; then
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+        fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
+fi
+
+programs=() packages=()
+for group in "$@"; do
+    needs=$(needs_of "$group")
+    [[ -n $needs ]] || continue
+    while read -r program package; do
+        command -v "$program" >/dev/null && continue
+        programs+=("$program") packages+=("$package")
+    done <<<"$needs"
+done
+[[ ${#programs[@]} -gt 0 ]] || exit 0
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then as_root=(sudo -n); fi
+if ! command -v apt-get >/dev/null || { [[ $EUID -ne 0 ]] && ! sudo -n true 2>/dev/null; }; then
+    fail "missing: ${programs[*]}
+On Debian and Ubuntu:  sudo apt-get install ${packages[*]}
+Elsewhere, packages of these names or like them."
+fi
+printf 'installing %s (for %s)\n' "${packages[*]}" "${programs[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get -qq update
+# The programs are wanted, not services: an NGINX that starts by itself would take port 80.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+    "${as_root[@]}" chmod 755 $policy
+    trap '"${as_root[@]}" rm -f $policy' EXIT
+fi
+"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null
+if [[ " ${programs[*]} " == *" nginx "* && -d /run/systemd/system ]]; then
+    "${as_root[@]}" systemctl --quiet disable nginx || true
+fi
+for program in "${programs[@]}"; do
+    command -v "$program" >/dev/null || fail "$program is still missing after apt-get install ${packages[*]}"
+done

@@ -1,0 +1,91 @@
+//! Which servers a request has been sent to already.
+
+/// A set of slots (see [`Seat::slot`](super::Seat::slot)). Up to 64 it is one word on the stack of the request;
+/// only larger groups allocate, and only once a request has tried one of their servers beyond the first 64.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tried {
+    first: u64,
+    rest: Vec<u64>,
+}
+
+impl Tried {
+    /// Nothing tried yet.
+    pub const fn new() -> Self {
+        Self { first: 0, rest: Vec::new() }
+    }
+
+    /// Whether `slot` has been tried.
+    pub fn contains(&self, slot: u32) -> bool {
+        let (word, bit) = split(slot);
+        match word.checked_sub(1) {
+            None => self.first & bit != 0,
+            Some(word) => self.rest.get(word).is_some_and(|bits| bits & bit != 0),
+        }
+    }
+
+    /// Marks `slot` as tried.
+    pub fn insert(&mut self, slot: u32) {
+        let (word, bit) = split(slot);
+        match word.checked_sub(1) {
+            None => self.first |= bit,
+            Some(word) => {
+                if self.rest.len() <= word {
+                    self.rest.resize(word + 1, 0);
+                }
+                self.rest[word] |= bit;
+            }
+        }
+    }
+
+    /// Takes the mark off `slot`.
+    pub fn remove(&mut self, slot: u32) {
+        let (word, bit) = split(slot);
+        match word.checked_sub(1) {
+            None => self.first &= !bit,
+            Some(word) => {
+                if let Some(bits) = self.rest.get_mut(word) {
+                    *bits &= !bit;
+                }
+            }
+        }
+    }
+
+    /// How many have been tried.
+    pub fn len(&self) -> usize {
+        (self.first.count_ones() + self.rest.iter().map(|bits| bits.count_ones()).sum::<u32>()) as usize
+    }
+
+    /// Whether this is the first try.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn split(slot: u32) -> (usize, u64) {
+    ((slot / 64) as usize, 1 << (slot % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_what_was_inserted_and_nothing_else() {
+        for slots in [vec![], vec![0], vec![63], vec![64], vec![0, 63, 64, 127, 128, 1000]] {
+            let mut tried = Tried::new();
+            slots.iter().for_each(|slot| tried.insert(*slot));
+            for slot in 0..1100 {
+                assert_eq!(tried.contains(slot), slots.contains(&slot), "{slot} in {slots:?}");
+            }
+            assert_eq!(tried.len(), slots.len());
+            assert_eq!(tried.is_empty(), slots.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_first_64_need_no_memory() {
+        let mut tried = Tried::new();
+        (0..64).for_each(|slot| tried.insert(slot));
+        assert_eq!(tried.rest.capacity(), 0);
+    }
+}

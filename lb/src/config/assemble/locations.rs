@@ -1,0 +1,290 @@
+//! Settings of servers and locations to locations with nothing left to inherit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::{DATE, HOST, SERVER};
+
+use super::AccessLogs;
+use super::upstreams::KEEPALIVE;
+use crate::config::diagnostics::Report;
+use crate::config::directives::names_upstream;
+use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
+use crate::config::model::{
+    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, ServerAddress, SetHeader, Upstream,
+    UpstreamId, UpstreamServer,
+};
+use crate::config::template::{Named, Template, Variable};
+
+// nginx's defaults, but for `proxy_http_version`, which follows 1.29.7: 1.1.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+const KEEPALIVE_REQUESTS: u64 = 1000;
+const MAX_BODY_BYTES: u64 = 1 << 20;
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_TYPE: &str = "text/plain";
+const PROXY_TIMEOUT: Duration = Duration::from_secs(60);
+const NEXT_UPSTREAM: NextUpstream = NextUpstream { error: true, timeout: true };
+const HTTP_PORT: u16 = 80;
+
+/// What nginx keeps from clients unless told otherwise.
+const HIDDEN: [HeaderName; 8] = [
+    DATE,
+    SERVER,
+    HeaderName::from_static("x-pad"),
+    HeaderName::from_static("x-accel-expires"),
+    HeaderName::from_static("x-accel-redirect"),
+    HeaderName::from_static("x-accel-limit-rate"),
+    HeaderName::from_static("x-accel-buffering"),
+    HeaderName::from_static("x-accel-charset"),
+];
+
+/// Makes locations, and with them the upstreams and log files that they name.
+pub(super) struct Assembler<'a> {
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) logs: AccessLogs<'a>,
+    pub(super) report: &'a mut Report,
+    pub(super) default_types: Arc<HashMap<String, String>>,
+}
+
+impl Assembler<'_> {
+    /// What a server does where no location matches.
+    pub(super) fn fallback(&mut self, settings: &Settings, position: Position) -> Location {
+        self.location(LocationMatch::Prefix(String::new()), settings, Action::NotFound, position)
+    }
+
+    /// The locations of a server, nested ones beside their outer ones.
+    pub(super) fn locations(&mut self, drafts: Vec<LocationDraft>, server: &Settings) -> Vec<Arc<Location>> {
+        let mut flat = Vec::new();
+        self.flatten(drafts, server, &[], &mut flat);
+        flat
+    }
+
+    /// `rivals` are prefixes of the outer levels: nginx chooses the longest of a level before it looks into it, so
+    /// what is nested cannot win against a longer one outside.
+    fn flatten(
+        &mut self,
+        drafts: Vec<LocationDraft>,
+        above: &Settings,
+        rivals: &[String],
+        flat: &mut Vec<Arc<Location>>,
+    ) {
+        self.report_duplicates(&drafts);
+        let siblings: Vec<String> = drafts.iter().filter_map(|draft| prefix(&draft.pattern)).collect();
+        for draft in drafts {
+            let LocationDraft { pattern, settings, nested, position } = draft;
+            let settings = settings.inherit(above);
+            let reachable = !rivals.iter().any(|rival| path(&pattern).starts_with(rival.as_str()));
+            let has_nested = !nested.is_empty();
+            let outer = path(&pattern).to_owned();
+            let mut nested_rivals: Vec<String> = rivals.to_vec();
+            nested_rivals
+                .extend(siblings.iter().filter(|other| other.len() > outer.len() && other.starts_with(&outer)).cloned());
+            let action = self.action(&settings, &position, has_nested);
+            if reachable {
+                flat.push(Arc::new(self.location(pattern, &settings, action, position)));
+            } else {
+                let message = format!("location \"{outer}\" is never reached: a longer one outside is chosen first");
+                self.report.warn(message, &position);
+            }
+            self.flatten(nested, &settings, &nested_rivals, flat);
+        }
+    }
+
+    fn report_duplicates(&mut self, drafts: &[LocationDraft]) {
+        for (index, draft) in drafts.iter().enumerate() {
+            if drafts[..index].iter().any(|earlier| earlier.pattern == draft.pattern) {
+                self.report.emerg(format!("duplicate location \"{}\"", path(&draft.pattern)), &draft.position);
+            }
+        }
+    }
+
+    fn location(
+        &mut self,
+        pattern: LocationMatch,
+        settings: &Settings,
+        action: Action,
+        position: Position,
+    ) -> Location {
+        let (keepalive_timeout, keepalive_header) =
+            settings.keepalive_timeout.unwrap_or((KEEPALIVE_TIMEOUT, None));
+        let types = settings.types.as_ref().unwrap_or(&self.default_types);
+        Location {
+            pattern,
+            action,
+            add_headers: settings.add_headers.as_deref().unwrap_or_default().into(),
+            keepalive_timeout,
+            keepalive_header,
+            keepalive_requests: settings.keepalive_requests.unwrap_or(KEEPALIVE_REQUESTS),
+            client_max_body_bytes: settings.client_max_body_bytes.unwrap_or(Some(MAX_BODY_BYTES)),
+            client_body_timeout: settings.client_body_timeout.unwrap_or(CLIENT_TIMEOUT),
+            send_timeout: settings.send_timeout.unwrap_or(CLIENT_TIMEOUT),
+            server_tokens: settings.server_tokens.unwrap_or(true),
+            types: Arc::clone(types),
+            default_type: settings.default_type.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
+            access_logs: self.access_logs(settings.access_logs.as_ref()).into(),
+            position,
+        }
+    }
+
+    fn access_logs(&mut self, written: Option<&draft::AccessLogs>) -> Vec<AccessLog> {
+        let Some(written) = written else {
+            return vec![AccessLog { file: self.logs.default_file(), format: self.logs.combined() }];
+        };
+        if written.off {
+            return Vec::new();
+        }
+        let mut logs = Vec::new();
+        for log in &written.written {
+            let known = self.logs.formats.iter().find(|known| known.format.name == log.format);
+            match known {
+                Some(known) if known.order.is_none_or(|order| order < log.order) => {
+                    let format = Arc::clone(&known.format);
+                    logs.push(AccessLog { file: self.logs.file(log.destination.clone()), format });
+                }
+                Some(later) => {
+                    let line = later.line.as_deref().unwrap_or_default();
+                    let hint = format!("it must stand before the access_log, as in nginx; it stands in {line}");
+                    self.report.emerg_hint(format!("unknown log format \"{}\"", log.format), &log.position, hint);
+                }
+                None => self.report.emerg(format!("unknown log format \"{}\"", log.format), &log.position),
+            }
+        }
+        logs
+    }
+
+    fn action(&mut self, settings: &Settings, position: &Position, has_nested: bool) -> Action {
+        let proxy = settings.proxy_pass.as_ref().map(|pass| self.proxy(pass, settings));
+        if let Some(answer) = &settings.answer {
+            return Action::Return(answer.clone());
+        }
+        if settings.probe.is_some() && proxy.is_none() {
+            self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", position);
+        }
+        if proxy.is_none() && !has_nested {
+            let message = "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
+            self.report.warn(message, position);
+        }
+        proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
+    }
+
+    fn proxy(&mut self, pass: &ProxyPass, settings: &Settings) -> Proxy {
+        let upstream = self.upstream(pass);
+        if settings.probe == Some(false) {
+            self.upstreams[upstream.0].probe = false;
+        }
+        let ProxySettings {
+            set_headers,
+            http_1_0,
+            connect_timeout,
+            read_timeout,
+            send_timeout,
+            next_upstream,
+            hide_headers,
+            pass_headers,
+            buffering,
+        } = &settings.proxy;
+        Proxy {
+            upstream,
+            host: host_field(pass),
+            port: pass.target.port.unwrap_or(HTTP_PORT),
+            uri: (!pass.target.uri.is_empty()).then(|| pass.target.uri.clone()),
+            set_headers: with_default_host(set_headers.clone().unwrap_or_default()),
+            http_1_0: http_1_0.unwrap_or(false),
+            connect_timeout: connect_timeout.unwrap_or(PROXY_TIMEOUT),
+            read_timeout: read_timeout.unwrap_or(PROXY_TIMEOUT),
+            send_timeout: send_timeout.unwrap_or(PROXY_TIMEOUT),
+            next_upstream: next_upstream.unwrap_or(NEXT_UPSTREAM),
+            hidden_headers: hidden(hide_headers.as_deref(), pass_headers.as_deref()),
+            buffering: buffering.unwrap_or(true),
+        }
+    }
+
+    /// The upstream of that name, or one made for the address.
+    fn upstream(&mut self, pass: &ProxyPass) -> UpstreamId {
+        let named = self.upstreams.iter().position(|known| !known.implicit && names_upstream(pass, &known.name));
+        if let Some(index) = named {
+            if let Some(port) = pass.target.port {
+                let message = format!("upstream \"{}\" may not have port {port}", pass.target.host);
+                let hint = "the ports are those of its servers";
+                self.report.emerg_hint(message, &pass.position, hint);
+            }
+            return UpstreamId(index);
+        }
+        let same = |known: &Upstream| {
+            known.implicit && known.servers.iter().all(|server| server.address == pass.target.address)
+        };
+        if let Some(index) = self.upstreams.iter().position(same) {
+            return UpstreamId(index);
+        }
+        self.upstreams.push(implicit_upstream(pass));
+        UpstreamId(self.upstreams.len() - 1)
+    }
+}
+
+fn implicit_upstream(pass: &ProxyPass) -> Upstream {
+    let address = &pass.written[..pass.written.len() - pass.target.uri.len()];
+    let written = address.trim_end_matches(':').to_owned();
+    Upstream {
+        name: written.clone(),
+        implicit: true,
+        servers: vec![UpstreamServer {
+            address: pass.target.address.clone(),
+            written,
+            weight: 1,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            backup: false,
+            down: false,
+            resolve: false,
+            position: pass.position.clone(),
+        }],
+        keepalive: KEEPALIVE,
+        zone: None,
+        probe: true,
+        resolver: None,
+        position: pass.position.clone(),
+    }
+}
+
+/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
+fn host_field(pass: &ProxyPass) -> String {
+    match (&pass.target.address, pass.target.port) {
+        (ServerAddress::Unix(_), _) => "localhost".to_owned(),
+        (_, Some(port)) if port != HTTP_PORT => format!("{}:{port}", pass.target.host),
+        _ => pass.target.host.clone(),
+    }
+}
+
+/// nginx adds its defaults for the names that the configuration does not set.
+fn with_default_host(mut headers: Vec<SetHeader>) -> Vec<SetHeader> {
+    if !headers.iter().any(|header| header.name == HOST) {
+        let value = Template::variable(Variable::Named(Named::ProxyHost));
+        headers.insert(0, SetHeader { name: HOST, written_name: "Host".to_owned(), value });
+    }
+    headers
+}
+
+fn hidden(hide: Option<&[HeaderName]>, pass: Option<&[HeaderName]>) -> Vec<HeaderName> {
+    let passed = pass.unwrap_or_default();
+    let mut hidden: Vec<HeaderName> = Vec::new();
+    for name in HIDDEN.iter().chain(hide.unwrap_or_default()) {
+        if !passed.contains(name) && !hidden.contains(name) {
+            hidden.push(name.clone());
+        }
+    }
+    hidden
+}
+
+fn path(pattern: &LocationMatch) -> &str {
+    let (LocationMatch::Exact(path) | LocationMatch::Prefix(path)) = pattern;
+    path
+}
+
+fn prefix(pattern: &LocationMatch) -> Option<String> {
+    match pattern {
+        LocationMatch::Prefix(path) => Some(path.clone()),
+        LocationMatch::Exact(_) => None,
+    }
+}

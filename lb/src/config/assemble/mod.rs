@@ -1,0 +1,194 @@
+//! Drafts to the model: settings are inherited, defaults decided, names turned into indices, and what only shows
+//! when all is read is checked.
+//!
+//! This runs after mistakes too, so that those it finds are reported with the others; what it returns then is
+//! dropped.
+
+mod listeners;
+mod locations;
+mod upstreams;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::locations::Assembler;
+use super::diagnostics::{Diagnostic, Report};
+use super::directives::COMBINED;
+use super::draft::{HttpDraft, LogFormatDraft, MainDraft, PidFile, ServerDraft, Settings};
+use super::model::{
+    AccessLogFileId, Config, ErrorLog, Escape, HeaderLimits, Http, LogDestination, LogFormat, Main, Server,
+    ServerName, Severity, WorkerCount,
+};
+use super::template::Template;
+
+/// What the checks need to know beside the drafts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// `-p`: where relative paths begin.
+    pub(super) prefix: &'a Path,
+    /// `-e`.
+    pub(super) default_error_log: Option<&'a Path>,
+    /// Whether ports below 1024 may be bound: decides nginx's default port.
+    pub(super) root: bool,
+}
+
+/// nginx compiles its paths in; these are those of its own build, with our name for the process.
+const DEFAULT_ERROR_LOG: &str = "logs/error.log";
+const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
+const DEFAULT_PID: &str = "logs/lb.pid";
+
+/// nginx's default for a client's header, body and for writing to it.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// nginx's `large_client_header_buffers 4 8k`, and its first buffer of 1k.
+const HEADER_LIMITS: HeaderLimits = HeaderLimits { line_bytes: 8 << 10, total_bytes: (4 * 8 << 10) + 1024 };
+
+pub(super) fn assemble(draft: MainDraft, around: Surroundings<'_>, report: &mut Report) -> Config {
+    let MainDraft {
+        user,
+        worker_processes,
+        worker_rlimit_nofile,
+        worker_shutdown_timeout,
+        pid,
+        daemon,
+        error_logs,
+        env,
+        events,
+        http,
+    } = draft;
+    if !events {
+        let finding = Diagnostic::emerg("no \"events\" section in configuration", None);
+        report.add(finding.with_hint("nginx insists on it; an empty one will do: events {}"));
+    }
+    let mut http = http.unwrap_or_default();
+    let inside_http = std::mem::take(&mut http.error_logs);
+    let error_logs = if error_logs.is_empty() { inside_http } else { error_logs };
+    let main = Main {
+        user,
+        worker_processes: worker_processes.unwrap_or(WorkerCount::Exactly(1)),
+        worker_rlimit_nofile,
+        worker_shutdown_timeout,
+        pid: match pid {
+            None => Some(around.prefix.join(DEFAULT_PID)),
+            Some(PidFile::Off) => None,
+            Some(PidFile::Path(path)) => Some(around.prefix.join(path)),
+        },
+        daemon: daemon.unwrap_or(true),
+        error_logs: error_logs_or_default(error_logs, around),
+        env,
+    };
+    Config { main, http: assemble_http(http, around, report) }
+}
+
+fn error_logs_or_default(written: Vec<ErrorLog>, around: Surroundings<'_>) -> Vec<ErrorLog> {
+    if written.is_empty() {
+        let destination = match around.default_error_log {
+            Some(path) if path == Path::new("stderr") => LogDestination::Stderr,
+            Some(path) => LogDestination::File(path.to_owned()),
+            None => LogDestination::File(PathBuf::from(DEFAULT_ERROR_LOG)),
+        };
+        return vec![ErrorLog { destination: with_prefix(destination, around), level: Severity::Error }];
+    }
+    let resolve = |log: ErrorLog| ErrorLog { destination: with_prefix(log.destination, around), ..log };
+    written.into_iter().map(resolve).collect()
+}
+
+fn with_prefix(destination: LogDestination, around: Surroundings<'_>) -> LogDestination {
+    match destination {
+        LogDestination::Stderr => LogDestination::Stderr,
+        LogDestination::File(path) => LogDestination::File(around.prefix.join(path)),
+    }
+}
+
+fn assemble_http(draft: HttpDraft, around: Surroundings<'_>, report: &mut Report) -> Http {
+    let HttpDraft { settings, servers: server_drafts, upstreams, log_formats, error_logs: _ } = draft;
+    let (listeners, mut server_drafts) = listeners::assemble(server_drafts, around.root, report);
+    let mut assembler = Assembler {
+        upstreams: upstreams::assemble(upstreams, &settings, report),
+        logs: AccessLogs::new(log_formats, around),
+        report,
+        default_types: Arc::new(default_types()),
+    };
+    let servers = server_drafts.drain(..).map(|server| assemble_server(server, &settings, &mut assembler)).collect();
+    let Assembler { upstreams, logs, .. } = assembler;
+    Http { listeners, servers, upstreams, access_log_files: logs.files }
+}
+
+fn assemble_server(draft: ServerDraft, above: &Settings, assembler: &mut Assembler<'_>) -> Server {
+    let ServerDraft { settings, names, locations, position, listens: _, listen_seen: _ } = draft;
+    let settings = settings.inherit(above);
+    let fallback = assembler.fallback(&settings, position.clone());
+    let first_name = names.first().map(|name| name.written.clone()).unwrap_or_default();
+    let mut names: Vec<ServerName> = names.into_iter().map(|name| name.name).collect();
+    if names.is_empty() {
+        names.push(ServerName::Exact(String::new()));
+    }
+    Server {
+        names,
+        first_name,
+        client_header_timeout: settings.client_header_timeout.unwrap_or(CLIENT_TIMEOUT),
+        header_limits: settings.header_limits.unwrap_or(HEADER_LIMITS),
+        answer: settings.answer.clone(),
+        fallback: Arc::new(fallback),
+        locations: assembler.locations(locations, &settings),
+        position,
+    }
+}
+
+/// nginx's own three.
+fn default_types() -> HashMap<String, String> {
+    [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")]
+        .into_iter()
+        .map(|(extension, media_type)| (extension.to_owned(), media_type.to_owned()))
+        .collect()
+}
+
+/// Access log files and formats, each distinct one once.
+#[derive(Debug)]
+struct AccessLogs<'a> {
+    around: Surroundings<'a>,
+    files: Vec<LogDestination>,
+    formats: Vec<KnownFormat>,
+}
+
+#[derive(Debug)]
+struct KnownFormat {
+    format: Arc<LogFormat>,
+    /// When it was read; nothing for the predefined one.
+    order: Option<usize>,
+    line: Option<String>,
+}
+
+impl<'a> AccessLogs<'a> {
+    fn new(drafts: Vec<LogFormatDraft>, around: Surroundings<'a>) -> Self {
+        // A test holds that it compiles.
+        let template = Template::compile(COMBINED).unwrap_or_default();
+        let combined = LogFormat { name: "combined".to_owned(), escape: Escape::Default, template };
+        let mut formats = vec![KnownFormat { format: Arc::new(combined), order: None, line: None }];
+        formats.extend(drafts.into_iter().map(|draft| KnownFormat {
+            format: Arc::new(draft.format),
+            order: Some(draft.order),
+            line: Some(draft.position.to_string()),
+        }));
+        Self { around, files: Vec::new(), formats }
+    }
+
+    fn combined(&self) -> Arc<LogFormat> {
+        Arc::clone(&self.formats[0].format)
+    }
+
+    fn file(&mut self, destination: LogDestination) -> AccessLogFileId {
+        let destination = with_prefix(destination, self.around);
+        let known = self.files.iter().position(|file| *file == destination);
+        AccessLogFileId(known.unwrap_or_else(|| {
+            self.files.push(destination);
+            self.files.len() - 1
+        }))
+    }
+
+    fn default_file(&mut self) -> AccessLogFileId {
+        self.file(LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG)))
+    }
+}

@@ -1,0 +1,40 @@
+//! Fields of the answer: nginx's `ngx_http_headers_module`.
+
+use super::Effect::Level;
+use super::{LEVELS, Row, refused, row, words};
+use crate::config::diagnostics::Report;
+use crate::config::draft::Settings;
+use crate::config::model::AddHeader;
+use crate::config::syntax::Directive;
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("add_header", LEVELS, words(2, 3, "name value [always]"), "", Level(add_header), "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none").repeatable(),
+    refused("add_header_inherit", LEVELS, "a level with an `add_header` inherits none").harmless(&["on"]),
+    refused("add_trailer", LEVELS, "trailers are not sent"),
+    refused("add_trailer_inherit", LEVELS, "trailers are not sent"),
+    refused("expires", LEVELS, "use `add_header Cache-Control …`").harmless(&["off"]),
+];
+
+/// Fields that frame the message or belong to the connection: adding one would break what is sent.
+const OF_THE_CONNECTION: [&str; 7] =
+    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+fn add_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    let headers = settings.add_headers.get_or_insert_default();
+    let always = match directive.arguments.get(2) {
+        None => false,
+        Some(word) if word.text == "always" => true,
+        Some(_) => {
+            report.invalid_parameter(directive, 2, "a name, a value and \"always\"");
+            return;
+        }
+    };
+    let (name, value) = (report.header_name(directive, 0), report.template(directive, 1));
+    let (Some(name), Some(value)) = (name, value) else { return };
+    if OF_THE_CONNECTION.contains(&name.as_str()) {
+        report.unsupported(directive, 0, "the field belongs to the connection");
+        return;
+    }
+    headers.push(AddHeader { name, value, always });
+}

@@ -1,0 +1,158 @@
+//! `error_log`, and nginx's `ngx_http_log_module`.
+
+use std::path::PathBuf;
+
+use super::Effect::{Http, Level};
+use super::{HTTP, LEVELS, Row, at_least, no_effect, row, words};
+use crate::config::diagnostics::Report;
+use crate::config::draft::{AccessLogDraft, HttpDraft, LogFormatDraft, Settings};
+use crate::config::model::{ErrorLog, Escape, LogDestination, LogFormat, Severity};
+use crate::config::syntax::Directive;
+use crate::config::template::Template;
+use crate::config::values;
+
+/// nginx's predefined format.
+pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
+     $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("access_log", LEVELS, at_least(1, "file [format] \\| off"), "logs/access.log combined", Level(access_log), "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable(),
+    row("log_format", HTTP, at_least(2, "name [escape=default \\| json \\| none] string …"), "combined", Http(log_format), "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable(),
+    row("error_log", HTTP, words(1, 2, "file \\| stderr [level]"), "", Http(|http, d, r| http.error_logs.extend(error_log(d, r))), "Stands in for the `error_log` of the main context where there is none").repeatable(),
+    no_effect("open_log_file_cache", LEVELS, at_least(1, "…"), "log files stay open until USR1"),
+];
+
+/// Reads an `error_log` of any context.
+pub(super) fn error_log(directive: &Directive, report: &mut Report) -> Option<ErrorLog> {
+    let destination = destination(directive, report)?;
+    let level = match directive.arguments.get(1) {
+        None => Severity::Error,
+        Some(word) => match severity(&word.text) {
+            Some(level) => level,
+            None => {
+                report.emerg_hint(
+                    format!("invalid log level \"{}\"", word.text),
+                    &directive.argument_position(1),
+                    "it must be debug, info, notice, warn, error, crit, alert or emerg",
+                );
+                return None;
+            }
+        },
+    };
+    Some(ErrorLog { destination, level })
+}
+
+fn severity(name: &str) -> Option<Severity> {
+    use Severity::{Alert, Crit, Debug, Emerg, Error, Info, Notice, Warn};
+    // The parts of nginx that can be debugged alone: all of ours, then.
+    let parts_of_nginx = [
+        "debug_core",
+        "debug_alloc",
+        "debug_mutex",
+        "debug_event",
+        "debug_http",
+        "debug_mail",
+        "debug_stream",
+    ];
+    if parts_of_nginx.contains(&name) {
+        return Some(Debug);
+    }
+    [Debug, Info, Notice, Warn, Error, Crit, Alert, Emerg].into_iter().find(|level| level.name() == name)
+}
+
+/// A file or the standard error stream.
+fn destination(directive: &Directive, report: &mut Report) -> Option<LogDestination> {
+    let text = directive.argument(0);
+    if text.starts_with("syslog:") {
+        report.unsupported(directive, 0, "messages go to files or stderr, not to syslog");
+        return None;
+    }
+    if text.starts_with("memory:") {
+        report.unsupported(directive, 0, "messages go to files or stderr, not to memory");
+        return None;
+    }
+    if text.is_empty() {
+        let message = format!("\"{}\" directive invalid value", directive.name);
+        report.emerg_hint(message, &directive.argument_position(0), "\"\" is not the name of a file");
+        return None;
+    }
+    Some(if text == "stderr" { LogDestination::Stderr } else { LogDestination::File(PathBuf::from(text)) })
+}
+
+fn access_log(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    let logs = settings.access_logs.get_or_insert_default();
+    if directive.argument(0) == "off" {
+        if directive.arguments.len() > 1 {
+            report.invalid_parameter(directive, 1, "nothing after \"off\"");
+        }
+        logs.off = true;
+        return;
+    }
+    if directive.argument(0).contains('$') {
+        report.unsupported(directive, 0, "the name of a log file cannot hold variables");
+        return;
+    }
+    let Some(destination) = destination(directive, report) else { return };
+    let format = directive.arguments.get(1).map_or("combined", |word| &word.text).to_owned();
+    for (index, word) in directive.words().enumerate().skip(2) {
+        let valid = match word.split_once('=') {
+            Some(("buffer", size)) => values::size(size).is_some_and(|size| size > 0),
+            Some(("flush", time)) => values::milliseconds(time).is_some_and(|time| !time.is_zero()),
+            Some(("gzip", level)) => values::number(level).is_some_and(|level| (1..=9).contains(&level)),
+            Some(("if", _)) => {
+                report.unsupported(directive, index, "every request is logged");
+                continue;
+            }
+            Some(_) => false,
+            None => word == "gzip",
+        };
+        if valid {
+            without_effect(directive, index, report);
+        } else {
+            report.invalid_parameter(directive, index, "a file, a format, buffer=size, flush=time and gzip[=level]");
+        }
+    }
+    let (position, order) = (directive.position.clone(), directive.order);
+    logs.written.push(AccessLogDraft { destination, format, position, order });
+}
+
+fn without_effect(directive: &Directive, index: usize, report: &mut Report) {
+    let word = directive.argument(index);
+    let reason = "lines are written in the background, as plain text";
+    let message = format!("\"{word}\" in the \"access_log\" directive has no effect here: {reason}");
+    report.warn(message, &directive.argument_position(index));
+}
+
+fn log_format(http: &mut HttpDraft, directive: &Directive, report: &mut Report) {
+    let name = directive.argument(0);
+    let known = |format: &LogFormatDraft| format.format.name == name;
+    if name == "combined" || http.log_formats.iter().any(known) {
+        report.emerg(format!("duplicate \"log_format\" name \"{name}\""), &directive.argument_position(0));
+        return;
+    }
+    let (escape, first) = match directive.argument(1).strip_prefix("escape=") {
+        None => (Escape::Default, 1),
+        Some("default") => (Escape::Default, 2),
+        Some("json") => (Escape::Json, 2),
+        Some("none") => (Escape::None, 2),
+        Some(other) => {
+            report.emerg_hint(
+                format!("unknown log format escaping \"{other}\""),
+                &directive.argument_position(1),
+                "it must be default, json or none",
+            );
+            (Escape::Default, 2)
+        }
+    };
+    // Compiled one by one, as in nginx: no variable's name goes on in the next string.
+    let template = (first..directive.arguments.len())
+        .filter_map(|index| report.template(directive, index))
+        .reduce(Template::followed_by)
+        .unwrap_or_default();
+    http.log_formats.push(LogFormatDraft {
+        format: LogFormat { name: name.to_owned(), escape, template },
+        position: directive.position.clone(),
+        order: directive.order,
+    });
+}

@@ -1,0 +1,223 @@
+//! Proxying: nginx's `ngx_http_proxy_module`.
+
+use http::HeaderName;
+
+use super::Effect::Level;
+use super::{
+    FLAG, HTTP, LEVELS, LOCATION, NUMBER, Row, SIZE, TIME, at_least, no_effect, one, refused, row, words,
+};
+use crate::config::address;
+use crate::config::diagnostics::Report;
+use crate::config::draft::{ProxyPass, Settings};
+use crate::config::model::{NextUpstream, ServerAddress, SetHeader};
+use crate::config::syntax::Directive;
+
+const STREAMED: &str = "answers are streamed with buffers of their own size and never written to disk";
+const NO_CACHE: &str = "nothing is cached";
+const NO_TLS: &str = "there is no TLS to servers yet";
+const BODY_AS_IT_IS: &str = "the request is passed on with the method, the fields and the body that the client sent";
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("proxy_pass", LOCATION, one("http://upstream[URI] \\| http://address[:port][URI]"), "", Level(proxy_pass), "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
+    row("proxy_set_header", LEVELS, words(2, 2, "field value"), "Host $proxy_host", Level(proxy_set_header), "Sets a request field; an empty value sends none. A level that has any inherits none. `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them").repeatable(),
+    row("proxy_http_version", LEVELS, one("1.0 \\| 1.1"), "1.1", Level(proxy_http_version), "The HTTP version towards servers"),
+    row("proxy_connect_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.connect_timeout = r.milliseconds(d, 0)), "How long connecting to a server may take"),
+    row("proxy_read_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.read_timeout = r.milliseconds(d, 0)), "How long a server may pause within an answer"),
+    row("proxy_send_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.send_timeout = r.milliseconds(d, 0)), "How long a server may take no byte of a request"),
+    row("proxy_next_upstream", LEVELS, at_least(1, "error \\| timeout \\| off …"), "error timeout", Level(proxy_next_upstream), "On which failures another server is tried; the other conditions of nginx are refused for now"),
+    row("proxy_hide_header", LEVELS, one("field"), "Date, Server, X-Pad, X-Accel-Expires, X-Accel-Redirect, X-Accel-Limit-Rate, X-Accel-Buffering, X-Accel-Charset", Level(|s, d, r| s.proxy.hide_headers.get_or_insert_default().extend(r.header_name(d, 0))), "Further fields of servers' answers that clients do not get").repeatable(),
+    row("proxy_pass_header", LEVELS, one("field"), "", Level(|s, d, r| s.proxy.pass_headers.get_or_insert_default().extend(r.header_name(d, 0))), "Fields that clients get although they are hidden otherwise").repeatable(),
+    row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)), "Accepted both ways; answers are streamed through in any case"),
+
+    no_effect("proxy_buffer_size", LEVELS, SIZE, STREAMED),
+    no_effect("proxy_buffers", LEVELS, words(2, 2, "number size"), STREAMED),
+    no_effect("proxy_busy_buffers_size", LEVELS, SIZE, STREAMED),
+    no_effect("proxy_max_temp_file_size", LEVELS, SIZE, STREAMED).harmless(&["0"]),
+    no_effect("proxy_temp_file_write_size", LEVELS, SIZE, STREAMED),
+    no_effect("proxy_temp_path", LEVELS, words(1, 4, "path …"), STREAMED),
+    no_effect("proxy_cache_bypass", LEVELS, at_least(1, "string …"), NO_CACHE).repeatable(),
+    no_effect("proxy_no_cache", LEVELS, at_least(1, "string …"), NO_CACHE).repeatable(),
+    no_effect("proxy_headers_hash_bucket_size", LEVELS, SIZE, "there is no hash table to size"),
+    no_effect("proxy_headers_hash_max_size", LEVELS, NUMBER, "there is no hash table to size"),
+    no_effect("proxy_ignore_headers", LEVELS, at_least(1, "field …"), "no field of an answer steers anything here: there is no cache, no internal redirect and no rate limit"),
+    no_effect("proxy_request_buffering", LEVELS, FLAG, "request bodies are streamed to the server as they come").harmless(&["off"]),
+    no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
+    no_effect("proxy_socket_keepalive", LEVELS, FLAG, "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),
+
+    refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
+    refused("proxy_bind", LEVELS, "the address that connections to servers come from cannot be chosen").harmless(&["off"]),
+    refused("proxy_cache", LEVELS, NO_CACHE).harmless(&["off"]),
+    refused("proxy_cache_background_update", LEVELS, NO_CACHE).harmless(&["off"]),
+    refused("proxy_cache_convert_head", LEVELS, NO_CACHE),
+    refused("proxy_cache_key", LEVELS, NO_CACHE),
+    refused("proxy_cache_lock", LEVELS, NO_CACHE).harmless(&["off"]),
+    refused("proxy_cache_lock_age", LEVELS, NO_CACHE),
+    refused("proxy_cache_lock_timeout", LEVELS, NO_CACHE),
+    refused("proxy_cache_max_range_offset", LEVELS, NO_CACHE),
+    refused("proxy_cache_methods", LEVELS, NO_CACHE),
+    refused("proxy_cache_min_uses", LEVELS, NO_CACHE),
+    refused("proxy_cache_path", HTTP, NO_CACHE),
+    refused("proxy_cache_purge", LEVELS, NO_CACHE),
+    refused("proxy_cache_revalidate", LEVELS, NO_CACHE).harmless(&["off"]),
+    refused("proxy_cache_use_stale", LEVELS, NO_CACHE).harmless(&["off"]),
+    refused("proxy_cache_valid", LEVELS, NO_CACHE),
+    refused("proxy_cookie_domain", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
+    refused("proxy_cookie_flags", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
+    refused("proxy_cookie_path", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
+    refused("proxy_force_ranges", LEVELS, "ranges are cut by the servers behind").harmless(&["off"]),
+    refused("proxy_ignore_client_abort", LEVELS, "a request ends when its client goes").harmless(&["off"]),
+    refused("proxy_intercept_errors", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
+    refused("proxy_limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
+    refused("proxy_method", LEVELS, BODY_AS_IT_IS),
+    refused("proxy_next_upstream_timeout", LEVELS, "not yet: tries are limited by the number of servers").harmless(&["0", "0s"]),
+    refused("proxy_next_upstream_tries", LEVELS, "not yet: tries are limited by the number of servers").harmless(&["0"]),
+    refused("proxy_pass_request_body", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
+    refused("proxy_pass_request_headers", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
+    refused("proxy_pass_trailers", LEVELS, "trailers are not passed on").harmless(&["off"]),
+    refused("proxy_redirect", LEVELS, "`Location` and `Refresh` are passed on as the server sends them; nginx's default rewrites those that name the address of `proxy_pass`").harmless(&["off"]),
+    refused("proxy_request_dynamic", LEVELS, BODY_AS_IT_IS),
+    refused("proxy_set_body", LEVELS, BODY_AS_IT_IS),
+    refused("proxy_ssl_alpn", LEVELS, NO_TLS),
+    refused("proxy_ssl_certificate", LEVELS, NO_TLS),
+    refused("proxy_ssl_certificate_cache", LEVELS, NO_TLS),
+    refused("proxy_ssl_certificate_key", LEVELS, NO_TLS),
+    refused("proxy_ssl_ciphers", LEVELS, NO_TLS),
+    refused("proxy_ssl_conf_command", LEVELS, NO_TLS),
+    refused("proxy_ssl_crl", LEVELS, NO_TLS),
+    refused("proxy_ssl_key_log", LEVELS, NO_TLS),
+    refused("proxy_ssl_name", LEVELS, NO_TLS),
+    refused("proxy_ssl_password_file", LEVELS, NO_TLS),
+    refused("proxy_ssl_protocols", LEVELS, NO_TLS),
+    refused("proxy_ssl_server_name", LEVELS, NO_TLS).harmless(&["off"]),
+    refused("proxy_ssl_session_reuse", LEVELS, NO_TLS),
+    refused("proxy_ssl_trusted_certificate", LEVELS, NO_TLS),
+    refused("proxy_ssl_verify", LEVELS, NO_TLS).harmless(&["off"]),
+    refused("proxy_ssl_verify_depth", LEVELS, NO_TLS),
+    refused("proxy_store", LEVELS, "answers are never written to disk").harmless(&["off"]),
+    refused("proxy_store_access", LEVELS, "answers are never written to disk"),
+];
+
+/// The port that `http://` means.
+const DEFAULT_PORT: u16 = 80;
+
+fn proxy_pass(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    let url = directive.argument(0);
+    let position = directive.argument_position(0);
+    let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if scheme("https://") {
+        report.unsupported(directive, 0, NO_TLS);
+        return;
+    }
+    if url.contains('$') {
+        report.unsupported(directive, 0, "servers are known before requests come: name an upstream or an address without variables");
+        return;
+    }
+    if !scheme("http://") {
+        report.emerg_hint("invalid URL prefix", &position, format!("\"{url}\" does not begin with http://"));
+        return;
+    }
+    let written = &url["http://".len()..];
+    match address::target(written, DEFAULT_PORT) {
+        Ok(target) => {
+            settings.proxy_pass = Some(ProxyPass { written: written.to_owned(), target, position });
+        }
+        Err(error) => report.emerg_hint(
+            format!("{error} in upstream \"{written}\""),
+            &position,
+            "\"proxy_pass\" accepts http:// and the name of an upstream or an address, with a URI if need be",
+        ),
+    }
+}
+
+/// Request fields that belong to the connection to the server, and what becomes of a wish about them.
+fn kept_by_the_connection(name: &HeaderName, value: &str) -> Option<Kept> {
+    let value = value.trim();
+    let is = |wish: &str| value.eq_ignore_ascii_case(wish);
+    match name.as_str() {
+        // What every configuration with WebSocket or keep-alive writes, and what happens anyway.
+        "connection" if value.is_empty() || is("upgrade") || is("keep-alive") || is("$http_connection") => {
+            Some(Kept::AsWished)
+        }
+        "upgrade" if value.is_empty() || is("$http_upgrade") || is("websocket") => Some(Kept::AsWished),
+        "connection" | "upgrade" => {
+            Some(Kept::Ignored("upstream connections are kept alive and upgraded as the client and the server agree"))
+        }
+        "keep-alive" | "te" | "expect" if value.is_empty() => Some(Kept::AsWished),
+        "keep-alive" | "te" | "trailer" => Some(Kept::Ignored("it belongs to the connection")),
+        "expect" => Some(Kept::Ignored("a client that expects 100 is answered here")),
+        "transfer-encoding" | "content-length" => Some(Kept::Ignored("the length of the body is what it is")),
+        _ => None,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    AsWished,
+    Ignored(&'static str),
+}
+
+fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    // Even one that is left out ends the inheritance from the level above.
+    let headers = settings.proxy.set_headers.get_or_insert_default();
+    let (name, value) = (report.header_name(directive, 0), report.template(directive, 1));
+    let (Some(name), Some(value)) = (name, value) else { return };
+    let written_name = directive.argument(0).to_owned();
+    match kept_by_the_connection(&name, directive.argument(1)) {
+        None => headers.push(SetHeader { name, written_name, value }),
+        Some(Kept::AsWished) => {}
+        Some(Kept::Ignored(reason)) => report.warn(
+            format!("\"proxy_set_header {written_name}\" has no effect here: {reason}"),
+            &directive.position,
+        ),
+    }
+}
+
+fn proxy_http_version(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    match directive.argument(0) {
+        "1.0" => settings.proxy.http_1_0 = Some(true),
+        "1.1" => settings.proxy.http_1_0 = Some(false),
+        "2" => report.not_yet(directive, 0),
+        other => report.emerg_hint(
+            format!("invalid value \"{other}\""),
+            &directive.argument_position(0),
+            "\"proxy_http_version\" accepts 1.0 and 1.1",
+        ),
+    }
+}
+
+fn proxy_next_upstream(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    let mut next = NextUpstream { error: false, timeout: false };
+    let mut off = false;
+    for (index, word) in directive.words().enumerate() {
+        let seen = match word {
+            "error" => std::mem::replace(&mut next.error, true),
+            "timeout" => std::mem::replace(&mut next.timeout, true),
+            "off" => std::mem::replace(&mut off, true),
+            "denied" | "invalid_header" | "non_idempotent" | "updating" | "http_500" | "http_502" | "http_503"
+            | "http_504" | "http_403" | "http_404" | "http_429" => {
+                report.not_yet(directive, index);
+                false
+            }
+            _ => {
+                report.emerg_hint(
+                    format!("invalid value \"{word}\""),
+                    &directive.argument_position(index),
+                    "\"proxy_next_upstream\" accepts error, timeout and off",
+                );
+                false
+            }
+        };
+        if seen {
+            report.warn(format!("duplicate value \"{word}\""), &directive.argument_position(index));
+        }
+    }
+    // `off` outweighs what stands beside it.
+    settings.proxy.next_upstream =
+        Some(if off { NextUpstream { error: false, timeout: false } } else { next });
+}
+
+/// Whether a `proxy_pass` can mean an upstream of that name.
+pub(in crate::config) fn names_upstream(pass: &ProxyPass, name: &str) -> bool {
+    !matches!(pass.target.address, ServerAddress::Unix(_)) && pass.target.host.eq_ignore_ascii_case(name)
+}

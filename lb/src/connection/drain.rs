@@ -1,0 +1,251 @@
+//! Who is still here: connection counts, and the graceful stop that waits for them.
+//!
+//! A stop has to know one thing exactly: that nothing is left which would be cut. Every accept loop, connection
+//! and lingering close therefore takes a [`Hold`] and the stop is over when none is left. Holds are per
+//! connection and not per request, so that the request path pays no shared atomic for them; a connection ends
+//! by itself once its request is answered, because its loop sees the stop.
+//!
+//! The other counts serve the metrics. They are events that only grow, kept in sharded cells, and what is
+//! "active", "reading", "writing" or "waiting" (NGINX's `stub_status`) is their difference at the time of asking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
+use std::time::Duration;
+
+use pingora::server::ShutdownWatch;
+use tokio::sync::{Notify, watch};
+
+use crate::observe::cells::CounterSet;
+
+/// How long an idle connection waits for one more request when it is to end. A client that has just read its
+/// answer sends the next request within this time; it is then answered, with `Connection: close`, instead of
+/// meeting a closed socket. Short enough that an idle process is gone within 100 ms.
+pub(super) const LAST_CALL: Duration = Duration::from_millis(40);
+
+/// The process's connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Drain(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    begun: watch::Sender<bool>,
+    holds: AtomicUsize,
+    released: Notify,
+    events: CounterSet<EVENTS>,
+}
+
+/// What [`Drain`] counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Event {
+    Accepted,
+    Closed,
+    HeadStarted,
+    HeadEnded,
+    RequestStarted,
+    RequestEnded,
+}
+
+const EVENTS: usize = 6;
+
+/// Connections and requests of the process, NGINX's `stub_status` and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionTotals {
+    /// Connections accepted since the start. All are handled: there is no `worker_connections` to exceed.
+    pub accepted: u64,
+    /// Requests whose first byte came, refused ones included.
+    pub requests: u64,
+    /// Open now.
+    pub active: u64,
+    /// Of these, reading a request header.
+    pub reading: u64,
+    /// Of these, with a request in flight.
+    pub writing: u64,
+    /// Of these, waiting for a request.
+    pub waiting: u64,
+}
+
+/// How a graceful stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything ended by itself.
+    Completely,
+    /// Time ran out with so many connections left.
+    TimedOut {
+        /// Connections still open.
+        connections: u64,
+    },
+}
+
+/// Keeps the graceful stop from ending; released by dropping.
+#[derive(Debug)]
+pub(super) struct Hold(Arc<Shared>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.0.holds.fetch_sub(1, AcqRel) == 1 {
+            self.0.released.notify_waiters();
+        }
+    }
+}
+
+/// Books one event now and another when dropped.
+#[derive(Debug)]
+pub(super) struct Span<'a> {
+    drain: &'a Drain,
+    ended: Event,
+}
+
+impl Drop for Span<'_> {
+    fn drop(&mut self) {
+        self.drain.book(self.ended);
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            begun: watch::Sender::new(false),
+            holds: AtomicUsize::new(0),
+            released: Notify::new(),
+            events: CounterSet::default(),
+        }))
+    }
+}
+
+impl Drain {
+    /// Begins the graceful stop: listening sockets take what the kernel has already completed and close, idle
+    /// connections end, requests in flight are answered with `Connection: close`. Cannot be undone.
+    pub fn begin(&self) {
+        self.0.begun.send_replace(true);
+    }
+
+    /// Whether the stop has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.0.begun.borrow()
+    }
+
+    /// Turns true when the stop begins; of the type that Pingora wants.
+    pub fn watch(&self) -> ShutdownWatch {
+        self.0.begun.subscribe()
+    }
+
+    /// Waits until nothing is left, at most `timeout` (`worker_shutdown_timeout`).
+    pub async fn drained(&self, timeout: Option<Duration>) -> Drained {
+        let empty = async {
+            loop {
+                let released = self.0.released.notified();
+                tokio::pin!(released);
+                // Registered before the count is read: a release in between is not missed.
+                released.as_mut().enable();
+                if self.0.holds.load(Acquire) == 0 {
+                    return;
+                }
+                released.await;
+            }
+        };
+        let Some(timeout) = timeout else {
+            empty.await;
+            return Drained::Completely;
+        };
+        match tokio::time::timeout(timeout, empty).await {
+            Ok(()) => Drained::Completely,
+            Err(_) => Drained::TimedOut { connections: self.totals().active },
+        }
+    }
+
+    /// Connections and requests at this moment.
+    pub fn totals(&self) -> ConnectionTotals {
+        let counts = self.0.events.totals();
+        let count = |event: Event| counts[event as usize];
+        // The shards are not read at one instant, so that an end may be seen before its beginning.
+        let active = count(Event::Accepted).saturating_sub(count(Event::Closed));
+        let reading = count(Event::HeadStarted).saturating_sub(count(Event::HeadEnded));
+        let writing = count(Event::RequestStarted).saturating_sub(count(Event::RequestEnded));
+        ConnectionTotals {
+            accepted: count(Event::Accepted),
+            requests: count(Event::HeadStarted),
+            active,
+            reading,
+            writing,
+            waiting: active.saturating_sub(reading + writing),
+        }
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        self.0.holds.fetch_add(1, AcqRel);
+        Hold(self.0.clone())
+    }
+
+    pub(super) fn book(&self, event: Event) {
+        self.0.events.increment(event as usize);
+    }
+
+    /// Books `started` now and `ended` when the span is dropped.
+    pub(super) fn span(&self, started: Event, ended: Event) -> Span<'_> {
+        self.book(started);
+        Span { drain: self, ended }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_with_nobody_here_is_over_at_once() {
+        let drain = Drain::default();
+        drain.begin();
+        assert_eq!(drain.drained(None).await, Drained::Completely);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_for_the_last_hold() {
+        let drain = Drain::default();
+        let (first, second) = (drain.hold(), drain.hold());
+        drain.begin();
+        let started = tokio::time::Instant::now();
+        let waiting = tokio::spawn({
+            let drain = drain.clone();
+            async move { drain.drained(None).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(first);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        assert_eq!(waiting.await.unwrap(), Drained::Completely);
+        assert_eq!(started.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_when_its_time_is_up() {
+        let drain = Drain::default();
+        let _hold = drain.hold();
+        drain.book(Event::Accepted);
+        let timeout = Duration::from_secs(3);
+        assert_eq!(drain.drained(Some(timeout)).await, Drained::TimedOut { connections: 1 });
+    }
+
+    #[test]
+    fn the_watch_tells_of_a_stop_even_when_nobody_listened_before() {
+        let drain = Drain::default();
+        drain.begin();
+        assert!(*drain.watch().borrow());
+        assert!(drain.has_begun());
+    }
+
+    #[test]
+    fn totals_are_differences_of_what_began_and_what_ended() {
+        let drain = Drain::default();
+        for _ in 0..3 {
+            drain.book(Event::Accepted);
+        }
+        drain.book(Event::Closed);
+        drop(drain.span(Event::HeadStarted, Event::HeadEnded));
+        let _writing = drain.span(Event::RequestStarted, Event::RequestEnded);
+        assert_eq!(
+            drain.totals(),
+            ConnectionTotals { accepted: 3, requests: 1, active: 2, reading: 0, writing: 1, waiting: 1 }
+        );
+    }
+}

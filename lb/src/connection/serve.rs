@@ -1,0 +1,307 @@
+//! One connection, from its first byte to its last.
+//!
+//! The future of this task exists as long as its connection, mostly waiting. So it is kept small: while it waits
+//! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use pingora::apps::HttpServerApp;
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::accept::{Accepted, Entrance};
+use super::closing;
+use super::drain::{Drain, Event, Hold, LAST_CALL};
+use super::facts::{ConnectionFacts, RequestFacts};
+use super::front::{Front, Limits, Refused};
+use super::head::{HeadScanner, Progress, leading_line_ends};
+use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
+use super::refuse::{self, Sent};
+use super::stream::{ClientStream, Gate, Socket};
+
+/// Serves one connection until it ends.
+pub(super) async fn connection<F, A>(
+    accepted: Accepted,
+    facts: ConnectionFacts,
+    entrance: Entrance<F, A>,
+    _hold: Hold,
+) where
+    F: Front,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let _closed = Closed(entrance.drain().clone());
+    match register(accepted) {
+        Ok(socket) => {
+            let stream = Box::new(ClientStream::new(socket, entrance.drain().clone()));
+            requests(stream, Arc::new(facts), &entrance).await;
+        }
+        Err(error) => log::error!("a connection could not be registered: {error}"),
+    }
+}
+
+/// Books the end of a connection.
+struct Closed(Drain);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.book(Event::Closed);
+    }
+}
+
+/// Hands the socket to the reactor of this thread.
+fn register(accepted: Accepted) -> io::Result<Socket> {
+    match accepted {
+        Accepted::Tcp(socket, _) => {
+            socket.set_nonblocking(true)?;
+            TcpStream::from_std(socket).map(Socket::Tcp)
+        }
+        Accepted::Unix(socket) => {
+            socket.set_nonblocking(true)?;
+            UnixStream::from_std(socket).map(Socket::Unix)
+        }
+    }
+}
+
+async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, entrance: &Entrance<F, A>)
+where
+    F: Front,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let mut ending = facts.closing();
+    let mut buffer = BytesMut::new();
+    for number in 1.. {
+        if buffer.is_empty() {
+            let patience = patience(entrance.front(), &facts, number);
+            if !wait(&mut stream, &mut buffer, patience, &mut ending).await {
+                return;
+            }
+        }
+        let received = Instant::now();
+        let snapshot = entrance.front().snapshot();
+        let limits = entrance.front().limits(&snapshot, &facts.listener);
+        let head = {
+            let _reading = entrance.drain().span(Event::HeadStarted, Event::HeadEnded);
+            read_head(&mut stream, &mut buffer, &limits).await
+        };
+        let admitted = match head {
+            Head::Complete(head_bytes) => admit(&buffer, head_bytes),
+            Head::Refused(reason) => Err(reason),
+            Head::Nothing => return,
+        };
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(reason) => {
+                let beginning = Beginning { snapshot, limits, number, received, buffer };
+                return Box::pin(refused(stream, reason, beginning, &facts, entrance)).await;
+            }
+        };
+
+        let request = RequestFacts {
+            connection: facts.clone(),
+            snapshot: snapshot.clone(),
+            number,
+            received,
+            request_line: admitted.request_line,
+            head_bytes: admitted.head_bytes,
+            shape: admitted.shape,
+        };
+        let surplus = match admitted.message_bytes {
+            bytes if bytes < buffer.len() => buffer.split_off(bytes),
+            _ => BytesMut::new(),
+        };
+        let prefix = match admitted.rewritten {
+            Some(mut rewritten) => {
+                rewritten.extend_from_slice(&buffer[admitted.head_bytes..]);
+                rewritten
+            }
+            None => std::mem::take(&mut buffer),
+        };
+        stream.begin_request(admitted.gate, surplus);
+        let mut session = ServerSession::new_http1(stream);
+        session.set_pipelined_prefix(prefix);
+        session.set_connection_user_context(Some(Box::new(request)));
+        let reused = {
+            let _writing = entrance.drain().span(Event::RequestStarted, Event::RequestEnded);
+            entrance.app().process_new_http(session, &ending).await
+        };
+        let returned =
+            reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
+        let Some(returned) = returned else {
+            if !facts.was_seen(number) {
+                let refused = Refused {
+                    status: Reason::RefusedByPingora.status(),
+                    reason: Reason::RefusedByPingora,
+                    request_line: &[],
+                    number,
+                    received,
+                    bytes_received: admitted.head_bytes as u64,
+                    bytes_sent: 0,
+                    body_bytes_sent: 0,
+                };
+                entrance.front().refused(&snapshot, &facts, &refused);
+            }
+            return;
+        };
+        stream = returned;
+        buffer = stream.end_request();
+    }
+}
+
+/// How long request `number` may be waited for.
+fn patience<F: Front>(front: &F, facts: &ConnectionFacts, number: u64) -> Duration {
+    let told = facts.idle_timeout().filter(|_| number > 1);
+    told.unwrap_or_else(|| {
+        let limits = front.limits(&front.snapshot(), &facts.listener);
+        if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
+    })
+}
+
+/// Waits for the first bytes of a request. False when the connection is to end without one.
+async fn wait(
+    stream: &mut ClientStream,
+    buffer: &mut BytesMut,
+    patience: Duration,
+    ending: &mut ShutdownWatch,
+) -> bool {
+    if patience.is_zero() {
+        return false;
+    }
+    let read = tokio::select! {
+        biased;
+        read = pingora_timeout::timeout(patience, stream.read_into(buffer)) => return matches!(read, Ok(Ok(1..))),
+        () = closing(ending) => tokio::time::timeout(LAST_CALL, stream.read_into(buffer)),
+    };
+    matches!(read.await, Ok(Ok(1..)))
+}
+
+enum Head {
+    Complete(usize),
+    Refused(Reason),
+    /// Line ends and then silence, or the end: no request at all.
+    Nothing,
+}
+
+/// Reads until the header is whole. Everything before the request line is removed from `buffer`.
+async fn read_head(stream: &mut ClientStream, buffer: &mut BytesMut, limits: &Limits) -> Head {
+    let mut scanner = HeadScanner::default();
+    if let Some(head) = look(&mut scanner, buffer, limits) {
+        return head;
+    }
+    let rest = async {
+        loop {
+            match stream.read_into(buffer).await {
+                Ok(1..) => {}
+                _ if buffer.is_empty() => return Head::Nothing,
+                _ => return Head::Refused(Reason::ClosedEarly),
+            }
+            if let Some(head) = look(&mut scanner, buffer, limits) {
+                return head;
+            }
+        }
+    };
+    match pingora_timeout::timeout(limits.header_timeout, rest).await {
+        Ok(head) => head,
+        Err(_) if buffer.is_empty() => Head::Nothing,
+        Err(_) => Head::Refused(Reason::TimedOut),
+    }
+}
+
+fn look(scanner: &mut HeadScanner, buffer: &mut BytesMut, limits: &Limits) -> Option<Head> {
+    // Only before the request line: past it, the buffer no longer begins with a line end.
+    buffer.advance(leading_line_ends(buffer));
+    match scanner.advance(buffer, &limits.header) {
+        Progress::Partial => None,
+        Progress::Complete(head_bytes) => Some(Head::Complete(head_bytes)),
+        Progress::Refused(reason) => Some(Head::Refused(reason)),
+    }
+}
+
+struct Admitted {
+    shape: Shape,
+    request_line: Box<[u8]>,
+    head_bytes: usize,
+    /// How much of what was read belongs to this request.
+    message_bytes: usize,
+    gate: Gate,
+    rewritten: Option<BytesMut>,
+}
+
+/// Judges the header that `buffer` begins with, and says which of the rest belongs to it.
+fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
+    let (head, rest) = buffer.split_at(head_bytes);
+    let (shape, rewrite) = match judge(head) {
+        Verdict::Admit(shape, rewrite) => (shape, rewrite),
+        Verdict::Refuse(reason) => return Err(reason),
+    };
+    let (body_bytes, gate) = match shape.framing {
+        _ if shape.upgrade => (rest.len(), Gate::Open),
+        Framing::Chunked => (rest.len(), Gate::Open),
+        Framing::Empty => (0, Gate::After(0)),
+        Framing::Length(length) => {
+            let here = usize::try_from(length).map_or(rest.len(), |length| length.min(rest.len()));
+            (here, Gate::After(length - here as u64))
+        }
+    };
+    Ok(Admitted {
+        request_line: request_line(head).into(),
+        shape,
+        head_bytes,
+        message_bytes: head_bytes + body_bytes,
+        gate,
+        rewritten: rewrite.map(|rewrite| rewrite.apply(head)),
+    })
+}
+
+/// The first line, as far as it came.
+fn request_line(head: &[u8]) -> &[u8] {
+    let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// What was known of a request when it was refused.
+struct Beginning<S> {
+    snapshot: Arc<S>,
+    limits: Limits,
+    number: u64,
+    received: Instant,
+    buffer: BytesMut,
+}
+
+async fn refused<F, A>(
+    mut stream: Box<ClientStream>,
+    reason: Reason,
+    beginning: Beginning<F::Snapshot>,
+    facts: &Arc<ConnectionFacts>,
+    entrance: &Entrance<F, A>,
+) where
+    F: Front,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let Beginning { snapshot, limits, number, received, buffer } = beginning;
+    let answered = refuse::is_answered(reason);
+    let sent = if answered {
+        let _writing = entrance.drain().span(Event::RequestStarted, Event::RequestEnded);
+        refuse::answer(&mut stream, reason, limits.server_tokens, buffer.starts_with(b"HEAD ")).await
+    } else {
+        Sent::default()
+    };
+    let refused = Refused {
+        status: reason.status(),
+        reason,
+        request_line: request_line(&buffer),
+        number,
+        received,
+        bytes_received: buffer.len() as u64,
+        bytes_sent: sent.bytes,
+        body_bytes_sent: sent.body_bytes,
+    };
+    entrance.front().refused(&snapshot, facts, &refused);
+    drop((snapshot, buffer));
+    if answered {
+        stream.close_gently().await;
+    }
+}

@@ -1,0 +1,389 @@
+//! A client's socket as Pingora sees it: one write call per answer, and reads that end with the request.
+//!
+//! Writing. Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
+//! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
+//! being copied. The figure is NGINX's `postpone_output`: an answer that trickles in is held back no longer than
+//! NGINX would.
+//!
+//! Reading. Pingora reads on while a request is served, to notice that the client has gone, and takes any byte
+//! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
+//! the loop, which knows where the body ends, closes a [`Gate`] there: bytes past it stay here, up to
+//! [`HELD_BYTES`], and come back to the loop with the stream; only the end of the connection passes. Where the
+//! end is not known beforehand (chunked, another protocol after `Upgrade`) there is no gate, and a client that
+//! pipelines behind such a request loses the connection after its answer, as it does with Pingora alone.
+//!
+//! Idle, it owns no heap memory.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::drain::Drain;
+use super::linger::linger;
+
+/// Writes wait for a flush as long as they fit in so many bytes.
+const WRITE_BUFFER_BYTES: usize = 1460;
+/// How much a client may send ahead of its answers before it has to wait.
+const HELD_BYTES: usize = 64 * 1024;
+/// What one read takes when nobody lends it a buffer; on the stack, so that waiting costs no heap.
+const READ_BYTES: usize = 4096;
+/// The most slices that go into one write, the waiting bytes among them.
+const WRITE_SLICES: usize = 8;
+
+/// The two kinds of socket.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_read(buffer),
+            Self::Unix(socket) => socket.try_read(buffer),
+        }
+    }
+}
+
+macro_rules! delegate {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self.get_mut() {
+            Socket::Tcp(socket) => {
+                let $socket = Pin::new(socket);
+                $call
+            }
+            Socket::Unix(socket) => {
+                let $socket = Pin::new(socket);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, socket => socket.poll_write(cx, data))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        delegate!(self, socket => socket.poll_write_vectored(cx, data))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_shutdown(cx))
+    }
+}
+
+/// How far Pingora may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Everything.
+    Open,
+    /// So many bytes: what is left of the request's body.
+    After(u64),
+}
+
+/// A client connection's bytes. Public because the proxy may ask the session's stream for
+/// [`bytes_sent`](Self::bytes_sent); made and driven by this room alone.
+#[derive(Debug)]
+pub struct ClientStream {
+    /// `None` only while being dropped.
+    socket: Option<Socket>,
+    gate: Gate,
+    /// Bytes past the gate.
+    held: BytesMut,
+    /// Written by Pingora, not yet by us.
+    waiting: Vec<u8>,
+    bytes_sent: u64,
+    /// The client has closed its side, or the connection broke.
+    ended: bool,
+    /// A request is being served.
+    serving: bool,
+    drain: Drain,
+}
+
+impl ClientStream {
+    pub(super) fn new(socket: Socket, drain: Drain) -> Self {
+        Self {
+            socket: Some(socket),
+            gate: Gate::Open,
+            held: BytesMut::new(),
+            waiting: Vec::new(),
+            bytes_sent: 0,
+            ended: false,
+            serving: false,
+            drain,
+        }
+    }
+
+    /// Bytes of the current answer, header and framing included (`$bytes_sent`). Counts what was accepted for
+    /// sending.
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    /// Begins a request: reads end at `gate`, and `surplus` is what was read beyond it already.
+    pub(super) fn begin_request(&mut self, gate: Gate, surplus: BytesMut) {
+        self.gate = gate;
+        self.held = surplus;
+        self.bytes_sent = 0;
+        self.serving = true;
+    }
+
+    /// Ends it, gives back what the client sent ahead, and lets go of all buffers.
+    pub(super) fn end_request(&mut self) -> BytesMut {
+        self.serving = false;
+        self.gate = Gate::Open;
+        self.waiting = Vec::new();
+        std::mem::take(&mut self.held)
+    }
+
+    /// Reads what there is into `buffer`, which gets memory only once there is something. 0 is the end.
+    pub(super) async fn read_into(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        std::future::poll_fn(|cx| {
+            let mut bytes = [std::mem::MaybeUninit::uninit(); READ_BYTES];
+            let mut chunk = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut chunk))?;
+            buffer.extend_from_slice(chunk.filled());
+            Poll::Ready(Ok(chunk.filled().len()))
+        })
+        .await
+    }
+
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.held.len() >= HELD_BYTES {
+                // Nobody is woken until the gate opens: the client has to wait, in its own kernel's buffers.
+                return Poll::Pending;
+            }
+            let mut bytes = [std::mem::MaybeUninit::uninit(); READ_BYTES];
+            let mut chunk = ReadBuf::uninit(&mut bytes);
+            ready!(socket(&mut self.socket).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.held.extend_from_slice(chunk.filled());
+        }
+    }
+
+    fn poll_read_gated(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let left = match self.gate {
+            Gate::Open => return socket(&mut self.socket).poll_read(cx, buf),
+            Gate::After(0) => return self.poll_held(cx),
+            Gate::After(left) => left,
+        };
+        let before = buf.filled().len();
+        let socket = socket(&mut self.socket);
+        if buf.remaining() as u64 <= left {
+            ready!(socket.poll_read(cx, buf))?;
+        } else {
+            ready!(Pin::new(&mut socket.get_mut().take(left)).poll_read(cx, buf))?;
+        }
+        self.gate = Gate::After(left - (buf.filled().len() - before) as u64);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what waits, and then of `data` what the socket takes. Returns how much of `data`.
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+            slices[0] = IoSlice::new(&self.waiting);
+            for (slice, data) in slices[1..].iter_mut().zip(data) {
+                *slice = *data;
+            }
+            let count = WRITE_SLICES.min(1 + data.len());
+            let first = usize::from(self.waiting.is_empty());
+            let sent = ready!(socket(&mut self.socket).poll_write_vectored(cx, &slices[first..count]))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if sent > self.waiting.len() {
+                let of_data = sent - self.waiting.len();
+                self.waiting.clear();
+                return Poll::Ready(Ok(of_data));
+            }
+            self.waiting.drain(..sent);
+        }
+    }
+
+    fn poll_send_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.waiting.is_empty() {
+            let sent = ready!(socket(&mut self.socket).poll_write(cx, &self.waiting))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.waiting.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the client may have more on the way that was never read. Closing a socket then makes the kernel
+    /// send a reset, which can destroy the answer before the client has read it.
+    fn has_unread_input(&self) -> bool {
+        let in_the_kernel = || {
+            let read = self.socket.as_ref().map(|socket| socket.try_read(&mut [0]));
+            matches!(read, Some(Ok(1..)))
+        };
+        self.gate != Gate::After(0) || !self.held.is_empty() || in_the_kernel()
+    }
+}
+
+/// The socket, which is there until the stream is dropped.
+fn socket(socket: &mut Option<Socket>) -> Pin<&mut Socket> {
+    Pin::new(socket.as_mut().expect("only drop takes the socket"))
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        let answered = self.serving && !self.ended && self.bytes_sent > 0;
+        if !answered || !self.has_unread_input() {
+            return;
+        }
+        // Pingora drops the stream where it closes a connection, so this is the only place to linger from.
+        if let (Some(socket), Ok(runtime)) = (self.socket.take(), tokio::runtime::Handle::try_current()) {
+            let (drain, hold) = (self.drain.clone(), self.drain.hold());
+            runtime.spawn(async move {
+                linger(socket, &mut drain.watch()).await;
+                drop(hold);
+            });
+        }
+    }
+}
+
+impl ClientStream {
+    /// Ends the answer and keeps reading until the client has it.
+    pub(super) async fn close_gently(mut self) {
+        self.serving = false;
+        if AsyncWriteExt::shutdown(&mut self).await.is_err() {
+            return;
+        }
+        if let Some(socket) = self.socket.take() {
+            linger(socket, &mut self.drain.watch()).await;
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = ready!(this.poll_read_gated(cx, buf));
+        this.ended |= result.is_err() || buf.filled().len() == before;
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let total: usize = data.iter().map(|slice| slice.len()).sum();
+        let accepted = if this.waiting.len() + total <= WRITE_BUFFER_BYTES {
+            data.iter().for_each(|slice| this.waiting.extend_from_slice(slice));
+            total
+        } else {
+            ready!(this.poll_send(cx, data)).inspect_err(|_| this.ended = true)?
+        };
+        this.bytes_sent += accepted as u64;
+        Poll::Ready(Ok(accepted))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = ready!(this.poll_send_waiting(cx));
+        this.ended |= result.is_err();
+        Poll::Ready(result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_send_waiting(cx))?;
+        socket(&mut this.socket).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for ClientStream {
+    async fn shutdown(&mut self) {
+        // The connection ends either way.
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for ClientStream {
+    fn id(&self) -> UniqueIDType {
+        match &self.socket {
+            Some(Socket::Tcp(socket)) => socket.as_raw_fd(),
+            Some(Socket::Unix(socket)) => socket.as_raw_fd(),
+            None => -1,
+        }
+    }
+}
+
+impl Ssl for ClientStream {}
+impl Peek for ClientStream {}
+
+// The addresses and times of the connection are in `ConnectionFacts`, once per connection; Pingora would have
+// them put together for each request.
+impl GetTimingDigest for ClientStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for ClientStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for ClientStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}

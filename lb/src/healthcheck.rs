@@ -1,0 +1,186 @@
+//! `lb healthcheck [URL]`: the client that a container's health check runs.
+//!
+//! A final image has no curl. This asks once, over plain TCP, within two seconds, and believes only a status of 2xx.
+//! It speaks no TLS: what it asks is on the same machine.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+/// Asked when neither a URL nor an admin address is known.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:9145/healthz";
+
+/// For everything together. Docker's own default is 30 s, but a balancer that needs two seconds is not healthy.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `HTTP/1.1 200` and the space after it.
+const STATUS_LINE_BYTES: usize = 13;
+
+/// Why the answer to "healthy?" is no.
+#[derive(Debug, Error)]
+pub enum HealthcheckError {
+    /// Not a URL that can be asked.
+    #[error("invalid URL \"{0}\": expected http://HOST[:PORT][/PATH]")]
+    Url(String),
+    /// The host has no address.
+    #[error("{host} cannot be resolved: {source}")]
+    Resolve {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No connection.
+    #[error("{address} cannot be reached: {source}")]
+    Connect {
+        /// The address tried last.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No answer, or not in time.
+    #[error("no answer from {address}: {source}")]
+    Answer {
+        /// The address asked.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else than HTTP answered.
+    #[error("{0} does not answer in HTTP/1")]
+    NotHttp(SocketAddr),
+    /// It answered that it is not healthy.
+    #[error("{url} answered {status}")]
+    Status {
+        /// What was asked.
+        url: String,
+        /// The answer.
+        status: u16,
+    },
+}
+
+/// The URL to ask: the one given, else `/healthz` at the admin address; where that is every address, loopback.
+pub fn url(given: Option<&str>, admin: Option<SocketAddr>) -> String {
+    match (given, admin) {
+        (Some(url), _) => url.to_owned(),
+        (None, None) => DEFAULT_URL.to_owned(),
+        (None, Some(admin)) => {
+            let host: IpAddr = match admin.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            format!("http://{}/healthz", SocketAddr::new(host, admin.port()))
+        }
+    }
+}
+
+/// Asks `url` and returns the status if it is 2xx. Blocks, at most `timeout` (a host name's resolution not counted).
+pub fn ask(url: &str, timeout: Duration) -> Result<u16, HealthcheckError> {
+    let target = Target::parse(url).ok_or_else(|| HealthcheckError::Url(url.to_owned()))?;
+    let (mut stream, address, deadline) = connect(&target, timeout)?;
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: lb-healthcheck/{}\r\nConnection: close\r\n\r\n",
+        target.path,
+        target.authority,
+        crate::build_info::VERSION
+    );
+    let head = exchange(&mut stream, request.as_bytes(), deadline)
+        .map_err(|source| HealthcheckError::Answer { address, source })?;
+    match status(&head) {
+        Some(status @ 200..=299) => Ok(status),
+        Some(status) => Err(HealthcheckError::Status { url: url.to_owned(), status }),
+        None => Err(HealthcheckError::NotHttp(address)),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Target<'a> {
+    /// As it goes into `Host`.
+    authority: &'a str,
+    /// With a port, as the resolver takes it.
+    host_and_port: String,
+    path: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn parse(url: &'a str) -> Option<Self> {
+        // What would end the request line or its fields early has no place in a URL.
+        if url.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+            return None;
+        }
+        let rest = url.strip_prefix("http://")?;
+        let rest = rest.split('#').next().unwrap_or(rest);
+        let (authority, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, "/"),
+        };
+        let bracket_end = authority.rfind(']').map_or(0, |end| end + 1);
+        let (host_bytes, port) = match authority[bracket_end..].rfind(':') {
+            Some(colon) => (bracket_end + colon, authority[bracket_end + colon + 1..].parse::<u16>().ok()?),
+            None => (authority.len(), 80),
+        };
+        let valid = host_bytes > 0 && !authority.contains(['@', '?']);
+        valid.then(|| Self { authority, host_and_port: format!("{}:{port}", &authority[..host_bytes]), path })
+    }
+}
+
+fn connect(
+    target: &Target<'_>,
+    timeout: Duration,
+) -> Result<(TcpStream, SocketAddr, Instant), HealthcheckError> {
+    let resolve_error = |source| HealthcheckError::Resolve { host: target.host_and_port.clone(), source };
+    let addresses = target.host_and_port.to_socket_addrs().map_err(resolve_error)?;
+    // After the look-up, which has a time limit of its own that nobody can change.
+    let deadline = Instant::now() + timeout;
+    let mut last_error = resolve_error(io::ErrorKind::NotFound.into());
+    for address in addresses {
+        let tried = left_until(deadline).and_then(|left| TcpStream::connect_timeout(&address, left));
+        match tried {
+            Ok(stream) => return Ok((stream, address, deadline)),
+            Err(source) => last_error = HealthcheckError::Connect { address, source },
+        }
+    }
+    Err(last_error)
+}
+
+/// Sends `request` and returns the first bytes of the answer, enough for its status.
+fn exchange(stream: &mut TcpStream, request: &[u8], deadline: Instant) -> io::Result<Vec<u8>> {
+    stream.set_write_timeout(Some(left_until(deadline)?))?;
+    stream.write_all(request)?;
+    let mut head = Vec::new();
+    let mut buffer = [0; 512];
+    while head.len() < STATUS_LINE_BYTES {
+        stream.set_read_timeout(Some(left_until(deadline)?))?;
+        let count = match stream.read(&mut buffer) {
+            Ok(0) if head.is_empty() => return Err(io::Error::other("connection closed")),
+            Ok(0) => break,
+            Ok(count) => count,
+            // What Linux says when the time is up.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(timed_out()),
+            Err(error) => return Err(error),
+        };
+        head.extend_from_slice(&buffer[..count]);
+    }
+    Ok(head)
+}
+
+fn left_until(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(timed_out()) } else { Ok(left) }
+}
+
+fn timed_out() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "timed out")
+}
+
+/// The status of an answer that begins with `head`.
+fn status(head: &[u8]) -> Option<u16> {
+    let rest = head.strip_prefix(b"HTTP/1.0 ").or_else(|| head.strip_prefix(b"HTTP/1.1 "))?;
+    let (digits, rest) = rest.split_at_checked(3)?;
+    let ends = matches!(rest.first(), None | Some(b' ' | b'\r'));
+    let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (ends && digits.iter().all(u8::is_ascii_digit)).then_some(status)
+}

@@ -1,0 +1,179 @@
+//! The open end of a log file: what kind of thing a path names, and how lines stay whole on it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::Uid;
+
+use crate::config::model::LogDestination;
+
+/// nginx's mode for log files.
+const MODE: u32 = 0o644;
+
+/// Up to this much reaches a pipe in one piece even when others write to it (`PIPE_BUF` on Linux, pipe(7)).
+const ATOMIC_PIPE_BYTES: usize = 4096;
+
+/// How long to leave a full non-blocking pipe alone.
+const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
+
+/// A chain of symbolic links longer than this is a loop to the kernel too.
+const LONGEST_LINK_CHAIN: usize = 40;
+
+/// Where lines are written.
+#[derive(Debug)]
+pub(super) struct Sink {
+    file: File,
+    /// A pipe gets its lines in pieces that cannot be torn: standard output and standard error often share one.
+    pipe: bool,
+    /// The last write ended inside a line.
+    torn: bool,
+}
+
+/// A standard stream that the process was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StandardStream {
+    Output,
+    Error,
+}
+
+/// What could not be written.
+#[derive(Debug)]
+pub(super) struct WriteError {
+    /// How many lines are lost, the torn one included.
+    pub(super) lines: u64,
+    pub(super) source: io::Error,
+}
+
+impl Sink {
+    pub(super) fn open(destination: &LogDestination) -> io::Result<Self> {
+        let file = match (inherited_stream(destination), destination) {
+            (Some(stream), _) => duplicate(stream)?,
+            (None, LogDestination::File(path)) => open_path(path)?,
+            (None, LogDestination::Stderr) => duplicate(StandardStream::Error)?,
+        };
+        let pipe = file.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
+        Ok(Self { file, pipe, torn: false })
+    }
+
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Writes `lines`, which ends with a newline or is empty.
+    pub(super) fn write_lines(&mut self, lines: &[u8]) -> Result<(), WriteError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        if self.torn {
+            // The rest of the torn line is lost; what follows begins a line of its own.
+            self.write_bytes(b"\n")
+                .map_err(|(_, source)| WriteError { lines: count_lines(lines), source })?;
+            self.torn = false;
+        }
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let piece_bytes = if self.pipe { whole_lines(rest, ATOMIC_PIPE_BYTES) } else { rest.len() };
+            if let Err((written, source)) = self.write_bytes(&rest[..piece_bytes]) {
+                self.torn = written > 0 && rest[written - 1] != b'\n';
+                return Err(WriteError { lines: count_lines(&rest[written..]), source });
+            }
+            rest = &rest[piece_bytes..];
+        }
+        Ok(())
+    }
+
+    /// Like `write_all`, but says how far it came, and waits for a full pipe that was made non-blocking by whoever
+    /// else holds it.
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write(&bytes[written..]) {
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(FULL_PIPE_PAUSE),
+                Err(error) => return Err((written, error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes of `lines` to write at once: as many whole lines as fit into `most`, at least one line.
+fn whole_lines(lines: &[u8], most: usize) -> usize {
+    if lines.len() <= most {
+        return lines.len();
+    }
+    match memchr::memrchr(b'\n', &lines[..most]) {
+        Some(end) => end + 1,
+        None => memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1),
+    }
+}
+
+fn count_lines(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
+}
+
+/// The standard stream that `destination` names, through symbolic links too (the official NGINX image links its log
+/// files to `/dev/stdout` and `/dev/stderr`).
+///
+/// Such a stream is used through the descriptor that the process was started with and not opened by its path: that
+/// fails where standard output is a socket, and where it is a pipe or terminal of another user, as in a container
+/// that does not run as root.
+pub(super) fn inherited_stream(destination: &LogDestination) -> Option<StandardStream> {
+    let LogDestination::File(path) = destination else {
+        return Some(StandardStream::Error);
+    };
+    let mut path = path.clone();
+    for _ in 0..LONGEST_LINK_CHAIN {
+        if let Some(stream) = stream_of(&path) {
+            return Some(stream);
+        }
+        let target = fs::read_link(&path).ok()?;
+        path = path.parent().map(|parent| parent.join(&target)).unwrap_or(target);
+    }
+    None
+}
+
+fn stream_of(path: &Path) -> Option<StandardStream> {
+    match path.to_str()? {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(StandardStream::Output),
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(StandardStream::Error),
+        _ => None,
+    }
+}
+
+fn duplicate(stream: StandardStream) -> io::Result<File> {
+    let descriptor = match stream {
+        StandardStream::Output => io::stdout().as_fd().try_clone_to_owned()?,
+        StandardStream::Error => io::stderr().as_fd().try_clone_to_owned()?,
+    };
+    Ok(File::from(descriptor))
+}
+
+fn open_path(path: &PathBuf) -> io::Result<File> {
+    let fifo = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
+    let mut options = OpenOptions::new();
+    if fifo {
+        // With reading too, Linux neither waits for a reader nor fails without one (fifo(7)): what is written waits
+        // in the pipe, and a collector may come, go and return.
+        options.read(true).write(true);
+    } else {
+        options.append(true).create(true).mode(MODE);
+    }
+    options.open(path)
+}
+
+/// Makes `owner` the owner of a regular file that belongs to somebody else.
+pub(super) fn give_to(file: &File, owner: Uid) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.uid() == owner.as_raw() {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(owner.as_raw()), None)
+}

@@ -1,0 +1,257 @@
+//! From a command line to a serving process: the steps, in the order that lets each failure be said where it is
+//! seen.
+//!
+//! Read and check everything; open the logs; bind every address; go into the background; only then start threads.
+//! The order is nginx's: what can fail on the terminal fails there, with nothing started, and exit code 1.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+
+use super::daemon::{self, StandardError};
+use super::serve::FrontDoor;
+use super::user::{self, Identity};
+use super::{environment, limits, pid_file};
+use crate::cli::{self, EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
+use crate::config::diagnostics::Diagnostic;
+use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
+use crate::config::{self, Loaded, Source};
+use crate::connection::listeners::Listeners;
+use crate::connection::plan::Wanted;
+use crate::observe::access_log::AccessLogs;
+use crate::observe::error_log::{self, ErrorLogger};
+use crate::observe::log_file::LogFiles;
+use crate::upstream::{Runtime, Upstreams};
+
+/// A configuration that was read, checked, and found to be possible on this machine.
+pub(super) struct Prepared {
+    pub(super) loaded: Loaded,
+    pub(super) upstreams: Upstreams,
+    /// Whom to become, where that is asked for and possible.
+    pub(super) identity: Option<Identity>,
+}
+
+/// Reads the configuration and looks up the names in it. The same for start, test and reload.
+pub(super) fn prepare(
+    source: &Source,
+    runtime: &Arc<Runtime>,
+    previous: Option<&Upstreams>,
+) -> Result<Prepared, Vec<Diagnostic>> {
+    let mut loaded = config::load(source)?;
+    let identity = match &loaded.config.main.user {
+        Some(user) if user::is_super_user() => {
+            let found = user::look_up(user)
+                .map_err(|error| vec![Diagnostic::emerg(error.to_string(), user.position.clone())])?;
+            Some(found)
+        }
+        Some(user) => {
+            loaded.warnings.push(Diagnostic::warn(user::IGNORED, user.position.clone()));
+            None
+        }
+        None => None,
+    };
+    for name in environment::without_effect(&loaded.config.main.env) {
+        loaded.warnings.push(Diagnostic::warn(
+            format!("\"env {name}\" has no effect here: no program is started and nothing reads that variable"),
+            None,
+        ));
+    }
+    let upstreams = runtime.prepare(&loaded.config.http, previous)?;
+    Ok(Prepared { loaded, upstreams, identity })
+}
+
+/// Where the configuration comes from, by the command line.
+pub(super) fn source(options: &Options) -> Source {
+    Source {
+        path: options.configuration.clone(),
+        prefix: options.prefix.clone(),
+        global_directives: (!options.directives.is_empty()).then(|| options.directives.clone()),
+        default_error_log: Some(match &options.error_log {
+            LogDestination::Stderr => "stderr".into(),
+            LogDestination::File(path) => path.clone(),
+        }),
+    }
+}
+
+/// Every address that a configuration and the command line ask for.
+pub(super) fn wanted(config: &Config, options: &Options) -> Vec<Wanted> {
+    let traffic = config.http.listeners.iter().map(Wanted::from);
+    let admin = options.admin.map(|address| Wanted::admin(ListenAddress::Inet(address)));
+    traffic.chain(admin).collect()
+}
+
+/// `lb -t`, `lb -T`.
+pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
+    let file = options.configuration.display();
+    let outcome = prepare(&source(options), &Runtime::new(), None).and_then(|prepared| {
+        // nginx opens the logs too: a missing directory is found before it matters.
+        open_logs(&LogFiles::default(), &prepared.loaded.config).map_err(|error| vec![error])?;
+        Ok(prepared)
+    });
+    match outcome {
+        Ok(prepared) => {
+            say_all(prepared.loaded.warnings.iter().filter(|warning| !quiet || warning.severity > Severity::Warn));
+            if !quiet {
+                say(&format!("lb: the configuration file {file} syntax is ok\n"));
+                say(&format!("lb: configuration file {file} test is successful\n"));
+            }
+            if dump {
+                print_files(&prepared.loaded);
+            }
+            ExitCode::from(EXIT_SUCCESS)
+        }
+        Err(findings) => {
+            say_all(&findings);
+            say_what_works(options);
+            say(&format!("lb: configuration file {file} test failed\n"));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// `lb -s`.
+pub fn signal(options: &Options, request: SignalRequest) -> ExitCode {
+    let loaded = match config::load(&source(options)) {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            say_all(&findings);
+            return ExitCode::from(EXIT_FAILURE);
+        }
+    };
+    let Some(path) = &loaded.config.main.pid else {
+        say("lb: [error] \"pid off\" leaves no file to find the process by; send the signal yourself\n");
+        return ExitCode::from(EXIT_FAILURE);
+    };
+    match pid_file::signal(path, request.signal()) {
+        Ok(()) => ExitCode::from(EXIT_SUCCESS),
+        Err(error) => {
+            say(&format!("lb: [error] {error}\n"));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// Serves until a signal ends the process. Returns only when the start failed.
+pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
+    match start(options, logger) {
+        Ok(never) => match never {},
+        Err(findings) => {
+            for finding in findings {
+                error_log::log_at(finding.severity, &finding);
+            }
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
+    let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
+    let runtime = Runtime::new();
+    let source = source(&options);
+    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None).inspect_err(|_| say_what_works(&options))?;
+    let main = &loaded.config.main;
+    let missing = environment::missing(&main.env, |name| std::env::var_os(name));
+    if !missing.is_empty() {
+        return Err(fatal(&environment::restart_with(&missing)));
+    }
+    let log_files = LogFiles::default();
+    let access_logs = open_logs(&log_files, &loaded.config).map_err(|error| vec![error])?;
+    logger.open(&log_files, &main.error_logs).map_err(|error| fatal(&error))?;
+    for warning in &loaded.warnings {
+        error_log::log_at(warning.severity, warning);
+    }
+    if let Some(pid) = &main.pid {
+        pid_file::check(pid).map_err(|error| fatal(&error))?;
+    }
+    let listeners = Listeners::bind(&wanted(&loaded.config, &options)).map_err(|error| fatal(&error))?;
+    if main.daemon {
+        let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
+        daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null }).map_err(|error| fatal(&error))?;
+    }
+    log_files.start_writers().map_err(|error| fatal(&error))?;
+    if let Err(error) = limits::apply(main.worker_rlimit_nofile) {
+        crate::alert!("{error}");
+    }
+    let daemonized = main.daemon;
+    let conf = server_conf(&loaded.config);
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let door = FrontDoor::new(
+        options, source, logger, log_files, access_logs, runtime, loaded, upstreams, identity, listeners, daemonized,
+        &server.configuration,
+    );
+    server.add_service(door);
+    server.run(RunArgs { shutdown_signal: Box::new(OwnSignals) });
+    Err(fatal(&"the server ended without being asked to"))
+}
+
+/// Pingora's settings that matter when it neither listens, nor daemonises, nor stops anything.
+fn server_conf(config: &Config) -> ServerConf {
+    let kept: usize = config.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
+    ServerConf {
+        threads: threads(config.main.worker_processes),
+        // Connections stay on their thread: nginx's model, and cheaper than stealing for requests this short.
+        work_stealing: false,
+        // One pool for all upstreams, per thread.
+        upstream_keepalive_pool_size: kept.max(1),
+        // Tries are counted by `proxy::retry`; Pingora's own limit must never be the lower one.
+        max_retries: usize::MAX,
+        ..ServerConf::default()
+    }
+}
+
+fn threads(count: WorkerCount) -> usize {
+    match count {
+        WorkerCount::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+        WorkerCount::Exactly(count) => count.max(1),
+    }
+}
+
+/// Pingora's own meanings of QUIT and TERM, and its grace periods, are replaced by the signal loop of
+/// [`serve`](super::serve), which ends the process itself.
+struct OwnSignals;
+
+#[async_trait::async_trait]
+impl ShutdownSignalWatch for OwnSignals {
+    async fn recv(&self) -> ShutdownSignal {
+        std::future::pending().await
+    }
+}
+
+pub(super) fn open_logs(files: &LogFiles, config: &Config) -> Result<AccessLogs, Diagnostic> {
+    AccessLogs::open(files, &config.http.access_log_files).map_err(|error| Diagnostic::emerg(error.to_string(), None))
+}
+
+fn print_files(loaded: &Loaded) {
+    let mut out = std::io::stdout().lock();
+    for file in &loaded.files {
+        // A reader that left has seen enough.
+        let _ = writeln!(out, "# configuration file {}:", file.path.display())
+            .and_then(|()| out.write_all(&file.text))
+            .and_then(|()| writeln!(out));
+    }
+}
+
+fn say_all<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) {
+    for finding in findings {
+        say(&format!("lb: {finding}\n"));
+    }
+}
+
+/// To somebody who has no configuration yet: the smallest that works.
+fn say_what_works(options: &Options) {
+    if !options.configuration.exists() {
+        say(&cli::no_configuration_text(&options.configuration));
+    }
+}
+
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// How long the last log lines may take when the process ends.
+pub(super) const LAST_LINES: Duration = Duration::from_secs(1);

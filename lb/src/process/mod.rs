@@ -1,0 +1,16 @@
+//! The process as the operating system and its operator see it: signals, identity, limits, pid file, daemon.
+//!
+//! Everything here concerns the one process as a whole and is called from the start-up sequence or the signal
+//! loop, never from a request. There are no worker processes: what NGINX divides between a master that stays root
+//! and workers that do not, one process does here in order, so a privilege given up is gone for good; the modules
+//! say what follows from that.
+
+pub mod daemon;
+pub mod environment;
+pub mod limits;
+pub mod pid_file;
+pub mod signals;
+pub mod system_error;
+pub mod user;
+pub mod launch;
+mod serve;

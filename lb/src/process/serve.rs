@@ -1,0 +1,268 @@
+//! The one Pingora service: opens the doors, then does what signals ask until one of them ends the process.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::Service;
+use pingora_proxy::{HttpProxy, http_proxy};
+
+use super::launch::{self, LAST_LINES};
+use super::pid_file::PidFile;
+use super::signals::{Signal, Signals};
+use super::user::{self, Identity};
+use crate::cli::Options;
+use crate::config::{Loaded, Source};
+use crate::connection::listeners::Listeners;
+use crate::connection::{Drain, Drained, Entrance};
+use crate::edge::Edge;
+use crate::observe::access_log::AccessLogs;
+use crate::observe::error_log::{self, ErrorLogger};
+use crate::observe::log_file::LogFiles;
+use crate::proxy::ProxyService;
+use crate::snapshot::Snapshot;
+use crate::upstream::{Runtime, Upstreams};
+
+/// How long the start waits for the first answers of DNS; servers that come later join then.
+const FIRST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Everything that lives as long as the process, and the loop that changes it.
+pub(super) struct FrontDoor {
+    options: Options,
+    source: Source,
+    logger: &'static ErrorLogger,
+    runtime: Arc<Runtime>,
+    identity: Option<Identity>,
+    listeners: Listeners,
+    daemonized: bool,
+    edge: Arc<Edge>,
+    entrance: Entrance<Edge, HttpProxy<ProxyService>>,
+    pid_file: Option<PidFile>,
+}
+
+impl FrontDoor {
+    #[expect(clippy::too_many_arguments, reason = "called once, with everything that the start has made")]
+    pub(super) fn new(
+        options: Options,
+        source: Source,
+        logger: &'static ErrorLogger,
+        log_files: LogFiles,
+        access_logs: AccessLogs,
+        runtime: Arc<Runtime>,
+        loaded: Loaded,
+        upstreams: Upstreams,
+        identity: Option<Identity>,
+        listeners: Listeners,
+        daemonized: bool,
+        conf: &Arc<ServerConf>,
+    ) -> Self {
+        let slots = slots(&loaded, &listeners);
+        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
+        let edge = Edge::new(snapshot, Drain::default(), log_files);
+        let proxy = Arc::new(http_proxy(conf, ProxyService::new(edge.clone())));
+        let entrance = Entrance::new(edge.clone(), proxy, edge.drain.clone());
+        Self {
+            options,
+            source,
+            logger,
+            runtime,
+            identity,
+            listeners,
+            daemonized,
+            edge,
+            entrance,
+            pid_file: None,
+        }
+    }
+
+    /// Starts accepting. What fails here, fails the start.
+    async fn open(&mut self) -> Result<Signals, String> {
+        let snapshot = self.edge.current();
+        let signals = Signals::new(self.daemonized).map_err(|error| error.to_string())?;
+        snapshot.upstreams.start(FIRST_ANSWERS).await;
+        self.listeners.start(&self.entrance);
+        if let Some(path) = &snapshot.config.main.pid {
+            self.pid_file = Some(PidFile::write(path).map_err(|error| error.to_string())?);
+        }
+        if let Some(identity) = &self.identity {
+            for error in self.edge.log_files.give_to(identity.uid) {
+                log::warn!("{error}");
+            }
+            user::assume(identity).map_err(|error| error.to_string())?;
+        }
+        self.loaded_now();
+        self.edge.mark_accepting();
+        self.logger.leave_console();
+        if self.daemonized && let Err(error) = self.logger.redirect_standard_error() {
+            log::warn!("{error}");
+        }
+        crate::notice!("cirque/{} is ready", env!("CARGO_PKG_VERSION"));
+        Ok(signals)
+    }
+
+    fn loaded_now(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.edge.totals.last_reload_unix_seconds.store(now.as_secs(), Relaxed);
+    }
+
+    /// HUP. Everything that can fail is done before anything changes.
+    async fn reload(&mut self) {
+        crate::notice!("signal 1 (SIGHUP) received, reconfiguring");
+        match self.try_reload().await {
+            Ok(()) => {
+                self.edge.totals.reloads_succeeded.increment();
+                self.loaded_now();
+                crate::notice!("reconfigured");
+            }
+            Err(()) => {
+                self.edge.totals.reloads_failed.increment();
+                log::error!("the configuration in force stays as it was");
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), ()> {
+        let current = self.edge.current();
+        let prepared = {
+            let (source, runtime, current) = (self.source.clone(), self.runtime.clone(), current.clone());
+            let work = move || launch::prepare(&source, &runtime, Some(&current.upstreams));
+            tokio::task::spawn_blocking(work).await.map_err(|error| crate::emerg!("{error}"))?
+        };
+        let prepared = prepared.map_err(|findings| {
+            for finding in findings {
+                error_log::log_at(finding.severity, &finding);
+            }
+        })?;
+        let loaded = prepared.loaded;
+        for warning in &loaded.warnings {
+            error_log::log_at(warning.severity, warning);
+        }
+        let files = &self.edge.log_files;
+        let access_logs = launch::open_logs(files, &loaded.config).map_err(|error| error_log::log_at(error.severity, &error))?;
+        let change = self
+            .listeners
+            .prepare(&launch::wanted(&loaded.config, &self.options))
+            .map_err(|error| crate::emerg!("{error}"))?;
+        self.logger.open(files, &loaded.config.main.error_logs).map_err(|error| crate::emerg!("{error}"))?;
+        // From here on nothing fails.
+        report_fixed(&current, &loaded);
+        let slots = slots(&loaded, &self.listeners);
+        let next = Snapshot::new(loaded.config, prepared.upstreams, access_logs, &slots);
+        next.upstreams.start(FIRST_ANSWERS).await;
+        let previous = self.edge.replace(next);
+        self.listeners.commit(change, &self.entrance);
+        previous.upstreams.stop();
+        Ok(())
+    }
+
+    /// USR1.
+    fn reopen(&self) {
+        crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
+        error_log::report_reopening(&self.edge.log_files.reopen());
+        if self.daemonized && let Err(error) = self.logger.redirect_standard_error() {
+            log::warn!("{error}");
+        }
+    }
+
+    /// QUIT: nothing new, everything under way to its end, at most `worker_shutdown_timeout`.
+    async fn quit(&mut self, signals: &mut Signals) -> ! {
+        crate::notice!("signal 3 (SIGQUIT) received, gracefully shutting down");
+        self.edge.drain.begin();
+        let limit = self.edge.current().config.main.worker_shutdown_timeout;
+        let drain = self.edge.drain.clone();
+        let drained = drain.drained(limit);
+        tokio::pin!(drained);
+        loop {
+            tokio::select! {
+                outcome = &mut drained => {
+                    if let Drained::TimedOut { connections } = outcome {
+                        log::warn!("worker_shutdown_timeout: {connections} connections are cut");
+                    }
+                    break;
+                }
+                signal = signals.next() => {
+                    if matches!(signal, Signal::Terminate | Signal::Interrupt) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.exit()
+    }
+
+    fn exit(&mut self) -> ! {
+        crate::notice!("exit");
+        if let Some(pid_file) = self.pid_file.take() {
+            pid_file.remove();
+        }
+        self.listeners.remove_socket_files();
+        self.edge.log_files.flush(LAST_LINES);
+        std::process::exit(0)
+    }
+}
+
+#[async_trait]
+impl Service for FrontDoor {
+    async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
+        let mut signals = match self.open().await {
+            Ok(signals) => signals,
+            Err(error) => {
+                crate::emerg!("{error}");
+                self.listeners.remove_socket_files();
+                if let Some(pid_file) = self.pid_file.take() {
+                    pid_file.remove();
+                }
+                self.edge.log_files.flush(LAST_LINES);
+                std::process::exit(i32::from(crate::cli::EXIT_FAILURE));
+            }
+        };
+        loop {
+            match signals.next().await {
+                Signal::Reload => self.reload().await,
+                Signal::Reopen => self.reopen(),
+                Signal::Quit => self.quit(&mut signals).await,
+                Signal::Terminate | Signal::Interrupt => self.exit(),
+                Signal::Unsupported(signal) => crate::notice!("{}", signal.explanation()),
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        "lb"
+    }
+}
+
+/// The slot of each listener of a configuration, in order.
+fn slots(loaded: &Loaded, listeners: &Listeners) -> Vec<usize> {
+    loaded
+        .config
+        .http
+        .listeners
+        .iter()
+        .map(|listener| listeners.slot(&listener.address).expect("every listener of the configuration was bound"))
+        .collect()
+}
+
+/// What a reload cannot change, because it was settled when the process began: said, never silently kept.
+fn report_fixed(current: &Snapshot, next: &Loaded) {
+    let (was, is) = (&current.config.main, &next.config.main);
+    let kept = |snapshot: &crate::config::model::Config| -> usize {
+        snapshot.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum()
+    };
+    for (name, changed) in [
+        ("worker_processes", was.worker_processes != is.worker_processes),
+        ("worker_rlimit_nofile", was.worker_rlimit_nofile != is.worker_rlimit_nofile),
+        ("user", was.user.as_ref().map(|user| (&user.name, &user.group)) != is.user.as_ref().map(|user| (&user.name, &user.group))),
+        ("pid", was.pid != is.pid),
+        ("daemon", was.daemon != is.daemon),
+        ("env", was.env != is.env),
+        ("keepalive (the sum over all upstreams)", kept(&current.config) < kept(&next.config)),
+    ] {
+        if changed {
+            log::warn!("a change of {name} takes effect when the process is started again");
+        }
+    }
+}

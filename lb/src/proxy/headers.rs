@@ -1,0 +1,142 @@
+//! What changes in a request's header on its way up and in an answer's on its way down.
+//!
+//! Connection-level fields (`Connection`, `Transfer-Encoding`, `Upgrade`, …) are Pingora's: its request policy has
+//! already stripped them, and passed on a valid WebSocket upgrade, when these functions run.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use super::context::Context;
+use super::values::{RequestValues, host_field};
+use crate::config::model::{AddHeader, Location, Proxy};
+use crate::config::template::Values;
+use crate::handler::page;
+use crate::routing::{matched_length, path, target};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Turns the request as received into the request for the upstream server.
+pub fn prepare_upstream_request(
+    upstream_request: &mut RequestHeader,
+    received: &RequestHeader,
+    context: &Context,
+    location: &Location,
+    proxy: &Proxy,
+) -> Result<()> {
+    set_target(upstream_request, context, location, proxy)?;
+    // Answered by us before the body was read; asking the server again would bring the client a second 100.
+    upstream_request.remove_header(&header::EXPECT);
+    let values =
+        RequestValues { context, request: received, response: None, body_bytes_sent: 0, body_bytes_read: 0, now: Instant::now() };
+    let mut value = Vec::new();
+    for field in &proxy.set_headers {
+        value.clear();
+        field.value.render(&values, &mut value);
+        if value.is_empty() {
+            upstream_request.remove_header(&field.name);
+            continue;
+        }
+        // A value that cannot stand in a header (a line break from a decoded argument) is left out rather than sent.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&value)) {
+            upstream_request.insert_header(HeaderName::clone(&field.name), value)?;
+        } else {
+            upstream_request.remove_header(&field.name);
+        }
+    }
+    Ok(())
+}
+
+fn set_target(upstream_request: &mut RequestHeader, context: &Context, location: &Location, proxy: &Proxy) -> Result<()> {
+    let Some(target_sent) = context.facts().map(|facts| facts.path_and_query()) else { return Ok(()) };
+    match &proxy.uri {
+        Some(uri) => {
+            let sent = path::Target::split(target_sent);
+            // The path was normal enough to be routed; were it not, it would go as it came.
+            let normal = path::normalise(sent.path).unwrap_or(std::borrow::Cow::Borrowed(sent.path));
+            let replaced = target::replace(sent, &normal, matched_length(&location.pattern), uri);
+            upstream_request.set_raw_path(&replaced)
+        }
+        // Byte for byte: Pingora escapes some characters when it parses, which nginx does not.
+        None if upstream_request.raw_path() != target_sent && !target_sent.is_empty() => {
+            upstream_request.set_raw_path(target_sent)
+        }
+        None => Ok(()),
+    }
+}
+
+/// What every answer to a client gets, whether a server's or ours.
+pub fn finish_answer(
+    answer: &mut ResponseHeader,
+    request: &RequestHeader,
+    context: &Context,
+    location: &Location,
+    keeps_alive: bool,
+) -> Result<()> {
+    answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
+    if let Some(timeout) = location.keepalive_header
+        && keeps_alive
+    {
+        answer.insert_header(KEEP_ALIVE, format!("timeout={}", timeout.as_secs()))?;
+    }
+    if request.version == Version::HTTP_10 {
+        // Such a client cannot read chunks: the end of the connection ends the body.
+        answer.remove_header(&header::TRANSFER_ENCODING);
+    }
+    add_headers(answer, request, context, &location.add_headers)
+}
+
+/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured.
+/// A hidden `Server` leaves the place to our own.
+pub fn hide(answer: &mut ResponseHeader, hidden: &[HeaderName]) {
+    for name in hidden {
+        answer.remove_header(name);
+    }
+}
+
+fn add_headers(
+    answer: &mut ResponseHeader,
+    request: &RequestHeader,
+    context: &Context,
+    fields: &[AddHeader],
+) -> Result<()> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let mut rendered = Vec::with_capacity(fields.len());
+    for field in fields.iter().filter(|field| field.always || adds_by_default(answer.status)) {
+        let values = RequestValues {
+            context,
+            request,
+            response: Some(answer),
+            body_bytes_sent: 0,
+            body_bytes_read: 0,
+            now: Instant::now(),
+        };
+        let mut value = Vec::new();
+        field.value.render(&values as &dyn Values, &mut value);
+        if !value.is_empty()
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value))
+        {
+            rendered.push((&field.name, value));
+        }
+    }
+    for (name, value) in rendered {
+        answer.append_header(HeaderName::clone(name), value)?;
+    }
+    Ok(())
+}
+
+/// The statuses to which `add_header` applies without `always`.
+fn adds_by_default(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
+}
+
+/// The host for messages; the empty string where none was sent.
+pub fn host_text(request: &RequestHeader) -> String {
+    host_field(request).map(|host| String::from_utf8_lossy(host).into_owned()).unwrap_or_default()
+}

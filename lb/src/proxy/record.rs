@@ -1,0 +1,266 @@
+//! What is told of a request: nginx's error lines while it runs, counts and access log once at its end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+use pingora::{Error, ErrorType};
+use pingora_proxy::Session;
+
+use super::context::{Context, Generated};
+use super::failure::Failure;
+use super::headers::host_text;
+use super::retry::{GiveUp, Verdict};
+use super::values::{RefusedValues, RequestValues};
+use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
+use crate::edge::Edge;
+use crate::observe::totals::status_class;
+use crate::process::system_error::SystemError;
+use crate::snapshot::Snapshot;
+use crate::upstream::{FailureKind, StatusClass};
+
+/// Counts and logs a request that is over.
+pub(super) fn finish(session: &mut Session, context: &mut Context, edge: &Edge) {
+    let now = Instant::now();
+    let upstream_received = session.upstream_body_bytes_received() as u64;
+    if let Some(last) = context.tries.last_mut()
+        && last.finished.is_none()
+    {
+        last.bytes_received = upstream_received;
+    }
+    context.end_try(None, now);
+    let Some(facts) = context.facts() else { return };
+    if facts.connection.listener.kind == ListenerKind::Admin {
+        return;
+    }
+    let response = session.response_written();
+    edge.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
+    edge.totals.durations.observe(now.duration_since(facts.received));
+    if let Some(reason) = context.generated {
+        edge.totals.generated.increment(reason as usize);
+    }
+    for one in &context.tries {
+        let metrics = &one.peer.metrics;
+        if let (Some(header), Some(status)) = (one.header, one.status) {
+            metrics.count_answer(StatusClass::of(status.as_u16()));
+            metrics.header_time.observe(header);
+            metrics.response_time.observe(one.finished.unwrap_or(header));
+        }
+        if let Some(time) = one.connected.filter(|_| !one.reused) {
+            metrics.connect_time.observe(time);
+        }
+        metrics.count_bytes(one.bytes_sent, one.bytes_received);
+    }
+    write_access_logs(session, context, now);
+}
+
+/// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.
+pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: &Refused<'_>) {
+    log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
+    let Some(listener) = snapshot.listener(&connection.listener) else { return };
+    let server = &snapshot.config.http.servers[listener.default_server.0];
+    let values = RefusedValues { server, connection, refused, now: Instant::now() };
+    let mut line = Vec::with_capacity(256);
+    for log in server.fallback.access_logs.iter() {
+        line.clear();
+        log.format.template.render_log(&values, log.format.escape, &mut line);
+        snapshot.access_logs.write(log.file, &line);
+    }
+}
+
+fn refused_circumstances(connection: &ConnectionFacts, refused: &Refused<'_>) -> String {
+    let client = match &connection.client {
+        ClientAddress::Inet(address) => address.ip().to_string(),
+        ClientAddress::Unix => "unix:".to_owned(),
+    };
+    let request = String::from_utf8_lossy(refused.request_line);
+    format!(", client: {client}, request: \"{request}\"")
+}
+
+fn write_access_logs(session: &Session, context: &Context, now: Instant) {
+    let (Some(snapshot), Some(location)) = (context.snapshot(), context.location()) else { return };
+    if location.access_logs.is_empty() {
+        return;
+    }
+    let values = RequestValues {
+        context,
+        request: session.req_header(),
+        response: session.response_written(),
+        body_bytes_sent: session.body_bytes_sent() as u64,
+        body_bytes_read: session.body_bytes_read() as u64,
+        now,
+    };
+    let mut line = Vec::with_capacity(256);
+    for log in location.access_logs.iter() {
+        line.clear();
+        log.format.template.render_log(&values, log.format.escape, &mut line);
+        snapshot.access_logs.write(log.file, &line);
+    }
+}
+
+/// The tail of nginx's error lines: `, client: …, server: …, request: "…", upstream: "…", host: "…"`.
+fn circumstances(session: &Session, context: &Context) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    if let Some(facts) = context.facts() {
+        let _ = match &facts.connection.client {
+            ClientAddress::Inet(address) => write!(text, ", client: {}", address.ip()),
+            ClientAddress::Unix => write!(text, ", client: unix:"),
+        };
+        let server = context.server().map_or("", |server| server.first_name.as_str());
+        let request = String::from_utf8_lossy(&facts.request_line);
+        let _ = write!(text, ", server: {server}, request: \"{request}\"");
+    }
+    if let Some(last) = context.tries.last() {
+        let target = context.facts().map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
+        let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
+    }
+    let host = host_text(session.req_header());
+    if !host.is_empty() {
+        let _ = write!(text, ", host: \"{host}\"");
+    }
+    text
+}
+
+/// A connection that did not come about.
+pub(super) fn connect_failed(session: &Session, context: &Context, error: &Error) {
+    log::error!("connect() failed ({}) while connecting to upstream{}", cause(error), circumstances(session, context));
+}
+
+/// A server that failed on an established connection. A stale kept-alive connection is not an error line: see
+/// [`failed_try`].
+pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kind: FailureKind) {
+    if context.tries.last().is_some_and(|last| last.reused) && !context.forgiven && kind == FailureKind::Closed {
+        return;
+    }
+    let what = match kind {
+        FailureKind::ReadTimeout => "upstream timed out (110: Connection timed out) while reading response header from upstream",
+        FailureKind::WriteTimeout => "upstream timed out (110: Connection timed out) while sending request to upstream",
+        FailureKind::InvalidAnswer => "upstream sent invalid header while reading response header from upstream",
+        FailureKind::Closed | FailureKind::Connect | FailureKind::ConnectTimeout => {
+            "upstream prematurely closed connection while reading response header from upstream"
+        }
+    };
+    log::error!("{what}{}", circumstances(session, context));
+    log::debug!("{}", cause(error));
+}
+
+/// Why a failed request is not tried again, when that is not plain from the failure itself.
+pub(super) fn failed_try(session: &Session, context: &Context, upstream: &str, kind: FailureKind, verdict: Verdict) {
+    match verdict {
+        Verdict::Forgive => log::info!(
+            "a kept-alive connection to upstream \"{upstream}\" was closed by the server; trying again{}",
+            circumstances(session, context)
+        ),
+        Verdict::NextServer => {}
+        Verdict::GiveUp(reason) => {
+            let why = match reason {
+                GiveUp::NonIdempotent => "the server may already have acted on this request",
+                GiveUp::BodyGone => "the request body is longer than can be sent again",
+                GiveUp::AnswerBegun => "the client has part of the answer already",
+                GiveUp::NotListed => "proxy_next_upstream does not list this failure",
+                GiveUp::NoServerLeft => "every server was tried",
+            };
+            log::info!("no other server is tried after {kind:?}: {why}{}", circumstances(session, context));
+        }
+    }
+}
+
+/// nginx's line for a server that failures took out of use.
+pub(super) fn ejected(session: &Session, context: &Context) {
+    log::warn!("upstream server temporarily disabled while connecting to upstream{}", circumstances(session, context));
+}
+
+/// nginx's line for a body beyond `client_max_body_size`.
+pub(super) fn body_too_large(session: &Session, context: &Context, bytes: u64) {
+    log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, context));
+}
+
+/// nginx's line for an upstream without a usable server.
+pub(super) fn no_live_upstream(session: &Session, context: &Context) {
+    log::error!("no live upstreams while connecting to upstream{}", circumstances(session, context));
+}
+
+/// The innermost cause of an error, in the operating system's words and nginx's form where it has some.
+fn cause(error: &Error) -> String {
+    let Some(cause) = &error.cause else {
+        return match error.etype() {
+            ErrorType::ConnectTimedout => "110: Connection timed out".to_owned(),
+            other => other.as_str().to_owned(),
+        };
+    };
+    if let Some(inner) = cause.downcast_ref::<Box<Error>>() {
+        return self::cause(inner);
+    }
+    if let Some(inner) = cause.downcast_ref::<Error>() {
+        return self::cause(inner);
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(system) => {
+            let text = SystemError(system).to_string();
+            text.trim_start_matches('(').trim_end_matches(')').to_owned()
+        }
+        None => cause.to_string(),
+    }
+}
+
+/// The reason label of an answer that a failure made ours.
+pub(super) fn generated_reason(failure: Failure, no_live_upstream: bool) -> Generated {
+    match failure {
+        _ if no_live_upstream => Generated::NoLiveUpstream,
+        Failure::Upstream(FailureKind::Connect) => Generated::ConnectError,
+        Failure::Upstream(FailureKind::ConnectTimeout) => Generated::ConnectTimeout,
+        Failure::Upstream(FailureKind::Closed) => Generated::UpstreamClosed,
+        Failure::Upstream(FailureKind::ReadTimeout | FailureKind::WriteTimeout) => Generated::UpstreamTimeout,
+        Failure::Upstream(FailureKind::InvalidAnswer) => Generated::InvalidAnswer,
+        Failure::ClientGone | Failure::ClientTimeout => Generated::ClientTimeout,
+        Failure::Status(413) => Generated::BodyTooLarge,
+        Failure::Status(code) if StatusCode::from_u16(code).is_ok_and(|status| status.is_client_error()) => {
+            Generated::BadRequest
+        }
+        Failure::Status(_) | Failure::Internal => Generated::Internal,
+    }
+}
+
+/// The index in [`RETRY_REASONS`](crate::observe::totals::RETRY_REASONS).
+pub(super) fn retry_reason(kind: FailureKind, forgiven: bool) -> usize {
+    if forgiven {
+        return 6;
+    }
+    match kind {
+        FailureKind::Connect => 0,
+        FailureKind::ConnectTimeout => 1,
+        FailureKind::Closed => 2,
+        FailureKind::ReadTimeout => 3,
+        FailureKind::WriteTimeout => 4,
+        FailureKind::InvalidAnswer => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::totals::RETRY_REASONS;
+
+    #[test]
+    fn retry_reasons_have_the_label_of_their_failure() {
+        for (kind, forgiven, label) in [
+            (FailureKind::Connect, false, "connect_error"),
+            (FailureKind::ConnectTimeout, false, "connect_timeout"),
+            (FailureKind::Closed, false, "closed"),
+            (FailureKind::Closed, true, "stale_connection"),
+            (FailureKind::ReadTimeout, false, "read_timeout"),
+            (FailureKind::WriteTimeout, false, "write_timeout"),
+            (FailureKind::InvalidAnswer, false, "invalid_answer"),
+        ] {
+            assert_eq!(RETRY_REASONS[retry_reason(kind, forgiven)], label);
+        }
+    }
+
+    #[test]
+    fn no_live_upstream_comes_before_the_failure_that_led_to_it() {
+        let failure = Failure::Upstream(FailureKind::Connect);
+        assert_eq!(generated_reason(failure, false), Generated::ConnectError);
+        assert_eq!(generated_reason(failure, true), Generated::NoLiveUpstream);
+    }
+}

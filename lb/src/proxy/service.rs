@@ -1,0 +1,505 @@
+//! The hooks, in the order in which Pingora calls them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{StatusCode, Version, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::protocols::l4::socket::SocketAddr as PeerSocketAddr;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use super::context::{Context, Generated, ProxyTarget, Route, Try};
+use super::failure::Failure;
+use super::retry::{self, FailedTry, Verdict};
+use super::reuse::ReuseCounts;
+use super::values::{RequestValues, host_field};
+use super::{headers, record, write};
+use crate::config::model::{Action, Location, Return};
+use crate::connection::facts::Framing;
+use crate::connection::{ListenerKind, RequestFacts};
+use crate::edge::Edge;
+use crate::handler::{Answer, admin, returns};
+use crate::routing::path;
+use crate::snapshot::Snapshot;
+use crate::upstream::{self, FailureKind, InFlight, Outcome, Peer, Settled};
+
+/// The service that every connection's requests pass through.
+pub struct ProxyService {
+    edge: Arc<Edge>,
+    reuse: ReuseCounts,
+}
+
+/// What `request_filter` found out.
+enum Way {
+    /// We answer, for this reason.
+    Generate(Generated, Answer),
+    /// The connection is closed without an answer.
+    Silence,
+    /// A server answers.
+    Proxy,
+}
+
+impl ProxyService {
+    /// A service over the process-wide state.
+    pub fn new(edge: Arc<Edge>) -> Self {
+        Self { edge, reuse: ReuseCounts::default() }
+    }
+
+    /// Writes an answer of ours and remembers why there is one.
+    async fn generate(&self, session: &mut Session, context: &mut Context, reason: Generated, answer: Answer) -> Result<()> {
+        context.generated = Some(reason);
+        write::answer(session, context, answer).await
+    }
+
+    fn pick(&self, context: &mut Context) -> Option<InFlight> {
+        let target = context.target.as_ref()?;
+        match target.upstream.pick(&mut context.tried, upstream::now()) {
+            Ok(peer) => Some(peer.enter()),
+            Err(_) => {
+                context.no_live_upstream = true;
+                None
+            }
+        }
+    }
+
+    /// Books the failure of the try under way and decides whether there is another.
+    fn after_failure(&self, session: &Session, context: &mut Context, kind: FailureKind, reused: bool) -> bool {
+        context.end_try(Failure::Upstream(kind).status().and_then(|code| StatusCode::from_u16(code).ok()), Instant::now());
+        let (Some(target), Some(last)) = (&context.target, context.tries.last()) else { return false };
+        let spent = context.tries.len() - usize::from(context.forgiven);
+        let verdict = retry::decide(&FailedTry {
+            kind,
+            reused,
+            forgiven_before: context.forgiven,
+            answer_begun: answer_begun(session),
+            non_idempotent: retry::is_non_idempotent(&session.req_header().method),
+            body_replayable: !session.as_ref().retry_buffer_truncated(),
+            tries_left: target.upstream.tries().saturating_sub(spent),
+            policy: target.proxy.next_upstream,
+        });
+        record::failed_try(session, context, target.upstream.name(), kind, verdict);
+        if verdict != Verdict::Forgive
+            && target.upstream.settle(&last.peer, Outcome::Failed(kind), upstream::now()) == Settled::Ejected
+        {
+            record::ejected(session, context);
+        }
+        match verdict {
+            Verdict::Forgive => {
+                let peer = last.peer.clone();
+                target.upstream.forgive(&mut context.tried, &peer);
+                context.forgiven = true;
+                self.edge.totals.retries.increment(record::retry_reason(kind, true));
+                true
+            }
+            Verdict::NextServer => {
+                self.edge.totals.retries.increment(record::retry_reason(kind, false));
+                true
+            }
+            Verdict::GiveUp(_) => false,
+        }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for ProxyService {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::default()
+    }
+
+    /// No response compression until a directive asks for it: an empty list costs nothing per request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        context: &mut Context,
+        facts: Box<dyn std::any::Any + Send + Sync>,
+    ) {
+        if let Ok(facts) = facts.downcast::<RequestFacts<Snapshot>>() {
+            facts.connection.mark_seen(facts.number);
+            context.facts = Some(facts);
+        }
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        let Some(facts) = context.facts.as_deref() else {
+            return Error::e_explain(ErrorType::InternalError, "the connection's facts are missing");
+        };
+        if facts.connection.listener.kind == ListenerKind::Admin {
+            let answer = admin::answer(session.req_header(), &self.edge);
+            write::answer(session, context, answer).await?;
+            return Ok(true);
+        }
+        let way = match route(session.req_header(), facts) {
+            Ok((route, path_is_normal)) => {
+                prepare_connection(session, facts, &route.location, self.edge.drain.has_begun());
+                context.target = proxy_target(&facts.snapshot, &route.location);
+                context.route = Some(route);
+                if path_is_normal { choose_way(session, context) } else { Way::bad_request(context) }
+            }
+            Err(ListenerGone) => Way::Generate(
+                Generated::ListenerGone,
+                Answer::standard(StatusCode::SERVICE_UNAVAILABLE, false),
+            ),
+        };
+        match way {
+            Way::Proxy => Ok(false),
+            Way::Silence => {
+                context.silent = true;
+                context.generated = Some(Generated::Return);
+                session.set_keepalive(None);
+                // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
+                Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
+            }
+            Way::Generate(reason, answer) => {
+                if reason.ends_connection() {
+                    session.set_keepalive(None);
+                }
+                self.generate(session, context, reason, answer).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The first pick stands here and not in `upstream_peer`, because an answer given here keeps the client's
+    /// connection.
+    async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        context.next = self.pick(context);
+        if context.next.is_none() {
+            record::no_live_upstream(session, context);
+            let answer = Answer::standard(StatusCode::BAD_GATEWAY, tokens(context));
+            self.generate(session, context, Generated::NoLiveUpstream, answer).await?;
+            return Ok(false);
+        }
+        if context.facts().is_some_and(|facts| facts.shape.expects_continue) {
+            session.write_continue_response().await?;
+        }
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        let picked = match context.next.take() {
+            Some(picked) => Some(picked),
+            None => self.pick(context),
+        };
+        let (Some(in_flight), Some(target)) = (picked, &context.target) else {
+            record::no_live_upstream(session, context);
+            return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
+        };
+        let peer = in_flight.peer().clone();
+        let http_peer = Box::new(http_peer(&peer, target)?);
+        context.tries.push(Try::begin(peer, in_flight, Instant::now()));
+        Ok(http_peer)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let kind = match Failure::of(&error) {
+            Failure::Upstream(kind @ (FailureKind::Connect | FailureKind::ConnectTimeout)) => kind,
+            // Whatever else Pingora calls it, the connection did not come about.
+            _ => FailureKind::Connect,
+        };
+        record::connect_failed(session, context, &error);
+        error.set_retry(self.after_failure(session, context, kind, false));
+        error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        descriptor: std::os::fd::RawFd,
+        digest: Option<&Digest>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(last) = context.tries.last_mut() else { return Ok(()) };
+        last.reused = reused;
+        last.connected = Some(if reused { std::time::Duration::ZERO } else { last.started.elapsed() });
+        let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
+        if let Some(established) = established {
+            let count = self.reuse.book(descriptor, established.established_ts);
+            context.last_on_connection =
+                context.target.as_ref().is_some_and(|target| count >= target.upstream.model().keepalive.requests);
+        }
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
+        headers::prepare_upstream_request(upstream_request, session.req_header(), context, location, &target.proxy)?;
+        let closes = context.last_on_connection
+            || target.proxy.http_1_0
+            || target.upstream.model().keepalive.connections == 0;
+        if closes && !session.as_downstream().is_upgrade_req() {
+            upstream_request.insert_header(header::CONNECTION, "close")?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(body) = body else { return Ok(()) };
+        if let Some(last) = context.tries.last_mut() {
+            last.bytes_sent += body.len() as u64;
+            let limit = context.route.as_ref().and_then(|route| route.location.client_max_body_bytes);
+            if limit.is_some_and(|limit| last.bytes_sent > limit) {
+                return Err(Error::explain(ErrorType::HTTPStatus(413), "client intended to send too large body").into_down());
+            }
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        let Some(last) = context.tries.last_mut() else { return Ok(()) };
+        last.header = Some(last.started.elapsed());
+        last.status = Some(answer.status);
+        if let Some(target) = &context.target {
+            target.upstream.settle(&last.peer, Outcome::Answered, upstream::now());
+        }
+        if context.snapshot().is_some_and(|snapshot| snapshot.logs_upstream_header) {
+            context.upstream_header = Some(Box::new(answer.clone()));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+        let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
+        if endless || self.edge.drain.has_begun() {
+            session.set_keepalive(None);
+        }
+        let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
+        headers::hide(answer, &target.proxy.hidden_headers);
+        let keeps_alive = session.get_keepalive().is_some();
+        headers::finish_answer(answer, session.req_header(), context, location, keeps_alive)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let again = match Failure::of(&error) {
+            Failure::Upstream(kind) => {
+                record::try_broke(session, context, &error, kind);
+                self.after_failure(session, context, kind, reused)
+            }
+            // The client's fault or ours: the server did nothing wrong, and nobody waits for another.
+            Failure::ClientGone | Failure::ClientTimeout | Failure::Status(_) | Failure::Internal => {
+                context.end_try(None, Instant::now());
+                false
+            }
+        };
+        error.set_retry(again);
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+        let failure = Failure::of(error);
+        context.failure = Some(failure);
+        session.set_keepalive(None);
+        let done = |code| FailToProxy { error_code: code, can_reuse_downstream: false };
+        let Some(status) = failure.status().and_then(|code| StatusCode::from_u16(code).ok()) else { return done(0) };
+        if context.silent || answer_begun(session) {
+            return done(status.as_u16());
+        }
+        let reason = record::generated_reason(failure, context.no_live_upstream);
+        let answer = Answer::standard(status, tokens(context));
+        // A client that cannot be written to any more will not miss it.
+        let _ = self.generate(session, context, reason, answer).await;
+        done(status.as_u16())
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        if let (Some(error), None) = (error, context.failure) {
+            context.failure = Some(Failure::of(error));
+        }
+        record::finish(session, context, &self.edge);
+    }
+
+    /// Our own lines, in nginx's words, are written where the failure is decided.
+    fn suppress_error_log(&self, _session: &Session, _context: &Context, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _context: &Context,
+        _error: &Error,
+        _at: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
+
+/// The connection came in on an address that a reload has taken away.
+struct ListenerGone;
+
+/// Finds server block and location, and whether the path has a normal form. One without is the server's own affair.
+fn route(request: &RequestHeader, facts: &RequestFacts<Snapshot>) -> std::result::Result<(Route, bool), ListenerGone> {
+    let snapshot = &facts.snapshot;
+    let listener = snapshot.listener_index(&facts.connection.listener).ok_or(ListenerGone)?;
+    let server = snapshot.routes.server(listener, host_field(request));
+    let fallback = &snapshot.config.http.servers[server.0].fallback;
+    let target = path::Target::split(facts.path_and_query());
+    Ok(match path::normalise(if target.path.is_empty() { b"/" } else { target.path }) {
+        Ok(path) => {
+            let location = snapshot.routes.location(server, &path).unwrap_or(fallback);
+            (Route { server, location: location.clone() }, true)
+        }
+        Err(_) => (Route { server, location: fallback.clone() }, false),
+    })
+}
+
+fn proxy_target(snapshot: &Snapshot, location: &Location) -> Option<ProxyTarget> {
+    let Action::Proxy(proxy) = &location.action else { return None };
+    Some(ProxyTarget {
+        proxy: proxy.clone(),
+        upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
+        connection_group: snapshot.connection_group(proxy.upstream),
+    })
+}
+
+impl Way {
+    fn bad_request(context: &Context) -> Self {
+        Self::Generate(Generated::BadRequest, Answer::standard(StatusCode::BAD_REQUEST, tokens(context)))
+    }
+
+    fn of_return(to: &Return, request: &RequestHeader, context: &Context, location: &Location) -> Self {
+        if to.status.as_u16() == 444 {
+            return Self::Silence;
+        }
+        let values = RequestValues {
+            context,
+            request,
+            response: None,
+            body_bytes_sent: 0,
+            body_bytes_read: 0,
+            now: Instant::now(),
+        };
+        let path = context.facts().map_or(&b""[..], |facts| path::Target::split(facts.path_and_query()).path);
+        let host = own_host(request, context);
+        Self::Generate(Generated::Return, returns::answer(to, location, path, host.as_deref(), &values))
+    }
+}
+
+/// What happens to a routed request.
+fn choose_way(session: &Session, context: &Context) -> Way {
+    let request = session.req_header();
+    let (Some(facts), Some(server), Some(location)) = (context.facts(), context.server(), context.location()) else {
+        return Way::bad_request(context);
+    };
+    if let Some(to) = &server.answer {
+        return Way::of_return(to, request, context, location);
+    }
+    if let (Some(limit), Framing::Length(announced)) = (location.client_max_body_bytes, facts.shape.framing)
+        && announced > limit
+    {
+        record::body_too_large(session, context, announced);
+        return Way::Generate(
+            Generated::BodyTooLarge,
+            Answer::standard(StatusCode::PAYLOAD_TOO_LARGE, location.server_tokens),
+        );
+    }
+    match &location.action {
+        Action::Return(to) => Way::of_return(to, request, context, location),
+        Action::NotFound => {
+            Way::Generate(Generated::NotFound, Answer::standard(StatusCode::NOT_FOUND, location.server_tokens))
+        }
+        Action::Proxy(_) => Way::Proxy,
+    }
+}
+
+/// Applies what the location says of the client's connection, before anything is read or written.
+fn prepare_connection(session: &mut Session, facts: &RequestFacts<Snapshot>, location: &Location, draining: bool) {
+    facts.connection.set_idle_timeout(location.keepalive_timeout);
+    if draining || location.keepalive_timeout.is_zero() || facts.number >= location.keepalive_requests {
+        session.set_keepalive(None);
+    }
+    session.set_read_timeout(Some(location.client_body_timeout));
+    session.set_write_timeout(Some(location.send_timeout));
+}
+
+fn tokens(context: &Context) -> bool {
+    context.location().is_none_or(|location| location.server_tokens)
+}
+
+/// Whether the client has part of an answer.
+fn answer_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|answer| !answer.status.is_informational())
+}
+
+/// The peer as Pingora takes it. Its own constructors look names up; from an address they cannot fail.
+fn http_peer(peer: &Peer, target: &ProxyTarget) -> Result<HttpPeer> {
+    let mut http_peer = match peer.address() {
+        PeerSocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
+        PeerSocketAddr::Unix(address) => {
+            let path = address.as_pathname().and_then(std::path::Path::to_str).unwrap_or_default();
+            HttpPeer::new_uds(path, false, String::new())?
+        }
+    };
+    http_peer.group_key = target.connection_group;
+    let options = &mut http_peer.options;
+    options.connection_timeout = Some(target.proxy.connect_timeout);
+    options.read_timeout = Some(target.proxy.read_timeout);
+    options.write_timeout = Some(target.proxy.send_timeout);
+    options.idle_timeout = Some(target.upstream.model().keepalive.timeout);
+    Ok(http_peer)
+}
+
+/// What makes a redirect to a path of our own absolute: the request's host and the port it came in on.
+fn own_host(request: &RequestHeader, context: &Context) -> Option<Vec<u8>> {
+    let mut host = match host_field(request) {
+        Some(host) if !host.is_empty() => crate::routing::host::bare_name(host).into_owned(),
+        _ => context.server()?.first_name.clone().into_bytes(),
+    };
+    match context.facts()?.connection.local.map(|address| address.port()) {
+        Some(80) | None => {}
+        Some(port) => host.extend_from_slice(format!(":{port}").as_bytes()),
+    }
+    Some(host)
+}

@@ -1,0 +1,406 @@
+//! The values of nginx's variables for one request: what a [`Template`](crate::config::template::Template) asks
+//! for when it is rendered, and nothing before.
+//!
+//! `$uri` and `$host` are worked out again each time they are asked for: nobody pays for them who does not log
+//! them.
+
+use std::io::Write;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http::{HeaderMap, Version, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use super::context::{Context, Try};
+use crate::config::model::{Action, Server};
+use crate::config::template::{Named, Values, Variable};
+use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
+use crate::observe::clock;
+use crate::routing::{host, path};
+use crate::snapshot::Snapshot;
+
+/// Everything that a variable may speak of. The answer is absent while none is known.
+pub struct RequestValues<'a> {
+    /// The request's own record.
+    pub context: &'a Context,
+    /// The request as received.
+    pub request: &'a RequestHeader,
+    /// The answer, as sent or about to be.
+    pub response: Option<&'a ResponseHeader>,
+    /// Body bytes sent to the client.
+    pub body_bytes_sent: u64,
+    /// Body bytes read from the client.
+    pub body_bytes_read: u64,
+    /// The moment of rendering.
+    pub now: Instant,
+}
+
+impl Values for RequestValues<'_> {
+    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        match variable {
+            Variable::RequestHeader(name) => joined(&self.request.headers, name, out),
+            Variable::SentHeader(name) => {
+                self.response.is_some_and(|response| joined(&response.headers, name, out))
+            }
+            Variable::UpstreamHeader(name) => {
+                self.context.upstream_header.as_ref().is_some_and(|answer| joined(&answer.headers, name, out))
+            }
+            Variable::Argument(name) => {
+                let query = self.target().query;
+                query.and_then(|query| argument(query, name.as_bytes())).is_some_and(|value| put(value, out))
+            }
+            Variable::Cookie(name) => self
+                .request
+                .headers
+                .get_all(header::COOKIE)
+                .iter()
+                .find_map(|line| cookie(line.as_bytes(), name.as_bytes()))
+                .is_some_and(|value| put(value, out)),
+            Variable::Named(named) => self.named(*named, out),
+        }
+    }
+}
+
+impl RequestValues<'_> {
+    fn facts(&self) -> Option<&RequestFacts<Snapshot>> {
+        self.context.facts()
+    }
+
+    fn target(&self) -> path::Target<'_> {
+        path::Target::split(self.facts().map_or(b"", |facts| facts.path_and_query()))
+    }
+
+    fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
+        match named {
+            Named::Args => self.target().query.is_some_and(|query| put(query, out)),
+            Named::IsArgs => match self.target().query {
+                Some(query) if !query.is_empty() => put(b"?", out),
+                _ => true,
+            },
+            Named::Uri => match path::normalise(self.target().path) {
+                Ok(path) => put(&path, out),
+                Err(_) => put(self.target().path, out),
+            },
+            Named::Host => self.host(out),
+            Named::Request => {
+                self.facts().is_some_and(|facts| put(&facts.request_line, out))
+            }
+            Named::RequestUri => self.facts().is_some_and(|facts| put(facts.path_and_query(), out)),
+            Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
+            Named::ServerProtocol => put(protocol(self.request.version), out),
+            Named::ContentLength => joined(&self.request.headers, &header::CONTENT_LENGTH, out),
+            Named::ContentType => joined(&self.request.headers, &header::CONTENT_TYPE, out),
+            Named::RequestLength => {
+                self.facts().is_some_and(|facts| print(out, facts.head_bytes as u64 + self.body_bytes_read))
+            }
+            Named::RequestTime => {
+                self.facts().is_some_and(|facts| seconds(out, self.now.duration_since(facts.received)))
+            }
+            Named::RequestId => put(self.request_id().as_bytes(), out),
+            Named::RequestCompletion => {
+                let complete = self.response.is_some() && self.context.failure.is_none();
+                !complete || put(b"OK", out)
+            }
+            Named::RemoteUser => remote_user(&self.request.headers).is_some_and(|user| put(&user, out)),
+            Named::ProxyAddXForwardedFor => self.forwarded_for(out),
+            Named::ConnectionRequests => self.facts().is_some_and(|facts| print(out, facts.number)),
+            Named::ServerName => {
+                self.context.server().is_some_and(|server| put(server.first_name.as_bytes(), out))
+            }
+            Named::Status => match self.response {
+                Some(response) => print(out, u64::from(response.status.as_u16())),
+                None => self.unanswered_status(out),
+            },
+            Named::BodyBytesSent => print(out, self.body_bytes_sent),
+            Named::BytesSent => {
+                let header = self.response.map_or(0, header_bytes);
+                print(out, header + self.body_bytes_sent)
+            }
+            Named::ProxyHost => match self.context.location().map(|location| &location.action) {
+                Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
+                _ => false,
+            },
+            Named::ProxyPort => match self.context.location().map(|location| &location.action) {
+                Some(Action::Proxy(proxy)) => print(out, u64::from(proxy.port)),
+                _ => false,
+            },
+            Named::UpstreamAddr => self.upstream_addresses(out),
+            Named::UpstreamStatus => self.each_try(out, "502", |one, out| match one.status {
+                Some(status) => print(out, u64::from(status.as_u16())),
+                None => false,
+            }),
+            Named::UpstreamConnectTime => {
+                self.each_try(out, "-", |one, out| one.connected.is_some_and(|time| seconds(out, time)))
+            }
+            Named::UpstreamHeaderTime => {
+                self.each_try(out, "-", |one, out| one.header.is_some_and(|time| seconds(out, time)))
+            }
+            Named::UpstreamResponseTime => {
+                self.each_try(out, "0.000", |one, out| one.finished.is_some_and(|time| seconds(out, time)))
+            }
+            Named::UpstreamResponseLength | Named::UpstreamBytesReceived => {
+                self.each_try(out, "0", |one, out| print(out, one.bytes_received))
+            }
+            Named::UpstreamBytesSent => self.each_try(out, "0", |one, out| print(out, one.bytes_sent)),
+            Named::RemoteAddr
+            | Named::RemotePort
+            | Named::BinaryRemoteAddr
+            | Named::Connection
+            | Named::ServerAddr
+            | Named::ServerPort => {
+                self.facts().is_some_and(|facts| connection_value(&facts.connection, named, out))
+            }
+            Named::Scheme
+            | Named::Hostname
+            | Named::Pid
+            | Named::Version
+            | Named::Pipe
+            | Named::TimeLocal
+            | Named::TimeIso8601
+            | Named::Msec => process_value(named, out),
+        }
+    }
+
+    /// nginx's `$host`: of the request line or the Host field, else the server's first name.
+    fn host(&self, out: &mut Vec<u8>) -> bool {
+        match host_field(self.request) {
+            Some(host) if !host.is_empty() => put(&host::bare_name(host), out),
+            _ => self.context.server().is_some_and(|server| put(server.first_name.as_bytes(), out)),
+        }
+    }
+
+    /// The status that stands in the log when nothing was sent: 499 when the client left, 444 when we chose
+    /// silence, as nginx writes them.
+    fn unanswered_status(&self, out: &mut Vec<u8>) -> bool {
+        let status = if self.context.silent {
+            444
+        } else {
+            self.context.failure.map_or(0, |failure| failure.status().unwrap_or(499))
+        };
+        write!(out, "{status:03}").is_ok()
+    }
+
+    fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
+        let before = out.len();
+        if joined(&self.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out) && out.len() > before {
+            out.extend_from_slice(b", ");
+        }
+        self.facts().is_some_and(|facts| connection_value(&facts.connection, Named::RemoteAddr, out))
+    }
+
+    fn request_id(&self) -> &str {
+        self.context.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
+    }
+
+    fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {
+        let name = self.upstream_name().unwrap_or_default();
+        self.each_try(out, name, |one, out| put(one.peer.name().as_bytes(), out))
+    }
+
+    fn upstream_name(&self) -> Option<&str> {
+        self.context.target.as_ref().map(|target| target.upstream.name())
+    }
+
+    /// One value per try, separated by a comma and a space; `-` where a try has none. `missing` stands for the
+    /// pick that found no server at all.
+    fn each_try(&self, out: &mut Vec<u8>, missing: &str, value: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
+        for (index, one) in self.context.tries.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b", ");
+            }
+            if !value(one, out) {
+                out.push(b'-');
+            }
+        }
+        if self.context.no_live_upstream {
+            if !self.context.tries.is_empty() {
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(missing.as_bytes());
+        }
+        !self.context.tries.is_empty() || self.context.no_live_upstream
+    }
+}
+
+/// What is known of a request that was refused before anybody parsed it: enough for its line in the access log.
+pub struct RefusedValues<'a> {
+    /// The address's default server, which logs it.
+    pub server: &'a Server,
+    /// The connection.
+    pub connection: &'a ConnectionFacts,
+    /// What the connection loop says.
+    pub refused: &'a Refused<'a>,
+    /// The moment of rendering.
+    pub now: Instant,
+}
+
+impl Values for RefusedValues<'_> {
+    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let Variable::Named(named) = variable else { return false };
+        match named {
+            Named::Request => !self.refused.request_line.is_empty() && put(self.refused.request_line, out),
+            Named::Status => print(out, u64::from(self.refused.status.as_u16())),
+            Named::BodyBytesSent => print(out, self.refused.body_bytes_sent),
+            Named::BytesSent => print(out, self.refused.bytes_sent),
+            Named::RequestLength => print(out, self.refused.bytes_received),
+            Named::RequestTime => seconds(out, self.now.duration_since(self.refused.received)),
+            Named::ConnectionRequests => print(out, self.refused.number),
+            Named::RequestId => write!(out, "{:032x}", fastrand::u128(..)).is_ok(),
+            Named::Host | Named::ServerName => put(self.server.first_name.as_bytes(), out),
+            _ => connection_value(self.connection, *named, out) || process_value(*named, out),
+        }
+    }
+}
+
+/// Variables that the connection alone decides.
+fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8>) -> bool {
+    match (named, &connection.client, connection.local) {
+        (Named::RemoteAddr, ClientAddress::Inet(address), _) => display(out, address.ip()),
+        (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix, _) => put(b"unix:", out),
+        (Named::RemotePort, ClientAddress::Inet(address), _) => print(out, u64::from(address.port())),
+        (Named::BinaryRemoteAddr, ClientAddress::Inet(address), _) => match address.ip() {
+            std::net::IpAddr::V4(ip) => put(&ip.octets(), out),
+            std::net::IpAddr::V6(ip) => put(&ip.octets(), out),
+        },
+        (Named::ServerAddr, _, Some(address)) => display(out, address.ip()),
+        (Named::ServerAddr, _, None) => put(b"unix:", out),
+        (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
+        (Named::ServerPort, _, None) => true,
+        (Named::Connection, _, _) => print(out, connection.serial),
+        _ => false,
+    }
+}
+
+/// Variables that are the same for every request of the moment.
+fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
+    match named {
+        Named::Scheme => put(b"http", out),
+        Named::Hostname => put(crate::observe::hostname().as_bytes(), out),
+        Named::Pid => print(out, u64::from(std::process::id())),
+        Named::Version => put(env!("CARGO_PKG_VERSION").as_bytes(), out),
+        // nginx says `p` where the request was read together with the one before it, which nobody keeps here.
+        Named::Pipe => put(b".", out),
+        Named::TimeLocal => clock::with_text(SystemTime::now(), |text| put(text.time_local().as_bytes(), out)),
+        Named::TimeIso8601 => clock::with_text(SystemTime::now(), |text| put(text.time_iso8601().as_bytes(), out)),
+        Named::Msec => seconds(out, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+        _ => false,
+    }
+}
+
+/// The Host field. The connection loop has made it that of an absolute-form target, where the target was one.
+pub fn host_field(request: &RequestHeader) -> Option<&[u8]> {
+    request.headers.get(header::HOST).map(|value| value.as_bytes())
+}
+
+/// A field's values, joined as nginx joins them; false where the field is absent.
+fn joined(headers: &HeaderMap, name: &header::HeaderName, out: &mut Vec<u8>) -> bool {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return false };
+    out.extend_from_slice(first.as_bytes());
+    let separator: &[u8] = if *name == header::COOKIE { b"; " } else { b", " };
+    for value in values {
+        out.extend_from_slice(separator);
+        out.extend_from_slice(value.as_bytes());
+    }
+    true
+}
+
+fn put(value: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value);
+    true
+}
+
+fn print(out: &mut Vec<u8>, number: u64) -> bool {
+    display(out, number)
+}
+
+fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) -> bool {
+    write!(out, "{value}").is_ok()
+}
+
+/// Seconds with milliseconds, as in nginx's logs.
+fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
+    write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+fn protocol(version: Version) -> &'static [u8] {
+    if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" }
+}
+
+/// The first argument of that name, as sent; names compare without case, as in nginx.
+fn argument<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    query.split(|byte| *byte == b'&').find_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        pair[..equals].eq_ignore_ascii_case(name).then_some(&pair[equals + 1..])
+    })
+}
+
+/// The value of a cookie in one `Cookie` field.
+fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|pair| {
+        let value = pair.get(name.len()..)?.strip_prefix(b"=")?;
+        pair[..name.len()].eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+/// The user name of HTTP basic authentication.
+fn remote_user(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let encoded = value.get(6..).filter(|_| value[..6].eq_ignore_ascii_case(b"basic "))?;
+    let decoded = BASE64_STANDARD.decode(encoded.trim_ascii()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    (colon > 0).then(|| decoded[..colon].to_vec())
+}
+
+/// How many bytes the header took on the wire.
+fn header_bytes(response: &ResponseHeader) -> u64 {
+    let reason = response.get_reason_phrase().unwrap_or_default();
+    let status_line = "HTTP/1.1 200 \r\n".len() + reason.len();
+    let fields: usize = response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (status_line + fields + 2) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_and_cookies_are_found_by_name() {
+        assert_eq!(argument(b"a=1&B=2&b=3", b"b"), Some(&b"2"[..]));
+        assert_eq!(argument(b"ab=1&b", b"b"), None);
+        assert_eq!(argument(b"b=", b"b"), Some(&b""[..]));
+        assert_eq!(cookie(b"a=1; session=x=y; c", b"session"), Some(&b"x=y"[..]));
+        assert_eq!(cookie(b"asession=1", b"session"), None);
+    }
+
+    #[test]
+    fn the_user_of_basic_authentication() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".parse().unwrap());
+        assert_eq!(remote_user(&headers).as_deref(), Some(&b"Aladdin"[..]));
+        for bad in ["Basic", "Basic !!", "Bearer x", "Basic Og=="] {
+            headers.insert(header::AUTHORIZATION, bad.parse().unwrap());
+            assert_eq!(remote_user(&headers), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_have_three_decimals() {
+        let mut out = Vec::new();
+        seconds(&mut out, Duration::from_micros(12_345_678));
+        assert_eq!(out, b"12.345");
+    }
+
+    #[test]
+    fn fields_of_one_name_are_joined() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-a", "1"), ("x-a", "2"), ("cookie", "a=1"), ("cookie", "b=2")] {
+            headers.append(header::HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let mut out = Vec::new();
+        assert!(joined(&headers, &"x-a".parse().unwrap(), &mut out));
+        assert!(joined(&headers, &header::COOKIE, &mut out));
+        assert_eq!(out, b"1, 2a=1; b=2");
+        assert!(!joined(&headers, &"x-b".parse().unwrap(), &mut out));
+    }
+}

@@ -1,0 +1,59 @@
+//! Which server block and which location a request belongs to.
+//!
+//! Pure: tables built once per snapshot, questions answered from borrowed bytes. The common request (a path
+//! without escapes, one server on the address) is answered without an allocation. This room knows nothing of
+//! connections, upstreams or Pingora.
+
+pub mod host;
+pub mod location;
+pub mod path;
+pub mod target;
+
+use std::sync::Arc;
+
+use crate::config::model::{Http, Location, LocationMatch, ServerId};
+
+/// The tables of one snapshot.
+#[derive(Debug)]
+pub struct Routes {
+    /// By listener, in the order of [`Http::listeners`].
+    hosts: Vec<host::HostTable>,
+    /// By server, in the order of [`Http::servers`].
+    locations: Vec<location::LocationTable>,
+}
+
+impl Routes {
+    /// Builds the tables of a configuration.
+    pub fn new(http: &Http) -> Self {
+        let hosts = http
+            .listeners
+            .iter()
+            .map(|listener| {
+                let servers =
+                    listener.servers.iter().map(|id| (*id, http.servers[id.0].names.as_slice()));
+                host::HostTable::new(listener.default_server, servers)
+            })
+            .collect();
+        let locations =
+            http.servers.iter().map(|server| location::LocationTable::new(&server.locations)).collect();
+        Self { hosts, locations }
+    }
+
+    /// The server for a request that came in on the listener at `listener` with this Host (lower case or not,
+    /// with or without port; `None` when the request had none).
+    pub fn server(&self, listener: usize, host: Option<&[u8]>) -> ServerId {
+        self.hosts[listener].find(host)
+    }
+
+    /// The location of `server` for a normalised path, or `None` where none matches.
+    pub fn location(&self, server: ServerId, path: &[u8]) -> Option<&Arc<Location>> {
+        self.locations[server.0].find(path)
+    }
+}
+
+/// How much of the path a location's pattern covers: what a `proxy_pass` with a URI replaces.
+pub fn matched_length(pattern: &LocationMatch) -> usize {
+    match pattern {
+        LocationMatch::Exact(path) | LocationMatch::Prefix(path) => path.len(),
+    }
+}

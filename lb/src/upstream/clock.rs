@@ -1,0 +1,13 @@
+//! The one clock of this room: everything that compares moments must have read them here.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use crate::balance::Now;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The present moment, as monotonic time since the process first asked.
+pub fn now() -> Now {
+    Now::from_duration(START.elapsed())
+}

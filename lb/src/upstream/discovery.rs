@@ -1,0 +1,312 @@
+//! Following a name in DNS: `server backend:5000 resolve` with `resolver 127.0.0.11 valid=1s`.
+//!
+//! One task per name asks exactly the configured name servers (UDP, TCP for answers that do not fit) and publishes
+//! what it learns; whoever uses the name waits for changes, so a change is taken up when it is known and one silent
+//! name server holds up nobody else's names.
+//!
+//! What an answer means, per address family, as in nginx (`ngx_http_upstream_zone_module.c`):
+//!
+//! - addresses replace what was known;
+//! - a proper "there is no such name" or "no such record" empties it: that is an answer, and the address may belong
+//!   to somebody else by now;
+//! - anything else (no answer in time, SERVFAIL, REFUSED) is a failure of DNS, and the last good answer stays.
+//!
+//! nginx lets a failure of one family spoil the other; here each keeps its own last answer.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ServerOrderingStrategy,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use log::{error, info};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::config::model::Resolver;
+
+/// How long an answer stands at least, and at most, when `valid=` does not say. A TTL of 0 means "do not cache", which
+/// for a following program can only mean "ask again soon"; a TTL of days would mean never to notice.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// After a failure the next question waits no longer than this, even if answers are valid for longer. nginx waits for
+/// `resolver_timeout`.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// How long one question waits before the next name server is asked, within `resolver_timeout`; nginx's interval.
+const PER_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// What one question, for one address family, brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FamilyAnswer {
+    /// Addresses, and how long the answer is valid.
+    Addresses(Vec<IpAddr>, Duration),
+    /// The name, or a record of that type, does not exist.
+    None,
+    /// DNS failed.
+    Failed(String),
+    /// Not asked (`ipv6=off`).
+    Off,
+}
+
+/// The addresses of one family.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Family(Vec<IpAddr>);
+
+impl Family {
+    /// What is known after `answer`. Addresses that stay keep their order, new ones follow in ascending order: name
+    /// servers shuffle their answers, which must not look like a change.
+    #[must_use]
+    pub fn after(&self, answer: &FamilyAnswer) -> Self {
+        match answer {
+            FamilyAnswer::Failed(_) => self.clone(),
+            FamilyAnswer::None | FamilyAnswer::Off => Self::default(),
+            FamilyAnswer::Addresses(addresses, _) => {
+                let mut known: Vec<IpAddr> =
+                    self.0.iter().filter(|ip| addresses.contains(ip)).copied().collect();
+                let mut new: Vec<IpAddr> =
+                    addresses.iter().filter(|ip| !known.contains(ip)).copied().collect();
+                new.sort_unstable();
+                new.dedup();
+                known.extend(new);
+                Self(known)
+            }
+        }
+    }
+}
+
+/// What is known of a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// IPv4 addresses.
+    pub ipv4: Family,
+    /// IPv6 addresses.
+    pub ipv6: Family,
+    /// Whether a question has come to an end yet, whatever the result.
+    pub asked: bool,
+}
+
+impl Known {
+    /// All addresses, IPv4 first.
+    pub fn all(&self) -> Vec<IpAddr> {
+        self.ipv4.0.iter().chain(&self.ipv6.0).copied().collect()
+    }
+}
+
+/// When to ask again: after `valid`, or the shortest time to live within bounds; sooner after a failure.
+pub fn next_query_in(valid: Option<Duration>, answers: &[FamilyAnswer]) -> Duration {
+    let ttl = answers.iter().filter_map(|answer| match answer {
+        FamilyAnswer::Addresses(_, ttl) => Some(*ttl),
+        _ => None,
+    });
+    let failed = answers.iter().any(|answer| matches!(answer, FamilyAnswer::Failed(_)));
+    let pause = valid.unwrap_or_else(|| ttl.min().unwrap_or(SHORTEST).min(LONGEST)).max(SHORTEST);
+    if failed { pause.min(AFTER_FAILURE) } else { pause }
+}
+
+/// What tells one followed name from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct NameKey {
+    pub(super) host: String,
+    pub(super) resolver: Resolver,
+}
+
+/// A name that is followed while anybody has a lease on it, and what is known of it; shared by upstreams and
+/// configurations, so that a reload begins with the last good answer.
+pub(super) struct NameWatch {
+    key: NameKey,
+    known: watch::Sender<Known>,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    leases: usize,
+    stop: Option<watch::Sender<bool>>,
+}
+
+/// Keeps a name followed.
+pub(super) struct NameLease(Arc<NameWatch>);
+
+impl NameWatch {
+    pub(super) fn new(key: NameKey) -> Arc<Self> {
+        Arc::new(Self { key, known: watch::Sender::new(Known::default()), running: Mutex::default() })
+    }
+
+    /// What is known at present.
+    pub(super) fn known(&self) -> Known {
+        self.known.borrow().clone()
+    }
+
+    /// Tells of changes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Known> {
+        self.known.subscribe()
+    }
+
+    /// Follows the name from now on, on the current tokio runtime.
+    pub(super) fn start(self: &Arc<Self>) -> NameLease {
+        let mut running = self.running.lock();
+        running.leases += 1;
+        if running.stop.is_none() {
+            let (stop, stopped) = watch::channel(false);
+            running.stop = Some(stop);
+            tokio::spawn(Arc::clone(self).run(stopped));
+        }
+        NameLease(Arc::clone(self))
+    }
+
+    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.follow() => {}
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn follow(&self) {
+        let resolver = match resolver(&self.key.resolver) {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                error!("{} cannot be resolved: {error}", self.key.host);
+                self.known.send_modify(|known| known.asked = true);
+                return;
+            }
+        };
+        let mut failing: Option<String> = None;
+        loop {
+            let began = tokio::time::Instant::now();
+            let answers = self.ask(&resolver).await;
+            self.say(&answers, &mut failing);
+            self.known.send_if_modified(|known| {
+                let next = Known {
+                    ipv4: known.ipv4.after(&answers[0]),
+                    ipv6: known.ipv6.after(&answers[1]),
+                    asked: true,
+                };
+                let changed = *known != next;
+                *known = next;
+                changed
+            });
+            tokio::time::sleep_until(began + next_query_in(self.key.resolver.valid, &answers)).await;
+        }
+    }
+
+    async fn ask(&self, resolver: &TokioResolver) -> [FamilyAnswer; 2] {
+        let Resolver { ipv4, ipv6, timeout, .. } = self.key.resolver;
+        let host = &self.key.host;
+        let (ipv4, ipv6) = tokio::join!(
+            ask(resolver, host, ipv4.then_some(RecordType::A), timeout),
+            ask(resolver, host, ipv6.then_some(RecordType::AAAA), timeout),
+        );
+        [ipv4, ipv6]
+    }
+
+    /// Says once that a name does not resolve, and why, and once that it does again.
+    fn say(&self, answers: &[FamilyAnswer], failing: &mut Option<String>) {
+        let reasons = answers.iter().filter_map(|answer| match answer {
+            FamilyAnswer::Failed(reason) => Some(reason.as_str()),
+            _ => None,
+        });
+        let found = answers.iter().any(|answer| matches!(answer, FamilyAnswer::Addresses(..)));
+        let reason = reasons.into_iter().next().or_else(|| (!found).then_some("host not found"));
+        match (reason, &failing) {
+            (Some(reason), Some(said)) if reason == said => {}
+            (Some(reason), _) => {
+                error!("{} could not be resolved ({reason})", self.key.host);
+                *failing = Some(reason.to_owned());
+            }
+            (None, Some(_)) => {
+                info!("{} is resolved again", self.key.host);
+                *failing = None;
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+impl fmt::Debug for NameWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameWatch")
+            .field("host", &self.key.host)
+            .field("known", &*self.known.borrow())
+            .finish()
+    }
+}
+
+impl Drop for NameLease {
+    fn drop(&mut self) {
+        let mut running = self.0.running.lock();
+        running.leases -= 1;
+        if running.leases == 0 {
+            if let Some(stop) = running.stop.take() {
+                stop.send_replace(true);
+            }
+        }
+    }
+}
+
+/// A resolver that asks these servers and nothing else: no hosts file, no search list, no cache of its own.
+fn resolver(settings: &Resolver) -> Result<TokioResolver, NetError> {
+    let servers = settings.servers.iter().map(|address| {
+        let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(|protocol| {
+            let mut connection = ConnectionConfig::new(protocol);
+            connection.port = address.port();
+            connection
+        });
+        NameServerConfig::new(address.ip(), true, connections.into())
+    });
+    let config = ResolverConfig::from_name_servers(servers.collect());
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = settings.timeout.min(PER_ATTEMPT);
+    options.attempts = (settings.timeout.as_secs() / PER_ATTEMPT.as_secs()) as usize;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.server_ordering_strategy = ServerOrderingStrategy::RoundRobin;
+    builder.build()
+}
+
+async fn ask(
+    resolver: &TokioResolver,
+    host: &str,
+    record: Option<RecordType>,
+    within: Duration,
+) -> FamilyAnswer {
+    let Some(record) = record else { return FamilyAnswer::Off };
+    let name = match Name::from_utf8(host) {
+        Ok(mut name) => {
+            name.set_fqdn(true);
+            name
+        }
+        Err(error) => return FamilyAnswer::Failed(error.to_string()),
+    };
+    match tokio::time::timeout(within, resolver.lookup(name, record)).await {
+        Err(_) => FamilyAnswer::Failed("timed out".to_owned()),
+        Ok(Err(error)) if error.is_no_records_found() => FamilyAnswer::None,
+        Ok(Err(error)) => FamilyAnswer::Failed(error.to_string()),
+        Ok(Ok(lookup)) => {
+            let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
+            let addresses: Vec<IpAddr> =
+                lookup.answers().iter().filter_map(|record| address(&record.data)).collect();
+            if addresses.is_empty() {
+                FamilyAnswer::None
+            } else {
+                FamilyAnswer::Addresses(addresses, Duration::from_secs(ttl.into()))
+            }
+        }
+    }
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(ipv4) => Some(IpAddr::V4(ipv4.0)),
+        RData::AAAA(ipv6) => Some(IpAddr::V6(ipv6.0)),
+        _ => None,
+    }
+}

@@ -1,0 +1,309 @@
+//! One server of an upstream while it is running: who it is, and what has been counted for it.
+//!
+//! A peer outlives the set it is in: a request that holds one may finish after DNS or a reload has removed it, and
+//! one that comes back keeps its counts. What decides whether it is picked is not here but in the upstream's rota,
+//! under the upstream's lock; here are only things that many threads write without one.
+//!
+//! Layout: what every request reads (name, address) lies on other cache lines than what every request writes (the
+//! count in flight, `Arc`'s own counts), and the counters are sharded per thread.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::probe::AddressHealth;
+use super::{Address, FailureKind};
+use crate::observe::cells::{CounterSet, DurationHistogram};
+
+/// A server of an upstream.
+///
+/// The alignment keeps the counts of its `Arc` off the lines that requests read.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Peer {
+    id: u32,
+    name: Box<str>,
+    written: Box<str>,
+    address: Address,
+    occurrence: u32,
+    health: Arc<AddressHealth>,
+    in_flight: InFlightCount,
+    /// What is counted for it.
+    pub metrics: PeerMetrics,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct InFlightCount(AtomicUsize);
+
+/// What makes a peer the same one after DNS or a reload has changed the set around it: the server as written, the
+/// address, and how many equal ones precede it. The upstream's name is the fourth part; it is compared first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PeerKey {
+    pub(super) written: Box<str>,
+    pub(super) address: Address,
+    pub(super) occurrence: u32,
+}
+
+impl Peer {
+    pub(super) fn new(id: u32, key: PeerKey, health: Arc<AddressHealth>) -> Self {
+        let PeerKey { written, address, occurrence } = key;
+        Self {
+            id,
+            name: name_of(&address).into(),
+            written,
+            address,
+            occurrence,
+            health,
+            in_flight: InFlightCount::default(),
+            metrics: PeerMetrics::default(),
+        }
+    }
+
+    /// A number that is unique within the upstream, also over reloads; in the order of appearance.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The address as nginx's `$upstream_addr` shows it: `127.0.0.1:5001`, `[::1]:80`, `unix:/run/app.sock`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server as the configuration names it (`backend:5000`).
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What the probes know of its address.
+    pub fn health(&self) -> &Arc<AddressHealth> {
+        &self.health
+    }
+
+    /// Tries that are under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.0.load(Relaxed)
+    }
+
+    /// Counts a try as under way until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.0.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    pub(super) fn is(&self, key: &PeerKey) -> bool {
+        self.occurrence == key.occurrence && self.address == key.address && self.written == key.written
+    }
+}
+
+/// A try under way at a peer; dropping it says that it is over.
+#[derive(Debug)]
+pub struct InFlight(Arc<Peer>);
+
+impl InFlight {
+    /// The peer that is busy with it.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.0
+    }
+}
+
+impl Deref for InFlight {
+    type Target = Peer;
+
+    fn deref(&self) -> &Peer {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An address as nginx writes it.
+pub(super) fn name_of(address: &Address) -> String {
+    match address {
+        Address::Inet(address) => address.to_string(),
+        Address::Unix(address) => match address.as_pathname() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => "unix:".to_owned(),
+        },
+    }
+}
+
+/// The class of an answer's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusClass {
+    /// 1xx
+    Informational,
+    /// 2xx
+    Success,
+    /// 3xx
+    Redirection,
+    /// 4xx
+    ClientError,
+    /// 5xx
+    ServerError,
+    /// Anything else that came in a status line.
+    Other,
+}
+
+impl StatusClass {
+    /// The class of `status`.
+    pub fn of(status: u16) -> Self {
+        match status / 100 {
+            1 => Self::Informational,
+            2 => Self::Success,
+            3 => Self::Redirection,
+            4 => Self::ClientError,
+            5 => Self::ServerError,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What is counted for one peer. Everything that a request adds to lies on one cache line per thread, apart from
+/// the histograms.
+#[derive(Debug, Default)]
+pub struct PeerMetrics {
+    counts: CounterSet<COUNTS>,
+    /// From the start of a try to a usable connection; only for connections that had to be made.
+    pub connect_time: DurationHistogram,
+    /// From the start of a try to the answer's header.
+    pub header_time: DurationHistogram,
+    /// From the start of a try to the answer's last byte.
+    pub response_time: DurationHistogram,
+}
+
+/// Indices into the counts; answers come first, by class.
+mod index {
+    pub(super) const CONNECT_FAILURES: usize = 6;
+    pub(super) const TIMEOUTS: usize = 7;
+    pub(super) const OTHER_FAILURES: usize = 8;
+    pub(super) const EJECTIONS: usize = 9;
+    pub(super) const PICKS: usize = 10;
+    pub(super) const BYTES_SENT: usize = 11;
+    pub(super) const BYTES_RECEIVED: usize = 12;
+}
+
+const COUNTS: usize = 13;
+
+/// What a [`PeerMetrics`] holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeerTotals {
+    /// Answers by [`StatusClass`], in its order.
+    pub answers: [u64; 6],
+    /// Attempts that got no connection, timed out ones excepted.
+    pub connect_failures: u64,
+    /// Attempts that timed out: connecting, sending or reading.
+    pub timeouts: u64,
+    /// Attempts that failed otherwise.
+    pub other_failures: u64,
+    /// How often failures took the peer out of use.
+    pub ejections: u64,
+    /// How often it was picked.
+    pub picks: u64,
+    /// Bytes sent to it.
+    pub bytes_sent: u64,
+    /// Bytes received from it.
+    pub bytes_received: u64,
+}
+
+impl PeerMetrics {
+    /// An answer's header arrived.
+    pub fn count_answer(&self, class: StatusClass) {
+        self.counts.increment(class as usize);
+    }
+
+    /// Bytes went to and came from the peer.
+    pub fn count_bytes(&self, sent: u64, received: u64) {
+        self.counts.add(index::BYTES_SENT, sent);
+        self.counts.add(index::BYTES_RECEIVED, received);
+    }
+
+    /// The sums.
+    pub fn totals(&self) -> PeerTotals {
+        let [
+            a1,
+            a2,
+            a3,
+            a4,
+            a5,
+            other,
+            connect_failures,
+            timeouts,
+            other_failures,
+            ejections,
+            picks,
+            sent,
+            received,
+        ] = self.counts.totals();
+        PeerTotals {
+            answers: [a1, a2, a3, a4, a5, other],
+            connect_failures,
+            timeouts,
+            other_failures,
+            ejections,
+            picks,
+            bytes_sent: sent,
+            bytes_received: received,
+        }
+    }
+
+    pub(super) fn count_pick(&self) {
+        self.counts.increment(index::PICKS);
+    }
+
+    pub(super) fn count_failure(&self, kind: FailureKind) {
+        self.counts.increment(match kind {
+            FailureKind::Connect => index::CONNECT_FAILURES,
+            FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
+                index::TIMEOUTS
+            }
+            FailureKind::Closed | FailureKind::InvalidAnswer => index::OTHER_FAILURES,
+        });
+    }
+
+    pub(super) fn count_ejection(&self) {
+        self.counts.increment(index::EJECTIONS);
+    }
+}
+
+impl PeerTotals {
+    /// Adds the counts of another peer.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.answers.iter_mut().zip(other.answers) {
+            *mine += theirs;
+        }
+        self.connect_failures += other.connect_failures;
+        self.timeouts += other.timeouts;
+        self.other_failures += other.other_failures;
+        self.ejections += other.ejections;
+        self.picks += other.picks;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+    }
+
+    /// All answers, of whatever class.
+    pub fn answers_total(&self) -> u64 {
+        self.answers.iter().sum()
+    }
+
+    /// All failed attempts.
+    pub fn failures_total(&self) -> u64 {
+        self.connect_failures + self.timeouts + self.other_failures
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

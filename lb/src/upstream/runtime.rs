@@ -1,0 +1,239 @@
+//! What outlives a configuration, and how one configuration's upstreams follow another's.
+//!
+//! Three steps, so that a refused configuration leaves no trace: [`Runtime::prepare`] looks up names and builds
+//! everything but starts nothing; [`Upstreams::start`] takes over from the predecessor and spawns the tasks;
+//! [`Upstreams::stop`] ends them. Between start of the new and stop of the old both run, which is harmless: probes
+//! and names are shared, each address is probed once.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::net::SocketAddr as UnixSocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use pingora::lb::{Backends, LoadBalancer};
+use tokio::sync::watch;
+
+use super::Address;
+use super::discovery::{NameKey, NameLease, NameWatch};
+use super::frame::{Discovery, Selection, Slot};
+use super::group::Upstream;
+use super::probe::{ProbeLease, Prober};
+use super::roster::{Line, Source};
+use crate::config::diagnostics::Diagnostic;
+use crate::config::model::{self, ServerAddress, UpstreamId, UpstreamServer};
+
+/// What all configurations of a process share: the probes with what they know of each address, and the names that
+/// are followed with their last good answers.
+pub struct Runtime {
+    prober: Arc<Prober>,
+    names: Mutex<HashMap<NameKey, Weak<NameWatch>>>,
+}
+
+/// All upstreams of one configuration.
+pub struct Upstreams {
+    list: Vec<Arc<Upstream>>,
+    previous: Vec<Option<Weak<Upstream>>>,
+    prober: Arc<Prober>,
+    running: Mutex<Option<Running>>,
+}
+
+/// Ends everything when dropped.
+struct Running {
+    stop: watch::Sender<bool>,
+    _names: Vec<NameLease>,
+    _probes: Option<ProbeLease>,
+    /// Kept for their membership in the health registry.
+    _balancers: Vec<Arc<LoadBalancer<Selection>>>,
+}
+
+type LookUps<'a> = HashMap<(&'a str, u16), Result<Vec<SocketAddr>, String>>;
+
+impl Runtime {
+    /// For a process that has no configuration yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { prober: Prober::new(), names: Mutex::default() })
+    }
+
+    /// Builds the upstreams of a configuration. Names without `resolve` are looked up here, blocking, as nginx does;
+    /// nothing is started, and `previous` is not touched.
+    ///
+    /// Servers that `previous` has under the same upstream name, as written, and at the same address, stay the same:
+    /// their counts, tries under way and failures go on.
+    ///
+    /// # Errors
+    ///
+    /// Every server whose name is not found, in nginx's words.
+    pub fn prepare(
+        self: &Arc<Self>,
+        http: &model::Http,
+        previous: Option<&Upstreams>,
+    ) -> Result<Upstreams, Vec<Diagnostic>> {
+        let mut look_ups = LookUps::new();
+        let mut errors = Vec::new();
+        let mut list = Vec::with_capacity(http.upstreams.len());
+        let mut predecessors = Vec::with_capacity(http.upstreams.len());
+        for upstream in &http.upstreams {
+            let mut lines = Vec::with_capacity(upstream.servers.len());
+            for server in &upstream.servers {
+                match self.source(upstream, server, &mut look_ups) {
+                    Ok(source) => lines.push(Line { server: server.clone(), source }),
+                    Err(reason) => errors.push(Diagnostic::emerg(
+                        format!("{reason} in upstream \"{}\"", server.written),
+                        server.position.clone(),
+                    )),
+                }
+            }
+            let predecessor = previous.and_then(|previous| previous.named(upstream));
+            list.push(Upstream::new(
+                upstream.clone(),
+                lines,
+                Arc::clone(&self.prober),
+                predecessor.map(Arc::as_ref),
+            ));
+            predecessors.push(predecessor.map(Arc::downgrade));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Upstreams {
+            list,
+            previous: predecessors,
+            prober: Arc::clone(&self.prober),
+            running: Mutex::default(),
+        })
+    }
+
+    fn source<'a>(
+        &self,
+        upstream: &model::Upstream,
+        server: &'a UpstreamServer,
+        look_ups: &mut LookUps<'a>,
+    ) -> Result<Source<Arc<NameWatch>>, String> {
+        match (&server.address, &upstream.resolver) {
+            (ServerAddress::Inet(address), _) => Ok(Source::Fixed(vec![Address::Inet(*address)])),
+            (ServerAddress::Unix(path), _) => unix(path).map(|address| Source::Fixed(vec![address])),
+            (ServerAddress::Name { host, port }, Some(resolver)) if server.resolve => {
+                let key = NameKey { host: host.clone(), resolver: resolver.clone() };
+                Ok(Source::Followed(self.name(key), *port))
+            }
+            (ServerAddress::Name { .. }, None) if server.resolve => {
+                Err("no resolver defined to resolve".to_owned())
+            }
+            (ServerAddress::Name { host, port }, _) => {
+                let found = look_ups.entry((host, *port)).or_insert_with(|| look_up(host, *port));
+                found.clone().map(|found| Source::Fixed(found.into_iter().map(Address::Inet).collect()))
+            }
+        }
+    }
+
+    fn name(&self, key: NameKey) -> Arc<NameWatch> {
+        let mut names = self.names.lock();
+        if let Some(name) = names.get(&key).and_then(Weak::upgrade) {
+            return name;
+        }
+        names.retain(|_, name| name.strong_count() > 0);
+        let name = NameWatch::new(key.clone());
+        names.insert(key, Arc::downgrade(&name));
+        name
+    }
+}
+
+impl Upstreams {
+    /// The upstream with this id.
+    ///
+    /// # Panics
+    ///
+    /// When the id is not from the configuration that these upstreams were prepared from.
+    pub fn by_id(&self, id: UpstreamId) -> &Arc<Upstream> {
+        &self.list[id.0]
+    }
+
+    /// All, in the order of their ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Upstream>> {
+        self.list.iter()
+    }
+
+    /// Takes over from the predecessor and starts what follows names and probes, on the current tokio runtime. Returns
+    /// when every followed name has had its first answer or failure, and after `first_answer_within` in any case.
+    pub async fn start(&self, first_answer_within: Duration) {
+        let (stop, stopped) = watch::channel(false);
+        let names: Vec<NameLease> =
+            self.list.iter().flat_map(|upstream| upstream.names()).map(NameWatch::start).collect();
+        for (upstream, previous) in self.list.iter().zip(&self.previous) {
+            if let Some(previous) = previous.as_ref().and_then(Weak::upgrade) {
+                upstream.take_over(&previous);
+            }
+        }
+        let balancers: Vec<_> = self.list.iter().map(|upstream| Arc::new(self.balancer(upstream))).collect();
+        let first =
+            balancers.iter().map(|balancer| tokio::time::timeout(first_answer_within, balancer.update()));
+        // Whoever did not make it in time is told by the loop below; failures are logged where they happen.
+        join_all(first).await;
+        for (balancer, upstream) in balancers.iter().zip(&self.list) {
+            if upstream.names().next().is_some() {
+                let (balancer, stopped) = (Arc::clone(balancer), stopped.clone());
+                tokio::spawn(async move { balancer.run(stopped, None).await });
+            }
+        }
+        let probes = self.list.iter().any(|upstream| upstream.model().probe).then(|| self.prober.start());
+        *self.running.lock() = Some(Running { stop, _names: names, _probes: probes, _balancers: balancers });
+    }
+
+    /// Ends the tasks of this configuration. Requests that still hold it go on, with the set as it is now.
+    pub fn stop(&self) {
+        self.running.lock().take();
+    }
+
+    fn named(&self, model: &model::Upstream) -> Option<&Arc<Upstream>> {
+        self.list.iter().find(|other| other.name() == model.name && other.model().implicit == model.implicit)
+    }
+
+    fn balancer(&self, upstream: &Arc<Upstream>) -> LoadBalancer<Selection> {
+        let discovery = Box::new(Discovery::new(upstream));
+        let backends = if upstream.model().probe {
+            Backends::new_with_health_registry(discovery, self.prober.registry())
+        } else {
+            Backends::new(discovery)
+        };
+        let slot = Slot(Arc::downgrade(upstream));
+        let mut balancer = LoadBalancer::from_backends_with_config(backends, Some(slot));
+        // The discovery itself waits for changes.
+        balancer.update_frequency = Some(Duration::ZERO);
+        balancer
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// All addresses of a name, as the system's resolver finds them.
+fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found: io::Result<Vec<SocketAddr>> = (host, port).to_socket_addrs().map(Iterator::collect);
+    match found {
+        Ok(found) if !found.is_empty() => {
+            let mut distinct: Vec<SocketAddr> = Vec::with_capacity(found.len());
+            for address in found {
+                if !distinct.contains(&address) {
+                    distinct.push(address);
+                }
+            }
+            Ok(distinct)
+        }
+        Ok(_) | Err(_) => Err("host not found".to_owned()),
+    }
+}
+
+fn unix(path: &Path) -> Result<Address, String> {
+    match UnixSocketAddr::from_pathname(path) {
+        Ok(address) => Ok(Address::Unix(address)),
+        Err(_) => Err("too long path in the unix domain socket".to_owned()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Sends the requests: one thread per core, each with its own single-threaded runtime and its own share of
+//! the connections, which never migrate.
+//!
+//! In the steady state a request touches nothing that another thread writes to, takes no lock and
+//! allocates nothing; it costs one read and one write. What the threads have to say comes out as [`Event`]s
+//! through one bounded channel: ten small ones a second, and everything at the end.
+
+mod connection;
+mod quota;
+mod worker;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::plan::{Goal, Plan};
+use crate::reach::Reached;
+use crate::record::{Outcome, Record};
+use crate::silence::Piece;
+use quota::Quota;
+
+/// What a thread tells. Times are nanoseconds since the start of the run.
+#[derive(Debug)]
+pub enum Event {
+    /// A request ended. Told only when [`crate::plan::Output::TextWithRequests`] asks for it.
+    Request {
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        latency_ns: u64,
+    },
+    /// Where a thread stands; told ten times a second.
+    Tick {
+        /// Which thread.
+        thread: usize,
+        /// Up to when it tells.
+        through_ns: u64,
+        /// Requests that succeeded so far.
+        succeeded: u64,
+        /// Requests that failed so far.
+        failed: u64,
+        /// Its silences since the last tick.
+        silences: Vec<Piece>,
+    },
+    /// A thread is done; its last event.
+    Finished {
+        /// Which thread.
+        thread: usize,
+        /// Everything that it counted.
+        record: Box<Record>,
+    },
+}
+
+/// What the threads are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Halt {
+    /// Go on.
+    No,
+    /// Begin no request more; wait for those in flight.
+    Drain,
+    /// Give up those in flight too.
+    Cut,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Engine {
+    events: mpsc::Receiver<Event>,
+    halt: watch::Sender<Halt>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+/// What all threads read and none writes to, but for the quota.
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<Plan>,
+    address: SocketAddr,
+    started: Instant,
+    quota: Option<Quota>,
+}
+
+/// Enough for the ticks of many threads; with one event per request it makes the connections wait for the
+/// terminal instead of filling the memory.
+const EVENT_BACKLOG: usize = 1024;
+
+impl Engine {
+    /// Starts the run; `started` is its time zero.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(plan: Arc<Plan>, reached: Reached, started: Instant) -> io::Result<Self> {
+        let Reached { address, stream } = reached;
+        let (event_sender, events) = mpsc::channel(EVENT_BACKLOG);
+        let (halt, halt_receiver) = watch::channel(Halt::No);
+        let quota = match plan.goal {
+            Goal::Number(number) => Some(Quota::new(number, plan.threads)),
+            Goal::Time(_) => None,
+        };
+        let shared = Arc::new(Shared { plan, address, started, quota });
+        let mut engine = Self { events, halt, threads: Vec::new() };
+        let mut first = Some(stream);
+        for index in 0..shared.plan.threads {
+            let (shared, events, halt) = (Arc::clone(&shared), event_sender.clone(), halt_receiver.clone());
+            let first = first.take();
+            let thread = thread::Builder::new()
+                .name(format!("loadgen-{index}"))
+                .spawn(move || worker::run(index, shared, first, events, halt))?;
+            engine.threads.push(thread);
+        }
+        Ok(engine)
+    }
+
+    /// The next event; `None` when all threads have ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Ends the run early. A weaker halt after a stronger one changes nothing.
+    pub fn halt(&self, halt: Halt) {
+        self.halt.send_modify(|current| *current = halt.max(*current));
+    }
+
+    /// Waits for the threads, which have ended or are about to.
+    ///
+    /// # Errors
+    /// When a thread could not run.
+    pub fn join(self) -> io::Result<()> {
+        for thread in self.threads {
+            thread.join().map_err(|_| io::Error::other("a thread panicked"))??;
+        }
+        Ok(())
+    }
+}

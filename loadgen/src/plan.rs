@@ -1,0 +1,411 @@
+//! What the command line means: checked once, so that nothing behind it asks again.
+//!
+//! Pure but for the body's file, which is read through a function that the caller passes in.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::cli::Arguments;
+use crate::target::{Target, TargetError};
+use crate::wire::head::Expectations;
+use crate::wire::request::{self, Request};
+
+/// One run, ready to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The URL as typed.
+    pub url: String,
+    /// The URL taken apart.
+    pub target: Target,
+    /// The method, in capitals.
+    pub method: String,
+    /// The bytes of every request.
+    pub request: Vec<u8>,
+    /// How answers are to be read.
+    pub expectations: Expectations,
+    /// Whether a request whose kept-alive connection turns out closed is sent once more.
+    pub resend: bool,
+    /// When the run ends.
+    pub goal: Goal,
+    /// How many connections were asked for.
+    pub concurrency: usize,
+    /// How many threads serve them; never more than [`Plan::connections`].
+    pub threads: usize,
+    /// How long one request may take, connecting included.
+    pub timeout: Duration,
+    /// What is printed.
+    pub output: Output,
+}
+
+/// When a run ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// After so many requests.
+    Number(u64),
+    /// After so much time; what is in flight then is still waited for.
+    Time(Duration),
+}
+
+/// What is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The summary, for people.
+    Text,
+    /// The summary, with one line per request before it.
+    TextWithRequests,
+    /// The summary as JSON.
+    Json,
+}
+
+/// What is wrong with a command line whose shape is right.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// The URL cannot be tested.
+    #[error("invalid value '{url}' for '--url': {reason}; expected http://host[:port][/path]")]
+    Url {
+        /// As typed.
+        url: String,
+        /// What is wrong with it.
+        reason: TargetError,
+    },
+    /// A count is zero.
+    #[error("invalid value '0' for '{flag}': expected a number of at least 1")]
+    Zero {
+        /// The option.
+        flag: &'static str,
+    },
+    /// A time cannot be read, or is zero.
+    #[error(
+        "invalid value '{value}' for '{flag}': expected a time above zero such as 500ms, 10s, 1.5s, 2m or 1h"
+    )]
+    Time {
+        /// The option.
+        flag: &'static str,
+        /// As typed.
+        value: String,
+    },
+    /// The method is no token, or one that a load tester cannot send.
+    #[error("invalid value '{0}' for '--method': expected a method such as GET, HEAD, POST, PUT or DELETE")]
+    Method(String),
+    /// A header is not `Name: value`.
+    #[error("invalid value '{0}' for '--header': expected 'Name: value' in printable characters")]
+    Header(String),
+    /// A header that frames the request.
+    #[error("invalid value '{0}' for '--header': this header follows from --body, leave it out")]
+    FramingHeader(String),
+    /// The body is neither a size nor a file that can be read.
+    #[error("invalid value '{value}' for '--body': expected a size up to 1024m or a file: {reason}")]
+    Body {
+        /// As typed.
+        value: String,
+        /// Why the file cannot be read.
+        reason: io::Error,
+    },
+}
+
+/// As many requests as the original sent by default.
+pub const DEFAULT_NUMBER: u64 = 1000;
+
+/// The header by which this project's backends name themselves.
+pub const BACKEND_HEADER: &str = "X-Backend";
+
+/// The request is kept in memory once, so this is about typing errors, not about cost.
+const BODY_LIMIT_BYTES: u64 = 1 << 30;
+
+/// Turns what was typed into what it means. `cores` is how many threads can run at once; `read_file`
+/// answers a file's content by its path.
+///
+/// # Errors
+/// The first thing that makes no sense, naming the option, the value and what would be accepted.
+pub fn check(
+    arguments: Arguments,
+    cores: usize,
+    read_file: impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Plan, PlanError> {
+    let Arguments {
+        number,
+        concurrent,
+        url,
+        duration,
+        method,
+        body,
+        header,
+        timeout,
+        threads,
+        no_resend,
+        verbose,
+        json,
+    } = arguments;
+
+    let target: Target = match url.parse() {
+        Ok(target) => target,
+        Err(reason) => return Err(PlanError::Url { url, reason }),
+    };
+    let goal = match duration {
+        Some(text) => Goal::Time(time("--duration", &text)?),
+        None => Goal::Number(at_least_one("--number", number.unwrap_or(DEFAULT_NUMBER))?),
+    };
+    let concurrency = at_least_one("--concurrent", concurrent)?;
+    let threads = match threads {
+        Some(count) => at_least_one("--threads", count)?,
+        None => cores.max(1),
+    };
+    let timeout = time("--timeout", &timeout)?;
+    let body = body.map(|value| read_body(value, read_file)).transpose()?;
+    let method = match method {
+        Some(text) => read_method(text)?,
+        None => if body.is_some() { "POST" } else { "GET" }.to_owned(),
+    };
+    let headers = header.into_iter().map(read_header).collect::<Result<Vec<_>, _>>()?;
+
+    let request = Request { method: &method, target: &target, headers: &headers, body: body.as_deref() };
+    let mut plan = Plan {
+        request: request.to_bytes(),
+        expectations: Expectations {
+            backend_header: BACKEND_HEADER.to_owned(),
+            head_request: method == "HEAD",
+        },
+        resend: request::is_idempotent(&method) && !no_resend,
+        url,
+        target,
+        method,
+        goal,
+        concurrency,
+        threads,
+        timeout,
+        output: match (json, verbose) {
+            (true, _) => Output::Json,
+            (false, true) => Output::TextWithRequests,
+            (false, false) => Output::Text,
+        },
+    };
+    plan.threads = plan.threads.min(plan.connections());
+    Ok(plan)
+}
+
+impl Plan {
+    /// How many connections are opened: as many as asked for, but none that would never send a request.
+    pub fn connections(&self) -> usize {
+        match self.goal {
+            Goal::Number(number) => usize::try_from(number).unwrap_or(usize::MAX).min(self.concurrency),
+            Goal::Time(_) => self.concurrency,
+        }
+    }
+
+    /// How many of the connections belong to the thread with this index; they differ by one at most.
+    pub fn connections_of(&self, thread: usize) -> usize {
+        let connections = self.connections();
+        connections / self.threads + usize::from(thread < connections % self.threads)
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(formatter, "{number} requests"),
+            Self::Time(time) => write!(formatter, "requests for {time:?}"),
+        }
+    }
+}
+
+fn at_least_one<N: PartialEq + From<u8>>(flag: &'static str, number: N) -> Result<N, PlanError> {
+    if number == N::from(0) { Err(PlanError::Zero { flag }) } else { Ok(number) }
+}
+
+/// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
+fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit_s = match unit {
+        "ms" => Some(0.001),
+        "" | "s" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    number
+        .parse::<f64>()
+        .ok()
+        .zip(unit_s)
+        .and_then(|(number, unit_s)| Duration::try_from_secs_f64(number * unit_s).ok())
+        // A year: far above any test, far below where arithmetic on times overflows.
+        .filter(|time| !time.is_zero() && *time <= Duration::from_secs(366 * 24 * 3600))
+        .ok_or_else(|| PlanError::Time { flag, value: text.to_owned() })
+}
+
+/// A size makes a body of so many `x`; anything else is a file's name (`./100` for a file called 100).
+fn read_body(value: String, read_file: impl Fn(&str) -> io::Result<Vec<u8>>) -> Result<Vec<u8>, PlanError> {
+    if let Some(size) = size(&value) {
+        return Ok(vec![b'x'; size]);
+    }
+    read_file(&value).map_err(|reason| PlanError::Body { value, reason })
+}
+
+fn size(text: &str) -> Option<usize> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit_bytes = match unit {
+        "" => 1,
+        "k" | "K" => 1 << 10,
+        "m" | "M" => 1 << 20,
+        _ => return None,
+    };
+    let bytes = number.parse::<u64>().ok()?.checked_mul(unit_bytes)?;
+    usize::try_from(bytes).ok().filter(|_| bytes <= BODY_LIMIT_BYTES)
+}
+
+/// Methods are case-sensitive, but nobody means `get`.
+fn read_method(text: String) -> Result<String, PlanError> {
+    let method = text.to_ascii_uppercase();
+    // CONNECT turns the connection into a tunnel, which a closed loop of requests cannot use.
+    if !is_token(&method) || method == "CONNECT" {
+        return Err(PlanError::Method(text));
+    }
+    Ok(method)
+}
+
+fn read_header(text: String) -> Result<(String, String), PlanError> {
+    let Some((name, value)) = text.split_once(':') else { return Err(PlanError::Header(text)) };
+    let value = value.trim();
+    if !is_token(name) || value.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(PlanError::Header(text));
+    }
+    if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
+        return Err(PlanError::FramingHeader(text));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use structopt::StructOpt;
+
+    use super::*;
+
+    fn plan(words: &[&str]) -> Result<Plan, PlanError> {
+        let arguments = Arguments::from_iter_safe(["loadgen"].iter().chain(words)).unwrap();
+        check(arguments, 4, |path| match path {
+            "./body.txt" => Ok(b"from a file".to_vec()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        })
+    }
+
+    fn request(words: &[&str]) -> String {
+        String::from_utf8(plan(words).unwrap().request).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_original() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!(plan.goal, Goal::Number(1000));
+        assert_eq!((plan.concurrency, plan.threads, plan.connections()), (1, 1, 1));
+        assert_eq!(plan.url, "http://localhost:80");
+        assert_eq!(plan.method, "GET");
+        assert_eq!(plan.timeout, Duration::from_secs(30));
+        assert_eq!(plan.output, Output::Text);
+        assert!(plan.resend);
+    }
+
+    #[test]
+    fn connections_and_threads_follow_from_what_there_is_to_do() {
+        let table: &[(&[&str], usize, &[usize])] = &[
+            (&["-c", "10"], 10, &[3, 3, 2, 2]),
+            (&["-c", "3"], 3, &[1, 1, 1]),
+            (&["-c", "50", "-n", "2"], 2, &[1, 1]),
+            (&["-c", "50", "-d", "1s", "--threads", "2"], 50, &[25, 25]),
+            (&["-c", "2", "--threads", "64"], 2, &[1, 1]),
+        ];
+        for (words, connections, shares) in table {
+            let plan = plan(words).unwrap();
+            assert_eq!(plan.connections(), *connections, "{words:?}");
+            let actual: Vec<_> = (0..plan.threads).map(|thread| plan.connections_of(thread)).collect();
+            assert_eq!(actual, *shares, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        let table = [
+            ("500ms", Some(Duration::from_millis(500))),
+            ("10s", Some(Duration::from_secs(10))),
+            ("10", Some(Duration::from_secs(10))),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("2m", Some(Duration::from_secs(120))),
+            ("1h", Some(Duration::from_secs(3600))),
+            ("0s", None),
+            ("", None),
+            ("s", None),
+            ("-1s", None),
+            ("1d", None),
+            ("1s5", None),
+            ("1.2.3s", None),
+            ("99999999999h", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(time("--duration", text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_a_size_or_a_file_and_makes_it_a_post() {
+        assert!(request(&["--body", "3"]).ends_with("Content-Length: 3\r\n\r\nxxx"));
+        assert!(request(&["--body", "3"]).starts_with("POST / "));
+        assert!(request(&["--body", "2k"]).contains("Content-Length: 2048\r\n"));
+        assert!(request(&["--body", "./body.txt", "--method", "put"]).starts_with("PUT / "));
+        assert!(request(&["--body", "./body.txt"]).ends_with("\r\n\r\nfrom a file"));
+        for value in ["missing.txt", "2t", "2048m"] {
+            let error = plan(&["--body", value]).unwrap_err();
+            assert!(error.to_string().contains(&format!("'{value}' for '--body'")), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_idempotent_requests_are_resent() {
+        let table: &[(&[&str], bool)] = &[
+            (&[], true),
+            (&["--method", "HEAD"], true),
+            (&["--method", "PUT", "--body", "1"], true),
+            (&["--body", "1"], false),
+            (&["--method", "PATCH"], false),
+            (&["--no-resend"], false),
+        ];
+        for (words, expected) in table {
+            assert_eq!(plan(words).unwrap().resend, *expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        assert!(request(&["--header", "X-A:  b: c "]).contains("\r\nX-A: b: c\r\n"));
+        for value in ["nothing", ": x", "A B: c", "A: b\r\nC: d", "Content-Length: 3"] {
+            let error = plan(&["--header", value]).unwrap_err().to_string();
+            assert!(error.contains("--header"), "{value:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn senseless_values_name_their_option() {
+        let table: &[(&[&str], &str)] = &[
+            (&["-n", "0"], "--number"),
+            (&["-c", "0"], "--concurrent"),
+            (&["--threads", "0"], "--threads"),
+            (&["-d", "soon"], "'soon' for '--duration'"),
+            (&["--timeout", "0"], "'0' for '--timeout'"),
+            (&["--url", "ftp://a"], "'ftp://a' for '--url'"),
+            (&["--method", "GET /"], "'GET /' for '--method'"),
+            (&["--method", "connect"], "'connect' for '--method'"),
+        ];
+        for (words, expected) in table {
+            let error = plan(words).unwrap_err().to_string();
+            assert!(error.contains(expected), "{words:?}: {error}");
+        }
+    }
+}

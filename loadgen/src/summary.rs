@@ -1,0 +1,291 @@
+//! What a run came to: the threads' records added up, and the figures that follow from them. Pure.
+//!
+//! Every report is a view of [`Summary`]; its fields are the JSON that scripts read, so names and units
+//! here are a promise.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::exit_codes;
+use crate::plan::Plan;
+use crate::record::{Backend, ErrorKind, Record, latency_histogram};
+
+/// One run's result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The URL as typed.
+    pub url: String,
+    /// The method of every request.
+    pub method: String,
+    /// Connections and threads.
+    pub connections: Connections,
+    /// How many threads sent.
+    pub threads: usize,
+    /// A signal ended the run before its goal.
+    pub interrupted: bool,
+    /// Requests by how they ended.
+    pub requests: Requests,
+    /// From the start of the run to the end of its last request, in seconds.
+    pub elapsed_s: f64,
+    /// `requests.total` per second of that time.
+    pub requests_per_second: f64,
+    /// Latency of the successful requests, in milliseconds; `null` when none succeeded.
+    pub latency_ms: Option<Latency>,
+    /// The longest time between two successful answers, over all connections, in milliseconds; zero when
+    /// it was below one millisecond, or when there were not two.
+    pub longest_gap_ms: f64,
+    /// Failed requests by kind; every kind is there, and together they are `requests.failed`.
+    pub errors: BTreeMap<ErrorKind, u64>,
+    /// Complete answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// What each backend did, by name.
+    pub backends: Vec<BackendShare>,
+    /// Complete answers that named no backend.
+    pub answers_without_backend: u64,
+}
+
+/// How many connections there were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Connections {
+    /// Asked for on the command line.
+    pub asked: usize,
+    /// Established in the course of the run, one after another included.
+    pub opened: u64,
+}
+
+/// Requests by how they ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Requests {
+    /// Those that ended, well or not.
+    pub total: u64,
+    /// Those with a complete 2xx answer.
+    pub successful: u64,
+    /// All others that ended.
+    pub failed: u64,
+    /// Those given up because the run was interrupted; in none of the other counts.
+    pub unfinished: u64,
+    /// How often a request was sent again because its kept-alive connection had been closed. Such a
+    /// request counts once, by how it ended.
+    pub resent: u64,
+}
+
+/// Points of the latency distribution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say all")]
+pub struct Latency {
+    pub min: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub p99_9: f64,
+    pub max: f64,
+}
+
+/// What one backend did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackendShare {
+    /// As it named itself; bytes that are not UTF-8 are replaced.
+    pub name: String,
+    /// Complete answers, whatever their status.
+    pub answers: u64,
+    /// Its part of all complete answers, from 0 to 1.
+    pub share: f64,
+    /// Answers that were not 2xx, or broke off after the backend had named itself.
+    pub errors: u64,
+}
+
+impl Summary {
+    /// Adds up what the threads counted. `now_ns` stands in for the end when no request ended.
+    pub fn new(plan: &Plan, records: &[Record], longest_gap_ns: u64, now_ns: u64, interrupted: bool) -> Self {
+        let sum = |count: fn(&Record) -> u64| records.iter().map(count).sum::<u64>();
+        let started = sum(|record| record.started);
+        let successful = sum(|record| record.succeeded);
+        let failed = sum(Record::failed);
+        let total = successful + failed;
+
+        let elapsed_ns = match records.iter().map(|record| record.last_end_ns).max() {
+            None | Some(0) => now_ns,
+            Some(end_ns) => end_ns,
+        };
+        let elapsed_s = elapsed_ns as f64 / 1e9;
+        let mut statuses = BTreeMap::new();
+        for (status, count) in records.iter().flat_map(Record::statuses) {
+            *statuses.entry(status).or_default() += count;
+        }
+        let answers = statuses.values().sum();
+        let backends = shares(records, answers);
+        let named: u64 = backends.iter().map(|backend| backend.answers).sum();
+        Self {
+            url: plan.url.clone(),
+            method: plan.method.clone(),
+            connections: Connections { asked: plan.concurrency, opened: sum(|record| record.connections) },
+            threads: plan.threads,
+            interrupted,
+            requests: Requests {
+                total,
+                successful,
+                failed,
+                unfinished: started.saturating_sub(total),
+                resent: sum(|record| record.resent),
+            },
+            elapsed_s,
+            requests_per_second: if elapsed_s > 0.0 { total as f64 / elapsed_s } else { 0.0 },
+            latency_ms: latency(records, sum(|record| record.latency_sum_ns)),
+            longest_gap_ms: to_ms(longest_gap_ns),
+            errors: ErrorKind::ALL
+                .into_iter()
+                .map(|kind| (kind, records.iter().map(|record| record.errors(kind)).sum()))
+                .collect(),
+            statuses,
+            backends,
+            answers_without_backend: answers - named,
+        }
+    }
+
+    /// The exit status that this result deserves; see [`exit_codes`].
+    pub fn exit_code(&self) -> i32 {
+        if self.requests.failed == 0 { exit_codes::SUCCESS } else { exit_codes::FAILED }
+    }
+}
+
+fn latency(records: &[Record], sum_ns: u64) -> Option<Latency> {
+    let mut all: Histogram<u64> = latency_histogram();
+    for record in records {
+        all.add(&record.latency_ns).expect("all threads' histograms have the same bounds");
+    }
+    if all.is_empty() {
+        return None;
+    }
+    let quantile = |quantile| to_ms(all.value_at_quantile(quantile));
+    Some(Latency {
+        min: to_ms(all.min()),
+        mean: to_ms(sum_ns / all.len()),
+        p50: quantile(0.5),
+        p90: quantile(0.9),
+        p95: quantile(0.95),
+        p99: quantile(0.99),
+        p99_9: quantile(0.999),
+        max: to_ms(all.max()),
+    })
+}
+
+/// The same backend's counts from all threads together, sorted by name.
+fn shares(records: &[Record], answers: u64) -> Vec<BackendShare> {
+    let mut by_name: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for Backend { name, answers, errors } in records.iter().flat_map(|record| record.backends.entries()) {
+        let counts = by_name.entry(String::from_utf8_lossy(name).into_owned()).or_default();
+        counts.0 += answers;
+        counts.1 += errors;
+    }
+    by_name
+        .into_iter()
+        .map(|(name, (count, errors))| BackendShare {
+            name,
+            answers: count,
+            share: if answers == 0 { 0.0 } else { count as f64 / answers as f64 },
+            errors,
+        })
+        .collect()
+}
+
+/// Milliseconds, to the microsecond: more digits are noise.
+fn to_ms(ns: u64) -> f64 {
+    (ns as f64 / 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use structopt::StructOpt;
+
+    use super::*;
+    use crate::cli::Arguments;
+    use crate::plan;
+    use crate::record::Outcome;
+
+    fn plan() -> Plan {
+        let arguments = Arguments::from_iter_safe(["loadgen", "-c", "4"]).unwrap();
+        plan::check(arguments, 2, |_| unreachable!("no body is asked for")).unwrap()
+    }
+
+    /// How a request ended, who answered it, and after how many milliseconds.
+    type Ended = (Result<u16, ErrorKind>, Option<&'static [u8]>, u64);
+
+    fn record(outcomes: &[Ended]) -> Record {
+        let mut record = Record::default();
+        for (result, name, latency_ms) in outcomes {
+            record.started += 1;
+            let backend = name.map(|name| record.backends.intern(name));
+            record.add(Outcome { result: *result, backend }, 0, latency_ms * 1_000_000);
+        }
+        record
+    }
+
+    #[test]
+    fn threads_are_added_up() {
+        let mut first = record(&[
+            (Ok(200), Some(b"b"), 2),
+            (Ok(200), Some(b"a"), 4),
+            (Err(ErrorKind::TimedOut), None, 1000),
+        ]);
+        first.started += 1;
+        first.resent = 1;
+        let second = record(&[(Ok(503), Some(b"a"), 500), (Ok(200), Some(b"b"), 6), (Ok(204), None, 8)]);
+        let summary = Summary::new(&plan(), &[first, second], 7_000_000, 0, false);
+
+        let expected = Requests { total: 6, successful: 4, failed: 2, unfinished: 1, resent: 1 };
+        assert_eq!(summary.requests, expected);
+        assert_eq!(summary.errors.values().sum::<u64>(), summary.requests.failed);
+        assert_eq!(summary.statuses, BTreeMap::from([(200, 3), (204, 1), (503, 1)]));
+        let share =
+            |name: &str, answers, share, errors| BackendShare { name: name.into(), answers, share, errors };
+        assert_eq!(summary.backends, [share("a", 2, 0.4, 1), share("b", 2, 0.4, 0)]);
+        assert_eq!(summary.answers_without_backend, 1);
+        assert_eq!((summary.elapsed_s, summary.requests_per_second), (1.0, 6.0));
+        assert_eq!(summary.longest_gap_ms, 7.0);
+        let latency = summary.latency_ms.as_ref().unwrap();
+        assert_eq!(latency.mean, 5.0);
+        assert!((latency.p50 - 4.0).abs() < 0.01, "{latency:?}");
+        assert!((latency.max - 8.0).abs() < 0.01, "{latency:?}");
+        assert_eq!(summary.exit_code(), exit_codes::FAILED);
+    }
+
+    #[test]
+    fn nothing_done_divides_by_nothing() {
+        let summary = Summary::new(&plan(), &[Record::default()], 0, 0, true);
+        assert_eq!(summary.requests_per_second, 0.0);
+        assert_eq!(summary.latency_ms, None);
+        assert_eq!(summary.exit_code(), exit_codes::SUCCESS);
+    }
+
+    #[test]
+    fn the_json_has_the_promised_fields() {
+        let summary = Summary::new(&plan(), &[record(&[(Ok(500), Some(b"a"), 2)])], 0, 0, false);
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "url": "http://localhost:80",
+                "method": "GET",
+                "connections": { "asked": 4, "opened": 0 },
+                "threads": 2,
+                "interrupted": false,
+                "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "resent": 0 },
+                "elapsed_s": 0.002,
+                "requests_per_second": 500.0,
+                "latency_ms": null,
+                "longest_gap_ms": 0.0,
+                "errors": {
+                    "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "timed_out": 0,
+                    "malformed": 0, "non_2xx": 1, "other": 0,
+                },
+                "statuses": { "500": 1 },
+                "backends": [{ "name": "a", "answers": 1, "share": 1.0, "errors": 1 }],
+                "answers_without_backend": 0,
+            })
+        );
+    }
+}

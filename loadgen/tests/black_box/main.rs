@@ -1,0 +1,8 @@
+//! The program as its users meet it: started with words, judged by its output, its exit status and what
+//! reached the server.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+mod failures;
+mod runs;
+mod scripted;
