@@ -61,11 +61,14 @@ fn set_target(upstream_request: &mut RequestHeader, context: &Context, location:
             let replaced = target::replace(sent, &normal, matched_length(&location.pattern), uri);
             upstream_request.set_raw_path(&replaced)
         }
-        // Byte for byte: Pingora escapes some characters when it parses, which nginx does not.
-        None if upstream_request.raw_path() != target_sent && !target_sent.is_empty() => {
-            upstream_request.set_raw_path(target_sent)
+        // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
+        // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
+        None => {
+            if target_sent.first() == Some(&b'/') && upstream_request.raw_path() != target_sent {
+                let _ = upstream_request.set_raw_path(target_sent);
+            }
+            Ok(())
         }
-        None => Ok(()),
     }
 }
 
