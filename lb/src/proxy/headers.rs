@@ -29,6 +29,9 @@ pub fn prepare_upstream_request(
     proxy: &Proxy,
 ) -> Result<()> {
     set_target(upstream_request, context, location, proxy)?;
+    if context.facts().is_some_and(|facts| facts.shape.unusual_names) {
+        drop_unusual_names(upstream_request);
+    }
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);
     let values =
@@ -69,6 +72,17 @@ fn set_target(upstream_request: &mut RequestHeader, context: &Context, location:
             }
             Ok(())
         }
+    }
+}
+
+/// Drops fields whose names hold more than letters, digits and hyphens, as nginx does (`ignore_invalid_headers on`,
+/// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
+/// `X-Real-IP`.
+fn drop_unusual_names(request: &mut RequestHeader) {
+    let is_usual = |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let unusual: Vec<HeaderName> = request.headers.keys().filter(|name| !is_usual(name)).cloned().collect();
+    for name in &unusual {
+        request.remove_header(name);
     }
 }
 
