@@ -94,7 +94,10 @@ pub fn finish_answer(
     location: &Location,
     keeps_alive: bool,
 ) -> Result<()> {
-    answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
+    // A server's own stands where `proxy_pass_header Server` lets it through.
+    if !answer.headers.contains_key(header::SERVER) {
+        answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
+    }
     if let Some(timeout) = location.keepalive_header
         && keeps_alive
     {
@@ -107,11 +110,23 @@ pub fn finish_answer(
     add_headers(answer, request, context, &location.add_headers)
 }
 
-/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured.
-/// A hidden `Server` leaves the place to our own.
+/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured,
+/// and what concerned the connection to the server alone. A hidden `Server` leaves the place to our own.
 pub fn hide(answer: &mut ResponseHeader, hidden: &[HeaderName]) {
     for name in hidden {
         answer.remove_header(name);
+    }
+    // Speaks of the connection to the server, not of the client's.
+    answer.remove_header(&KEEP_ALIVE);
+    // Equal lengths were let through as they came; a client needs one.
+    if answer.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
+        && let Some(length) = answer.remove_header(&header::CONTENT_LENGTH)
+    {
+        let _ = answer.insert_header(header::CONTENT_LENGTH, length);
+    }
+    // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
+    if answer.version == Version::HTTP_10 {
+        answer.set_version(Version::HTTP_11);
     }
 }
 
