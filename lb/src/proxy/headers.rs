@@ -29,6 +29,9 @@ pub fn prepare_upstream_request(
     proxy: &Proxy,
 ) -> Result<()> {
     set_target(upstream_request, context, location, proxy)?;
+    if context.facts().is_some_and(|facts| facts.shape.unusual_names) {
+        drop_unusual_names(upstream_request);
+    }
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);
     let values = RequestValues {
@@ -72,11 +75,25 @@ fn set_target(
             let replaced = target::replace(sent, &normal, matched_length(&location.pattern), uri);
             upstream_request.set_raw_path(&replaced)
         }
-        // Byte for byte: Pingora escapes some characters when it parses, which nginx does not.
-        None if upstream_request.raw_path() != target_sent && !target_sent.is_empty() => {
-            upstream_request.set_raw_path(target_sent)
+        // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
+        // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
+        None => {
+            if target_sent.first() == Some(&b'/') && upstream_request.raw_path() != target_sent {
+                let _ = upstream_request.set_raw_path(target_sent);
+            }
+            Ok(())
         }
-        None => Ok(()),
+    }
+}
+
+/// Drops fields whose names hold more than letters, digits and hyphens, as nginx does (`ignore_invalid_headers on`,
+/// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
+/// `X-Real-IP`.
+fn drop_unusual_names(request: &mut RequestHeader) {
+    let is_usual = |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let unusual: Vec<HeaderName> = request.headers.keys().filter(|name| !is_usual(name)).cloned().collect();
+    for name in &unusual {
+        request.remove_header(name);
     }
 }
 
@@ -88,7 +105,10 @@ pub fn finish_answer(
     location: &Location,
     keeps_alive: bool,
 ) -> Result<()> {
-    answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
+    // A server's own stands where `proxy_pass_header Server` lets it through.
+    if !answer.headers.contains_key(header::SERVER) {
+        answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
+    }
     if let Some(timeout) = location.keepalive_header
         && keeps_alive
     {
@@ -101,11 +121,23 @@ pub fn finish_answer(
     add_headers(answer, request, context, &location.add_headers)
 }
 
-/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured.
-/// A hidden `Server` leaves the place to our own.
+/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured,
+/// and what concerned the connection to the server alone. A hidden `Server` leaves the place to our own.
 pub fn hide(answer: &mut ResponseHeader, hidden: &[HeaderName]) {
     for name in hidden {
         answer.remove_header(name);
+    }
+    // Speaks of the connection to the server, not of the client's.
+    answer.remove_header(&KEEP_ALIVE);
+    // Equal lengths were let through as they came; a client needs one.
+    if answer.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
+        && let Some(length) = answer.remove_header(&header::CONTENT_LENGTH)
+    {
+        let _ = answer.insert_header(header::CONTENT_LENGTH, length);
+    }
+    // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
+    if answer.version == Version::HTTP_10 {
+        answer.set_version(Version::HTTP_11);
     }
 }
 

@@ -1,0 +1,130 @@
+"""Access logs: formats, escapes, and which requests stand in them."""
+
+from casebook import CASES, Case, case
+from upstream import answer, hang_up, raw
+
+
+def logged(form, parameters="", location=""):
+    return f"""
+log_format judge {parameters} {form};
+access_log %DIR%/judge.access judge;
+upstream u {{
+    #lb: health_check off;
+    server %A%; server %B%;
+}}
+server {{ listen 127.0.0.1:%PORT%; server_name example.org alias.example;
+    location / {{ proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; {location} }}
+    location /r {{ return 200 "returned"; }}
+    location /444 {{ return 444; }}
+    location /off {{ access_log off; return 200 "not logged"; }}
+}}"""
+
+
+def line(name, form, *requests, parameters=""):
+    """A case that logs these requests (arguments of `Stage.get`) in this form."""
+
+    def script(t):
+        t.a.behave = t.b.behave = answer("hello", "200 OK", "X-From: up", "Content-Type: text/plain", "Set-Cookie: a=1")
+        for arguments, fields in requests or [(("/",), {})]:
+            t.get(*arguments, **fields)
+
+    CASES.append(Case(f"logs/{name}", logged(form, parameters), script))
+
+
+GET = [(("/x%20y?a=1&b=%22", "example.org:81", "User-Agent: judge \"1\"", "Referer: http://r/", "Cookie: a=1; session=xyz",
+         "X-Eight: \xe4\\"), {})]
+POST = [(("/p", "example.org"), {"method": "POST", "body": b"hello"})]
+
+line("request line and status", '\'"$request" $status\'', *GET)
+line("escaped by default", '\'[$http_user_agent] [$http_x_eight] [$http_none]\'', *GET)
+line("escaped as JSON", '\'{"ua":"$http_user_agent","eight":"$http_x_eight","none":"$http_none","uri":"$request_uri"}\'', *GET,
+     parameters="escape=json")
+line("not escaped", '\'$http_user_agent|$http_none|\'', *GET, parameters="escape=none")
+line("parts of the target", '"$uri $document_uri $request_uri $args $query_string $is_args $arg_a $arg_b $arg_c"', *GET)
+line("parts of the request", '"$request_method $scheme $server_protocol $host $http_host $remote_addr $content_length $content_type"',
+     *GET, *POST)
+line("who served it", '"$server_name $server_addr $server_port $proxy_host $proxy_port"', *GET, (("/", "alias.example"), {}))
+line("cookies", '"$cookie_session $cookie_a $cookie_none $http_cookie"', *GET)
+line("sizes of an answer", '"$body_bytes_sent $request_length"', (("/r",), {}), (("/r",), {"method": "HEAD"}), *POST)
+line("what was sent", '"$sent_http_content_type $sent_http_content_length $sent_http_x_from $sent_http_none $sent_http_connection"', *GET)
+line("what the upstream said", '"$upstream_status $upstream_http_x_from $upstream_http_set_cookie $upstream_addr $upstream_response_length"',
+     *GET, (("/r",), {}))
+line("requests of a connection", '"$connection_requests $pipe $request_completion"')
+line("no proxying, no upstream", '"$upstream_addr|$upstream_status|$upstream_response_time|$proxy_host"', (("/r",), {}))
+line("x-forwarded-for", '"$proxy_add_x_forwarded_for"', *GET, (("/", "h", "X-Forwarded-For: 192.0.2.1"), {}))
+line("user of basic authorization", '"$remote_user"', (("/", "h", "Authorization: Basic am9lOnB3"), {}), *GET)
+line("a dollar in braces", '"${status}x $status"')
+
+TRIES = '"$status $upstream_addr $upstream_status $upstream_bytes_received"'
+
+
+@case(logged(TRIES))
+def each_try_in_order(t):
+    t.a.stop()
+    t.get("/")
+
+
+@case(logged('"$status $upstream_addr $upstream_status"'))
+def all_tries_failed(t):
+    t.a.stop()
+    t.b.behave = hang_up
+    t.get("/")
+
+
+@case(logged('"$upstream_connect_time $upstream_header_time $upstream_response_time $request_time"', location="proxy_connect_timeout 1s;"))
+def times_have_their_form(t):
+    t.a.stop()
+    t.get("/")
+    t.blur(r"\d\.\d{3}", "S.MMM")
+
+
+@case(logged('"$time_iso8601 $time_local $msec $request_id $pid"'))
+def moments_have_their_form(t):
+    t.get("/r")
+    t.blur(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 \d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000 \d+\.\d{3} [0-9a-f]{32} \d+", "as nginx's")
+
+
+@case(logged('"$status [$request] $body_bytes_sent"'))
+def refused_requests_are_logged(t):
+    t.raw(b"GET / HTTP/1.1\r\n\r\n")
+    t.raw(b"GET /\x01 HTTP/1.1\r\nHost: h\r\n\r\n")
+    t.raw(b"get / HTTP/1.1\r\nHost: h\r\n\r\n")
+    t.raw(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n")
+    t.raw(b"GET / HTTP/2.0\r\nHost: h\r\n\r\n")
+    t.raw(b"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n")
+    t.raw(b"\x16\x03\x01\"\\\r\n\r\n")
+    t.raw(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+
+
+@case(logged('"$status $request $host"'))
+def requests_that_get_no_answer_are_logged(t):
+    t.get("/444")
+    t.get("/off")
+    t.get("/r")
+
+
+@case("""
+log_format one "one $status";
+log_format two "two $uri";
+access_log %DIR%/a.access one;
+server { listen 127.0.0.1:%PORT%;
+    location / { return 200 "x"; }
+    location /two { access_log %DIR%/a.access one; access_log %DIR%/b.access two; return 200 "x"; }
+    location /own { access_log %DIR%/b.access two; return 200 "x"; }
+}""")
+def several_logs(t):
+    for target in ("/", "/two", "/own"):
+        t.get(target)
+
+
+@case("""access_log %DIR%/a.access;
+server { listen 127.0.0.1:%PORT%; location / { return 200 "hello"; } }""")
+def combined_is_the_default(t):
+    t.get("/x?y", "h", "Referer: http://r/", "User-Agent: a\"b")
+    t.blur(r"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]", "[time]")
+
+
+@case(logged('"$status $request"'))
+def a_broken_answer_is_logged(t):
+    t.a.behave = t.b.behave = raw(b"garbage\r\n\r\n", close=True)
+    t.get("/")

@@ -1,0 +1,235 @@
+"""Scripted upstream servers: they answer what a case tells them to, and write down what they were asked.
+
+A behaviour is a function of the request and the connection; `answer`, `raw` and their neighbours make the common
+ones. A connection that carries no byte (a probe) is not written down.
+"""
+
+import hashlib
+import socket
+import struct
+import threading
+
+READS_WITHIN_S = 8
+
+
+class Request:
+    """One request as it came over the wire."""
+
+    def __init__(self, line, fields, body, complete):
+        self.line = line
+        self.fields = fields
+        self.body = body
+        self.complete = complete
+        self.method, _, rest = line.partition(" ")
+        self.target, _, self.version = rest.rpartition(" ")
+
+    def field(self, name):
+        return next((value for key, value in self.fields if key.lower() == name), None)
+
+    def transcript(self, server):
+        """Lines for the comparison: names in lower case and sorted; the protocol on a line of its own."""
+        connection = self.field("connection")
+        lines = [
+            f"{server} <- {self.method} {self.target}",
+            f"     over {self.version}" + (f", connection: {connection}" if connection is not None else ""),
+        ]
+        lines += sorted(f"     {name.lower()}: {value}" for name, value in self.fields if name.lower() != "connection")
+        if self.body or not self.complete:
+            lines.append(f"     body {shown(self.body)}" + ("" if self.complete else ", cut"))
+        return lines
+
+
+def shown(body):
+    """A body short enough to read, or its size and digest."""
+    if len(body) <= 400:
+        return repr(body.decode("latin-1"))
+    return f"of {len(body)} bytes, sha1 {hashlib.sha1(body).hexdigest()[:12]}"
+
+
+def answer(body=b"", status="200 OK", *fields, length=True):
+    """A plain answer; with `length` false it ends with the connection."""
+    body = body.encode() if isinstance(body, str) else body
+    head = [f"HTTP/1.1 {status}", *fields]
+    if length:
+        head.append(f"Content-Length: {len(body)}")
+    return raw("\r\n".join(head).encode() + b"\r\n\r\n" + body, close=not length)
+
+
+def raw(data, close=False):
+    """Exactly these bytes; then the connection is closed, or waits for the next request."""
+
+    def behave(_request, connection):
+        connection.sendall(data)
+        return not close
+
+    return behave
+
+
+def pieces(*parts, close=True):
+    """Bytes, and pauses (numbers, seconds) between them."""
+
+    def behave(_request, connection):
+        for part in parts:
+            if isinstance(part, bytes):
+                connection.sendall(part)
+            else:
+                threading.Event().wait(part)
+        return not close
+
+    return behave
+
+
+def hang_up(_request, _connection):
+    """Takes the request and closes without a byte."""
+    return False
+
+
+def reset(_request, connection):
+    """Takes the request and resets the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return False
+
+
+def stall(_request, connection):
+    """Takes the request and says nothing until the other side gives up."""
+    connection.settimeout(READS_WITHIN_S)
+    try:
+        connection.recv(1)
+    except OSError:
+        pass
+    return False
+
+
+def in_turn(*behaviours):
+    """One behaviour per request; the last one stays."""
+    left = list(behaviours)
+
+    def behave(request, connection):
+        behaviour = left.pop(0) if len(left) > 1 else left[0]
+        return behaviour(request, connection)
+
+    return behave
+
+
+class Upstream:
+    """One server on 127.0.0.1 or on a Unix socket: `behave` may be changed at any time, `stop` makes it refuse."""
+
+    def __init__(self, name, address, record):
+        self.name = name
+        self.address = address
+        self.behave = answer(f"{name}\n", "200 OK", "Content-Type: text/plain")
+        self.connections = 0
+        self._record = record
+        self._listener = None
+        self._open = set()
+        self._lock = threading.Lock()
+        self.start()
+
+    def start(self):
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(self.address)
+        listener.listen(64)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def stop(self):
+        """Closes the listener and every connection: from now on it refuses."""
+        if self._listener:
+            # Wakes the accepting thread, which a mere close would leave waiting.
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        self.drop()
+
+    def drop(self):
+        """Closes every connection; new ones are welcome."""
+        with self._lock:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def _accept(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with self._lock:
+            self._open.add(connection)
+        first, buffer = True, bytearray()
+        try:
+            connection.settimeout(60)
+            while request := read_request(connection, buffer):
+                if first:
+                    self.connections += 1
+                    first = False
+                self._record(self.name, request)
+                kept = self.behave(request, connection)
+                asked_to_close = request.version == "HTTP/1.0" or request.field("connection") == "close"
+                if not kept or asked_to_close:
+                    return
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+            connection.close()
+
+
+def read_request(connection, buffer):
+    """The next request, or None at the end of the connection."""
+    while b"\r\n\r\n" not in buffer:
+        part = connection.recv(65536)
+        if not part:
+            return None
+        buffer += part
+    head, _, rest = bytes(buffer).partition(b"\r\n\r\n")
+    line, *fields = head.decode("latin-1").split("\r\n")
+    fields = [tuple(part.strip() for part in field.partition(":")[::2]) for field in fields]
+    lower = {name.lower(): value for name, value in fields}
+    buffer[:] = rest
+    if "100-continue" in lower.get("expect", ""):
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body, complete = read_body(connection, buffer, lower)
+    return Request(line, fields, body, complete)
+
+
+def read_body(connection, buffer, fields):
+    """What the framing says follows: the payload, and whether all of it came."""
+
+    def fill(enough):
+        while not enough():
+            try:
+                part = connection.recv(65536)
+            except OSError:
+                return False
+            if not part:
+                return False
+            buffer.extend(part)
+        return True
+
+    body = b""
+    if "chunked" in fields.get("transfer-encoding", "").lower():
+        while True:
+            if not fill(lambda: b"\r\n" in buffer):
+                return body, False
+            line, _, _ = bytes(buffer).partition(b"\r\n")
+            size = int(line.split(b";")[0], 16)
+            if not fill(lambda: len(buffer) >= len(line) + 2 + size + 2):
+                return body, False
+            body += buffer[len(line) + 2:len(line) + 2 + size]
+            del buffer[:len(line) + 2 + size + 2]
+            if size == 0:
+                return body, True
+    length = int(fields.get("content-length", 0))
+    complete = fill(lambda: len(buffer) >= length)
+    body = bytes(buffer[:length])
+    del buffer[:length]
+    return body, complete
