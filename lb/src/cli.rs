@@ -20,7 +20,7 @@ use structopt::StructOpt;
 use structopt::clap::AppSettings;
 use thiserror::Error;
 
-pub use self::usage::{build_text, help_text, no_configuration_text, version_text};
+pub use self::usage::{build_text, help_text, version_text};
 use crate::config::model::LogDestination;
 
 /// Where the configuration is when `-c` does not say.

@@ -91,8 +91,12 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
         }
     }
     let draft = reading::read(&tree, &mut report);
-    let around =
-        Surroundings { prefix: &source.prefix, default_error_log: source.default_error_log.as_deref(), root };
+    let around = Surroundings {
+        prefix: &source.prefix,
+        default_error_log: source.default_error_log.as_deref(),
+        has_log_directory: files.is_directory(&source.prefix.join(assemble::LOG_DIRECTORY)),
+        root,
+    };
     let config = assemble::assemble(draft, around, &mut report);
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();

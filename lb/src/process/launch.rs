@@ -16,7 +16,7 @@ use super::daemon::{self, StandardError};
 use super::serve::FrontDoor;
 use super::user::{self, Identity};
 use super::{environment, limits, pid_file};
-use crate::cli::{self, EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
+use crate::cli::{EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
 use crate::config::{self, Loaded, Source};
@@ -110,7 +110,6 @@ pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
         }
         Err(findings) => {
             say_all(&findings);
-            say_what_works(options);
             say(&format!("lb: configuration file {file} test failed\n"));
             ExitCode::from(EXIT_FAILURE)
         }
@@ -145,7 +144,7 @@ pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
         Ok(never) => match never {},
         Err(findings) => {
             for finding in findings {
-                error_log::log_at(finding.severity, &finding);
+                error_log::log_at(finding.severity, &finding.unlabelled());
             }
             ExitCode::from(EXIT_FAILURE)
         }
@@ -160,7 +159,7 @@ fn start(
     let runtime = Runtime::new();
     let source = source(&options);
     let Prepared { loaded, upstreams, identity } =
-        prepare(&source, &runtime, None).inspect_err(|_| say_what_works(&options))?;
+        prepare(&source, &runtime, None)?;
     let main = &loaded.config.main;
     let missing = environment::missing(&main.env, |name| std::env::var_os(name));
     if !missing.is_empty() {
@@ -170,7 +169,7 @@ fn start(
     let access_logs = open_logs(&log_files, &loaded.config).map_err(|error| vec![error])?;
     logger.open(&log_files, &main.error_logs).map_err(|error| fatal(&error))?;
     for warning in &loaded.warnings {
-        error_log::log_at(warning.severity, warning);
+        error_log::log_at(warning.severity, &warning.unlabelled());
     }
     if let Some(pid) = &main.pid {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
@@ -259,13 +258,6 @@ fn print_files(loaded: &Loaded) {
 fn say_all<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) {
     for finding in findings {
         say(&format!("lb: {finding}\n"));
-    }
-}
-
-/// To somebody who has no configuration yet: the smallest that works.
-fn say_what_works(options: &Options) {
-    if !options.configuration.exists() {
-        say(&cli::no_configuration_text(&options.configuration));
     }
 }
 

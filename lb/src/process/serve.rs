@@ -135,16 +135,16 @@ impl FrontDoor {
         };
         let prepared = prepared.map_err(|findings| {
             for finding in findings {
-                error_log::log_at(finding.severity, &finding);
+                error_log::log_at(finding.severity, &finding.unlabelled());
             }
         })?;
         let loaded = prepared.loaded;
         for warning in &loaded.warnings {
-            error_log::log_at(warning.severity, warning);
+            error_log::log_at(warning.severity, &warning.unlabelled());
         }
         let files = &self.edge.log_files;
         let access_logs = launch::open_logs(files, &loaded.config)
-            .map_err(|error| error_log::log_at(error.severity, &error))?;
+            .map_err(|error| error_log::log_at(error.severity, &error.unlabelled()))?;
         let change = self
             .listeners
             .prepare(&launch::wanted(&loaded.config, &self.options))

@@ -270,9 +270,17 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     Client::connect(address).get(path).expect("an answer")
 }
 
-/// A port that was free a moment ago: nginx's language has no port 0.
+/// A port that nobody else takes: nginx's language has no port 0. Below the range that the system gives to outgoing
+/// connections, and never the same twice in this process.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let start = std::process::id() as usize * 61;
+    loop {
+        let port = 10_000 + ((start + NEXT.fetch_add(1, SeqCst)) % 20_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Runs `lb` to its end.

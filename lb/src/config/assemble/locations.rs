@@ -136,7 +136,8 @@ impl Assembler<'_> {
 
     fn access_logs(&mut self, written: Option<&draft::AccessLogs>) -> Vec<AccessLog> {
         let Some(written) = written else {
-            return vec![AccessLog { file: self.logs.default_file(), format: self.logs.combined() }];
+            let format = self.logs.combined();
+            return self.logs.default_file().map(|file| AccessLog { file, format }).into_iter().collect();
         };
         if written.off {
             return Vec::new();

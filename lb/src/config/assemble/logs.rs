@@ -101,7 +101,9 @@ impl<'a> AccessLogs<'a> {
         }))
     }
 
-    pub(super) fn default_file(&mut self) -> AccessLogFileId {
-        self.file(LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG)))
+    /// Where lines go when no `access_log` says so.
+    pub(super) fn default_file(&mut self) -> Option<AccessLogFileId> {
+        let path = LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG));
+        self.around.has_log_directory.then(|| self.file(path))
     }
 }

@@ -29,11 +29,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) prefix: &'a Path,
     /// `-e`.
     pub(super) default_error_log: Option<&'a Path>,
+    /// Whether the directory of the default access log and pid file is there.
+    pub(super) has_log_directory: bool,
     /// Whether ports below 1024 may be bound: decides nginx's default port.
     pub(super) root: bool,
 }
 
-/// nginx compiles its paths in; these are those of its own build, with our name for the process.
+/// nginx compiles its paths in; these are those of its own build, with our name for the process. An installed nginx
+/// has that directory. Where it is missing nothing is written by default, rather than nothing started.
+pub(super) const LOG_DIRECTORY: &str = "logs";
 const DEFAULT_ERROR_LOG: &str = "logs/error.log";
 const DEFAULT_PID: &str = "logs/lb.pid";
 
@@ -69,7 +73,7 @@ pub(super) fn assemble(draft: MainDraft, around: Surroundings<'_>, report: &mut 
         worker_rlimit_nofile,
         worker_shutdown_timeout,
         pid: match pid {
-            None => Some(around.prefix.join(DEFAULT_PID)),
+            None => around.has_log_directory.then(|| around.prefix.join(DEFAULT_PID)),
             Some(PidFile::Off) => None,
             Some(PidFile::Path(path)) => Some(around.prefix.join(path)),
         },
