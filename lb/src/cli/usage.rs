@@ -1,6 +1,5 @@
 //! What `-v`, `-V`, `-h` and a missing configuration say.
 
-
 use super::{ADMIN_VARIABLE, DEFAULT_CONFIGURATION};
 use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};
 

@@ -145,6 +145,10 @@ pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
         Err(findings) => {
             for finding in findings {
                 error_log::log_at(finding.severity, &finding.unlabelled());
+                // The console has warnings and worse from the logger; what explains them belongs beside them.
+                if finding.severity < Severity::Warn {
+                    say(&format!("lb: {finding}\n"));
+                }
             }
             ExitCode::from(EXIT_FAILURE)
         }
@@ -158,8 +162,7 @@ fn start(
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let runtime = Runtime::new();
     let source = source(&options);
-    let Prepared { loaded, upstreams, identity } =
-        prepare(&source, &runtime, None)?;
+    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None)?;
     let main = &loaded.config.main;
     let missing = environment::missing(&main.env, |name| std::env::var_os(name));
     if !missing.is_empty() {

@@ -90,7 +90,8 @@ fn set_target(
 /// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
 /// `X-Real-IP`.
 fn drop_unusual_names(request: &mut RequestHeader) {
-    let is_usual = |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_usual =
+        |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let unusual: Vec<HeaderName> = request.headers.keys().filter(|name| !is_usual(name)).cloned().collect();
     for name in &unusual {
         request.remove_header(name);

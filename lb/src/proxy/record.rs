@@ -15,7 +15,6 @@ use super::values::{RefusedValues, RequestValues};
 use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
 use crate::edge::Edge;
 use crate::observe::totals::status_class;
-use crate::process::system_error::SystemError;
 use crate::snapshot::Snapshot;
 use crate::upstream::{FailureKind, StatusClass};
 
@@ -205,7 +204,8 @@ pub(super) fn no_live_upstream(session: &Session, context: &Context) {
     log::error!("no live upstreams while connecting to upstream{}", circumstances(session, context));
 }
 
-/// The innermost cause of an error, in the operating system's words and nginx's form where it has some.
+/// The innermost cause of an error, in the operating system's words and nginx's form (`111: Connection refused`)
+/// where it has some.
 fn cause(error: &Error) -> String {
     let Some(cause) = &error.cause else {
         return match error.etype() {
@@ -213,18 +213,17 @@ fn cause(error: &Error) -> String {
             other => other.as_str().to_owned(),
         };
     };
-    if let Some(inner) = cause.downcast_ref::<Box<Error>>() {
-        return self::cause(inner);
+    match cause.downcast_ref::<Box<Error>>() {
+        Some(inner) => self::cause(inner),
+        None => in_nginx_form(&cause.to_string()),
     }
-    if let Some(inner) = cause.downcast_ref::<Error>() {
-        return self::cause(inner);
-    }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(system) => {
-            let text = SystemError(system).to_string();
-            text.trim_start_matches('(').trim_end_matches(')').to_owned()
-        }
-        None => cause.to_string(),
+}
+
+/// Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
+fn in_nginx_form(text: &str) -> String {
+    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (os error ")) {
+        Some((message, number)) => format!("{number}: {message}"),
+        None => text.to_owned(),
     }
 }
 
@@ -279,6 +278,12 @@ mod tests {
         ] {
             assert_eq!(RETRY_REASONS[retry_reason(kind, forgiven)], label);
         }
+    }
+
+    #[test]
+    fn system_errors_are_told_in_nginx_form() {
+        assert_eq!(in_nginx_form("Connection refused (os error 111)"), "111: Connection refused");
+        assert_eq!(in_nginx_form("something else"), "something else");
     }
 
     #[test]

@@ -503,7 +503,11 @@ fn prepare_connection(
     facts.connection.set_idle_timeout(location.keepalive_timeout);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
-    if draining || asked_to_close || location.keepalive_timeout.is_zero() || facts.number >= location.keepalive_requests {
+    if draining
+        || asked_to_close
+        || location.keepalive_timeout.is_zero()
+        || facts.number >= location.keepalive_requests
+    {
         session.set_keepalive(None);
     }
     session.set_read_timeout(Some(location.client_body_timeout));

@@ -200,7 +200,6 @@ fn a_client_that_expects_100_continue_gets_exactly_one() {
     assert_eq!(client.receive().unwrap().status, 100);
     client.send("hi");
     assert_eq!(client.receive().unwrap().status, 200);
-    assert_eq!(client.get("/").unwrap().status, 200, "the connection is in step");
     assert!(!backend.seen()[0].headers.contains_key("expect"));
 }
 

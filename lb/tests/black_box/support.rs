@@ -397,6 +397,9 @@ impl Balancer {
 
 impl Drop for Balancer {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("lb: {:?}, log:\n{}", self.child.try_wait(), self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
