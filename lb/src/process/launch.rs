@@ -210,6 +210,11 @@ fn start(
     Err(fatal(&"the server ended without being asked to"))
 }
 
+/// The pool's size is fixed when the process starts and a reload may ask for more; and the default of 32 per upstream
+/// would close and reopen connections as soon as more clients than that are served at a time (measured with 64: one
+/// new connection per ten requests, a third of the processor time). What is too many goes by `keepalive_timeout`.
+const LEAST_KEPT: usize = 1024;
+
 /// Pingora's settings that matter when it neither listens, nor daemonises, nor stops anything.
 fn server_conf(config: &Config) -> ServerConf {
     let kept: usize = config.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
@@ -218,7 +223,7 @@ fn server_conf(config: &Config) -> ServerConf {
         // Connections stay on their thread: nginx's model, and cheaper than stealing for requests this short.
         work_stealing: false,
         // One pool for all upstreams, per thread.
-        upstream_keepalive_pool_size: kept.max(1),
+        upstream_keepalive_pool_size: kept.max(LEAST_KEPT),
         // Tries are counted by `proxy::retry`; Pingora's own limit must never be the lower one.
         max_retries: usize::MAX,
         ..ServerConf::default()
