@@ -287,3 +287,74 @@ fn nginx_words(os_error: i32) -> String {
     let text = io::Error::from_raw_os_error(os_error).to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A check, and a target that is known by the same record as the peers there.
+    fn check_of(address: &Address) -> (Check, Backend, Arc<AddressHealth>) {
+        let health = Arc::new(AddressHealth::new(address));
+        let mut target = Backend { addr: address.clone(), weight: 1, ext: pingora::lb::Extensions::new() };
+        target.ext.insert(Arc::clone(&health));
+        (Check { connect: TcpHealthCheck::default() }, target, health)
+    }
+
+    #[tokio::test]
+    async fn every_result_reaches_the_record_of_the_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Inet(listener.local_addr().unwrap());
+        let (check, target, health) = check_of(&address);
+        for _ in 0..2 {
+            check.check(&target).await.unwrap();
+        }
+        drop(listener);
+        for _ in 0..3 {
+            check.check(&target).await.unwrap_err();
+        }
+        let totals = health.totals();
+        assert_eq!((totals.checks, totals.fails, totals.unhealthy, totals.reachable), (5, 3, 1, false));
+        assert!(!totals.last.unwrap().passed);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_nginx_s_words() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (check, target, _) = check_of(&Address::Inet(address));
+        let error = check.connect.check(&target).await.unwrap_err();
+        assert_eq!(reason(&error, os_error(&error)), "connect() failed (111: Connection refused)");
+        let timeout = pingora::Error::explain(pingora::ErrorType::ConnectTimedout, "");
+        assert_eq!(reason(&timeout, os_error(&timeout)), "no connection within 1 s");
+    }
+
+    #[test]
+    fn want_of_something_here_is_not_the_server_s_fault() {
+        for (number, what, is_ours) in [
+            (24, "too many open files", true),
+            (23, "too many open files in system", true),
+            (105, "no buffer space", true),
+            (99, "no local port left", true),
+            (111, "refused", false),
+            (110, "timed out", false),
+            (113, "no route to host", false),
+            (2, "no such Unix socket", false),
+        ] {
+            assert_eq!(ours(number), is_ours, "{what}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_one_record_while_anybody_holds_it() {
+        let prober = Prober::new();
+        let [a, b] = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| Address::Inet(text.parse().unwrap()));
+        let first = prober.health_of(&a);
+        first.record(LastProbe { began: now(), took: Duration::ZERO, passed: false }, "");
+        assert!(!prober.health_of(&a).reachable());
+        assert!(prober.health_of(&b).reachable());
+        drop(first);
+        assert!(prober.health_of(&a).reachable(), "a new beginning once nobody remembers");
+    }
+}
