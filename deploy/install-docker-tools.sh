@@ -10,13 +10,11 @@ set -euo pipefail
 say() { printf '%s\n' "$*"; }
 fail() { printf 'install-docker-tools: %s\n' "$*" >&2; exit 1; }
 
-# Prints the versions and succeeds if both are there and recent enough.
+# Succeeds if both are there and recent enough.
 ready() {
-    local compose buildx
-    compose=$(docker compose version --short 2>/dev/null) || return 1
-    buildx=$(docker buildx version 2>/dev/null) || return 1
-    [[ ${compose#v} == [2-9].* ]] || return 1
-    say "docker compose ${compose#v}, buildx $(awk '{print $2}' <<<"$buildx")"
+    local compose
+    compose=$(docker compose version --short 2>/dev/null) && docker buildx version >/dev/null 2>&1 || return 1
+    [[ ${compose#v} =~ ^([2-9]|[1-9][0-9]+)\. ]]
 }
 
 by_hand="install Docker Compose v2 and buildx as plugins of the docker command:
@@ -60,6 +58,7 @@ main() {
     for package in "$work"/docker-*.deb; do dpkg-deb --extract "$package" "$work/root"; done
     install -m 755 "$work"/root/usr/libexec/docker/cli-plugins/docker-{compose,buildx} "$plugins/"
     ready || fail "the plugins in $plugins do not run here; $by_hand"
+    say "docker compose $(docker compose version --short), buildx $(docker buildx version | awk '{print $2}')"
 }
 
 main

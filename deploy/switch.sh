@@ -42,11 +42,11 @@ mapfile -t old < <(running_of lb nginx nginx-original | grep --invert-match --li
 if ! compose up --detach --wait --no-deps "$front"; then
     compose logs --no-log-prefix --tail 20 "$front" >&2 || true
     compose rm --stop --force "$front" >/dev/null
-    [[ ${#old[@]} -eq 0 ]] || compose start "${old[@]}"
+    [[ ${#old[@]} -eq 0 ]] || compose up --detach --wait --no-deps --no-recreate "${old[@]}"
     fail "$front did not get healthy${old[*]:+; ${old[*]} runs again}"
 fi
 compose rm --stop --force "${others[@]}" >/dev/null
 # Written in place: a tool that watches the file keeps watching it.
 changed=$(sed "s/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=$1/" "$environment")
 printf '%s\n' "$changed" >"$environment"
-printf 'switched to %s: %s\n' "$1" "$(compose port "$front" 80 | sed 's/^0.0.0.0/http:\/\/localhost/')"
+printf 'switched to %s: %s\n' "$1" "$(compose port "$front" 80 | sed -E 's|^0\.0\.0\.0|http://localhost|; s|:80$|/|')"

@@ -18,7 +18,7 @@ mod signals;
 mod sse;
 mod traffic;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use structopt::StructOpt;
 
@@ -26,27 +26,23 @@ use crate::cli::{Arguments, Command, Settings};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let settings = match Settings::resolve(&arguments, cli::environment, cli::host_name) {
-        Ok(settings) => settings,
-        Err(error) => return failure(&error),
-    };
-    let outcome = match arguments.command {
-        Some(Command::Healthcheck { url }) => {
-            healthcheck::run(&url.unwrap_or_else(|| settings.health_url())).map_err(|error| error.to_string())
-        }
-        None => {
-            logging::start();
-            server::run(settings).map_err(|error| error.to_string())
-        }
-    };
-    match outcome {
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => failure(&message),
+        Err(error) => {
+            eprintln!("backend: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-/// Says on standard error why the program ends; the answer is the exit code 1.
-fn failure(message: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("backend: {message}");
-    ExitCode::FAILURE
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let settings = Settings::resolve(&arguments, cli::environment, cli::host_name)?;
+    if let Some(Command::Healthcheck { url }) = arguments.command {
+        let url = url.unwrap_or_else(|| settings.health_url());
+        return Ok(healthcheck::run(&url)?);
+    }
+    let log = logging::start()?;
+    let outcome = server::run(settings);
+    log.finish();
+    Ok(outcome?)
 }

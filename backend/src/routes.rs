@@ -1,10 +1,15 @@
 //! What is served where. `/` and `/bytes/N` run once per request of a load test; everything else is for people,
 //! browsers and probes, and is not counted.
 
-use std::sync::Arc;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, ResponseError, Route,
+    Error, HttpRequest, HttpResponse, Resource, ResponseError, Route,
     body::{BodySize, MessageBody},
     guard,
     http::{
@@ -33,6 +38,7 @@ const MAX_REQUEST_BODY: u64 = 1 << 30;
 const MAX_FILLER: u64 = 1 << 30;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What one worker needs to answer.
 #[derive(Debug)]
@@ -125,21 +131,16 @@ async fn root(request: HttpRequest, body: Payload, worker: Data<Worker>) -> Resu
     }))
 }
 
-async fn bytes(
-    request: HttpRequest,
-    length: web::Path<String>,
-    worker: Data<Worker>,
-) -> Result<HttpResponse, Refusal> {
+async fn bytes(request: HttpRequest, worker: Data<Worker>) -> Result<HttpResponse, Refusal> {
     worker.traffic.count(worker.index);
+    let length = request.match_info().query("length");
     let length = length.parse().ok().filter(|length| *length <= MAX_FILLER).ok_or_else(|| {
         Refusal::bad_request(format!("/bytes/{length}: expected a number of bytes from 0 to {MAX_FILLER}"))
     })?;
     if let Some(fault) = worker.suffer(request.query_string()).await? {
         return Ok(fault);
     }
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")))
-        .body(Filler::new(length)))
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, OCTETS)).body(Filler::new(length)))
 }
 
 async fn health(worker: Data<Worker>) -> HttpResponse {
@@ -154,7 +155,10 @@ async fn show_faults(switch: Data<FaultSwitch>) -> HttpResponse {
     json(&switch.faults())
 }
 
-async fn set_faults(body: Bytes, switch: Data<FaultSwitch>) -> Result<HttpResponse, Refusal> {
+async fn set_faults(body: Result<Bytes, Error>, switch: Data<FaultSwitch>) -> Result<HttpResponse, Refusal> {
+    let body = body.map_err(|error| {
+        Refusal::new(error.as_response_error().status_code(), format!("the body: {error}"))
+    })?;
     switch.set(Faults::from_json(&body)?);
     Ok(json(&switch.faults()))
 }
@@ -221,16 +225,13 @@ fn severed() -> HttpResponse {
 struct Severed;
 
 impl MessageBody for Severed {
-    type Error = std::io::Error;
+    type Error = io::Error;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
     }
 
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        _context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Bytes, Self::Error>>> {
-        std::task::Poll::Ready(Some(Err(std::io::Error::other("closed on demand"))))
+    fn poll_next(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Result<Bytes, io::Error>>> {
+        Poll::Ready(Some(Err(io::Error::other("closed on demand"))))
     }
 }

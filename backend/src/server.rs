@@ -16,7 +16,6 @@ use crate::{
     connections::Connections,
     faults::FaultSwitch,
     filler,
-    logging::RateLog,
     routes::{self, Worker},
     signals::{self, StopSignals},
     sse::Publisher,
@@ -64,7 +63,6 @@ pub(crate) fn run(settings: Settings) -> Result<(), ServerError> {
 
 async fn serve(settings: Settings) -> Result<(), ServerError> {
     let mut signals = StopSignals::catch().map_err(ServerError::Start)?;
-    let rate_log = RateLog::start().map_err(ServerError::Start)?;
     let Settings { address, name, workers, faults } = settings;
     let (running, stopping) = signals::running();
     let traffic = Arc::new(Traffic::new(workers));
@@ -122,7 +120,7 @@ async fn serve(settings: Settings) -> Result<(), ServerError> {
     let mut server = pin!(server);
     let signal = tokio::select! {
         ended = &mut server => return ended.map_err(ServerError::Serve),
-        never = publisher.run(rate_log) => match never {},
+        never = publisher.run() => match never {},
         signal = signals.next() => signal,
     };
 

@@ -1,8 +1,8 @@
 //! The rate as Server-Sent Events.
 //!
 //! One task computes a reading a second, serialises it once, and puts it where every listener finds it. There is one
-//! such place, not a queue: a listener that reads too slowly misses readings, and costs no memory. The streams end when
-//! the [`Publisher`] is dropped, which is how a graceful stop ends them.
+//! such place, not a queue: a listener that reads too slowly misses readings, and costs no memory beyond its
+//! connection's write buffer. The streams end when the [`Publisher`] is dropped, which is how a graceful stop ends them.
 
 use std::{
     convert::Infallible,
@@ -13,11 +13,11 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, Responder, http::Method};
 use actix_web_lab::sse::{Data, Event, Sse};
 use futures_util::{Stream, StreamExt, stream};
+use log::info;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
-    logging::RateLog,
     rate::{Meter, until_next_second},
     traffic::Traffic,
 };
@@ -61,8 +61,8 @@ impl Publisher {
         Readings(self.readings.subscribe())
     }
 
-    /// Publishes a reading and has it logged, at each change of the wall clock's second.
-    pub(crate) async fn run(self, log: RateLog) -> Infallible {
+    /// Publishes a reading and logs it, at each change of the wall clock's second.
+    pub(crate) async fn run(self) -> Infallible {
         let mut meter = Meter::new(Instant::now());
         loop {
             let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Publisher {
             let rate = meter.tick(Instant::now(), total);
             self.traffic.set_current_rps(rate);
             let _ = self.readings.send_replace(event(&self.server, rate, total));
-            log.write(rate);
+            info!("Current RPS: {rate}");
         }
     }
 }

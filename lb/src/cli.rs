@@ -1,7 +1,7 @@
 //! The command line: nginx's switches, as typed, and a few of our own.
 //!
 //! nginx reads its arguments letter by letter (`-tq`, `-cfile`, `-c file`, and `-c -t` names a file `-t`), its last
-//! word counts, and its complaints are known by heart. structopt's parser has manners of its own, so [`spelled_out`]
+//! word counts, and its complaints are known by heart. structopt's parser has manners of its own, so `spelled_out`
 //! first turns nginx's letters into long options and refuses in nginx's words what nginx refuses; what is left for
 //! structopt is the typed form and the environment's place in it. Both are pure: arguments in, [`Invocation`] out.
 //!
@@ -20,7 +20,7 @@ use structopt::StructOpt;
 use structopt::clap::AppSettings;
 use thiserror::Error;
 
-pub use self::usage::{build_text, help_text, no_configuration_text, version_text};
+pub use self::usage::{build_text, help_text, version_text};
 use crate::config::model::LogDestination;
 
 /// Where the configuration is when `-c` does not say.
@@ -160,7 +160,7 @@ pub enum UsageError {
         /// `"--admin"` or `"LB_ADMIN"`.
         source_name: &'static str,
     },
-    /// What the parser beneath refuses; should not happen after [`spelled_out`].
+    /// What the parser beneath refuses; should not happen after `spelled_out`.
     #[error("{0}")]
     Other(String),
 }

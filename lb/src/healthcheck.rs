@@ -184,3 +184,65 @@ fn status(head: &[u8]) -> Option<u16> {
     let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
     (ends && digits.iter().all(u8::is_ascii_digit)).then_some(status)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_admin_address_makes_the_url() {
+        let admin = |text: &str| Some(text.parse().unwrap());
+        for (given, admin, expected) in [
+            (None, None, DEFAULT_URL),
+            (Some("http://h/x"), admin("0.0.0.0:1"), "http://h/x"),
+            (None, admin("0.0.0.0:9145"), "http://127.0.0.1:9145/healthz"),
+            (None, admin("[::]:9145"), "http://[::1]:9145/healthz"),
+            (None, admin("10.0.0.1:80"), "http://10.0.0.1:80/healthz"),
+        ] {
+            assert_eq!(url(given, admin), expected);
+        }
+    }
+
+    #[test]
+    fn a_url_gives_host_port_and_path() {
+        for (url, expected) in [
+            ("http://h", Some(("h", "h:80", "/"))),
+            ("http://h/", Some(("h", "h:80", "/"))),
+            ("http://h:81/a?b#c", Some(("h:81", "h:81", "/a?b"))),
+            ("http://[::1]:81/a:1", Some(("[::1]:81", "[::1]:81", "/a:1"))),
+            ("http://[::1]/", Some(("[::1]", "[::1]:80", "/"))),
+            ("https://h/", None),
+            ("h:81", None),
+            ("http://", None),
+            ("http://:81/", None),
+            ("http://h:x/", None),
+            ("http://h:70000/", None),
+            ("http://user@h/", None),
+            ("http://h/a b", None),
+            ("http://h/\r\nX: y", None),
+        ] {
+            let expected = expected.map(|(authority, host_and_port, path)| Target {
+                authority,
+                host_and_port: host_and_port.to_owned(),
+                path,
+            });
+            assert_eq!(Target::parse(url), expected, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_status_line_has_a_status() {
+        for (head, expected) in [
+            (&b"HTTP/1.1 200 OK\r\n"[..], Some(200)),
+            (b"HTTP/1.0 503\r\n", Some(503)),
+            (b"HTTP/1.1 200", Some(200)),
+            (b"HTTP/1.1 20", None),
+            (b"HTTP/1.1 2000 ", None),
+            (b"HTTP/1.1 +20 ", None),
+            (b"SSH-2.0-x\r\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(status(head), expected, "{:?}", String::from_utf8_lossy(head));
+        }
+    }
+}

@@ -41,8 +41,17 @@ impl Snapshot {
         for (listener, slot) in slots.iter().enumerate() {
             by_slot[*slot] = Some(listener);
         }
-        let connection_groups = config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self { config, routes, upstreams, access_logs, logs_upstream_header, connection_groups, slots: by_slot })
+        let connection_groups =
+            config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
+        Arc::new(Self {
+            config,
+            routes,
+            upstreams,
+            access_logs,
+            logs_upstream_header,
+            connection_groups,
+            slots: by_slot,
+        })
     }
 
     /// The group of an upstream's connections in Pingora's pool.
@@ -69,7 +78,8 @@ fn group_of(name: &str) -> u64 {
 
 /// Every template that is rendered for a request.
 fn templates(config: &Config) -> impl Iterator<Item = &Template> {
-    let locations = config.http.servers.iter().flat_map(|server| server.locations.iter().chain([&server.fallback]));
+    let locations =
+        config.http.servers.iter().flat_map(|server| server.locations.iter().chain([&server.fallback]));
     locations.flat_map(|location| templates_of(location))
 }
 

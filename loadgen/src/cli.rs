@@ -79,14 +79,8 @@ pub struct Arguments {
     #[structopt(long = "body", value_name = "SIZE|FILE")]
     pub body: Option<String>,
 
-    /// Send a header; may be given several times
-    #[structopt(
-        short = "H",
-        long = "header",
-        value_name = "NAME: VALUE",
-        number_of_values = 1,
-        multiple = true
-    )]
+    /// Send a header, as in `Name: value`; may be given several times
+    #[structopt(short = "H", long = "header", value_name = "HEADER", number_of_values = 1, multiple = true)]
     pub header: Vec<String>,
 
     /// Give up on a request after TIME

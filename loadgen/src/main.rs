@@ -16,9 +16,13 @@ use loadgen::{exit_codes, run};
 use structopt::StructOpt;
 
 fn main() {
-    // Answers --help and --version itself, with status 0.
     let arguments = Arguments::from_iter_safe(std::env::args_os()).unwrap_or_else(|error| {
-        if error.use_stderr() { fail(error, exit_codes::USAGE) } else { error.exit() }
+        if error.use_stderr() {
+            fail(error, exit_codes::USAGE);
+        }
+        // --help or --version; whoever closed stdout does not want it.
+        let _ = writeln!(io::stdout(), "{}", error.message.trim_end());
+        exit(exit_codes::SUCCESS)
     });
     let cores = available_parallelism().map_or(1, usize::from);
     let plan = plan::check(arguments, cores, |path| std::fs::read(path))

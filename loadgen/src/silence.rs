@@ -144,18 +144,26 @@ impl Silences {
 
     /// Lengthens the current silence, or begins another.
     fn join(&mut self, piece: Piece) {
-        let whole = match self.current {
-            Some(before)
-                if before.end_ns == piece.start_ns && !before.before_success && !piece.after_success =>
-            {
-                Piece { start_ns: before.start_ns, after_success: before.after_success, ..piece }
+        let mut whole = piece;
+        if let Some(before) = self.current.filter(|before| before.end_ns == piece.start_ns) {
+            if piece.after_success {
+                // A success at the very moment of a cut: only what follows it knows of it.
+                self.close(Piece { before_success: true, ..before });
+            } else if !before.before_success {
+                whole.start_ns = before.start_ns;
+                whole.after_success = before.after_success;
             }
-            _ => piece,
-        };
-        if whole.after_success && whole.before_success && whole.end_ns - whole.start_ns >= RESOLUTION_NS {
-            self.longest_ns = self.longest_ns.max(whole.end_ns - whole.start_ns);
         }
+        self.close(whole);
         self.current = Some(whole);
+    }
+
+    /// Counts a silence if it is one between two successes.
+    fn close(&mut self, Piece { start_ns, end_ns, after_success, before_success }: Piece) {
+        let length_ns = end_ns - start_ns;
+        if after_success && before_success && length_ns >= RESOLUTION_NS {
+            self.longest_ns = self.longest_ns.max(length_ns);
+        }
     }
 }
 
@@ -242,6 +250,19 @@ mod tests {
                 "round {round}: {threads:?} cut every {cut_ms} ms"
             );
         }
+    }
+
+    #[test]
+    fn a_success_at_the_very_moment_of_a_cut_ends_the_silence() {
+        let at = |ms| ms * RESOLUTION_NS;
+        let mut tracker = SilenceTracker::default();
+        let mut silences = Silences::new(1);
+        tracker.success(at(5));
+        silences.add(0, at(20), tracker.cut(at(20)));
+        tracker.success(at(20));
+        tracker.success(at(24));
+        silences.add(0, at(30), tracker.cut(at(30)));
+        assert_eq!(silences.longest_ns(), at(15));
     }
 
     #[test]

@@ -368,3 +368,306 @@ impl Seat {
         self.turn.connect_failed = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAIL_TIMEOUT_MS: u64 = 10_000;
+
+    fn terms(weight: u32, max_fails: u32) -> Terms {
+        Terms { weight, max_fails, fail_timeout: Duration::from_millis(FAIL_TIMEOUT_MS), down: false }
+    }
+
+    /// Seats `a`, `b`, … with these weights, `max_fails=1`.
+    fn seats(first_slot: u32, weights: &[u32]) -> Vec<Seat> {
+        (first_slot..).zip(weights).map(|(slot, weight)| Seat::new(slot, terms(*weight, 1))).collect()
+    }
+
+    fn rota(weights: &[u32]) -> Rota {
+        Rota::new(seats(0, weights), Vec::new())
+    }
+
+    fn with_backups(primaries: &[u32], backups: &[u32]) -> Rota {
+        Rota::new(seats(0, primaries), seats(u32::try_from(primaries.len()).unwrap_or(0), backups))
+    }
+
+    fn at(ms: u64) -> Now {
+        Now::from_millis(ms)
+    }
+
+    /// One request's first pick, as a letter; `-` for none.
+    fn pick(rota: &mut Rota, ms: u64) -> char {
+        letter(rota.pick(&mut Tried::new(), at(ms)))
+    }
+
+    fn letter(pick: Pick) -> char {
+        match pick {
+            Pick::Peer(index) => char::from(b'a' + u8::try_from(index).unwrap_or(0)),
+            Pick::NoLive(_) => '-',
+        }
+    }
+
+    fn picks(rota: &mut Rota, count: usize, ms: u64) -> String {
+        (0..count).map(|_| pick(rota, ms)).collect()
+    }
+
+    /// All that one request is sent to, if every try fails without being booked.
+    fn tries(rota: &mut Rota, ms: u64) -> (String, NoLive) {
+        let mut tried = Tried::new();
+        let mut order = String::new();
+        loop {
+            match rota.pick(&mut tried, at(ms)) {
+                Pick::NoLive(why) => return (order, why),
+                picked => order.push(letter(picked)),
+            }
+        }
+    }
+
+    #[test]
+    fn turns_are_smooth_and_in_proportion_to_the_weights() {
+        for (weights, expected) in [
+            (vec![5, 1, 1], "aabacaaaabacaa"),
+            (vec![1, 1, 1, 1], "abcdabcd"),
+            (vec![3, 2, 1], "abacbaabacba"),
+            (vec![2, 1], "abaaba"),
+            (vec![1, 5], "bbabbb"),
+            (vec![1], "aaa"),
+        ] {
+            assert_eq!(picks(&mut rota(&weights), expected.len(), 0), expected, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_requests_over_four_are_shared_exactly() {
+        let all = picks(&mut rota(&[1, 1, 1, 1]), 10_000, 0);
+        for server in ['a', 'b', 'c', 'd'] {
+            assert_eq!(all.matches(server).count(), 2_500);
+        }
+    }
+
+    #[test]
+    fn one_request_tries_each_server_once_and_backups_last() {
+        for (mut rota, order) in [
+            (rota(&[1, 1, 1]), "abc"),
+            (rota(&[1, 5, 2]), "bca"),
+            (with_backups(&[1, 1], &[1, 3]), "abdc"),
+            (with_backups(&[], &[1, 1]), "ab"),
+        ] {
+            assert_eq!(tries(&mut rota, 0), (order.to_owned(), NoLive::Tried));
+        }
+    }
+
+    #[test]
+    fn more_than_64_servers_are_tried_once_each() {
+        let mut rota = rota(&[1; 100]);
+        let mut tried = Tried::new();
+        let mut seen = std::collections::HashSet::new();
+        while let Pick::Peer(index) = rota.pick(&mut tried, at(0)) {
+            assert!(seen.insert(index), "{index} twice");
+        }
+        assert_eq!(seen.len(), 100);
+    }
+
+    #[test]
+    fn as_many_tries_as_servers_that_are_not_down() {
+        let mut down = rota(&[1, 1, 1]);
+        down.seats[1].terms.down = true;
+        for (rota, single, expected) in [
+            (rota(&[1]), true, 1),
+            (rota(&[1, 1]), false, 2),
+            (with_backups(&[1], &[1]), false, 2),
+            (with_backups(&[], &[1]), false, 1),
+            (down, false, 2),
+            (Rota::default(), false, 0),
+        ] {
+            assert_eq!((rota.single(), rota.tries()), (single, expected), "{rota:?}");
+        }
+    }
+
+    #[test]
+    fn says_why_nobody_can_be_asked() {
+        let mut down = rota(&[1, 1]);
+        down.seats.iter_mut().for_each(|seat| seat.terms.down = true);
+        let mut unreachable = with_backups(&[1, 1], &[1]);
+        (0..3).for_each(|index| unreachable.set_reachable(index, false));
+        let mut failed = rota(&[1, 1]);
+        (0..2)
+            .for_each(|index| assert_eq!(failed.failed(index, Stage::Connect, at(0)), AfterFailure::Ejected));
+        let mut lone_down = rota(&[1]);
+        lone_down.seats[0].terms.down = true;
+        for (mut rota, why) in [
+            (Rota::default(), NoLive::Empty),
+            (down, NoLive::Down),
+            (lone_down, NoLive::Down),
+            (unreachable, NoLive::OutOfUse),
+            (failed, NoLive::OutOfUse),
+        ] {
+            assert_eq!(tries(&mut rota, 1), (String::new(), why));
+        }
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_asked_gets_nothing_and_keeps_no_claim() {
+        type Change = fn(&mut Rota, usize, bool);
+        let ways: [Change; 2] = [
+            |rota, index, out| rota.set_reachable(index, !out),
+            |rota, index, out| rota.seats[index].terms.down = out,
+        ];
+        for change in ways {
+            let mut rota = rota(&[1, 1, 1]);
+            change(&mut rota, 1, true);
+            assert_eq!(picks(&mut rota, 6, 0), "acacac");
+            change(&mut rota, 1, false);
+            assert_eq!(picks(&mut rota, 6, 0), "abcabc", "its share, not the lost turns");
+        }
+    }
+
+    #[test]
+    fn backups_serve_while_no_primary_can() {
+        let mut rota = with_backups(&[1, 1], &[1]);
+        rota.failed(0, Stage::Connect, at(0));
+        assert_eq!(picks(&mut rota, 3, 1), "bbb");
+        rota.set_reachable(1, false);
+        assert_eq!(picks(&mut rota, 2, 2), "cc");
+        rota.set_reachable(1, true);
+        assert_eq!(picks(&mut rota, 2, 3), "bb");
+    }
+
+    #[test]
+    fn a_failed_server_gets_one_request_per_fail_timeout() {
+        let mut rota = rota(&[1, 1]);
+        assert_eq!(rota.failed(0, Stage::Exchange, at(0)), AfterFailure::Ejected);
+        assert_eq!(picks(&mut rota, 3, 1), "bbb");
+        assert_eq!(picks(&mut rota, 3, FAIL_TIMEOUT_MS), "bbb", "the window's end belongs to it");
+        let probing = picks(&mut rota, 6, FAIL_TIMEOUT_MS + 1);
+        assert_eq!(probing.matches('a').count(), 1, "{probing}");
+        assert_eq!(rota.failed(0, Stage::Exchange, at(FAIL_TIMEOUT_MS + 2)), AfterFailure::KeptOut);
+        assert_eq!(picks(&mut rota, 3, 2 * FAIL_TIMEOUT_MS + 2), "bbb");
+        let probing = picks(&mut rota, 6, 2 * FAIL_TIMEOUT_MS + 3);
+        assert_eq!(probing.matches('a').count(), 1, "{probing}");
+        assert!(rota.answered(0), "the probing request's success restores it");
+        let after = picks(&mut rota, 6, 2 * FAIL_TIMEOUT_MS + 4);
+        assert_eq!(after.matches('a').count(), 3, "{after}");
+    }
+
+    #[test]
+    fn a_late_success_does_not_excuse_a_failure() {
+        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 2))).collect(), Vec::new());
+        pick(&mut rota, 0);
+        assert_eq!(rota.failed(0, Stage::Exchange, at(5)), AfterFailure::Noted);
+        assert!(!rota.answered(0), "of a request sent before the failure");
+        assert_eq!(rota.seats[0].fails(), 1);
+        assert_eq!(
+            rota.failed(0, Stage::Exchange, at(6)),
+            AfterFailure::Ejected,
+            "interleaved failures add up"
+        );
+    }
+
+    #[test]
+    fn a_success_after_a_quiet_window_clears_the_record() {
+        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 3))).collect(), Vec::new());
+        rota.failed(0, Stage::Connect, at(0));
+        rota.failed(0, Stage::Exchange, at(1));
+        picks(&mut rota, 2, FAIL_TIMEOUT_MS + 2);
+        assert!(!rota.answered(0), "it was never out of use");
+        assert_eq!(rota.seats[0].fails(), 0);
+    }
+
+    #[test]
+    fn max_fails_zero_never_takes_a_server_out() {
+        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 0))).collect(), Vec::new());
+        for ms in 0..100 {
+            assert_eq!(rota.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
+        }
+        assert_eq!(picks(&mut rota, 4, 100), "abab");
+    }
+
+    #[test]
+    fn a_lone_server_is_never_out_of_use() {
+        let mut rota = rota(&[1]);
+        for ms in 0..10 {
+            assert_eq!(rota.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
+        }
+        rota.set_reachable(0, false);
+        assert_eq!(picks(&mut rota, 2, 10), "aa");
+    }
+
+    #[test]
+    fn a_failure_costs_weight_that_comes_back_one_by_one() {
+        // weight 4, max_fails 2: each failure takes 2.
+        let fresh = || Rota::new(vec![Seat::new(0, terms(4, 2)), Seat::new(1, terms(4, 2))], Vec::new());
+        let mut rota = fresh();
+        rota.failed(0, Stage::Connect, at(0));
+        assert_eq!(rota.seats[0].turn.effective_weight, 2);
+        for expected in [3, 4, 4] {
+            pick(&mut rota, 1);
+            assert_eq!(rota.seats[0].turn.effective_weight, expected);
+        }
+        let mut rota = fresh();
+        (0..5).for_each(|ms| {
+            rota.failed(0, Stage::Connect, at(ms));
+        });
+        assert_eq!(rota.seats[0].turn.effective_weight, 0, "never negative");
+    }
+
+    #[test]
+    fn failures_to_connect_are_forgiven_by_what_began_later_and_others_are_not() {
+        use Stage::{Connect, Exchange};
+        for (failures, began, restored, left) in [
+            (vec![(Connect, 10)], 11, true, 0),
+            (vec![(Connect, 10)], 10, false, 1),
+            (vec![(Connect, 10)], 9, false, 1),
+            (vec![(Exchange, 10)], 99, false, 1),
+            (vec![(Connect, 10), (Exchange, 20)], 30, false, 1),
+            (vec![(Exchange, 10), (Connect, 20)], 15, false, 2),
+        ] {
+            let mut rota = rota(&[1, 1]);
+            for (stage, ms) in &failures {
+                rota.failed(0, *stage, at(*ms));
+            }
+            assert_eq!(rota.forgive_connects(0, at(began)), restored, "{failures:?} {began}");
+            assert_eq!(rota.seats[0].fails(), left, "{failures:?} {began}");
+        }
+    }
+
+    #[test]
+    fn forgiving_brings_back_at_once() {
+        let mut rota = rota(&[1, 1]);
+        rota.failed(0, Stage::Exchange, at(0));
+        assert!(rota.troubled());
+        assert!(rota.forgive(0));
+        assert!(!rota.troubled());
+        assert!(picks(&mut rota, 2, 1).contains('a'));
+        assert!(!rota.forgive(0), "nothing left to forgive");
+    }
+
+    #[test]
+    fn new_terms_apply_at_once_and_the_record_stays() {
+        let mut rota = Rota::new(vec![Seat::new(0, terms(1, 3)), Seat::new(1, terms(1, 3))], Vec::new());
+        rota.failed(0, Stage::Connect, at(0));
+        let seats: Vec<Seat> = rota.seats.iter().cloned().map(|seat| seat.with_terms(terms(5, 1))).collect();
+        assert_eq!(seats[0].standing(at(1)), Standing::Ejected, "one failure is enough now");
+        assert_eq!(seats[1].turn.effective_weight, 5);
+        assert_eq!(seats[1].standing(at(1)), Standing::Up);
+    }
+
+    #[test]
+    fn a_levelled_rota_owes_nobody() {
+        let mut one = rota(&[1, 1, 1, 1]);
+        picks(&mut one, 2, 0);
+        let mut kept = Rota::new(one.seats[..2].to_vec(), Vec::new());
+        kept.level();
+        assert_eq!(picks(&mut kept, 4, 0), "abab");
+    }
+
+    #[test]
+    fn indices_that_do_not_exist_are_harmless() {
+        let mut rota = rota(&[1, 1]);
+        assert_eq!(rota.failed(9, Stage::Connect, at(0)), AfterFailure::Noted);
+        assert!(!rota.answered(9) && !rota.forgive(9) && !rota.forgive_connects(9, at(0)));
+        rota.set_reachable(9, false);
+        assert_eq!(picks(&mut rota, 2, 0), "ab");
+    }
+}

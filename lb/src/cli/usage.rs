@@ -1,10 +1,7 @@
 //! What `-v`, `-V`, `-h` and a missing configuration say.
 
-use std::path::Path;
-
-use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};
-
 use super::{ADMIN_VARIABLE, DEFAULT_CONFIGURATION};
+use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};
 
 /// `-v`: one line, with its newline, as nginx prints it.
 pub fn version_text() -> String {
@@ -33,7 +30,8 @@ Options:
   -t              : test configuration and exit
   -T              : test configuration, dump it and exit
   -q              : suppress non-error messages during configuration testing
-  -s signal       : send signal to the running process: stop, quit, reopen, reload
+  -s signal       : send signal to the running process:
+                    stop, quit, reopen, reload
   -p prefix       : set prefix path (default: the working directory)
   -e filename     : set error log file (default: stderr)
   -c filename     : set configuration file (default: {DEFAULT_CONFIGURATION})
@@ -46,32 +44,5 @@ Commands:
                     if the answer is 2xx, else with 1
 
 "
-    )
-}
-
-/// What to say, after nginx's own message, when there is no configuration file: the smallest one that works.
-pub fn no_configuration_text(configuration: &Path) -> String {
-    format!(
-        "\
-There is no configuration at {configuration}. The smallest one that works:
-
-    daemon off;
-    events {{}}
-    http {{
-        upstream backends {{
-            server 127.0.0.1:5001;
-            server 127.0.0.1:5002;
-        }}
-        server {{
-            listen 8080;
-            location / {{
-                proxy_pass http://backends;
-            }}
-        }}
-    }}
-
-Put it there, or name another file: lb -c FILE. lb -h lists all options.
-",
-        configuration = configuration.display()
     )
 }

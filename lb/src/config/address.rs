@@ -161,7 +161,10 @@ mod tests {
         for (text, expected) in good {
             assert_eq!(listens(text), Ok(vec![expected.to_owned()]), "{text}");
         }
-        assert_eq!(listens("127.0.0.1:7000-7001"), Ok(vec!["127.0.0.1:7000".into(), "127.0.0.1:7001".into()]));
+        assert_eq!(
+            listens("127.0.0.1:7000-7001"),
+            Ok(vec!["127.0.0.1:7000".into(), "127.0.0.1:7001".into()])
+        );
         let bad = [
             ("0", "invalid port"),
             ("65536", "invalid port"),
@@ -188,7 +191,10 @@ mod tests {
         assert_eq!(target("backend:5000", 80).unwrap().address, name("backend", 5000));
         assert_eq!(target("backend", 80).unwrap().address, name("backend", 80));
         assert_eq!(target("backend", 80).unwrap().port, None);
-        assert_eq!(target("10.0.0.1", 80).unwrap().address, ServerAddress::Inet("10.0.0.1:80".parse().unwrap()));
+        assert_eq!(
+            target("10.0.0.1", 80).unwrap().address,
+            ServerAddress::Inet("10.0.0.1:80".parse().unwrap())
+        );
         assert_eq!(target("[::1]:81", 80).unwrap().address, ServerAddress::Inet("[::1]:81".parse().unwrap()));
         let unix = target("unix:/tmp/a.sock:/uri/", 80).unwrap();
         assert_eq!((unix.address, unix.uri.as_str()), (ServerAddress::Unix("/tmp/a.sock".into()), "/uri/"));

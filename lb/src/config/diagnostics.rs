@@ -43,6 +43,11 @@ impl Diagnostic {
         self
     }
 
+    /// The finding without its severity, as a log line has it.
+    pub fn unlabelled(&self) -> impl fmt::Display + '_ {
+        Unlabelled(self)
+    }
+
     fn new(severity: Severity, message: String, position: Option<Position>) -> Self {
         Self { severity, message, position, hint: None }
     }
@@ -50,11 +55,20 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.severity.name(), self.message)?;
-        if let Some(position) = &self.position {
+        write!(f, "[{}] {}", self.severity.name(), self.unlabelled())
+    }
+}
+
+/// A finding without its severity: for a log line, which has the severity already.
+struct Unlabelled<'a>(&'a Diagnostic);
+
+impl fmt::Display for Unlabelled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(position) = &self.0.position {
             write!(f, " in {position}")?;
         }
-        match &self.hint {
+        match &self.0.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),
         }
@@ -87,6 +101,11 @@ impl Report {
 
     pub(super) fn warn(&mut self, message: impl Into<String>, position: &Position) {
         self.add(Diagnostic::warn(message, position.clone()));
+    }
+
+    /// Whether the configuration is refused already.
+    pub(super) fn refuses(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Emerg)
     }
 
     /// All findings, in the order of `files` and of their lines; those without a place last.

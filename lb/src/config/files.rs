@@ -11,6 +11,9 @@ pub trait Files {
 
     /// The files that match a shell pattern, sorted by name. None is not an error.
     fn matching(&self, pattern: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// Whether there is a directory of this path.
+    fn is_directory(&self, path: &Path) -> bool;
 }
 
 /// The file system.
@@ -28,6 +31,10 @@ impl Files for Disk {
         let mut paths: Vec<PathBuf> = found.flatten().collect();
         paths.sort();
         Ok(paths)
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 }
 
@@ -51,6 +58,10 @@ impl Files for InMemory {
     fn matching(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
         let pattern = glob::Pattern::new(&as_glob(pattern)).map_err(io::Error::other)?;
         Ok(self.0.keys().filter(|path| pattern.matches_path_with(path, SHELL_RULES)).cloned().collect())
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        self.0.keys().any(|file| file.starts_with(path) && file != path)
     }
 }
 

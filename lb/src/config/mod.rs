@@ -26,7 +26,7 @@ use self::assemble::Surroundings;
 use self::diagnostics::{Diagnostic, Report};
 use self::files::{Disk, Files};
 use self::include::Loader;
-use self::model::{Config, Severity};
+use self::model::Config;
 
 pub use self::include::SourceFile;
 pub use self::reference::directive_reference;
@@ -94,12 +94,14 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
     let around = Surroundings {
         prefix: &source.prefix,
         default_error_log: source.default_error_log.as_deref(),
+        has_log_directory: files.is_directory(&source.prefix.join(assemble::LOG_DIRECTORY)),
         root,
     };
     let config = assemble::assemble(draft, around, &mut report);
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
+    let refused = report.refuses();
     let findings = report.into_ordered(&names);
-    if findings.iter().any(|finding| finding.severity == Severity::Emerg) {
+    if refused {
         return Err(findings);
     }
     Ok(Loaded { config, warnings: findings, files: loader.read })

@@ -204,8 +204,9 @@ fn apply(row: &Row, directive: &Directive, scope: &mut Scope<'_>, report: &mut R
             }
         }
         (Effect::Opens(block), scope) => open(block, directive, scope, report),
-        (Effect::NoEffect(reason), _) => {
-            if row.check_kind(directive, report) && !row.is_harmless(directive) {
+        (Effect::Ignored(reason), _) => {
+            let sound = row.check_kind(directive, report);
+            if sound && !row.is_harmless(directive) {
                 let message = format!("\"{}\" has no effect here: {reason}", directive.name);
                 report.warn(message, &directive.position);
             }

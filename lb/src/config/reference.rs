@@ -27,7 +27,8 @@ because a configuration that relies on it must not run without it. Whatever is i
 pub fn directive_reference() -> String {
     let mut text = OPENING.to_owned();
     for module in directives::MODULES {
-        let of_class = |wanted: Class| module.rows.iter().filter(move |row| class(row) == wanted).collect::<Vec<_>>();
+        let of_class =
+            |wanted: Class| module.rows.iter().filter(move |row| class(row) == wanted).collect::<Vec<_>>();
         section(&mut text, module.title, &of_class(Class::Implemented));
     }
     variables(&mut text);
@@ -45,7 +46,7 @@ enum Class {
 
 fn class(row: &Row) -> Class {
     match row.effect {
-        Effect::NoEffect(_) => Class::WithoutEffect,
+        Effect::Ignored(_) => Class::WithoutEffect,
         Effect::Refused(_) => Class::Refused,
         _ => Class::Implemented,
     }
@@ -78,7 +79,7 @@ fn without_effect(text: &mut String) {
     line(text, format_args!("| Directive | Why nothing is lost |"));
     line(text, format_args!("|---|---|"));
     for row in all() {
-        if let Effect::NoEffect(reason) = row.effect {
+        if let Effect::Ignored(reason) = row.effect {
             line(text, format_args!("| `{}`{} | {reason} |", row.name, place(row)));
         }
     }

@@ -291,8 +291,7 @@ impl Parser<'_, '_> {
                     }
                 }
                 Token::End { in_word, quote_since } => {
-                    let unfinished =
-                        if in_word || !words.is_empty() { Some(quote_since) } else { None };
+                    let unfinished = if in_word || !words.is_empty() { Some(quote_since) } else { None };
                     siblings.extend(self.directive(&mut words));
                     return self.close_all(open, siblings, line.max(self.lexer.line), unfinished);
                 }

@@ -431,7 +431,8 @@ fn hint(name: &str) -> Option<String> {
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some("captures of regular expressions have no variables here".to_owned());
     }
-    let families_of_nginx = ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
+    let families_of_nginx =
+        ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
         return Some("nginx has it, lb has not".to_owned());
     }

@@ -150,7 +150,8 @@ mod tests {
         for (text, expected) in good {
             assert_eq!(milliseconds(text), Some(Duration::from_millis(expected)), "{text:?}");
         }
-        for bad in ["", "s", "-1", "1x", "30s1m", "1s1s", "1M", "1y", "1ms1s", "1.5s", "99999999999999999999", " 1s"]
+        for bad in
+            ["", "s", "-1", "1x", "30s1m", "1s1s", "1M", "1y", "1ms1s", "1.5s", "99999999999999999999", " 1s"]
         {
             assert_eq!(milliseconds(bad), None, "{bad:?}");
         }

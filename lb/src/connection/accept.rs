@@ -191,7 +191,7 @@ where
     let serial = entrance.0.serials.fetch_add(1, Relaxed) + 1;
     let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
     drain.book(Event::Accepted);
-    pingora_runtime::current_handle().spawn(connection(accepted, facts, entrance.clone(), hold));
+    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), entrance.clone(), hold));
 }
 
 #[cfg(test)]

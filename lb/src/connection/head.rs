@@ -39,6 +39,7 @@ impl HeadScanner {
     /// Looks at `buffer`, which begins with the request line and has only grown since the last look.
     pub(super) fn advance(&mut self, buffer: &[u8], limits: &HeaderLimits) -> Progress {
         let total_bytes = limits.total_bytes.min(HARD_LIMIT_BYTES);
+        let judge_line = !self.request_line_done;
         while let Some(end) = memchr::memchr(b'\n', &buffer[self.scanned..]).map(|end| self.scanned + end) {
             let line = &buffer[self.line_start..end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -63,7 +64,8 @@ impl HeadScanner {
         if buffer.len() > total_bytes {
             return Progress::Refused(Reason::HeaderTooLarge);
         }
-        match judge_beginning(buffer) {
+        // Not again once the request line was found good, or a header sent byte by byte would cost its square.
+        match judge_line.then(|| judge_beginning(buffer)).flatten() {
             Some(reason) => Progress::Refused(reason),
             None => Progress::Partial,
         }

@@ -336,8 +336,17 @@ fn listen(wanted: &Wanted, in_the_way: &[Arc<ListeningSocket>]) -> Result<Listen
             // Accepted sockets inherit it on Linux, which saves a call for each connection.
             socket.set_tcp_nodelay(true).map_err(failed("setsockopt"))?;
             socket.set_nonblocking(true).map_err(failed("ioctl"))?;
-            bind(&socket, &SockAddr::from(*address), in_the_way).map_err(failed("bind"))?;
-            socket.listen(backlog(wanted.backlog)).map_err(failed("listen"))?;
+            let bind_and_listen = || {
+                socket.bind(&SockAddr::from(*address)).map_err(failed("bind"))?;
+                socket.listen(backlog(wanted.backlog)).map_err(failed("listen"))
+            };
+            match bind_and_listen() {
+                Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && !in_the_way.is_empty() => {
+                    overlapping(&socket, in_the_way, bind_and_listen)
+                        .unwrap_or_else(|source| Err(failed("setsockopt")(source)))
+                }
+                result => result,
+            }?;
             Ok(ListeningSocket::Tcp(socket.into()))
         }
         ListenAddress::Unix(path) => {
@@ -355,15 +364,20 @@ fn listen(wanted: &Wanted, in_the_way: &[Arc<ListeningSocket>]) -> Result<Listen
     }
 }
 
-/// Binds, if need be beside a socket of ours that is about to close. `SO_REUSEPORT` on both lets them overlap
-/// for a moment, so that going from `127.0.0.1:80` to `0.0.0.0:80` refuses no connection; it is taken back at
+/// Does `bind_and_listen` with `socket` allowed to overlap sockets of ours that are about to close, so that going
+/// from `127.0.0.1:80` to `0.0.0.0:80` refuses no connection. `SO_REUSEPORT` on both does it; it is taken back at
 /// once, because with it a second instance could share the port unnoticed.
-fn bind(socket: &Socket, address: &SockAddr, in_the_way: &[Arc<ListeningSocket>]) -> io::Result<()> {
-    match socket.bind(address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !in_the_way.is_empty() => {}
-        result => return result,
-    }
-    let share = |on| in_the_way.iter().try_for_each(|old| SockRef::from(&Borrowed(old)).set_reuse_port(on));
-    let shared = share(true).and_then(|()| socket.set_reuse_port(true)).and_then(|()| socket.bind(address));
-    socket.set_reuse_port(false).and(share(false)).and(shared)
+fn overlapping<T>(
+    socket: &Socket,
+    closing: &[Arc<ListeningSocket>],
+    bind_and_listen: impl FnOnce() -> T,
+) -> io::Result<T> {
+    let share = |on| {
+        let others = closing.iter().try_for_each(|other| SockRef::from(&Borrowed(other)).set_reuse_port(on));
+        others.and(socket.set_reuse_port(on))
+    };
+    share(true)?;
+    let result = bind_and_listen();
+    share(false)?;
+    Ok(result)
 }

@@ -4,11 +4,12 @@
 //! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use pingora::apps::HttpServerApp;
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::net::{TcpStream, UnixStream};
@@ -26,7 +27,7 @@ use super::stream::{ClientStream, Gate, Socket};
 /// Serves one connection until it ends.
 pub(super) async fn connection<F, A>(
     accepted: Accepted,
-    facts: ConnectionFacts,
+    facts: Arc<ConnectionFacts>,
     entrance: Entrance<F, A>,
     _hold: Hold,
 ) where
@@ -37,7 +38,7 @@ pub(super) async fn connection<F, A>(
     match register(accepted) {
         Ok(socket) => {
             let stream = Box::new(ClientStream::new(socket, entrance.drain().clone()));
-            requests(stream, Arc::new(facts), &entrance).await;
+            requests(stream, facts, &entrance).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
     }
@@ -100,33 +101,12 @@ where
             }
         };
 
-        let request = RequestFacts {
-            connection: facts.clone(),
-            snapshot: snapshot.clone(),
-            number,
-            received,
-            request_line: admitted.request_line,
-            head_bytes: admitted.head_bytes,
-            shape: admitted.shape,
-        };
-        let surplus = match admitted.message_bytes {
-            bytes if bytes < buffer.len() => buffer.split_off(bytes),
-            _ => BytesMut::new(),
-        };
-        let prefix = match admitted.rewritten {
-            Some(mut rewritten) => {
-                rewritten.extend_from_slice(&buffer[admitted.head_bytes..]);
-                rewritten
-            }
-            None => std::mem::take(&mut buffer),
-        };
-        stream.begin_request(admitted.gate, surplus);
-        let mut session = ServerSession::new_http1(stream);
-        session.set_pipelined_prefix(prefix);
-        session.set_connection_user_context(Some(Box::new(request)));
+        let head_bytes = admitted.head_bytes;
+        let request = Request { admitted, snapshot: snapshot.clone(), number, received };
         let reused = {
             let _writing = entrance.drain().span(Event::RequestStarted, Event::RequestEnded);
-            entrance.app().process_new_http(session, &ending).await
+            let message = std::mem::take(&mut buffer);
+            hand_over(entrance.app(), stream, message, request, &facts, &ending).await
         };
         let returned =
             reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
@@ -138,7 +118,7 @@ where
                     request_line: &[],
                     number,
                     received,
-                    bytes_received: admitted.head_bytes as u64,
+                    bytes_received: head_bytes as u64,
                     bytes_sent: 0,
                     body_bytes_sent: 0,
                 };
@@ -149,6 +129,57 @@ where
         stream = returned;
         buffer = stream.end_request();
     }
+}
+
+/// A request that is let in.
+struct Request<S> {
+    admitted: Admitted,
+    snapshot: Arc<S>,
+    number: u64,
+    received: Instant,
+}
+
+type Served<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
+
+/// Gives Pingora one request: the stream, and of `message` what belongs to it. Not an async function, so that
+/// Pingora's session (680 bytes) is not laid out in the future of every waiting connection.
+fn hand_over<'a, S, A>(
+    app: &'a Arc<A>,
+    mut stream: Box<ClientStream>,
+    mut message: BytesMut,
+    request: Request<S>,
+    connection: &Arc<ConnectionFacts>,
+    ending: &'a ShutdownWatch,
+) -> Served<'a>
+where
+    S: Send + Sync + 'static,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let Request { admitted, snapshot, number, received } = request;
+    let surplus = match admitted.message_bytes {
+        bytes if bytes < message.len() => message.split_off(bytes),
+        _ => BytesMut::new(),
+    };
+    let prefix = match admitted.rewritten {
+        Some(mut rewritten) => {
+            rewritten.extend_from_slice(&message[admitted.head_bytes..]);
+            rewritten
+        }
+        None => message,
+    };
+    stream.begin_request(admitted.gate, surplus);
+    let mut session = ServerSession::new_http1(stream);
+    session.set_pipelined_prefix(prefix);
+    session.set_connection_user_context(Some(Box::new(RequestFacts {
+        connection: connection.clone(),
+        snapshot,
+        number,
+        received,
+        request_line: admitted.request_line,
+        head_bytes: admitted.head_bytes,
+        shape: admitted.shape,
+    })));
+    app.process_new_http(session, ending)
 }
 
 /// How long request `number` may be waited for.
@@ -191,6 +222,16 @@ async fn read_head(stream: &mut ClientStream, buffer: &mut BytesMut, limits: &Li
     if let Some(head) = look(&mut scanner, buffer, limits) {
         return head;
     }
+    // Rare, so boxed: it would make every waiting connection larger.
+    Box::pin(read_rest(stream, scanner, buffer, limits)).await
+}
+
+async fn read_rest(
+    stream: &mut ClientStream,
+    mut scanner: HeadScanner,
+    buffer: &mut BytesMut,
+    limits: &Limits,
+) -> Head {
     let rest = async {
         loop {
             match stream.read_into(buffer).await {
@@ -303,5 +344,64 @@ async fn refused<F, A>(
     drop((snapshot, buffer));
     if answered {
         stream.close_gently().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::config::model::{HeaderLimits, ListenAddress};
+    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
+
+    struct Nothing;
+
+    #[async_trait]
+    impl HttpServerApp for Nothing {
+        async fn process_new_http(
+            self: &Arc<Self>,
+            _: ServerSession,
+            _: &ShutdownWatch,
+        ) -> Option<ReusedHttpStream> {
+            None
+        }
+    }
+
+    impl Front for Nothing {
+        type Snapshot = ();
+
+        fn snapshot(&self) -> Arc<()> {
+            Arc::new(())
+        }
+
+        fn limits(&self, (): &(), _: &ListenerFacts) -> Limits {
+            Limits {
+                header_timeout: Duration::from_secs(1),
+                first_request_timeout: Duration::from_secs(1),
+                idle_timeout: Duration::from_secs(1),
+                header: HeaderLimits { line_bytes: 8192, total_bytes: 33792 },
+                server_tokens: true,
+            }
+        }
+
+        fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}
+    }
+
+    #[tokio::test]
+    async fn the_task_of_a_connection_stays_small() {
+        let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
+        let listener = ListenerFacts {
+            slot: 0,
+            address: ListenAddress::Unix("/run/test".into()),
+            kind: ListenerKind::Traffic,
+        };
+        let drain = Drain::default();
+        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
+        let entrance = Entrance::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), entrance, drain.hold());
+        let bytes = size_of_val(&task);
+        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

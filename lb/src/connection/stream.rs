@@ -405,3 +405,118 @@ impl GetSocketDigest for ClientStream {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Our end and the client's.
+    fn pair() -> (ClientStream, UnixStream) {
+        let (ours, client) = UnixStream::pair().unwrap();
+        (ClientStream::new(Socket::Unix(ours), Drain::default()), client)
+    }
+
+    async fn arrived(client: &mut UnixStream) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 20];
+        match tokio::time::timeout(Duration::from_millis(20), client.read(&mut bytes)).await {
+            Ok(count) => bytes[..count.unwrap()].to_vec(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn small_writes_wait_for_the_flush_and_large_ones_take_them_along() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.write_all(b"header ").await.unwrap();
+        stream.write_all(b"body").await.unwrap();
+        assert_eq!(arrived(&mut client).await, b"");
+        stream.flush().await.unwrap();
+        assert_eq!(arrived(&mut client).await, b"header body");
+
+        stream.write_all(b"header ").await.unwrap();
+        let body = vec![b'x'; WRITE_BUFFER_BYTES];
+        stream.write_all(&body).await.unwrap();
+        assert_eq!(arrived(&mut client).await, [b"header ", body.as_slice()].concat());
+
+        let slices = [IoSlice::new(b"5\r\n"), IoSlice::new(&body), IoSlice::new(b"\r\n")];
+        assert_eq!(stream.write_vectored(&slices).await.unwrap(), body.len() + 5);
+        assert_eq!(arrived(&mut client).await, [b"5\r\n", body.as_slice(), b"\r\n"].concat());
+        assert_eq!(stream.bytes_sent(), 11 + 7 + 2 * body.len() as u64 + 5);
+    }
+
+    #[tokio::test]
+    async fn bytes_arrive_whole_and_in_order_when_the_client_reads_slowly() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        let expected: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+        let sent = expected.clone();
+        let writer = tokio::spawn(async move {
+            let mut random = fastrand::Rng::with_seed(7);
+            let mut left = sent.as_slice();
+            while !left.is_empty() {
+                let (now, later) = left.split_at(random.usize(1..20_000).min(left.len()));
+                stream.write_all(now).await.unwrap();
+                left = later;
+            }
+            stream.flush().await.unwrap();
+            stream.bytes_sent()
+        });
+        let mut received = Vec::new();
+        while received.len() < expected.len() {
+            let mut bytes = [0; 4_099];
+            let count = client.read(&mut bytes).await.unwrap();
+            received.extend_from_slice(&bytes[..count]);
+        }
+        assert!(received == expected);
+        assert_eq!(writer.await.unwrap(), expected.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn reads_end_at_the_gate_and_the_rest_comes_back() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(4), BytesMut::from(&b"surplus "[..]));
+        client.write_all(b"bodynext").await.unwrap();
+        let mut bytes = [0; 64];
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 4);
+        assert_eq!(&bytes[..4], b"body");
+        let beyond = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut bytes)).await;
+        assert!(beyond.is_err(), "{beyond:?}");
+        assert_eq!(stream.end_request(), "surplus next");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_connection_passes_the_gate() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        client.write_all(b"next").await.unwrap();
+        drop(client);
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_is_bounded() {
+        let (mut stream, client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        let (_read, mut write) = client.into_split();
+        let sender = tokio::spawn(async move { write.write_all(&vec![0; 4 << 20]).await });
+        let beyond = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut [0; 1])).await;
+        assert!(beyond.is_err() && !sender.is_finished(), "{beyond:?}");
+        assert!((HELD_BYTES..HELD_BYTES + READ_BYTES).contains(&stream.held.len()), "{}", stream.held.len());
+        sender.abort();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_between_requests() {
+        let (mut stream, _client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.write_all(b"answer").await.unwrap();
+        stream.flush().await.unwrap();
+        drop(stream.end_request());
+        assert_eq!((stream.waiting.capacity(), stream.held.capacity()), (0, 0));
+        assert!(size_of::<ClientStream>() <= 152, "{}", size_of::<ClientStream>());
+    }
+}

@@ -53,24 +53,35 @@ fn clients(page: &mut Exposition, edge: &Edge) {
     for (reason, count) in Generated::ALL.iter().zip(totals.generated.totals()) {
         family.sample(&[("reason", reason.label())], count);
     }
-    page.counter("lb_http_requests_refused_total", "Requests refused before they were routed: malformed, too long, too slow.")
-        .sample(&[], totals.refused.total());
-    let mut family = page.counter("lb_retries_total", "Further tries of a request, by the failure before them.");
+    page.counter(
+        "lb_http_requests_refused_total",
+        "Requests refused before they were routed: malformed, too long, too slow.",
+    )
+    .sample(&[], totals.refused.total());
+    let mut family =
+        page.counter("lb_retries_total", "Further tries of a request, by the failure before them.");
     for (reason, count) in RETRY_REASONS.iter().zip(totals.retries.totals()) {
         family.sample(&[("reason", reason)], count);
     }
-    page.counter("lb_connections_accepted_total", "Client connections accepted.").sample(&[], connections.accepted);
-    page.gauge("lb_connections", "Client connections by what they do: read a header, have a request in flight, wait.")
-        .sample(&[("state", "reading")], connections.reading)
-        .sample(&[("state", "writing")], connections.writing)
-        .sample(&[("state", "waiting")], connections.waiting);
+    page.counter("lb_connections_accepted_total", "Client connections accepted.")
+        .sample(&[], connections.accepted);
+    page.gauge(
+        "lb_connections",
+        "Client connections by what they do: read a header, have a request in flight, wait.",
+    )
+    .sample(&[("state", "reading")], connections.reading)
+    .sample(&[("state", "writing")], connections.writing)
+    .sample(&[("state", "waiting")], connections.waiting);
 }
 
 fn process(page: &mut Exposition, edge: &Edge) {
     let totals = &edge.totals;
-    page.counter("lb_config_reloads_total", "Reloads asked for, by whether the new configuration took effect.")
-        .sample(&[("result", "success")], totals.reloads_succeeded.total())
-        .sample(&[("result", "failure")], totals.reloads_failed.total());
+    page.counter(
+        "lb_config_reloads_total",
+        "Reloads asked for, by whether the new configuration took effect.",
+    )
+    .sample(&[("result", "success")], totals.reloads_succeeded.total())
+    .sample(&[("result", "failure")], totals.reloads_failed.total());
     page.gauge(
         "lb_config_last_reload_success_timestamp_seconds",
         "When the configuration in force was read, since unix epoch in seconds.",
@@ -81,8 +92,10 @@ fn process(page: &mut Exposition, edge: &Edge) {
     for file in &files {
         family.sample(&[("file", &file.name)], file.lines);
     }
-    let mut family =
-        page.counter("lb_log_lines_dropped_total", "Lines of a log file that were lost because the file took them too slowly.");
+    let mut family = page.counter(
+        "lb_log_lines_dropped_total",
+        "Lines of a log file that were lost because the file took them too slowly.",
+    );
     for file in &files {
         family.sample(&[("file", &file.name)], file.dropped);
     }
@@ -131,7 +144,11 @@ fn row<'a>(upstream: &'a str, state: &PeerState) -> Row<'a> {
         in_flight: peer.in_flight() as u64,
         weight: u64::from(state.terms.weight),
         state: state_label(state.standing),
-        histograms: [metrics.connect_time.totals(), metrics.header_time.totals(), metrics.response_time.totals()],
+        histograms: [
+            metrics.connect_time.totals(),
+            metrics.header_time.totals(),
+            metrics.response_time.totals(),
+        ],
     }
 }
 
@@ -160,7 +177,8 @@ impl Row<'_> {
 
 fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     let rows = rows(upstreams);
-    let mut family = page.counter("lb_upstream_requests_total", "Answers of a server, by the class of their status.");
+    let mut family =
+        page.counter("lb_upstream_requests_total", "Answers of a server, by the class of their status.");
     for row in &rows {
         for (class, count) in ANSWER_CLASSES.iter().zip(row.totals.answers) {
             family.sample(&[("upstream", row.upstream), ("server", &row.server), ("code", class)], count);
@@ -169,28 +187,30 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     let mut family = page.counter("lb_upstream_failures_total", "Tries that a server failed.");
     for row in &rows {
         let totals = &row.totals;
-        for (reason, count) in
-            [("connect", totals.connect_failures), ("timeout", totals.timeouts), ("other", totals.other_failures)]
-        {
+        for (reason, count) in [
+            ("connect", totals.connect_failures),
+            ("timeout", totals.timeouts),
+            ("other", totals.other_failures),
+        ] {
             family.sample(&[("upstream", row.upstream), ("server", &row.server), ("reason", reason)], count);
         }
     }
     type Value = fn(&Row<'_>) -> u64;
     let counters: [(&str, &str, Value); 6] = [
         ("lb_upstream_picks_total", "How often a server was picked for a try.", |row| row.totals.picks),
-        (
-            "lb_upstream_ejections_total",
-            "How often failures took a server out of use (max_fails).",
-            |row| row.totals.ejections,
-        ),
-        ("lb_upstream_sent_bytes_total", "Bytes of request bodies sent to a server.", |row| row.totals.bytes_sent),
-        (
-            "lb_upstream_received_bytes_total",
-            "Bytes of answers' bodies received from a server.",
-            |row| row.totals.bytes_received,
-        ),
+        ("lb_upstream_ejections_total", "How often failures took a server out of use (max_fails).", |row| {
+            row.totals.ejections
+        }),
+        ("lb_upstream_sent_bytes_total", "Bytes of request bodies sent to a server.", |row| {
+            row.totals.bytes_sent
+        }),
+        ("lb_upstream_received_bytes_total", "Bytes of answers' bodies received from a server.", |row| {
+            row.totals.bytes_received
+        }),
         ("lb_health_checks_total", "Probes of a server's address.", |row| row.health.checks),
-        ("lb_health_checks_failed_total", "Probes of a server's address that failed.", |row| row.health.fails),
+        ("lb_health_checks_failed_total", "Probes of a server's address that failed.", |row| {
+            row.health.fails
+        }),
     ];
     for (name, help, value) in counters {
         let mut family = page.counter(name, help);
@@ -219,7 +239,10 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
         }
     }
     let histograms = [
-        ("lb_upstream_connect_seconds", "From picking a server to the new connection; reused ones are not counted."),
+        (
+            "lb_upstream_connect_seconds",
+            "From picking a server to the new connection; reused ones are not counted.",
+        ),
         ("lb_upstream_header_seconds", "From picking a server to the end of its answer's header."),
         ("lb_upstream_response_seconds", "From picking a server to the end of its answer."),
     ];

@@ -9,7 +9,13 @@ use crate::config::template::Values;
 
 /// The answer that a `return` gives to the request whose variables `values` knows. `path` is the request's path,
 /// whose extension decides the type of a text; `host` is what a redirect to a path of our own is made absolute with.
-pub fn answer(to: &Return, location: &Location, path: &[u8], host: Option<&[u8]>, values: &dyn Values) -> Answer {
+pub fn answer(
+    to: &Return,
+    location: &Location,
+    path: &[u8],
+    host: Option<&[u8]>,
+    values: &dyn Values,
+) -> Answer {
     match &to.content {
         ReturnContent::Standard => Answer::standard(to.status, location.server_tokens),
         ReturnContent::Text(text) => {

@@ -2,7 +2,7 @@
 //!
 //! Runs once per request and access log. A line is copied into a buffer in memory under a lock of some tens of
 //! nanoseconds; a thread of the file's own writes what has gathered. The first line after a pause wakes that thread
-//! and is written at once, so `tail -f` is prompt; then it rests for [`GATHER`], so that under load one system call
+//! and is written at once, so `tail -f` is prompt; then it rests for `GATHER`, so that under load one system call
 //! carries hundreds of lines and no request pays for a wake-up. A thread per file, not one for all, because a pipe
 //! whose reader hangs must not hold up the others.
 //!
@@ -14,8 +14,6 @@
 //! (`daemon` would lose them) and its last words must not wait in a buffer.
 
 mod sink;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -95,19 +93,11 @@ impl LogFiles {
     /// The file for `destination`: the one already open, or a newly opened one. Blocks for as long as the system
     /// takes to open it.
     pub fn open(&self, destination: &LogDestination) -> Result<Arc<LogFile>, OpenError> {
-        self.open_bounded(destination, BOUND_BYTES)
-    }
-
-    fn open_bounded(
-        &self,
-        destination: &LogDestination,
-        bound_bytes: usize,
-    ) -> Result<Arc<LogFile>, OpenError> {
         let mut registry = self.registry.lock();
         if let Some(file) = registry.files.get(destination).and_then(Weak::upgrade) {
             return Ok(file);
         }
-        let file = Arc::new(LogFile::open(destination.clone(), bound_bytes)?);
+        let file = Arc::new(LogFile::open(destination.clone())?);
         if registry.writers_started {
             file.start_writer()?;
         }
@@ -164,7 +154,6 @@ pub struct LogFile {
 #[derive(Debug)]
 struct Shared {
     destination: LogDestination,
-    bound_bytes: usize,
     state: Mutex<State>,
     /// The writer waits here for something to do.
     work: Condvar,
@@ -180,14 +169,23 @@ struct State {
     /// All bytes ever gathered, and all that left the writer's hands, written or lost.
     gathered_bytes: u64,
     written_bytes: u64,
-    /// The sink, as long as there is no writer thread; afterwards a sink that the writer is to change to, once it
-    /// wrote what gathered before.
+    /// The sink, as long as there is no writer thread to have it.
     sink: Option<Sink>,
+    /// What the writer is to change to.
+    replacement: Option<Replacement>,
     writer: Writer,
     /// Somebody waits for a flush: do not rest.
     hurry: bool,
     closing: bool,
     complaints: Complaints,
+}
+
+/// A file opened again.
+#[derive(Debug)]
+struct Replacement {
+    sink: Sink,
+    /// How much of what has gathered still belongs to the old file.
+    old_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,13 +198,14 @@ enum Writer {
 }
 
 impl LogFile {
-    fn open(destination: LogDestination, bound_bytes: usize) -> Result<Self, OpenError> {
+    fn open(destination: LogDestination) -> Result<Self, OpenError> {
         let sink = Sink::open(&destination).map_err(|source| open_error(&destination, source))?;
         let state = State {
             gathered: Vec::new(),
             gathered_bytes: 0,
             written_bytes: 0,
             sink: Some(sink),
+            replacement: None,
             writer: Writer::NotStarted,
             hurry: false,
             closing: false,
@@ -215,7 +214,6 @@ impl LogFile {
         Ok(Self {
             shared: Arc::new(Shared {
                 destination,
-                bound_bytes,
                 state: Mutex::new(state),
                 work: Condvar::new(),
                 progress: Condvar::new(),
@@ -263,7 +261,13 @@ impl LogFile {
         }
         let sink = Sink::open(destination).map_err(|source| open_error(destination, source))?;
         let mut state = self.shared.state.lock();
-        state.sink = Some(sink);
+        if state.writer == Writer::NotStarted {
+            state.sink = Some(sink);
+            return Ok(());
+        }
+        // Of two in a row the later counts, from where the earlier would have begun.
+        let old_bytes = state.replacement.take().map_or(state.gathered.len(), |earlier| earlier.old_bytes);
+        state.replacement = Some(Replacement { sink, old_bytes });
         self.shared.wake(&mut state);
         Ok(())
     }
@@ -327,7 +331,7 @@ impl Shared {
             let lost = sink.write_lines(&[line, b"\n"].concat());
             return self.account_for(state, lost.err());
         }
-        if state.gathered.len() + line.len() >= self.bound_bytes {
+        if state.gathered.len() + line.len() >= BOUND_BYTES {
             self.dropped.increment();
             let complain = state.complaints.allow(Instant::now());
             // Released first: the complaint may well come back to this very file.
@@ -371,7 +375,7 @@ impl Shared {
         let mut batch = Vec::new();
         loop {
             let mut state = self.state.lock();
-            while state.gathered.is_empty() && state.sink.is_none() {
+            while state.gathered.is_empty() && state.replacement.is_none() {
                 if state.closing {
                     return;
                 }
@@ -381,18 +385,17 @@ impl Shared {
             state.writer = Writer::Busy;
             state.hurry = false;
             std::mem::swap(&mut state.gathered, &mut batch);
-            let next_sink = state.sink.take();
+            let replacement = state.replacement.take();
             drop(state);
 
-            let result = sink.write_lines(&batch);
-            if let Some(next) = next_sink {
-                sink = next;
+            let mut rest = batch.as_slice();
+            if let Some(Replacement { sink: new, old_bytes }) = replacement {
+                let (old, after) = rest.split_at(old_bytes);
+                self.write_batch(&mut sink, old);
+                sink = new;
+                rest = after;
             }
-
-            let mut state = self.state.lock();
-            state.written_bytes += batch.len() as u64;
-            self.progress.notify_all();
-            self.account_for(state, result.err());
+            self.write_batch(&mut sink, rest);
 
             batch.clear();
             batch.shrink_to(KEPT_BYTES);
@@ -400,11 +403,19 @@ impl Shared {
         }
     }
 
+    fn write_batch(&self, sink: &mut Sink, lines: &[u8]) {
+        let result = sink.write_lines(lines);
+        let mut state = self.state.lock();
+        state.written_bytes += lines.len() as u64;
+        self.progress.notify_all();
+        self.account_for(state, result.err());
+    }
+
     /// Lets lines gather, unless something will not wait.
     fn rest(&self) {
         let deadline = Instant::now() + GATHER;
         let mut state = self.state.lock();
-        while !(state.hurry || state.closing || state.sink.is_some()) {
+        while !(state.hurry || state.closing || state.replacement.is_some()) {
             if self.work.wait_until(&mut state, deadline).timed_out() {
                 return;
             }
@@ -454,4 +465,18 @@ fn name(destination: &LogDestination) -> &Path {
 
 fn open_error(destination: &LogDestination, source: io::Error) -> OpenError {
     OpenError::Open { path: name(destination).to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_complaint_passes_per_interval() {
+        let start = Instant::now();
+        let mut complaints = Complaints::default();
+        for (after, passes) in [(0, true), (1, false), (59, false), (60, true), (61, false), (120, true)] {
+            assert_eq!(complaints.allow(start + Duration::from_secs(after)), passes, "{after} s");
+        }
+    }
 }

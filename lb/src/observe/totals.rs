@@ -7,8 +7,15 @@ use super::cells::{Counter, CounterSet, DurationHistogram};
 use crate::proxy::context::Generated;
 
 /// Why a request was tried again: the `reason` label of `lb_retries_total`.
-pub const RETRY_REASONS: [&str; 7] =
-    ["connect_error", "connect_timeout", "closed", "read_timeout", "write_timeout", "invalid_answer", "stale_connection"];
+pub const RETRY_REASONS: [&str; 7] = [
+    "connect_error",
+    "connect_timeout",
+    "closed",
+    "read_timeout",
+    "write_timeout",
+    "invalid_answer",
+    "stale_connection",
+];
 
 /// Classes of status codes, as labels; the last is for requests that ended without an answer.
 pub const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
@@ -48,7 +55,9 @@ mod tests {
 
     #[test]
     fn statuses_fall_into_their_classes() {
-        for (status, class) in [(Some(100), "1xx"), (Some(204), "2xx"), (Some(599), "5xx"), (Some(600), "none"), (None, "none")] {
+        for (status, class) in
+            [(Some(100), "1xx"), (Some(204), "2xx"), (Some(599), "5xx"), (Some(600), "none"), (None, "none")]
+        {
             assert_eq!(STATUS_CLASSES[status_class(status)], class, "{status:?}");
         }
     }

@@ -16,7 +16,7 @@ use super::daemon::{self, StandardError};
 use super::serve::FrontDoor;
 use super::user::{self, Identity};
 use super::{environment, limits, pid_file};
-use crate::cli::{self, EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
+use crate::cli::{EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
 use crate::config::{self, Loaded, Source};
@@ -56,7 +56,9 @@ pub(super) fn prepare(
     };
     for name in environment::without_effect(&loaded.config.main.env) {
         loaded.warnings.push(Diagnostic::warn(
-            format!("\"env {name}\" has no effect here: no program is started and nothing reads that variable"),
+            format!(
+                "\"env {name}\" has no effect here: no program is started and nothing reads that variable"
+            ),
             None,
         ));
     }
@@ -94,7 +96,9 @@ pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
     });
     match outcome {
         Ok(prepared) => {
-            say_all(prepared.loaded.warnings.iter().filter(|warning| !quiet || warning.severity > Severity::Warn));
+            say_all(
+                prepared.loaded.warnings.iter().filter(|warning| !quiet || warning.severity > Severity::Warn),
+            );
             if !quiet {
                 say(&format!("lb: the configuration file {file} syntax is ok\n"));
                 say(&format!("lb: configuration file {file} test is successful\n"));
@@ -106,7 +110,6 @@ pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
         }
         Err(findings) => {
             say_all(&findings);
-            say_what_works(options);
             say(&format!("lb: configuration file {file} test failed\n"));
             ExitCode::from(EXIT_FAILURE)
         }
@@ -141,18 +144,25 @@ pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
         Ok(never) => match never {},
         Err(findings) => {
             for finding in findings {
-                error_log::log_at(finding.severity, &finding);
+                error_log::log_at(finding.severity, &finding.unlabelled());
+                // The console has warnings and worse from the logger; what explains them belongs beside them.
+                if finding.severity < Severity::Warn {
+                    say(&format!("lb: {finding}\n"));
+                }
             }
             ExitCode::from(EXIT_FAILURE)
         }
     }
 }
 
-fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
+fn start(
+    options: Options,
+    logger: &'static ErrorLogger,
+) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let runtime = Runtime::new();
     let source = source(&options);
-    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None).inspect_err(|_| say_what_works(&options))?;
+    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None)?;
     let main = &loaded.config.main;
     let missing = environment::missing(&main.env, |name| std::env::var_os(name));
     if !missing.is_empty() {
@@ -162,7 +172,7 @@ fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert:
     let access_logs = open_logs(&log_files, &loaded.config).map_err(|error| vec![error])?;
     logger.open(&log_files, &main.error_logs).map_err(|error| fatal(&error))?;
     for warning in &loaded.warnings {
-        error_log::log_at(warning.severity, warning);
+        error_log::log_at(warning.severity, &warning.unlabelled());
     }
     if let Some(pid) = &main.pid {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
@@ -170,7 +180,8 @@ fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert:
     let listeners = Listeners::bind(&wanted(&loaded.config, &options)).map_err(|error| fatal(&error))?;
     if main.daemon {
         let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
-        daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null }).map_err(|error| fatal(&error))?;
+        daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null })
+            .map_err(|error| fatal(&error))?;
     }
     log_files.start_writers().map_err(|error| fatal(&error))?;
     if let Err(error) = limits::apply(main.worker_rlimit_nofile) {
@@ -181,7 +192,17 @@ fn start(options: Options, logger: &'static ErrorLogger) -> Result<std::convert:
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let door = FrontDoor::new(
-        options, source, logger, log_files, access_logs, runtime, loaded, upstreams, identity, listeners, daemonized,
+        options,
+        source,
+        logger,
+        log_files,
+        access_logs,
+        runtime,
+        loaded,
+        upstreams,
+        identity,
+        listeners,
+        daemonized,
         &server.configuration,
     );
     server.add_service(door);
@@ -228,7 +249,8 @@ impl ShutdownSignalWatch for OwnSignals {
 }
 
 pub(super) fn open_logs(files: &LogFiles, config: &Config) -> Result<AccessLogs, Diagnostic> {
-    AccessLogs::open(files, &config.http.access_log_files).map_err(|error| Diagnostic::emerg(error.to_string(), None))
+    AccessLogs::open(files, &config.http.access_log_files)
+        .map_err(|error| Diagnostic::emerg(error.to_string(), None))
 }
 
 fn print_files(loaded: &Loaded) {
@@ -244,13 +266,6 @@ fn print_files(loaded: &Loaded) {
 fn say_all<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) {
     for finding in findings {
         say(&format!("lb: {finding}\n"));
-    }
-}
-
-/// To somebody who has no configuration yet: the smallest that works.
-fn say_what_works(options: &Options) {
-    if !options.configuration.exists() {
-        say(&cli::no_configuration_text(&options.configuration));
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
 use super::system_error::SystemError;
@@ -130,22 +131,19 @@ impl Drop for PidFile {
     }
 }
 
-/// Whether a pid file could be written to `path`: what `lb -t` asks. Leaves nothing behind.
+/// Whether a pid file could be written to `path`: what the start and `lb -t` ask. Creates nothing, not even for a
+/// moment: whoever waits for the file to appear takes it for the word that every listener accepts.
 pub fn check(path: &Path) -> Result<(), PidFileError> {
-    let existed = fs::symlink_metadata(path).is_ok();
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .open(path)
-        .map_err(|source| PidFileError::Open { path: path.to_owned(), source })?;
-    if !existed {
-        // Best effort: an empty file that stays is what nginx leaves.
-        let _ = fs::remove_file(path);
+    let failed = |source| PidFileError::Open { path: path.to_owned(), source };
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            access(directory, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| failed(errno.into()))
+        }
+        Err(error) => Err(failed(error)),
+        Ok(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// The process id in the file at `path`.

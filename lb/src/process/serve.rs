@@ -96,7 +96,9 @@ impl FrontDoor {
         self.loaded_now();
         self.edge.mark_accepting();
         self.logger.leave_console();
-        if self.daemonized && let Err(error) = self.logger.redirect_standard_error() {
+        if self.daemonized
+            && let Err(error) = self.logger.redirect_standard_error()
+        {
             log::warn!("{error}");
         }
         crate::notice!("cirque/{} is ready", env!("CARGO_PKG_VERSION"));
@@ -133,15 +135,16 @@ impl FrontDoor {
         };
         let prepared = prepared.map_err(|findings| {
             for finding in findings {
-                error_log::log_at(finding.severity, &finding);
+                error_log::log_at(finding.severity, &finding.unlabelled());
             }
         })?;
         let loaded = prepared.loaded;
         for warning in &loaded.warnings {
-            error_log::log_at(warning.severity, warning);
+            error_log::log_at(warning.severity, &warning.unlabelled());
         }
         let files = &self.edge.log_files;
-        let access_logs = launch::open_logs(files, &loaded.config).map_err(|error| error_log::log_at(error.severity, &error))?;
+        let access_logs = launch::open_logs(files, &loaded.config)
+            .map_err(|error| error_log::log_at(error.severity, &error.unlabelled()))?;
         let change = self
             .listeners
             .prepare(&launch::wanted(&loaded.config, &self.options))
@@ -162,7 +165,9 @@ impl FrontDoor {
     fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
         error_log::report_reopening(&self.edge.log_files.reopen());
-        if self.daemonized && let Err(error) = self.logger.redirect_standard_error() {
+        if self.daemonized
+            && let Err(error) = self.logger.redirect_standard_error()
+        {
             log::warn!("{error}");
         }
     }
@@ -206,7 +211,12 @@ impl FrontDoor {
 
 #[async_trait]
 impl Service for FrontDoor {
-    async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
+    async fn start_service(
+        &mut self,
+        _fds: Option<ListenFds>,
+        _shutdown: ShutdownWatch,
+        _listeners_per_fd: usize,
+    ) {
         let mut signals = match self.open().await {
             Ok(signals) => signals,
             Err(error) => {
@@ -242,7 +252,9 @@ fn slots(loaded: &Loaded, listeners: &Listeners) -> Vec<usize> {
         .http
         .listeners
         .iter()
-        .map(|listener| listeners.slot(&listener.address).expect("every listener of the configuration was bound"))
+        .map(|listener| {
+            listeners.slot(&listener.address).expect("every listener of the configuration was bound")
+        })
         .collect()
 }
 
@@ -255,7 +267,11 @@ fn report_fixed(current: &Snapshot, next: &Loaded) {
     for (name, changed) in [
         ("worker_processes", was.worker_processes != is.worker_processes),
         ("worker_rlimit_nofile", was.worker_rlimit_nofile != is.worker_rlimit_nofile),
-        ("user", was.user.as_ref().map(|user| (&user.name, &user.group)) != is.user.as_ref().map(|user| (&user.name, &user.group))),
+        (
+            "user",
+            was.user.as_ref().map(|user| (&user.name, &user.group))
+                != is.user.as_ref().map(|user| (&user.name, &user.group)),
+        ),
         ("pid", was.pid != is.pid),
         ("daemon", was.daemon != is.daemon),
         ("env", was.env != is.env),

@@ -112,9 +112,11 @@ impl Generated {
     /// Whether the connection cannot or should not go on behind such an answer: a body that nobody reads, a request
     /// that makes no sense, an address that is gone.
     pub fn ends_connection(self) -> bool {
-        matches!(self, Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::ListenerGone | Self::Internal)
+        matches!(
+            self,
+            Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::ListenerGone | Self::Internal
+        )
     }
-
 
     /// The label's value.
     pub fn label(self) -> &'static str {

@@ -37,10 +37,12 @@ impl Failure {
     /// The status for the client when this ends the request; `None` where nobody is left to read it.
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::Upstream(FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout) => {
-                Some(504)
+            Self::Upstream(
+                FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout,
+            ) => Some(504),
+            Self::Upstream(FailureKind::Connect | FailureKind::Closed | FailureKind::InvalidAnswer) => {
+                Some(502)
             }
-            Self::Upstream(FailureKind::Connect | FailureKind::Closed | FailureKind::InvalidAnswer) => Some(502),
             Self::ClientGone => None,
             Self::ClientTimeout => Some(408),
             Self::Status(status) => Some(status),
@@ -65,7 +67,9 @@ fn upstream_kind(kind: &ErrorType) -> FailureKind {
         | E::HandshakeError => FailureKind::Connect,
         E::ReadTimedout => FailureKind::ReadTimeout,
         E::WriteTimedout => FailureKind::WriteTimeout,
-        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => FailureKind::InvalidAnswer,
+        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => {
+            FailureKind::InvalidAnswer
+        }
         // What is left are reads, writes and closes on an established connection.
         _ => FailureKind::Closed,
     }

@@ -34,8 +34,14 @@ pub fn prepare_upstream_request(
     }
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);
-    let values =
-        RequestValues { context, request: received, response: None, body_bytes_sent: 0, body_bytes_read: 0, now: Instant::now() };
+    let values = RequestValues {
+        context,
+        request: received,
+        response: None,
+        body_bytes_sent: 0,
+        body_bytes_read: 0,
+        now: Instant::now(),
+    };
     let mut value = Vec::new();
     for field in &proxy.set_headers {
         value.clear();
@@ -54,7 +60,12 @@ pub fn prepare_upstream_request(
     Ok(())
 }
 
-fn set_target(upstream_request: &mut RequestHeader, context: &Context, location: &Location, proxy: &Proxy) -> Result<()> {
+fn set_target(
+    upstream_request: &mut RequestHeader,
+    context: &Context,
+    location: &Location,
+    proxy: &Proxy,
+) -> Result<()> {
     let Some(target_sent) = context.facts().map(|facts| facts.path_and_query()) else { return Ok(()) };
     match &proxy.uri {
         Some(uri) => {
@@ -79,7 +90,8 @@ fn set_target(upstream_request: &mut RequestHeader, context: &Context, location:
 /// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
 /// `X-Real-IP`.
 fn drop_unusual_names(request: &mut RequestHeader) {
-    let is_usual = |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_usual =
+        |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let unusual: Vec<HeaderName> = request.headers.keys().filter(|name| !is_usual(name)).cloned().collect();
     for name in &unusual {
         request.remove_header(name);

@@ -15,7 +15,6 @@ use super::values::{RefusedValues, RequestValues};
 use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
 use crate::edge::Edge;
 use crate::observe::totals::status_class;
-use crate::process::system_error::SystemError;
 use crate::snapshot::Snapshot;
 use crate::upstream::{FailureKind, StatusClass};
 
@@ -112,7 +111,9 @@ fn circumstances(session: &Session, context: &Context) -> String {
         let _ = write!(text, ", server: {server}, request: \"{request}\"");
     }
     if let Some(last) = context.tries.last() {
-        let target = context.facts().map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
+        let target = context
+            .facts()
+            .map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
         let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
     }
     let host = host_text(session.req_header());
@@ -124,19 +125,32 @@ fn circumstances(session: &Session, context: &Context) -> String {
 
 /// A connection that did not come about.
 pub(super) fn connect_failed(session: &Session, context: &Context, error: &Error) {
-    log::error!("connect() failed ({}) while connecting to upstream{}", cause(error), circumstances(session, context));
+    log::error!(
+        "connect() failed ({}) while connecting to upstream{}",
+        cause(error),
+        circumstances(session, context)
+    );
 }
 
 /// A server that failed on an established connection. A stale kept-alive connection is not an error line: see
 /// [`failed_try`].
 pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kind: FailureKind) {
-    if context.tries.last().is_some_and(|last| last.reused) && !context.forgiven && kind == FailureKind::Closed {
+    if context.tries.last().is_some_and(|last| last.reused)
+        && !context.forgiven
+        && kind == FailureKind::Closed
+    {
         return;
     }
     let what = match kind {
-        FailureKind::ReadTimeout => "upstream timed out (110: Connection timed out) while reading response header from upstream",
-        FailureKind::WriteTimeout => "upstream timed out (110: Connection timed out) while sending request to upstream",
-        FailureKind::InvalidAnswer => "upstream sent invalid header while reading response header from upstream",
+        FailureKind::ReadTimeout => {
+            "upstream timed out (110: Connection timed out) while reading response header from upstream"
+        }
+        FailureKind::WriteTimeout => {
+            "upstream timed out (110: Connection timed out) while sending request to upstream"
+        }
+        FailureKind::InvalidAnswer => {
+            "upstream sent invalid header while reading response header from upstream"
+        }
         FailureKind::Closed | FailureKind::Connect | FailureKind::ConnectTimeout => {
             "upstream prematurely closed connection while reading response header from upstream"
         }
@@ -146,7 +160,13 @@ pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kin
 }
 
 /// Why a failed request is not tried again, when that is not plain from the failure itself.
-pub(super) fn failed_try(session: &Session, context: &Context, upstream: &str, kind: FailureKind, verdict: Verdict) {
+pub(super) fn failed_try(
+    session: &Session,
+    context: &Context,
+    upstream: &str,
+    kind: FailureKind,
+    verdict: Verdict,
+) {
     match verdict {
         Verdict::Forgive => log::info!(
             "a kept-alive connection to upstream \"{upstream}\" was closed by the server; trying again{}",
@@ -168,7 +188,10 @@ pub(super) fn failed_try(session: &Session, context: &Context, upstream: &str, k
 
 /// nginx's line for a server that failures took out of use.
 pub(super) fn ejected(session: &Session, context: &Context) {
-    log::warn!("upstream server temporarily disabled while connecting to upstream{}", circumstances(session, context));
+    log::warn!(
+        "upstream server temporarily disabled while connecting to upstream{}",
+        circumstances(session, context)
+    );
 }
 
 /// nginx's line for a body beyond `client_max_body_size`.
@@ -181,7 +204,8 @@ pub(super) fn no_live_upstream(session: &Session, context: &Context) {
     log::error!("no live upstreams while connecting to upstream{}", circumstances(session, context));
 }
 
-/// The innermost cause of an error, in the operating system's words and nginx's form where it has some.
+/// The innermost cause of an error, in the operating system's words and nginx's form (`111: Connection refused`)
+/// where it has some.
 fn cause(error: &Error) -> String {
     let Some(cause) = &error.cause else {
         return match error.etype() {
@@ -189,18 +213,17 @@ fn cause(error: &Error) -> String {
             other => other.as_str().to_owned(),
         };
     };
-    if let Some(inner) = cause.downcast_ref::<Box<Error>>() {
-        return self::cause(inner);
+    match cause.downcast_ref::<Box<Error>>() {
+        Some(inner) => self::cause(inner),
+        None => in_nginx_form(&cause.to_string()),
     }
-    if let Some(inner) = cause.downcast_ref::<Error>() {
-        return self::cause(inner);
-    }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(system) => {
-            let text = SystemError(system).to_string();
-            text.trim_start_matches('(').trim_end_matches(')').to_owned()
-        }
-        None => cause.to_string(),
+}
+
+/// Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
+fn in_nginx_form(text: &str) -> String {
+    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (os error ")) {
+        Some((message, number)) => format!("{number}: {message}"),
+        None => text.to_owned(),
     }
 }
 
@@ -255,6 +278,12 @@ mod tests {
         ] {
             assert_eq!(RETRY_REASONS[retry_reason(kind, forgiven)], label);
         }
+    }
+
+    #[test]
+    fn system_errors_are_told_in_nginx_form() {
+        assert_eq!(in_nginx_form("Connection refused (os error 111)"), "111: Connection refused");
+        assert_eq!(in_nginx_form("something else"), "something else");
     }
 
     #[test]

@@ -138,12 +138,20 @@ mod tests {
             ("reused, timed out", FailedTry { reused: true, ..base(ReadTimeout) }, NextServer),
             ("begun", FailedTry { answer_begun: true, ..base(Closed) }, give_up(GiveUp::AnswerBegun)),
             ("POST sent", FailedTry { non_idempotent: true, ..base(Closed) }, give_up(GiveUp::NonIdempotent)),
-            ("POST stale", FailedTry { non_idempotent: true, reused: true, ..base(Closed) }, give_up(GiveUp::NonIdempotent)),
+            (
+                "POST stale",
+                FailedTry { non_idempotent: true, reused: true, ..base(Closed) },
+                give_up(GiveUp::NonIdempotent),
+            ),
             ("POST not sent", FailedTry { non_idempotent: true, ..base(Connect) }, NextServer),
             ("body gone", FailedTry { body_replayable: false, ..base(Closed) }, give_up(GiveUp::BodyGone)),
             ("no server left", FailedTry { tries_left: 0, ..base(Connect) }, give_up(GiveUp::NoServerLeft)),
             ("off", FailedTry { policy: OFF, ..base(Connect) }, give_up(GiveUp::NotListed)),
-            ("off, stale", FailedTry { policy: OFF, reused: true, ..base(Closed) }, give_up(GiveUp::NotListed)),
+            (
+                "off, stale",
+                FailedTry { policy: OFF, reused: true, ..base(Closed) },
+                give_up(GiveUp::NotListed),
+            ),
             (
                 "error only",
                 FailedTry { policy: NextUpstream { error: true, timeout: false }, ..base(ReadTimeout) },
@@ -156,7 +164,14 @@ mod tests {
 
     #[test]
     fn non_idempotent_methods_are_nginx_three() {
-        for (method, is) in [("GET", false), ("PUT", false), ("DELETE", false), ("POST", true), ("PATCH", true), ("LOCK", true)] {
+        for (method, is) in [
+            ("GET", false),
+            ("PUT", false),
+            ("DELETE", false),
+            ("POST", true),
+            ("PATCH", true),
+            ("LOCK", true),
+        ] {
             assert_eq!(is_non_idempotent(&Method::from_bytes(method.as_bytes()).unwrap()), is, "{method}");
         }
     }

@@ -26,7 +26,9 @@ impl ReuseCounts {
     /// Books a request on the connection `descriptor`, established at `established`, and says the how-manieth it
     /// is, from 1.
     pub fn book(&self, descriptor: i32, established: SystemTime) -> u64 {
-        let Some(slot) = usize::try_from(descriptor).ok().and_then(|index| self.slots.get(index)) else { return 1 };
+        let Some(slot) = usize::try_from(descriptor).ok().and_then(|index| self.slots.get(index)) else {
+            return 1;
+        };
         let since = established.duration_since(UNIX_EPOCH).unwrap_or_default();
         let stamp = (since.as_millis() as u64) << 32;
         let held = slot.load(Relaxed);

@@ -52,7 +52,13 @@ impl ProxyService {
     }
 
     /// Writes an answer of ours and remembers why there is one.
-    async fn generate(&self, session: &mut Session, context: &mut Context, reason: Generated, answer: Answer) -> Result<()> {
+    async fn generate(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        reason: Generated,
+        answer: Answer,
+    ) -> Result<()> {
         context.generated = Some(reason);
         write::answer(session, context, answer).await
     }
@@ -69,8 +75,17 @@ impl ProxyService {
     }
 
     /// Books the failure of the try under way and decides whether there is another.
-    fn after_failure(&self, session: &Session, context: &mut Context, kind: FailureKind, reused: bool) -> bool {
-        context.end_try(Failure::Upstream(kind).status().and_then(|code| StatusCode::from_u16(code).ok()), Instant::now());
+    fn after_failure(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        kind: FailureKind,
+        reused: bool,
+    ) -> bool {
+        context.end_try(
+            Failure::Upstream(kind).status().and_then(|code| StatusCode::from_u16(code).ok()),
+            Instant::now(),
+        );
         let (Some(target), Some(last)) = (&context.target, context.tries.last()) else { return false };
         let spent = context.tries.len() - usize::from(context.forgiven);
         let verdict = retry::decide(&FailedTry {
@@ -232,8 +247,10 @@ impl ProxyHttp for ProxyService {
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
             let count = self.reuse.book(descriptor, established.established_ts);
-            context.last_on_connection =
-                context.target.as_ref().is_some_and(|target| count >= target.upstream.model().keepalive.requests);
+            context.last_on_connection = context
+                .target
+                .as_ref()
+                .is_some_and(|target| count >= target.upstream.model().keepalive.requests);
         }
         Ok(())
     }
@@ -245,7 +262,13 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
     ) -> Result<()> {
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
-        headers::prepare_upstream_request(upstream_request, session.req_header(), context, location, &target.proxy)?;
+        headers::prepare_upstream_request(
+            upstream_request,
+            session.req_header(),
+            context,
+            location,
+            &target.proxy,
+        )?;
         let closes = context.last_on_connection
             || target.proxy.http_1_0
             || target.upstream.model().keepalive.connections == 0;
@@ -267,7 +290,11 @@ impl ProxyHttp for ProxyService {
             last.bytes_sent += body.len() as u64;
             let limit = context.route.as_ref().and_then(|route| route.location.client_max_body_bytes);
             if limit.is_some_and(|limit| last.bytes_sent > limit) {
-                return Err(Error::explain(ErrorType::HTTPStatus(413), "client intended to send too large body").into_down());
+                return Err(Error::explain(
+                    ErrorType::HTTPStatus(413),
+                    "client intended to send too large body",
+                )
+                .into_down());
             }
         }
         Ok(())
@@ -337,12 +364,19 @@ impl ProxyHttp for ProxyService {
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
         let failure = Failure::of(error);
         context.failure = Some(failure);
         session.set_keepalive(None);
         let done = |code| FailToProxy { error_code: code, can_reuse_downstream: false };
-        let Some(status) = failure.status().and_then(|code| StatusCode::from_u16(code).ok()) else { return done(0) };
+        let Some(status) = failure.status().and_then(|code| StatusCode::from_u16(code).ok()) else {
+            return done(0);
+        };
         if context.silent || answer_begun(session) {
             return done(status.as_u16());
         }
@@ -380,7 +414,10 @@ impl ProxyHttp for ProxyService {
 struct ListenerGone;
 
 /// Finds server block and location, and whether the path has a normal form. One without is the server's own affair.
-fn route(request: &RequestHeader, facts: &RequestFacts<Snapshot>) -> std::result::Result<(Route, bool), ListenerGone> {
+fn route(
+    request: &RequestHeader,
+    facts: &RequestFacts<Snapshot>,
+) -> std::result::Result<(Route, bool), ListenerGone> {
     let snapshot = &facts.snapshot;
     let listener = snapshot.listener_index(&facts.connection.listener).ok_or(ListenerGone)?;
     let server = snapshot.routes.server(listener, host_field(request));
@@ -430,7 +467,8 @@ impl Way {
 /// What happens to a routed request.
 fn choose_way(session: &Session, context: &Context) -> Way {
     let request = session.req_header();
-    let (Some(facts), Some(server), Some(location)) = (context.facts(), context.server(), context.location()) else {
+    let (Some(facts), Some(server), Some(location)) = (context.facts(), context.server(), context.location())
+    else {
         return Way::bad_request(context);
     };
     if let Some(to) = &server.answer {
@@ -447,19 +485,29 @@ fn choose_way(session: &Session, context: &Context) -> Way {
     }
     match &location.action {
         Action::Return(to) => Way::of_return(to, request, context, location),
-        Action::NotFound => {
-            Way::Generate(Generated::NotFound, Answer::standard(StatusCode::NOT_FOUND, location.server_tokens))
-        }
+        Action::NotFound => Way::Generate(
+            Generated::NotFound,
+            Answer::standard(StatusCode::NOT_FOUND, location.server_tokens),
+        ),
         Action::Proxy(_) => Way::Proxy,
     }
 }
 
 /// Applies what the location says of the client's connection, before anything is read or written.
-fn prepare_connection(session: &mut Session, facts: &RequestFacts<Snapshot>, location: &Location, draining: bool) {
+fn prepare_connection(
+    session: &mut Session,
+    facts: &RequestFacts<Snapshot>,
+    location: &Location,
+    draining: bool,
+) {
     facts.connection.set_idle_timeout(location.keepalive_timeout);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
-    if draining || asked_to_close || location.keepalive_timeout.is_zero() || facts.number >= location.keepalive_requests {
+    if draining
+        || asked_to_close
+        || location.keepalive_timeout.is_zero()
+        || facts.number >= location.keepalive_requests
+    {
         session.set_keepalive(None);
     }
     session.set_read_timeout(Some(location.client_body_timeout));

@@ -82,9 +82,7 @@ impl RequestValues<'_> {
                 Err(_) => put(self.target().path, out),
             },
             Named::Host => self.host(out),
-            Named::Request => {
-                self.facts().is_some_and(|facts| put(&facts.request_line, out))
-            }
+            Named::Request => self.facts().is_some_and(|facts| put(&facts.request_line, out)),
             Named::RequestUri => self.facts().is_some_and(|facts| put(facts.path_and_query(), out)),
             Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
             Named::ServerProtocol => put(protocol(self.request.version), out),
@@ -182,7 +180,9 @@ impl RequestValues<'_> {
 
     fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
         let before = out.len();
-        if joined(&self.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out) && out.len() > before {
+        if joined(&self.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out)
+            && out.len() > before
+        {
             out.extend_from_slice(b", ");
         }
         self.facts().is_some_and(|facts| connection_value(&facts.connection, Named::RemoteAddr, out))
@@ -280,8 +280,12 @@ fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
         Named::Version => put(env!("CARGO_PKG_VERSION").as_bytes(), out),
         // nginx says `p` where the request was read together with the one before it, which nobody keeps here.
         Named::Pipe => put(b".", out),
-        Named::TimeLocal => clock::with_text(SystemTime::now(), |text| put(text.time_local().as_bytes(), out)),
-        Named::TimeIso8601 => clock::with_text(SystemTime::now(), |text| put(text.time_iso8601().as_bytes(), out)),
+        Named::TimeLocal => {
+            clock::with_text(SystemTime::now(), |text| put(text.time_local().as_bytes(), out))
+        }
+        Named::TimeIso8601 => {
+            clock::with_text(SystemTime::now(), |text| put(text.time_iso8601().as_bytes(), out))
+        }
         Named::Msec => seconds(out, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
         _ => false,
     }
@@ -356,7 +360,8 @@ fn remote_user(headers: &HeaderMap) -> Option<Vec<u8>> {
 fn header_bytes(response: &ResponseHeader) -> u64 {
     let reason = response.get_reason_phrase().unwrap_or_default();
     let status_line = "HTTP/1.1 200 \r\n".len() + reason.len();
-    let fields: usize = response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let fields: usize =
+        response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     (status_line + fields + 2) as u64
 }
 

@@ -24,10 +24,7 @@ pub struct HostTable {
 
 impl HostTable {
     /// Builds the table; where two servers claim a name the first keeps it, as nginx warns and does.
-    pub fn new<'a>(
-        default: ServerId,
-        servers: impl Iterator<Item = (ServerId, &'a [ServerName])>,
-    ) -> Self {
+    pub fn new<'a>(default: ServerId, servers: impl Iterator<Item = (ServerId, &'a [ServerName])>) -> Self {
         let mut table = Self {
             default,
             single: false,
@@ -86,7 +83,8 @@ impl HostTable {
         }
         // A wildcard stands for at least one character.
         let suffix = self.suffixes.iter().find(|(end, _)| name.len() > end.len() && name.ends_with(end));
-        let prefix = || self.prefixes.iter().find(|(start, _)| name.len() > start.len() && name.starts_with(start));
+        let prefix =
+            || self.prefixes.iter().find(|(start, _)| name.len() > start.len() && name.starts_with(start));
         if let Some((_, id)) = suffix.or_else(prefix) {
             return Some(*id);
         }
@@ -118,7 +116,8 @@ mod tests {
     use super::*;
 
     fn table() -> HostTable {
-        let regex = regex::RegexBuilder::new(r"^www\d+\.example\.net$").case_insensitive(true).build().unwrap();
+        let regex =
+            regex::RegexBuilder::new(r"^www\d+\.example\.net$").case_insensitive(true).build().unwrap();
         let names: [(ServerId, Vec<ServerName>); 7] = [
             (ServerId(0), vec![ServerName::Exact("example.org".into())]),
             (ServerId(1), vec![ServerName::LeadingWildcard(".example.org".into())]),
@@ -168,7 +167,9 @@ mod tests {
 
     #[test]
     fn the_bare_name_drops_port_dot_and_case() {
-        for (host, name) in [("A.b:80", "a.b"), ("a.b.", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")] {
+        for (host, name) in
+            [("A.b:80", "a.b"), ("a.b.", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")]
+        {
             assert_eq!(&*bare_name(host.as_bytes()), name.as_bytes(), "{host}");
         }
     }

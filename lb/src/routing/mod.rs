@@ -29,8 +29,7 @@ impl Routes {
             .listeners
             .iter()
             .map(|listener| {
-                let servers =
-                    listener.servers.iter().map(|id| (*id, http.servers[id.0].names.as_slice()));
+                let servers = listener.servers.iter().map(|id| (*id, http.servers[id.0].names.as_slice()));
                 host::HostTable::new(listener.default_server, servers)
             })
             .collect();

@@ -71,7 +71,9 @@ fn decode(path: &[u8]) -> Result<Vec<u8>, BadPath> {
             continue;
         }
         let [high, low, tail @ ..] = tail else { return Err(BadPath::BadEscape) };
-        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else { return Err(BadPath::BadEscape) };
+        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else {
+            return Err(BadPath::BadEscape);
+        };
         match high << 4 | low {
             0 => return Err(BadPath::BadEscape),
             byte => decoded.push(byte),

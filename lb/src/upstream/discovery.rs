@@ -26,9 +26,9 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use log::{error, info};
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::lease::{Lease, Leases};
 use crate::config::model::Resolver;
 
 /// How long an answer stands at least, and at most, when `valid=` does not say. A TTL of 0 means "do not cache", which
@@ -123,21 +123,12 @@ pub(super) struct NameKey {
 pub(super) struct NameWatch {
     key: NameKey,
     known: watch::Sender<Known>,
-    running: Mutex<Running>,
+    leases: Arc<Leases>,
 }
-
-#[derive(Default)]
-struct Running {
-    leases: usize,
-    stop: Option<watch::Sender<bool>>,
-}
-
-/// Keeps a name followed.
-pub(super) struct NameLease(Arc<NameWatch>);
 
 impl NameWatch {
     pub(super) fn new(key: NameKey) -> Arc<Self> {
-        Arc::new(Self { key, known: watch::Sender::new(Known::default()), running: Mutex::default() })
+        Arc::new(Self { key, known: watch::Sender::new(Known::default()), leases: Arc::default() })
     }
 
     /// What is known at present.
@@ -150,23 +141,12 @@ impl NameWatch {
         self.known.subscribe()
     }
 
-    /// Follows the name from now on, on the current tokio runtime.
-    pub(super) fn start(self: &Arc<Self>) -> NameLease {
-        let mut running = self.running.lock();
-        running.leases += 1;
-        if running.stop.is_none() {
-            let (stop, stopped) = watch::channel(false);
-            running.stop = Some(stop);
-            tokio::spawn(Arc::clone(self).run(stopped));
-        }
-        NameLease(Arc::clone(self))
-    }
-
-    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        tokio::select! {
-            () = self.follow() => {}
-            _ = stopped.wait_for(|stop| *stop) => {}
-        }
+    /// Follows the name from now on, on the current tokio runtime, until the last lease is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> Lease {
+        self.leases.take(|| {
+            let name = Arc::clone(self);
+            async move { name.follow().await }
+        })
     }
 
     async fn follow(&self) {
@@ -239,18 +219,6 @@ impl fmt::Debug for NameWatch {
     }
 }
 
-impl Drop for NameLease {
-    fn drop(&mut self) {
-        let mut running = self.0.running.lock();
-        running.leases -= 1;
-        if running.leases == 0 {
-            if let Some(stop) = running.stop.take() {
-                stop.send_replace(true);
-            }
-        }
-    }
-}
-
 /// A resolver that asks these servers and nothing else: no hosts file, no search list, no cache of its own.
 fn resolver(settings: &Resolver) -> Result<TokioResolver, NetError> {
     let servers = settings.servers.iter().map(|address| {
@@ -308,5 +276,57 @@ fn address(data: &RData) -> Option<IpAddr> {
         RData::A(ipv4) => Some(IpAddr::V4(ipv4.0)),
         RData::AAAA(ipv6) => Some(IpAddr::V6(ipv6.0)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn ips(text: &str) -> Vec<IpAddr> {
+        text.split_whitespace().map(|ip| ip.parse().unwrap()).collect()
+    }
+
+    fn found(text: &str, ttl_s: u64) -> FamilyAnswer {
+        FamilyAnswer::Addresses(ips(text), Duration::from_secs(ttl_s))
+    }
+
+    fn failed() -> FamilyAnswer {
+        FamilyAnswer::Failed("SERVFAIL".to_owned())
+    }
+
+    #[test]
+    fn an_answer_replaces_a_denial_empties_and_a_failure_keeps() {
+        for (before, answer, after) in [
+            ("", found("10.0.0.2 10.0.0.1", 1), "10.0.0.1 10.0.0.2"),
+            ("10.0.0.2 10.0.0.1", found("10.0.0.1 10.0.0.2", 1), "10.0.0.2 10.0.0.1"),
+            ("10.0.0.2 10.0.0.3", found("10.0.0.9 10.0.0.1 10.0.0.3", 1), "10.0.0.3 10.0.0.1 10.0.0.9"),
+            ("10.0.0.1", found("10.0.0.2 10.0.0.2", 1), "10.0.0.2"),
+            ("10.0.0.1", FamilyAnswer::None, ""),
+            ("10.0.0.1", FamilyAnswer::Off, ""),
+            ("10.0.0.1", failed(), "10.0.0.1"),
+            ("", failed(), ""),
+        ] {
+            assert_eq!(Family(ips(before)).after(&answer).0, ips(after), "{before} then {answer:?}");
+        }
+    }
+
+    #[test]
+    fn asks_again_when_the_answer_is_no_longer_valid() {
+        for (valid_s, answers, expected_s) in [
+            (Some(1), [found("10.0.0.1", 600), FamilyAnswer::None], 1),
+            (Some(60), [found("10.0.0.1", 1), FamilyAnswer::None], 60),
+            (Some(60), [failed(), FamilyAnswer::None], 5),
+            (Some(1), [failed(), failed()], 1),
+            (None, [found("10.0.0.1", 30), found("::1", 20)], 20),
+            (None, [found("10.0.0.1", 0), FamilyAnswer::Off], 1),
+            (None, [found("10.0.0.1", 86_400), FamilyAnswer::None], 300),
+            (None, [FamilyAnswer::None, FamilyAnswer::None], 1),
+            (None, [found("10.0.0.1", 600), failed()], 5),
+        ] {
+            let pause = next_query_in(valid_s.map(Duration::from_secs), &answers);
+            assert_eq!(pause, Duration::from_secs(expected_s), "{valid_s:?} {answers:?}");
+        }
     }
 }

@@ -140,13 +140,11 @@ impl Discovery {
 #[async_trait]
 impl ServiceDiscovery for Discovery {
     async fn discover(&self) -> pingora::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
-        let (names, first) = {
+        let (mut names, first) = {
             let mut state = self.state.lock();
             let first = !std::mem::replace(&mut state.called, true);
             (state.names.clone(), first)
         };
-        let gone = || pingora::Error::explain(pingora::ErrorType::InternalError, "the upstream is gone");
-        let mut names = names;
         if first {
             for name in &mut names {
                 // An error means that nobody will ever tell: what is known is all there is.
@@ -157,14 +155,17 @@ impl ServiceDiscovery for Discovery {
             names.iter_mut().for_each(|name| {
                 name.borrow_and_update();
             });
-            let upstream = self.upstream.upgrade().ok_or_else(gone)?;
+            let Some(upstream) = self.upstream.upgrade() else {
+                // Whoever runs this is about to be stopped too.
+                return std::future::pending().await;
+            };
             if let Some(backends) = self.changed(&upstream) {
                 return Ok((backends, HashMap::new()));
             }
-            drop(upstream);
             if names.is_empty() {
-                return Err(gone());
+                return Ok((backends(&upstream, &upstream.members()), HashMap::new()));
             }
+            drop(upstream);
             let _ = select_all(names.iter_mut().map(|name| Box::pin(name.changed()))).await;
         }
     }
@@ -181,4 +182,92 @@ fn backends(upstream: &Upstream, members: &[Member]) -> BTreeSet<Backend> {
             backend
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use pingora::lb::discovery::Static;
+    use pingora::lb::{Backends, LoadBalancer};
+
+    use super::*;
+    use crate::balance::Standing;
+    use crate::config::model::{self, Position, ServerAddress, UpstreamKeepalive, UpstreamServer};
+    use crate::upstream::{FailureKind, Outcome, Runtime};
+
+    fn server(port: u16, weight: u32, down: bool) -> UpstreamServer {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        UpstreamServer {
+            address: ServerAddress::Inet(address),
+            written: address.to_string(),
+            weight,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            backup: false,
+            down,
+            resolve: false,
+            position: Position { file: "nginx.conf".into(), line: 1 },
+        }
+    }
+
+    fn running(servers: Vec<UpstreamServer>) -> Arc<Upstream> {
+        let upstream = model::Upstream {
+            name: "app".to_owned(),
+            implicit: false,
+            servers,
+            keepalive: UpstreamKeepalive {
+                connections: 32,
+                requests: 1000,
+                timeout: Duration::from_secs(60),
+            },
+            zone: None,
+            probe: false,
+            resolver: None,
+            position: Position { file: "nginx.conf".into(), line: 1 },
+        };
+        let http = model::Http { upstreams: vec![upstream], ..model::Http::default() };
+        let upstreams = Runtime::new().prepare(&http, None).unwrap();
+        Arc::clone(upstreams.iter().next().unwrap())
+    }
+
+    fn ports(balancer: &LoadBalancer<Selection>, count: usize) -> Vec<u16> {
+        (0..count).map(|_| balancer.select(b"", 16).unwrap().addr.as_inet().unwrap().port()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_balancer_s_own_select_follows_the_upstream_s_turns() {
+        // The crate would sort by address, merge equal ones and send five in a row.
+        let upstream =
+            running(vec![server(9, 5, false), server(3, 1, false), server(1, 1, false), server(2, 9, true)]);
+        let backends = Backends::new(Box::new(Discovery::new(&upstream)));
+        let balancer =
+            LoadBalancer::from_backends_with_config(backends, Some(Slot(Arc::downgrade(&upstream))));
+        balancer.update().await.unwrap();
+        assert_eq!(balancer.backends().get_backend().len(), 3, "who is down is not probed");
+        assert_eq!(ports(&balancer, 7), [9, 9, 3, 9, 1, 9, 9]);
+        let failing = Arc::clone(upstream.peers().iter().next().unwrap());
+        upstream.settle(&failing, Outcome::Failed(FailureKind::Connect), now());
+        assert_eq!(upstream.states(now())[0].standing, Standing::Ejected);
+        assert_eq!(ports(&balancer, 2), [3, 1]);
+        assert!(balancer.select_with(b"", 16, |_, _| false).is_none(), "each is offered once");
+    }
+
+    #[tokio::test]
+    async fn a_selection_without_an_upstream_keeps_turns_of_its_own() {
+        let backends = [("127.0.0.1:1", 2), ("127.0.0.1:2", 1)];
+        let backends =
+            backends.iter().map(|(address, weight)| Backend::new_with_weight(address, *weight).unwrap());
+        let balancer =
+            LoadBalancer::<Selection>::from_backends(Backends::new(Static::new(backends.collect())));
+        balancer.update().await.unwrap();
+        assert_eq!(ports(&balancer, 6), [1, 2, 1, 1, 2, 1]);
+        let lone = [Backend::new("127.0.0.1:1").unwrap()].into();
+        let balancer = LoadBalancer::<Selection>::from_backends(Backends::new(Static::new(lone)));
+        balancer.update().await.unwrap();
+        assert_eq!(ports(&balancer, 2), [1, 1]);
+        assert!(balancer.select_with(b"", 16, |_, _| false).is_none());
+    }
 }

@@ -272,9 +272,14 @@ impl Upstream {
     }
 
     fn book(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
-        if let Some(successor) = self.successor.get().and_then(Weak::upgrade) {
-            successor.book(peer, outcome, now);
+        let settled = self.book_here(peer, outcome, now);
+        match self.successor.get().and_then(Weak::upgrade) {
+            Some(successor) => successor.book(peer, outcome, now),
+            None => settled,
         }
+    }
+
+    fn book_here(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
         loop {
             let set = self.set.load();
             if outcome == Outcome::Answered && !set.troubled.load(Relaxed) {
@@ -301,25 +306,26 @@ impl Upstream {
 
     /// A probe of an address has a result. False when no server of this upstream is there any more.
     pub(super) fn absorb(&self, health: &AddressHealth, probe: Probe) -> bool {
-        loop {
+        let (found, vindicated) = loop {
             let set = self.set.load();
             let mut state = set.state.lock();
             if state.retired {
                 continue;
             }
-            let mut found = false;
+            let (mut found, mut vindicated) = (false, false);
             for (index, peer) in set.peers.iter().enumerate() {
-                if !std::ptr::eq(Arc::as_ptr(peer.health()), health) {
-                    continue;
-                }
-                found = true;
-                if health::absorb(&mut state.rota, index, probe) == AfterProbe::Vindicated {
-                    info!("upstream server {peer} of \"{}\" accepts connections again", self.name());
+                if std::ptr::eq(Arc::as_ptr(peer.health()), health) {
+                    found = true;
+                    vindicated |= health::absorb(&mut state.rota, index, probe) == AfterProbe::Vindicated;
                 }
             }
             set.troubled.store(state.rota.troubled(), Relaxed);
-            return found;
+            break (found, vindicated);
+        };
+        if vindicated {
+            info!("upstream \"{}\": server {health} accepts connections again", self.name());
         }
+        found
     }
 
     /// The record of an address's health, for the prober.
@@ -359,11 +365,11 @@ impl Upstream {
 
     /// Goes on where `previous` is now, and hears from it what becomes of its last requests.
     pub(super) fn take_over(self: &Arc<Self>, previous: &Upstream) {
+        // The first successor stays: a configuration is followed once.
+        let _ = previous.successor.set(Arc::downgrade(self));
         let known = previous.known_peers();
         let turns = previous.seats();
         self.change(self.members(), &known, &turns, false);
-        // A second take-over from the same predecessor cannot happen: a configuration is started once.
-        let _ = previous.successor.set(Arc::downgrade(self));
     }
 
     fn known_peers(&self) -> Vec<Arc<Peer>> {
@@ -443,8 +449,11 @@ impl Upstream {
 
         if self.model.probe {
             peers.iter().for_each(|peer| peer.health().watch(self));
-            self.refresh_reachability();
+            if peers.iter().any(|peer| old.position(peer).is_none()) {
+                self.prober.request_pass();
+            }
         }
+        self.refresh_reachability();
     }
 
     /// Reads what the probes say once more: a result that came between building the set and watching is in it.
@@ -452,7 +461,7 @@ impl Upstream {
         let set = self.set.load();
         let mut state = set.state.lock();
         for (index, peer) in set.peers.iter().enumerate() {
-            state.rota.set_reachable(index, peer.health().reachable());
+            state.rota.set_reachable(index, !self.model.probe || peer.health().reachable());
         }
     }
 

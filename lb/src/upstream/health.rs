@@ -98,3 +98,122 @@ pub(super) fn absorb(rota: &mut Rota, index: usize, probe: Probe) -> AfterProbe 
         (true, true) => AfterProbe::Unchanged,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::balance::{Pick, Seat, Standing, Terms, Tried};
+
+    fn at(ms: u64) -> Now {
+        Now::from_millis(ms)
+    }
+
+    /// Two servers as in the demo: `max_fails=1 fail_timeout=30s`.
+    fn two() -> Rota {
+        let terms = Terms { weight: 1, max_fails: 1, fail_timeout: Duration::from_secs(30), down: false };
+        Rota::new((0..2).map(|slot| Seat::new(slot, terms)).collect(), Vec::new())
+    }
+
+    enum Event {
+        Fails(FailureKind),
+        Probe { began: u64, passed: bool },
+    }
+    use Event::{Fails, Probe as Probed};
+    use FailureKind::*;
+
+    fn pass(began: u64) -> Event {
+        Probed { began, passed: true }
+    }
+
+    fn fail(began: u64) -> Event {
+        Probed { began, passed: false }
+    }
+
+    #[test]
+    fn a_probe_vouches_for_what_it_tests_and_for_nothing_else() {
+        for (name, events, standing) in [
+            ("refused", vec![(10, Fails(Connect))], Standing::Ejected),
+            ("refused, then a probe passes", vec![(10, Fails(Connect)), (20, pass(15))], Standing::Up),
+            ("a probe that began before", vec![(10, Fails(Connect)), (20, pass(5))], Standing::Ejected),
+            ("connecting took too long", vec![(10, Fails(ConnectTimeout)), (20, pass(15))], Standing::Up),
+            (
+                "stopped process: accepted, silent",
+                vec![(10, Fails(ReadTimeout)), (20, pass(15))],
+                Standing::Ejected,
+            ),
+            ("cannot be written to", vec![(10, Fails(WriteTimeout)), (20, pass(15))], Standing::Ejected),
+            ("not HTTP", vec![(10, Fails(InvalidAnswer)), (20, pass(15))], Standing::Ejected),
+            ("closed, but still listens", vec![(10, Fails(Closed)), (20, pass(15))], Standing::Ejected),
+            ("closed, as it died", vec![(10, Fails(Closed)), (20, fail(15))], Standing::Unreachable),
+            ("…and came back", vec![(10, Fails(Closed)), (20, fail(15)), (99, pass(98))], Standing::Up),
+            (
+                "any failure, restarted",
+                vec![(10, Fails(ReadTimeout)), (20, fail(15)), (99, pass(98))],
+                Standing::Up,
+            ),
+            ("only the probe failed", vec![(20, fail(15))], Standing::Unreachable),
+            ("failing again changes nothing", vec![(20, fail(15)), (30, fail(25))], Standing::Unreachable),
+            ("one flap", vec![(20, fail(15)), (30, pass(25))], Standing::Up),
+            (
+                "a refusal on top of silence: the silence stands",
+                vec![(10, Fails(ReadTimeout)), (11, Fails(Connect)), (20, pass(15))],
+                Standing::Ejected,
+            ),
+        ] {
+            let mut rota = two();
+            for (ms, event) in &events {
+                match event {
+                    Fails(kind) => {
+                        rota.failed(0, kind.stage(), at(*ms));
+                    }
+                    Probed { began, passed } => {
+                        absorb(&mut rota, 0, Probe { began: at(*began), passed: *passed });
+                    }
+                }
+            }
+            assert_eq!(rota.seats()[0].standing(at(100)), standing, "{name}");
+            assert_eq!(rota.seats()[1].standing(at(100)), Standing::Up, "{name}: the other one");
+        }
+    }
+
+    #[test]
+    fn tells_what_a_probe_changed() {
+        let mut rota = two();
+        let mut probe = |began, passed| absorb(&mut rota, 0, Probe { began: at(began), passed });
+        assert_eq!(probe(1, true), AfterProbe::Unchanged);
+        assert_eq!(probe(2, false), AfterProbe::TakenOut);
+        assert_eq!(probe(3, false), AfterProbe::Unchanged);
+        assert_eq!(probe(4, true), AfterProbe::BroughtBack);
+        rota.failed(0, Stage::Connect, at(5));
+        assert_eq!(absorb(&mut rota, 0, Probe { began: at(6), passed: true }), AfterProbe::Vindicated);
+        assert_eq!(absorb(&mut rota, 7, Probe { began: at(6), passed: false }), AfterProbe::Unchanged);
+    }
+
+    #[test]
+    fn an_unreachable_server_gets_no_request_until_a_probe_passes() {
+        let mut rota = two();
+        absorb(&mut rota, 0, Probe { began: at(1), passed: false });
+        for _ in 0..4 {
+            assert_eq!(rota.pick(&mut Tried::new(), at(2)), Pick::Peer(1));
+        }
+        absorb(&mut rota, 0, Probe { began: at(3), passed: true });
+        let picked: Vec<Pick> = (0..2).map(|_| rota.pick(&mut Tried::new(), at(4))).collect();
+        assert!(picked.contains(&Pick::Peer(0)), "{picked:?}");
+    }
+
+    #[test]
+    fn a_probe_is_asked_for_where_it_can_tell_more() {
+        for (kind, wanted) in [
+            (Connect, true),
+            (ConnectTimeout, true),
+            (Closed, true),
+            (ReadTimeout, false),
+            (WriteTimeout, false),
+            (InvalidAnswer, false),
+        ] {
+            assert_eq!(kind.wants_probe(), wanted, "{kind:?}");
+        }
+    }
+}

@@ -18,6 +18,7 @@
 //! | `health` | what failures and probes mean (pure) |
 //! | `probe` | active checks, one per address and second |
 //! | `discovery` | following names in DNS |
+//! | `lease` | tasks that run while anybody needs them |
 //! | `frame` | the traits of pingora-load-balancing |
 //! | `runtime` | what outlives a configuration; start, stop, reload |
 
@@ -26,6 +27,7 @@ mod discovery;
 mod frame;
 mod group;
 mod health;
+mod lease;
 mod peer;
 mod probe;
 mod roster;
@@ -40,5 +42,5 @@ pub use frame::{Selection, SelectionIter, Slot};
 pub use group::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
 pub use health::FailureKind;
 pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
-pub use probe::{AddressHealth, HealthTotals};
+pub use probe::{AddressHealth, HealthTotals, LastProbe};
 pub use runtime::{Runtime, Upstreams};

@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error as StdError;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -25,13 +26,14 @@ use log::{info, warn};
 use parking_lot::Mutex;
 use pingora::lb::health_check::{HealthCheck, TcpHealthCheck};
 use pingora::lb::{Backend, HealthRegistry};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Address;
 use super::clock::now;
 use super::group::Upstream;
 use super::health::Probe;
+use super::lease::{Lease, Leases};
 use super::peer::name_of;
 use crate::balance::Now;
 
@@ -143,22 +145,19 @@ impl AddressHealth {
     }
 }
 
+impl fmt::Display for AddressHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Probes all addresses that running configurations use.
 pub(super) struct Prober {
     registry: Arc<HealthRegistry>,
     addresses: Mutex<HashMap<Address, Weak<AddressHealth>>>,
     wake: Notify,
-    running: Mutex<Running>,
+    leases: Arc<Leases>,
 }
-
-#[derive(Default)]
-struct Running {
-    leases: usize,
-    stop: Option<watch::Sender<bool>>,
-}
-
-/// Keeps the probes going; they end with the last one.
-pub(super) struct ProbeLease(Arc<Prober>);
 
 impl Prober {
     pub(super) fn new() -> Arc<Self> {
@@ -174,7 +173,7 @@ impl Prober {
             registry: Arc::new(registry),
             addresses: Mutex::default(),
             wake: Notify::new(),
-            running: Mutex::default(),
+            leases: Arc::default(),
         })
     }
 
@@ -200,25 +199,15 @@ impl Prober {
         self.wake.notify_one();
     }
 
-    /// Probes from now on, on the current tokio runtime.
-    pub(super) fn start(self: &Arc<Self>) -> ProbeLease {
-        let mut running = self.running.lock();
-        running.leases += 1;
-        if running.stop.is_none() {
-            let (stop, stopped) = watch::channel(false);
-            running.stop = Some(stop);
-            tokio::spawn(Arc::clone(self).run(stopped));
-        }
-        ProbeLease(Arc::clone(self))
+    /// Probes from now on, on the current tokio runtime, until the last lease is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> Lease {
+        self.leases.take(|| Arc::clone(self).run())
     }
 
-    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+    async fn run(self: Arc<Self>) {
         loop {
             let began = Instant::now();
-            tokio::select! {
-                () = self.registry.run_health_check(true) => {}
-                _ = stopped.wait_for(|stop| *stop) => return,
-            }
+            self.registry.run_health_check(true).await;
             let asked_for = async {
                 tokio::time::sleep_until(began + MIN_GAP).await;
                 self.wake.notified().await;
@@ -226,19 +215,6 @@ impl Prober {
             tokio::select! {
                 () = tokio::time::sleep_until(began + PERIOD) => {}
                 () = asked_for => {}
-                _ = stopped.wait_for(|stop| *stop) => return,
-            }
-        }
-    }
-}
-
-impl Drop for ProbeLease {
-    fn drop(&mut self) {
-        let mut running = self.0.running.lock();
-        running.leases -= 1;
-        if running.leases == 0 {
-            if let Some(stop) = running.stop.take() {
-                stop.send_replace(true);
             }
         }
     }
@@ -310,4 +286,75 @@ fn reason(error: &pingora::Error, cause: Option<&io::Error>) -> String {
 fn nginx_words(os_error: i32) -> String {
     let text = io::Error::from_raw_os_error(os_error).to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A check, and a target that is known by the same record as the peers there.
+    fn check_of(address: &Address) -> (Check, Backend, Arc<AddressHealth>) {
+        let health = Arc::new(AddressHealth::new(address));
+        let mut target = Backend { addr: address.clone(), weight: 1, ext: pingora::lb::Extensions::new() };
+        target.ext.insert(Arc::clone(&health));
+        (Check { connect: TcpHealthCheck::default() }, target, health)
+    }
+
+    #[tokio::test]
+    async fn every_result_reaches_the_record_of_the_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Inet(listener.local_addr().unwrap());
+        let (check, target, health) = check_of(&address);
+        for _ in 0..2 {
+            check.check(&target).await.unwrap();
+        }
+        drop(listener);
+        for _ in 0..3 {
+            check.check(&target).await.unwrap_err();
+        }
+        let totals = health.totals();
+        assert_eq!((totals.checks, totals.fails, totals.unhealthy, totals.reachable), (5, 3, 1, false));
+        assert!(!totals.last.unwrap().passed);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_nginx_s_words() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (check, target, _) = check_of(&Address::Inet(address));
+        let error = check.connect.check(&target).await.unwrap_err();
+        assert_eq!(reason(&error, os_error(&error)), "connect() failed (111: Connection refused)");
+        let timeout = pingora::Error::explain(pingora::ErrorType::ConnectTimedout, "");
+        assert_eq!(reason(&timeout, os_error(&timeout)), "no connection within 1 s");
+    }
+
+    #[test]
+    fn want_of_something_here_is_not_the_server_s_fault() {
+        for (number, what, is_ours) in [
+            (24, "too many open files", true),
+            (23, "too many open files in system", true),
+            (105, "no buffer space", true),
+            (99, "no local port left", true),
+            (111, "refused", false),
+            (110, "timed out", false),
+            (113, "no route to host", false),
+            (2, "no such Unix socket", false),
+        ] {
+            assert_eq!(ours(number), is_ours, "{what}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_one_record_while_anybody_holds_it() {
+        let prober = Prober::new();
+        let [a, b] = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| Address::Inet(text.parse().unwrap()));
+        let first = prober.health_of(&a);
+        first.record(LastProbe { began: now(), took: Duration::ZERO, passed: false }, "");
+        assert!(!prober.health_of(&a).reachable());
+        assert!(prober.health_of(&b).reachable());
+        drop(first);
+        assert!(prober.health_of(&a).reachable(), "a new beginning once nobody remembers");
+    }
 }

@@ -66,3 +66,72 @@ fn terms(server: &UpstreamServer) -> Terms {
         down: server.down,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::model::{Position, ServerAddress};
+
+    fn server(written: &str, weight: u32, backup: bool) -> UpstreamServer {
+        UpstreamServer {
+            address: ServerAddress::Name { host: written.to_owned(), port: 80 },
+            written: written.to_owned(),
+            weight,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            backup,
+            down: false,
+            resolve: false,
+            position: Position { file: "nginx.conf".into(), line: 1 },
+        }
+    }
+
+    fn inet(text: &str) -> Address {
+        Address::Inet(text.parse().unwrap())
+    }
+
+    #[test]
+    fn keeps_the_order_of_the_file_and_what_is_named_twice() {
+        let fixed = |written: &str, addresses: &[&str]| Line {
+            server: server(written, 1, false),
+            source: Source::Fixed(addresses.iter().map(|address| inet(address)).collect()),
+        };
+        let lines: Vec<Line<()>> = vec![
+            fixed("z", &["10.0.0.9:80"]),
+            fixed("a", &["10.0.0.1:80", "10.0.0.2:80"]),
+            fixed("z", &["10.0.0.9:80"]),
+            fixed("same-address", &["10.0.0.9:80"]),
+        ];
+        let members = members(&lines, |()| Vec::new());
+        let keys: Vec<_> =
+            members.iter().map(|m| (&*m.key.written, m.key.address.clone(), m.key.occurrence)).collect();
+        assert_eq!(
+            keys,
+            [
+                ("z", inet("10.0.0.9:80"), 0),
+                ("a", inet("10.0.0.1:80"), 0),
+                ("a", inet("10.0.0.2:80"), 0),
+                ("z", inet("10.0.0.9:80"), 1),
+                ("same-address", inet("10.0.0.9:80"), 0),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_followed_name_gives_its_port_and_terms_to_each_address() {
+        let line =
+            Line { server: server("backend:5000", 3, true), source: Source::Followed("backend", 5000) };
+        let members = members(&[line], |name| {
+            assert_eq!(*name, "backend");
+            vec!["10.0.0.1".parse().unwrap(), "::1".parse().unwrap()]
+        });
+        assert_eq!(
+            members.iter().map(|m| m.key.address.clone()).collect::<Vec<_>>(),
+            [inet("10.0.0.1:5000"), inet("[::1]:5000")]
+        );
+        assert!(members.iter().all(|member| member.terms.weight == 3 && member.backup));
+    }
+}

@@ -6,10 +6,8 @@
 //! and names are shared, each address is probed once.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::net::SocketAddr as UnixSocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -19,10 +17,11 @@ use pingora::lb::{Backends, LoadBalancer};
 use tokio::sync::watch;
 
 use super::Address;
-use super::discovery::{NameKey, NameLease, NameWatch};
+use super::discovery::{NameKey, NameWatch};
 use super::frame::{Discovery, Selection, Slot};
 use super::group::Upstream;
-use super::probe::{ProbeLease, Prober};
+use super::lease::Lease;
+use super::probe::Prober;
 use super::roster::{Line, Source};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{self, ServerAddress, UpstreamId, UpstreamServer};
@@ -45,13 +44,14 @@ pub struct Upstreams {
 /// Ends everything when dropped.
 struct Running {
     stop: watch::Sender<bool>,
-    _names: Vec<NameLease>,
-    _probes: Option<ProbeLease>,
+    _names: Vec<Lease>,
+    _probes: Option<Lease>,
     /// Kept for their membership in the health registry.
     _balancers: Vec<Arc<LoadBalancer<Selection>>>,
 }
 
-type LookUps<'a> = HashMap<(&'a str, u16), Result<Vec<SocketAddr>, String>>;
+/// What the system's resolver said, so that each name is asked for once per configuration.
+type LookUps<'a> = HashMap<(&'a str, u16), Option<Vec<SocketAddr>>>;
 
 impl Runtime {
     /// For a process that has no configuration yet.
@@ -82,10 +82,7 @@ impl Runtime {
             for server in &upstream.servers {
                 match self.source(upstream, server, &mut look_ups) {
                     Ok(source) => lines.push(Line { server: server.clone(), source }),
-                    Err(reason) => errors.push(Diagnostic::emerg(
-                        format!("{reason} in upstream \"{}\"", server.written),
-                        server.position.clone(),
-                    )),
+                    Err(message) => errors.push(Diagnostic::emerg(message, server.position.clone())),
                 }
             }
             let predecessor = previous.and_then(|previous| previous.named(upstream));
@@ -114,19 +111,29 @@ impl Runtime {
         server: &'a UpstreamServer,
         look_ups: &mut LookUps<'a>,
     ) -> Result<Source<Arc<NameWatch>>, String> {
-        match (&server.address, &upstream.resolver) {
-            (ServerAddress::Inet(address), _) => Ok(Source::Fixed(vec![Address::Inet(*address)])),
-            (ServerAddress::Unix(path), _) => unix(path).map(|address| Source::Fixed(vec![address])),
-            (ServerAddress::Name { host, port }, Some(resolver)) if server.resolve => {
-                let key = NameKey { host: host.clone(), resolver: resolver.clone() };
-                Ok(Source::Followed(self.name(key), *port))
-            }
-            (ServerAddress::Name { .. }, None) if server.resolve => {
-                Err("no resolver defined to resolve".to_owned())
-            }
-            (ServerAddress::Name { host, port }, _) => {
+        let in_upstream = |what: &str| format!("{what} in upstream \"{}\"", server.written);
+        match &server.address {
+            ServerAddress::Inet(address) => Ok(Source::Fixed(vec![Address::Inet(*address)])),
+            ServerAddress::Unix(path) => match UnixSocketAddr::from_pathname(path) {
+                Ok(address) => Ok(Source::Fixed(vec![Address::Unix(address)])),
+                Err(_) => Err(in_upstream("too long path in the unix domain socket")),
+            },
+            ServerAddress::Name { host, port } if server.resolve => match &upstream.resolver {
+                Some(resolver) => {
+                    let key = NameKey { host: host.clone(), resolver: resolver.clone() };
+                    Ok(Source::Followed(self.name(key), *port))
+                }
+                None => Err(format!(
+                    "no resolver defined to resolve names at run time in upstream \"{}\"",
+                    upstream.name
+                )),
+            },
+            ServerAddress::Name { host, port } => {
                 let found = look_ups.entry((host, *port)).or_insert_with(|| look_up(host, *port));
-                found.clone().map(|found| Source::Fixed(found.into_iter().map(Address::Inet).collect()))
+                match found {
+                    Some(found) => Ok(Source::Fixed(found.iter().copied().map(Address::Inet).collect())),
+                    None => Err(in_upstream("host not found")),
+                }
             }
         }
     }
@@ -162,7 +169,7 @@ impl Upstreams {
     /// when every followed name has had its first answer or failure, and after `first_answer_within` in any case.
     pub async fn start(&self, first_answer_within: Duration) {
         let (stop, stopped) = watch::channel(false);
-        let names: Vec<NameLease> =
+        let names: Vec<Lease> =
             self.list.iter().flat_map(|upstream| upstream.names()).map(NameWatch::start).collect();
         for (upstream, previous) in self.list.iter().zip(&self.previous) {
             if let Some(previous) = previous.as_ref().and_then(Weak::upgrade) {
@@ -214,26 +221,13 @@ impl Drop for Running {
     }
 }
 
-/// All addresses of a name, as the system's resolver finds them.
-fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found: io::Result<Vec<SocketAddr>> = (host, port).to_socket_addrs().map(Iterator::collect);
-    match found {
-        Ok(found) if !found.is_empty() => {
-            let mut distinct: Vec<SocketAddr> = Vec::with_capacity(found.len());
-            for address in found {
-                if !distinct.contains(&address) {
-                    distinct.push(address);
-                }
-            }
-            Ok(distinct)
+/// All addresses of a name, as the system's resolver finds them; `None` when it finds none.
+fn look_up(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    let mut distinct: Vec<SocketAddr> = Vec::new();
+    for address in (host, port).to_socket_addrs().ok()? {
+        if !distinct.contains(&address) {
+            distinct.push(address);
         }
-        Ok(_) | Err(_) => Err("host not found".to_owned()),
     }
-}
-
-fn unix(path: &Path) -> Result<Address, String> {
-    match UnixSocketAddr::from_pathname(path) {
-        Ok(address) => Ok(Address::Unix(address)),
-        Err(_) => Err("too long path in the unix domain socket".to_owned()),
-    }
+    (!distinct.is_empty()).then_some(distinct)
 }

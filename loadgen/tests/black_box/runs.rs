@@ -57,7 +57,10 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
         let (status, result) = run_json(&server, &format!("-n {number} -c {concurrent} --threads {threads}"));
         assert_eq!(status, 0, "{result:#}");
         assert_eq!(server.requests(), number, "{result:#}");
-        assert_eq!(server.connections(), u64::min(number, concurrent), "{result:#}");
+        // Fewer when some were so quick that nothing was left for the others.
+        assert!((1..=u64::min(number, concurrent)).contains(&server.connections()), "{result:#}");
+        let connections = json!({ "asked": concurrent, "opened": server.connections() });
+        assert_eq!(result["connections"], connections);
         assert_eq!(
             result["requests"],
             json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "resent": 0 })
@@ -188,9 +191,11 @@ fn an_answer_that_comes_before_the_body_is_read_counts() {
         // Not one byte of the body is read while the client is there.
         thread::sleep(Duration::from_millis(500));
     });
-    let (status, result) = run_json(&server, "-n 1 --body 64m");
+    let (status, result) = run_json(&server, "-n 2 --body 64m");
     assert_eq!(status, 1);
-    assert_eq!(result["statuses"], json!({ "413": 1 }), "{result:#}");
+    assert_eq!(result["statuses"], json!({ "413": 2 }), "{result:#}");
+    // What is left of a body must not pass for the next request.
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]

@@ -31,7 +31,10 @@ pub(super) fn assemble(
         if !server.listen_seen {
             let port = if root { DEFAULT_PORT } else { DEFAULT_PORT_WITHOUT_ROOT };
             server.listens.push(ListenDraft {
-                addresses: vec![ListenAddress::Inet(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))],
+                addresses: vec![ListenAddress::Inet(SocketAddr::new(
+                    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    port,
+                ))],
                 default_server: false,
                 backlog: None,
                 ipv6_only: None,

@@ -7,14 +7,14 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::{DATE, HOST, SERVER};
 
-use super::AccessLogs;
+use super::logs::AccessLogs;
 use super::upstreams::KEEPALIVE;
 use crate::config::diagnostics::Report;
 use crate::config::directives::names_upstream;
 use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
 use crate::config::model::{
-    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, ServerAddress, SetHeader, Upstream,
-    UpstreamId, UpstreamServer,
+    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, ServerAddress, SetHeader,
+    Upstream, UpstreamId, UpstreamServer,
 };
 use crate::config::template::{Named, Template, Variable};
 
@@ -79,13 +79,18 @@ impl Assembler<'_> {
             let has_nested = !nested.is_empty();
             let outer = path(&pattern).to_owned();
             let mut nested_rivals: Vec<String> = rivals.to_vec();
-            nested_rivals
-                .extend(siblings.iter().filter(|other| other.len() > outer.len() && other.starts_with(&outer)).cloned());
+            nested_rivals.extend(
+                siblings
+                    .iter()
+                    .filter(|other| other.len() > outer.len() && other.starts_with(&outer))
+                    .cloned(),
+            );
             let action = self.action(&settings, &position, has_nested);
             if reachable {
                 flat.push(Arc::new(self.location(pattern, &settings, action, position)));
             } else {
-                let message = format!("location \"{outer}\" is never reached: a longer one outside is chosen first");
+                let message =
+                    format!("location \"{outer}\" is never reached: a longer one outside is chosen first");
                 self.report.warn(message, &position);
             }
             self.flatten(nested, &settings, &nested_rivals, flat);
@@ -95,7 +100,8 @@ impl Assembler<'_> {
     fn report_duplicates(&mut self, drafts: &[LocationDraft]) {
         for (index, draft) in drafts.iter().enumerate() {
             if drafts[..index].iter().any(|earlier| earlier.pattern == draft.pattern) {
-                self.report.emerg(format!("duplicate location \"{}\"", path(&draft.pattern)), &draft.position);
+                self.report
+                    .emerg(format!("duplicate location \"{}\"", path(&draft.pattern)), &draft.position);
             }
         }
     }
@@ -130,25 +136,17 @@ impl Assembler<'_> {
 
     fn access_logs(&mut self, written: Option<&draft::AccessLogs>) -> Vec<AccessLog> {
         let Some(written) = written else {
-            return vec![AccessLog { file: self.logs.default_file(), format: self.logs.combined() }];
+            let format = self.logs.combined();
+            return self.logs.default_file().map(|file| AccessLog { file, format }).into_iter().collect();
         };
         if written.off {
             return Vec::new();
         }
         let mut logs = Vec::new();
         for log in &written.written {
-            let known = self.logs.formats.iter().find(|known| known.format.name == log.format);
-            match known {
-                Some(known) if known.order.is_none_or(|order| order < log.order) => {
-                    let format = Arc::clone(&known.format);
-                    logs.push(AccessLog { file: self.logs.file(log.destination.clone()), format });
-                }
-                Some(later) => {
-                    let line = later.line.as_deref().unwrap_or_default();
-                    let hint = format!("it must stand before the access_log, as in nginx; it stands in {line}");
-                    self.report.emerg_hint(format!("unknown log format \"{}\"", log.format), &log.position, hint);
-                }
-                None => self.report.emerg(format!("unknown log format \"{}\"", log.format), &log.position),
+            // What is unknown has been reported where it was written.
+            if let Ok(format) = self.logs.format(log) {
+                logs.push(AccessLog { file: self.logs.file(log.destination.clone()), format });
             }
         }
         logs
@@ -162,8 +160,10 @@ impl Assembler<'_> {
         if settings.probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", position);
         }
-        if proxy.is_none() && !has_nested {
-            let message = "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
+        // Where something is wrong, a `proxy_pass` may only seem to be missing.
+        if proxy.is_none() && !has_nested && !self.report.refuses() {
+            let message =
+                "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
             self.report.warn(message, position);
         }
         proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
@@ -203,7 +203,8 @@ impl Assembler<'_> {
 
     /// The upstream of that name, or one made for the address.
     fn upstream(&mut self, pass: &ProxyPass) -> UpstreamId {
-        let named = self.upstreams.iter().position(|known| !known.implicit && names_upstream(pass, &known.name));
+        let named =
+            self.upstreams.iter().position(|known| !known.implicit && names_upstream(pass, &known.name));
         if let Some(index) = named {
             if let Some(port) = pass.target.port {
                 let message = format!("upstream \"{}\" may not have port {port}", pass.target.host);

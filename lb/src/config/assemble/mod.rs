@@ -6,6 +6,7 @@
 
 mod listeners;
 mod locations;
+mod logs;
 mod upstreams;
 
 use std::collections::HashMap;
@@ -14,14 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::locations::Assembler;
+use self::logs::AccessLogs;
 use super::diagnostics::{Diagnostic, Report};
-use super::directives::COMBINED;
-use super::draft::{HttpDraft, LogFormatDraft, MainDraft, PidFile, ServerDraft, Settings};
+use super::draft::{HttpDraft, MainDraft, PidFile, ServerDraft, Settings};
 use super::model::{
-    AccessLogFileId, Config, ErrorLog, Escape, HeaderLimits, Http, LogDestination, LogFormat, Main, Server,
-    ServerName, Severity, WorkerCount,
+    Config, ErrorLog, HeaderLimits, Http, LogDestination, Main, Server, ServerName, Severity, WorkerCount,
 };
-use super::template::Template;
 
 /// What the checks need to know beside the drafts.
 #[derive(Debug, Clone, Copy)]
@@ -30,20 +29,23 @@ pub(super) struct Surroundings<'a> {
     pub(super) prefix: &'a Path,
     /// `-e`.
     pub(super) default_error_log: Option<&'a Path>,
+    /// Whether the directory of the default access log and pid file is there.
+    pub(super) has_log_directory: bool,
     /// Whether ports below 1024 may be bound: decides nginx's default port.
     pub(super) root: bool,
 }
 
-/// nginx compiles its paths in; these are those of its own build, with our name for the process.
+/// nginx compiles its paths in; these are those of its own build, with our name for the process. An installed nginx
+/// has that directory. Where it is missing nothing is written by default, rather than nothing started.
+pub(super) const LOG_DIRECTORY: &str = "logs";
 const DEFAULT_ERROR_LOG: &str = "logs/error.log";
-const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
 const DEFAULT_PID: &str = "logs/lb.pid";
 
 /// nginx's default for a client's header, body and for writing to it.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// nginx's `large_client_header_buffers 4 8k`, and its first buffer of 1k.
-const HEADER_LIMITS: HeaderLimits = HeaderLimits { line_bytes: 8 << 10, total_bytes: (4 * 8 << 10) + 1024 };
+const HEADER_LIMITS: HeaderLimits = HeaderLimits { line_bytes: 8 << 10, total_bytes: 4 * (8 << 10) + 1024 };
 
 pub(super) fn assemble(draft: MainDraft, around: Surroundings<'_>, report: &mut Report) -> Config {
     let MainDraft {
@@ -71,7 +73,7 @@ pub(super) fn assemble(draft: MainDraft, around: Surroundings<'_>, report: &mut 
         worker_rlimit_nofile,
         worker_shutdown_timeout,
         pid: match pid {
-            None => Some(around.prefix.join(DEFAULT_PID)),
+            None => around.has_log_directory.then(|| around.prefix.join(DEFAULT_PID)),
             Some(PidFile::Off) => None,
             Some(PidFile::Path(path)) => Some(around.prefix.join(path)),
         },
@@ -105,13 +107,16 @@ fn with_prefix(destination: LogDestination, around: Surroundings<'_>) -> LogDest
 fn assemble_http(draft: HttpDraft, around: Surroundings<'_>, report: &mut Report) -> Http {
     let HttpDraft { settings, servers: server_drafts, upstreams, log_formats, error_logs: _ } = draft;
     let (listeners, mut server_drafts) = listeners::assemble(server_drafts, around.root, report);
+    let logs = AccessLogs::new(log_formats, around);
+    logs.check(&settings, &server_drafts, report);
     let mut assembler = Assembler {
         upstreams: upstreams::assemble(upstreams, &settings, report),
-        logs: AccessLogs::new(log_formats, around),
+        logs,
         report,
         default_types: Arc::new(default_types()),
     };
-    let servers = server_drafts.drain(..).map(|server| assemble_server(server, &settings, &mut assembler)).collect();
+    let servers =
+        server_drafts.drain(..).map(|server| assemble_server(server, &settings, &mut assembler)).collect();
     let Assembler { upstreams, logs, .. } = assembler;
     Http { listeners, servers, upstreams, access_log_files: logs.files }
 }
@@ -143,52 +148,4 @@ fn default_types() -> HashMap<String, String> {
         .into_iter()
         .map(|(extension, media_type)| (extension.to_owned(), media_type.to_owned()))
         .collect()
-}
-
-/// Access log files and formats, each distinct one once.
-#[derive(Debug)]
-struct AccessLogs<'a> {
-    around: Surroundings<'a>,
-    files: Vec<LogDestination>,
-    formats: Vec<KnownFormat>,
-}
-
-#[derive(Debug)]
-struct KnownFormat {
-    format: Arc<LogFormat>,
-    /// When it was read; nothing for the predefined one.
-    order: Option<usize>,
-    line: Option<String>,
-}
-
-impl<'a> AccessLogs<'a> {
-    fn new(drafts: Vec<LogFormatDraft>, around: Surroundings<'a>) -> Self {
-        // A test holds that it compiles.
-        let template = Template::compile(COMBINED).unwrap_or_default();
-        let combined = LogFormat { name: "combined".to_owned(), escape: Escape::Default, template };
-        let mut formats = vec![KnownFormat { format: Arc::new(combined), order: None, line: None }];
-        formats.extend(drafts.into_iter().map(|draft| KnownFormat {
-            format: Arc::new(draft.format),
-            order: Some(draft.order),
-            line: Some(draft.position.to_string()),
-        }));
-        Self { around, files: Vec::new(), formats }
-    }
-
-    fn combined(&self) -> Arc<LogFormat> {
-        Arc::clone(&self.formats[0].format)
-    }
-
-    fn file(&mut self, destination: LogDestination) -> AccessLogFileId {
-        let destination = with_prefix(destination, self.around);
-        let known = self.files.iter().position(|file| *file == destination);
-        AccessLogFileId(known.unwrap_or_else(|| {
-            self.files.push(destination);
-            self.files.len() - 1
-        }))
-    }
-
-    fn default_file(&mut self) -> AccessLogFileId {
-        self.file(LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG)))
-    }
 }

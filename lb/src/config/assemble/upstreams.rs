@@ -40,7 +40,8 @@ fn assemble_one(draft: UpstreamDraft, http: &Settings, report: &mut Report) -> U
     if servers.iter().any(|server| server.resolve) {
         // One file drives both: what nginx demands is demanded here, although a zone means nothing to us.
         if zone.is_none() {
-            let message = format!("resolving names at run time requires upstream \"{name}\" to be in shared memory");
+            let message =
+                format!("resolving names at run time requires upstream \"{name}\" to be in shared memory");
             report.emerg_hint(message, &position, format!("add to it: zone {name} 64k;"));
         } else if resolver.is_none() {
             let message = format!("no resolver defined to resolve names at run time in upstream \"{name}\"");

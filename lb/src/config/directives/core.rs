@@ -1,10 +1,10 @@
 //! The main context: the process and its files (nginx's core module).
 
+use super::Effect::{Expanded, Ignored, Main, Opens};
 use super::{
-    ANYWHERE, Block, FLAG, LOCATION, MAIN, NUMBER, OFFSET, Row, SERVER, TIME, at_least, no_effect, one, refused,
-    row, words,
+    ANYWHERE, Block, FLAG, LOCATION, MAIN, NUMBER, OFFSET, Row, SERVER, TIME, at_least, no_effect, one,
+    refused, row, words,
 };
-use super::Effect::{Expanded, Main, NoEffect, Opens};
 use crate::config::diagnostics::Report;
 use crate::config::draft::{MainDraft, PidFile};
 use crate::config::model::{User, WorkerCount};
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("worker_priority", MAIN, one("number"), "threads run at the priority that the process was started with"),
     no_effect("worker_rlimit_core", MAIN, OFFSET, "the limit on core dumps is what the process was started with"),
     no_effect("debug_points", MAIN, one("abort \\| stop"), "there are no debug points"),
-    row("error_log", SERVER | LOCATION, words(1, 2, "file [level]"), "", NoEffect("all messages go where the error_log of the main context says"), "").repeatable(),
+    row("error_log", SERVER | LOCATION, words(1, 2, "file [level]"), "", Ignored("all messages go where the error_log of the main context says"), "").repeatable(),
     refused("load_module", MAIN, "there are no loadable modules; what the module does is either built in or not available"),
     refused("stream", MAIN, "only HTTP is balanced"),
     refused("mail", MAIN, "only HTTP is balanced"),
@@ -64,7 +64,8 @@ fn worker_processes(main: &mut MainDraft, directive: &Directive, report: &mut Re
         main.worker_processes = Some(WorkerCount::Auto);
         return;
     }
-    let count = crate::config::values::number(directive.argument(0)).filter(|count| (1..=MAX_WORKERS).contains(count));
+    let count = crate::config::values::number(directive.argument(0))
+        .filter(|count| (1..=MAX_WORKERS).contains(count));
     match count.and_then(|count| usize::try_from(count).ok()) {
         Some(count) => main.worker_processes = Some(WorkerCount::Exactly(count)),
         None => report.emerg_hint(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Effect::{Level, Opens, Server};
 use super::{
-    Block, FLAG, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER, SIZE, TIME, UPSTREAM, at_least,
-    listen, no_effect, one, refused, row, server_name, words,
+    Block, FLAG, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER, SIZE, TIME, UPSTREAM,
+    at_least, listen, no_effect, one, refused, row, server_name, words,
 };
 use crate::config::diagnostics::Report;
 use crate::config::draft::Settings;
@@ -117,7 +117,11 @@ fn large_client_header_buffers(settings: &mut Settings, directive: &Directive, r
     let number = values::number(directive.argument(0)).filter(|&number| number > 0);
     let size = values::size(directive.argument(1)).filter(|&size| size > 0);
     let (Some(number), Some(size)) = (number, size) else {
-        let hint = format!("\"{} {}\" is not a number and a size such as 4 8k", directive.argument(0), directive.argument(1));
+        let hint = format!(
+            "\"{} {}\" is not a number and a size such as 4 8k",
+            directive.argument(0),
+            directive.argument(1)
+        );
         report.emerg_hint(
             "\"large_client_header_buffers\" directive invalid value",
             &directive.argument_position(0),

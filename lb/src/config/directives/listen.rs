@@ -19,7 +19,8 @@ pub(super) fn listen(server: &mut ServerDraft, directive: &Directive, report: &m
         Ok(addresses) => addresses,
         Err(error) => {
             let message = format!("{error} in \"{text}\" of the \"listen\" directive");
-            let hint = "\"listen\" accepts 80, *:80, 127.0.0.1:80, [::]:80 and unix:/path; names are not looked up";
+            let hint =
+                "\"listen\" accepts 80, *:80, 127.0.0.1:80, [::]:80 and unix:/path; names are not looked up";
             report.emerg_hint(message, &directive.argument_position(0), hint);
             return;
         }
@@ -38,13 +39,7 @@ pub(super) fn listen(server: &mut ServerDraft, directive: &Directive, report: &m
     server.listens.push(listen);
 }
 
-fn parameter(
-    listen: &mut ListenDraft,
-    word: &str,
-    index: usize,
-    directive: &Directive,
-    report: &mut Report,
-) {
+fn parameter(listen: &mut ListenDraft, word: &str, index: usize, directive: &Directive, report: &mut Report) {
     let (name, value) = match word.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (word, None),
@@ -57,7 +52,7 @@ fn parameter(
             listen.sets_options = true;
             match backlog.and_then(|backlog| i32::try_from(backlog).ok()) {
                 Some(backlog) => listen.backlog = Some(backlog.unsigned_abs()),
-                None => report.emerg(format!("invalid backlog \"{value}\""), &position),
+                None => report.emerg(format!("invalid backlog \"{word}\""), &position),
             }
         }
         ("ipv6only", Some(value)) => {
@@ -106,12 +101,16 @@ fn socket_option(
         ("reuseport", _) => (true, Some("the threads share one listening socket")),
         ("deferred", _) => (true, Some("a connection is accepted when it is complete")),
         ("multipath", _) => (true, Some("TCP is spoken on one path")),
-        ("fastopen", Some(value)) => (values::number(value).is_some(), Some("data in the first packet is not asked for")),
+        ("fastopen", Some(value)) => {
+            (values::number(value).is_some(), Some("data in the first packet is not asked for"))
+        }
         ("rcvbuf" | "sndbuf", Some(value)) => {
             (values::size(value).is_some(), Some("the system sizes the socket's buffers"))
         }
         ("so_keepalive", Some("on" | "off")) => (!unix, Some("idle connections end by keepalive_timeout")),
-        ("so_keepalive", Some(value)) => (value.contains(':') && !unix, Some("idle connections end by keepalive_timeout")),
+        ("so_keepalive", Some(value)) => {
+            (value.contains(':') && !unix, Some("idle connections end by keepalive_timeout"))
+        }
         _ => (false, None),
     };
     if !valid {
@@ -126,6 +125,7 @@ fn socket_option(
     }
     if let Some(reason) = reason {
         let word = directive.argument(index);
-        report.warn(format!("\"{word}\" in the \"listen\" directive has no effect here: {reason}"), &position);
+        report
+            .warn(format!("\"{word}\" in the \"listen\" directive has no effect here: {reason}"), &position);
     }
 }

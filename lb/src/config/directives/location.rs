@@ -46,7 +46,12 @@ pub(in crate::config) fn open(
             LocationMatch::Prefix(directive.argument(1).to_owned())
         }
     };
-    LocationDraft { pattern, settings: Settings::default(), nested: Vec::new(), position: directive.position.clone() }
+    LocationDraft {
+        pattern,
+        settings: Settings::default(),
+        nested: Vec::new(),
+        position: directive.position.clone(),
+    }
 }
 
 /// nginx also takes the modifier and the path as one word.

@@ -96,21 +96,33 @@ fn access_log(settings: &mut Settings, directive: &Directive, report: &mut Repor
     let Some(destination) = destination(directive, report) else { return };
     let format = directive.arguments.get(1).map_or("combined", |word| &word.text).to_owned();
     for (index, word) in directive.words().enumerate().skip(2) {
-        let valid = match word.split_once('=') {
-            Some(("buffer", size)) => values::size(size).is_some_and(|size| size > 0),
-            Some(("flush", time)) => values::milliseconds(time).is_some_and(|time| !time.is_zero()),
-            Some(("gzip", level)) => values::number(level).is_some_and(|level| (1..=9).contains(&level)),
+        let complaint = match word.split_once('=') {
+            Some(("buffer", size)) => {
+                let valid = values::size(size).is_some_and(|size| size > 0);
+                (!valid).then(|| format!("invalid buffer size \"{size}\""))
+            }
+            Some(("flush", time)) => {
+                let valid = values::milliseconds(time).is_some_and(|time| !time.is_zero());
+                (!valid).then(|| format!("invalid flush time \"{time}\""))
+            }
+            Some(("gzip", level)) => {
+                let valid = values::number(level).is_some_and(|level| (1..=9).contains(&level));
+                (!valid).then(|| format!("invalid compression level \"{level}\""))
+            }
             Some(("if", _)) => {
                 report.unsupported(directive, index, "every request is logged");
                 continue;
             }
-            Some(_) => false,
-            None => word == "gzip",
+            None if word == "gzip" => None,
+            _ => Some(format!("invalid parameter \"{word}\"")),
         };
-        if valid {
-            without_effect(directive, index, report);
-        } else {
-            report.invalid_parameter(directive, index, "a file, a format, buffer=size, flush=time and gzip[=level]");
+        match complaint {
+            None => without_effect(directive, index, report),
+            Some(complaint) => report.emerg_hint(
+                complaint,
+                &directive.argument_position(index),
+                "\"access_log\" accepts a file, a format, buffer=size, flush=time and gzip[=level]",
+            ),
         }
     }
     let (position, order) = (directive.position.clone(), directive.order);

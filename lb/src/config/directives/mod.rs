@@ -4,7 +4,7 @@
 //! it is absent, what it does (its reader), and one line for `docs/directives.md`. Nothing about a directive is
 //! known anywhere else; a new one is a new row. Each file here holds the rows of one nginx module.
 //!
-//! What nginx knows and we do not implement has a row too. It is [`Effect::NoEffect`] where leaving it out changes
+//! What nginx knows and we do not implement has a row too. It is [`Effect::Ignored`] where leaving it out changes
 //! nothing that clients or servers could rely on, and [`Effect::Refused`] otherwise: a configuration that says
 //! `deny all` must not start as one that does not.
 
@@ -84,7 +84,6 @@ pub(super) enum Kind {
     Seconds,
 }
 
-pub(super) const NONE: Arguments = words(0, 0, "");
 pub(super) const FLAG: Arguments = single(Kind::Flag, "on \\| off");
 pub(super) const NUMBER: Arguments = single(Kind::Number, "number");
 pub(super) const SIZE: Arguments = single(Kind::Size, "size");
@@ -126,7 +125,7 @@ pub(super) enum Effect {
     /// `include`: replaced by what it includes before anything is read.
     Expanded,
     /// Accepted; the reason why that is harmless.
-    NoEffect(&'static str),
+    Ignored(&'static str),
     /// Known to nginx and not accepted; the reason.
     Refused(&'static str),
 }
@@ -178,7 +177,7 @@ pub(super) const fn no_effect(
     arguments: Arguments,
     reason: &'static str,
 ) -> Row {
-    row(name, contexts, arguments, "", Effect::NoEffect(reason), "")
+    row(name, contexts, arguments, "", Effect::Ignored(reason), "")
 }
 
 pub(super) const fn refused(name: &'static str, contexts: Contexts, reason: &'static str) -> Row {
@@ -250,12 +249,9 @@ pub(super) fn families() -> &'static [Family] {
 
 /// The names that make sense in a context, for suggestions: what does something first.
 pub(super) fn names_in(context: Contexts) -> impl Iterator<Item = &'static str> {
-    let implemented = |row: &&Row| !matches!(row.effect, Effect::NoEffect(_) | Effect::Refused(_));
+    let implemented = |row: &&Row| !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_));
     let all = || MODULES.iter().flat_map(|module| module.rows).filter(move |row| row.contexts & context != 0);
-    all()
-        .filter(implemented)
-        .chain(all().filter(move |row| !implemented(row)))
-        .map(|row| row.name)
+    all().filter(implemented).chain(all().filter(move |row| !implemented(row))).map(|row| row.name)
 }
 
 #[cfg(test)]
@@ -268,7 +264,12 @@ mod tests {
         for (index, row) in all.iter().enumerate() {
             for other in &all[index + 1..] {
                 let clash = row.name == other.name && row.contexts & other.contexts != 0;
-                assert!(!clash, "{} has two rows for {}", row.name, context_names(row.contexts & other.contexts));
+                assert!(
+                    !clash,
+                    "{} has two rows for {}",
+                    row.name,
+                    context_names(row.contexts & other.contexts)
+                );
             }
             assert!(family(row.name).is_none(), "{} has a row and a family", row.name);
         }
@@ -291,7 +292,7 @@ mod tests {
                 Effect::Opens(Block::Events | Block::Http) => MAIN,
                 Effect::Opens(Block::Server | Block::Upstream) => HTTP,
                 Effect::Opens(Block::Location) => SERVER | LOCATION,
-                Effect::Expanded | Effect::NoEffect(_) | Effect::Refused(_) => ANYWHERE,
+                Effect::Expanded | Effect::Ignored(_) | Effect::Refused(_) => ANYWHERE,
             };
             assert_eq!(row.contexts & !possible, 0, "{} could never be read", row.name);
             assert_ne!(row.contexts, 0, "{}", row.name);
@@ -302,7 +303,7 @@ mod tests {
     fn every_row_is_documented() {
         for row in MODULES.iter().flat_map(|module| module.rows) {
             let text = match row.effect {
-                Effect::NoEffect(reason) | Effect::Refused(reason) => reason,
+                Effect::Ignored(reason) | Effect::Refused(reason) => reason,
                 _ => row.summary,
             };
             assert!(text.len() > 10, "{} has no text", row.name);

@@ -15,7 +15,8 @@ use crate::config::syntax::Directive;
 const STREAMED: &str = "answers are streamed with buffers of their own size and never written to disk";
 const NO_CACHE: &str = "nothing is cached";
 const NO_TLS: &str = "there is no TLS to servers yet";
-const BODY_AS_IT_IS: &str = "the request is passed on with the method, the fields and the body that the client sent";
+const BODY_AS_IT_IS: &str =
+    "the request is passed on with the method, the fields and the body that the client sent";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -110,7 +111,11 @@ fn proxy_pass(settings: &mut Settings, directive: &Directive, report: &mut Repor
         return;
     }
     if url.contains('$') {
-        report.unsupported(directive, 0, "servers are known before requests come: name an upstream or an address without variables");
+        report.unsupported(
+            directive,
+            0,
+            "servers are known before requests come: name an upstream or an address without variables",
+        );
         return;
     }
     if !scheme("http://") {
@@ -140,9 +145,9 @@ fn kept_by_the_connection(name: &HeaderName, value: &str) -> Option<Kept> {
             Some(Kept::AsWished)
         }
         "upgrade" if value.is_empty() || is("$http_upgrade") || is("websocket") => Some(Kept::AsWished),
-        "connection" | "upgrade" => {
-            Some(Kept::Ignored("upstream connections are kept alive and upgraded as the client and the server agree"))
-        }
+        "connection" | "upgrade" => Some(Kept::Ignored(
+            "upstream connections are kept alive and upgraded as the client and the server agree",
+        )),
         "keep-alive" | "te" | "expect" if value.is_empty() => Some(Kept::AsWished),
         "keep-alive" | "te" | "trailer" => Some(Kept::Ignored("it belongs to the connection")),
         "expect" => Some(Kept::Ignored("a client that expects 100 is answered here")),
@@ -194,8 +199,8 @@ fn proxy_next_upstream(settings: &mut Settings, directive: &Directive, report: &
             "error" => std::mem::replace(&mut next.error, true),
             "timeout" => std::mem::replace(&mut next.timeout, true),
             "off" => std::mem::replace(&mut off, true),
-            "denied" | "invalid_header" | "non_idempotent" | "updating" | "http_500" | "http_502" | "http_503"
-            | "http_504" | "http_403" | "http_404" | "http_429" => {
+            "denied" | "invalid_header" | "non_idempotent" | "updating" | "http_500" | "http_502"
+            | "http_503" | "http_504" | "http_403" | "http_404" | "http_429" => {
                 report.not_yet(directive, index);
                 false
             }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Effect::{Level, NoEffect, Upstream};
+use super::Effect::{Ignored, Level, Upstream};
 use super::{HTTP, LOCATION, Row, SERVER, TIME, UPSTREAM, at_least, row};
 use crate::config::address;
 use crate::config::diagnostics::Report;
@@ -19,10 +19,10 @@ const ONLY_RESOLVE: &str =
 pub(super) const ROWS: &[Row] = &[
     row("resolver", HTTP, at_least(1, SYNTAX), "", Level(|s, d, r| s.resolver = resolver(d, r)), "The name servers for `server … resolve`; `valid=` replaces the answers' own time to live"),
     row("resolver", UPSTREAM, at_least(1, SYNTAX), "that of `http`", Upstream(|u, d, r| u.resolver = resolver(d, r)), "The same, for one upstream"),
-    row("resolver", SERVER | LOCATION, at_least(1, SYNTAX), "", NoEffect(ONLY_RESOLVE), ""),
+    row("resolver", SERVER | LOCATION, at_least(1, SYNTAX), "", Ignored(ONLY_RESOLVE), ""),
     row("resolver_timeout", HTTP, TIME, "30s", Level(|s, d, r| s.resolver_timeout = r.milliseconds(d, 0)), "How long a question to the name servers may take"),
     row("resolver_timeout", UPSTREAM, TIME, "that of `http`", Upstream(|u, d, r| u.resolver_timeout = r.milliseconds(d, 0)), "The same, for one upstream"),
-    row("resolver_timeout", SERVER | LOCATION, TIME, "", NoEffect(ONLY_RESOLVE), ""),
+    row("resolver_timeout", SERVER | LOCATION, TIME, "", Ignored(ONLY_RESOLVE), ""),
 ];
 
 const DNS_PORT: u16 = 53;
@@ -53,7 +53,11 @@ fn resolver(directive: &Directive, report: &mut Report) -> Option<ResolverDraft>
         };
         if read.is_none() {
             let hint = "\"resolver\" accepts addresses, valid=time, ipv4=on|off and ipv6=on|off";
-            report.emerg_hint(format!("invalid parameter: {word}"), &directive.argument_position(index), hint);
+            report.emerg_hint(
+                format!("invalid parameter: {word}"),
+                &directive.argument_position(index),
+                hint,
+            );
             sound = false;
         }
     }

@@ -41,10 +41,12 @@ fn classify(name: &str) -> Option<ServerName> {
         return None;
     }
     if let Some(rest) = name.strip_prefix('*') {
-        return (rest.starts_with('.') && rest.len() > 1).then(|| ServerName::LeadingWildcard(rest.to_owned()));
+        return (rest.starts_with('.') && rest.len() > 1)
+            .then(|| ServerName::LeadingWildcard(rest.to_owned()));
     }
     if let Some(rest) = name.strip_suffix('*') {
-        return (rest.ends_with('.') && rest.len() > 1).then(|| ServerName::TrailingWildcard(rest.to_owned()));
+        return (rest.ends_with('.') && rest.len() > 1)
+            .then(|| ServerName::TrailingWildcard(rest.to_owned()));
     }
     if stars > 0 {
         return None;
@@ -63,7 +65,11 @@ fn regex(pattern: &str, written: &str, position: &Position, report: &mut Report)
     match regex::RegexBuilder::new(pattern).case_insensitive(true).build() {
         Ok(regex) => Some(ServerName::Regex(regex)),
         Err(error) => {
-            report.emerg_hint(format!("the regular expression \"{pattern}\" cannot be used"), position, reason(&error));
+            report.emerg_hint(
+                format!("the regular expression \"{pattern}\" cannot be used"),
+                position,
+                reason(&error),
+            );
             None
         }
     }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::Effect::{Level, Opens, Upstream};
-use super::{
-    Block, HTTP, LOCATION, NUMBER, Row, TIME, UPSTREAM, at_least, no_effect, refused, row, words,
-};
+use super::{Block, HTTP, LOCATION, NUMBER, Row, TIME, UPSTREAM, at_least, no_effect, refused, row, words};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::draft::{UpstreamDraft, Zone};
@@ -102,7 +100,9 @@ fn parameter(server: &mut UpstreamServer, directive: &Directive, index: usize, r
         None => (word, None),
     };
     let read = match (name, value) {
-        ("weight", Some(value)) => number(value).filter(|&weight| weight > 0).map(|weight| server.weight = weight),
+        ("weight", Some(value)) => {
+            number(value).filter(|&weight| weight > 0).map(|weight| server.weight = weight)
+        }
         ("max_fails", Some(value)) => number(value).map(|fails| server.max_fails = fails),
         ("fail_timeout", Some(value)) => values::seconds(value).map(|time| server.fail_timeout = time),
         ("backup", None) => {
@@ -179,7 +179,10 @@ fn health_check(directive: &Directive, report: &mut Report) -> Option<bool> {
     let words: Vec<&str> = directive.words().collect();
     match words.as_slice() {
         ["off"] => return Some(false),
-        [word] if word.strip_prefix("interval=").and_then(values::milliseconds) == Some(Duration::from_secs(1)) => {
+        [word]
+            if word.strip_prefix("interval=").and_then(values::milliseconds)
+                == Some(Duration::from_secs(1)) =>
+        {
             return Some(true);
         }
         _ => {}

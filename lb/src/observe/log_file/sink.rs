@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ fn duplicate(stream: StandardStream) -> io::Result<File> {
     Ok(File::from(descriptor))
 }
 
-fn open_path(path: &PathBuf) -> io::Result<File> {
+fn open_path(path: &Path) -> io::Result<File> {
     let fifo = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
     let mut options = OpenOptions::new();
     if fifo {
@@ -176,4 +176,83 @@ pub(super) fn give_to(file: &File, owner: Uid) -> io::Result<()> {
         return Ok(());
     }
     std::os::unix::fs::fchown(file, Some(owner.as_raw()), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_is_whole_lines_and_at_least_one() {
+        for (lines, most, expected) in [
+            ("a\n", 8, 2),
+            ("aaa\nbbb\n", 8, 8),
+            ("aaa\nbbb\nccc\n", 8, 8),
+            ("aaa\nbbb\nccc\n", 7, 4),
+            ("aaaaaaaaaa\nb\n", 4, 11),
+        ] {
+            assert_eq!(whole_lines(lines.as_bytes(), most), expected, "{lines:?} {most}");
+        }
+    }
+
+    #[test]
+    fn a_standard_stream_is_found_through_links() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        symlink("/dev/stderr", at("error.log")).unwrap();
+        symlink("error.log", at("relative.log")).unwrap();
+        symlink("loop.log", at("loop.log")).unwrap();
+        fs::write(at("plain.log"), "").unwrap();
+        for (path, expected) in [
+            (PathBuf::from("/dev/stdout"), Some(StandardStream::Output)),
+            (PathBuf::from("/proc/self/fd/2"), Some(StandardStream::Error)),
+            (at("error.log"), Some(StandardStream::Error)),
+            (at("relative.log"), Some(StandardStream::Error)),
+            (at("loop.log"), None),
+            (at("plain.log"), None),
+            (at("missing.log"), None),
+        ] {
+            assert_eq!(inherited_stream(&LogDestination::File(path.clone())), expected, "{path:?}");
+        }
+        assert_eq!(inherited_stream(&LogDestination::Stderr), Some(StandardStream::Error));
+    }
+
+    /// A sink on the writing end of a pipe.
+    fn pipe_sink() -> (io::PipeReader, Sink) {
+        let (reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        (reader, Sink { file, pipe: true, torn: false })
+    }
+
+    #[test]
+    fn a_lost_batch_is_counted_in_lines() {
+        let (reader, mut sink) = pipe_sink();
+        drop(reader);
+        let error = sink.write_lines(b"one\ntwo\nthree\n").unwrap_err();
+        assert_eq!((error.lines, error.source.kind()), (3, io::ErrorKind::BrokenPipe));
+    }
+
+    #[test]
+    fn after_a_torn_line_the_next_begins_on_its_own() {
+        let (mut reader, mut sink) = pipe_sink();
+        sink.write_bytes(b"tor").unwrap();
+        sink.torn = true;
+        sink.write_lines(b"whole\n").unwrap();
+        drop(sink);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "tor\nwhole\n");
+    }
+
+    #[test]
+    fn a_file_that_is_full_refuses_every_line() {
+        // /dev/full answers every write with ENOSPC.
+        let mut sink = Sink::open(&LogDestination::File("/dev/full".into())).unwrap();
+        let error = sink.write_lines(b"one\ntwo\n").unwrap_err();
+        assert_eq!((error.lines, error.source.raw_os_error()), (2, Some(28)));
+    }
 }

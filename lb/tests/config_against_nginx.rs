@@ -1,0 +1,357 @@
+//! nginx itself as the judge: what `nginx -t` accepts we accept, what it refuses we refuse, in its words.
+//!
+//! Each case is one snippet. Where the two are meant to differ, the case says so and why; a difference that is not
+//! listed fails, and so does a listed one that is gone. The nginx at hand is 1.22, ours follows 1.30.
+
+use std::path::Path;
+use std::process::Command;
+
+use lb::config::diagnostics::Diagnostic;
+use lb::config::{Source, load};
+
+/// Where a snippet stands.
+#[derive(Clone, Copy)]
+enum In {
+    Main,
+    Http,
+    Server,
+    Location,
+    Upstream,
+    /// The snippet is the whole file.
+    File,
+}
+
+/// Who accepts it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    Both,
+    /// Both refuse it, and we say what nginx says.
+    Neither,
+    /// Both refuse it, each in its own words.
+    NeitherAlike(&'static str),
+    OnlyNginx(&'static str),
+    OnlyLb(&'static str),
+}
+
+use In::{File, Http, Location, Main, Server, Upstream};
+use Verdict::{Both, Neither, NeitherAlike, OnlyLb, OnlyNginx};
+
+const OLD: &str = "nginx 1.22 is older than the language we follow";
+
+const CASES: &[(In, &str, Verdict)] = &[
+    // Syntax.
+    (Http, "server { listen 18080;# no space before a comment\n }", Both),
+    (Http, "server {# comment right after the brace\n listen 18080; }", Both),
+    (Http, "server {\r\n listen 18080;\r\n }\r\n", Both),
+    (Location, "return 200 \"a b\";", Both),
+    (Location, "return 200 'it\\'s';", Both),
+    (Location, "return 200 a\\;b;", Both),
+    (Location, "return 200 a#b;", Both),
+    (Location, "return 200 a\"b\"c;", Both),
+    (Location, "return 200 \"\";", Both),
+    (Location, "return 200 ${uri}x;", Both),
+    (Location, "return 200 a}b;", Both),
+    (Location, "return 200 \"{}\";", Both),
+    (Location, "return 200 \"a\"b;", Neither),
+    (Location, "return 200 a{b;", Neither),
+    (Location, "return 200\n\n  ok\n ;", Both),
+    (Location, "\"return\" 200;", Both),
+    (Location, "return 200 \"line\nbreak\";", Both),
+    (Location, ";", Neither),
+    (Location, "{ }", Neither),
+    (Location, "}", Neither),
+    (Location, "return 200 }", Neither),
+    (Location, "return 200", Neither),
+    (Location, "return 200 \"open;", Neither),
+    (File, "events {} http { server { listen 18080; ", Neither),
+    (File, "events {} }", Neither),
+    (File, "\u{feff}events {}", Neither),
+    (File, "", Neither),
+    (File, "events {}", Both),
+    (File, "http {}", Neither),
+    (File, "events {} events {}", Neither),
+    (File, "events {} http {} http {}", Neither),
+    (Location, "return 200 $;", Neither),
+    (Location, "return 200 ${uri;", Neither),
+    (Location, "return 200 $nosuch;", Neither),
+    (Location, "return 200 $1;", OnlyNginx("captures of regular expressions have no variables here")),
+    (Location, "return 200 $document_root;", OnlyNginx("no file is served, so there is no root")),
+    // Table checks.
+    (Http, "serverr { }", Neither),
+    (Http, "listen 80;", Neither),
+    (Server, "keepalive_timeout;", Neither),
+    (Server, "keepalive_timeout 1 2 3;", Neither),
+    (Server, "keepalive_timeout 1; keepalive_timeout 2;", Neither),
+    (Server, "keepalive_timeout { }", Neither),
+    (Http, "server;", Neither),
+    (Http, "sendfile on;", Both),
+    (Http, "sendfile maybe;", Neither),
+    (Http, "types_hash_max_size 1x;", Neither),
+    (Main, "worker_connections 1;", Neither),
+    // Values.
+    (Server, "send_timeout 1m30s;", Both),
+    (Server, "send_timeout 500ms;", Both),
+    (Server, "send_timeout \"1m 30s\";", Both),
+    (Server, "send_timeout 30s1m;", Neither),
+    (Server, "send_timeout -1;", Neither),
+    (Server, "send_timeout 1.5s;", Neither),
+    (Server, "send_timeout 1M;", Neither),
+    (Server, "keepalive_timeout 10 1M;", Both),
+    (Server, "keepalive_timeout 10 5ms;", Neither),
+    (Server, "client_max_body_size 1g;", Both),
+    (Server, "client_max_body_size 0;", Both),
+    (Server, "client_max_body_size 10mb;", Neither),
+    (Server, "client_max_body_size 9999999999999999999;", Neither),
+    (Server, "large_client_header_buffers 4 8k;", Both),
+    (Server, "large_client_header_buffers 0 8k;", Neither),
+    (Server, "large_client_header_buffers 4 1g;", Neither),
+    (Server, "large_client_header_buffers 4 100;", Neither),
+    (Server, "keepalive_requests many;", Neither),
+    (Server, "server_tokens off;", Both),
+    (Server, "server_tokens build;", Both),
+    (Server, "server_tokens maybe;", Neither),
+    (Http, "types { text/html html htm; }", Both),
+    (Http, "types { text/html html; text/plain html; }", Both),
+    // Main context.
+    (Main, "worker_processes auto;", Both),
+    (Main, "worker_processes 2;", Both),
+    (Main, "worker_processes two;", Neither),
+    (Main, "worker_processes 0;", OnlyNginx("nothing would serve")),
+    (Main, "worker_shutdown_timeout 10s;", Both),
+    (Main, "worker_rlimit_nofile x;", Neither),
+    (Main, "daemon on; master_process on;", Both),
+    (Main, "daemon perhaps;", Neither),
+    (Main, "env PATH; env A=b;", Both),
+    (Main, "error_log stderr loud;", Neither),
+    (Main, "error_log stderr notice;", Both),
+    (Main, "include nothing-here-*.conf;", Both),
+    (Main, "include nothing-here.conf;", Neither),
+    (Main, "include;", Neither),
+    // listen and server_name.
+    (Server, "listen 127.0.0.1:18081 backlog=64;", Both),
+    (Server, "listen *:18081 default_server;", Both),
+    (Server, "listen unix:test.sock;", Both),
+    (Server, "listen 18081-18083;", Both),
+    (Server, "listen 0;", Neither),
+    (Server, "listen 99999;", Neither),
+    (Server, "listen 127.0.0.1:abc;", Neither),
+    (Server, "listen 127.0.0.1/8;", Neither),
+    (Server, "listen unix:;", Neither),
+    (Server, "listen 18081 frobnicate;", Neither),
+    (Server, "listen 18081 backlog=0;", Neither),
+    (Server, "listen 18081 reuseport deferred so_keepalive=on rcvbuf=8k;", Both),
+    (Server, "listen 18081 so_keepalive=perhaps;", Neither),
+    (Server, "listen 18081 ssl;", NeitherAlike("nginx wants a certificate, we speak no TLS yet")),
+    (Server, "listen 18081 proxy_protocol;", OnlyNginx("the PROXY protocol is not read")),
+    (Server, "listen 18081; listen *:18081;", Neither),
+    (Http, "server { listen 18081 default_server; } server { listen 18081 default_server; }", Neither),
+    (Http, "server { listen 18081 backlog=9; } server { listen 18081 backlog=8; }", Neither),
+    (Http, "server { listen 18081; } server { listen 18081; }", Both),
+    (Server, "server_name example.org *.example.org www.example.* .example.net ~^www\\d+\\.;", Both),
+    (Server, "server_name \"~^w{2,3}$\";", Both),
+    (Server, "server_name ~^w{2,3}$;", Neither),
+    (Server, "server_name \"\";", Both),
+    (Server, "server_name a.*.org;", OnlyNginx("it looks at names only where servers share an address")),
+    (Server, "server_name ~;", Neither),
+    (Server, "server_name ~(;", NeitherAlike("two engines, two explanations")),
+    (Server, "server_name ~^(?!www).*$;", OnlyNginx("look-around is not in the regular expressions of Rust")),
+    // location and return.
+    (Server, "location /a { return 204; } location = /a { return 204; }", Both),
+    (Server, "location /a { return 204; } location /a { return 204; }", Neither),
+    (Server, "location /a { return 204; } location ^~ /a { return 204; }", Neither),
+    (Server, "location =/a { return 204; }", Both),
+    (Server, "location ! /a { return 204; }", Neither),
+    (Server, "location /a { location /a/b { return 204; } }", Both),
+    (Server, "location /a { location /b { return 204; } }", Neither),
+    (Server, "location = /a { location /a/b { return 204; } }", Neither),
+    (Server, "location ~ \\.php$ { return 204; }", OnlyNginx("not yet")),
+    (Server, "location @named { return 204; }", OnlyNginx("nothing here redirects")),
+    (Server, "return 301 https://$host$request_uri;", Both),
+    (Server, "return https://example.org/;", Both),
+    (Server, "return /elsewhere;", Neither),
+    (Server, "return 1000;", Neither),
+    (Server, "return 200 a b;", Neither),
+    (Server, "return 444;", Both),
+    // Headers and logs.
+    (Location, "add_header X-A $host always;", Both),
+    (Location, "add_header X-A b sometimes;", Neither),
+    (Location, "add_header X-A;", Neither),
+    (Location, "add_header \"X A\" b;", OnlyNginx("a blank in the name of a field breaks the answer")),
+    (
+        Location,
+        "add_header Transfer-Encoding chunked;",
+        OnlyNginx("it would break the framing of the answer"),
+    ),
+    (Http, "log_format main escape=json '$remote_addr' \" $status\"; access_log access.log main;", Both),
+    (Http, "log_format combined '$status';", Neither),
+    (Http, "log_format a '$status'; log_format a '$status';", Neither),
+    (Http, "log_format a escape=xml '$status';", Neither),
+    (Http, "log_format a;", Neither),
+    (Http, "access_log access.log nosuch;", Neither),
+    (Http, "access_log access.log later; log_format later '$status';", Neither),
+    (Http, "access_log access.log combined buffer=32k flush=1m;", Both),
+    (Http, "access_log access.log combined buffer=lots;", Neither),
+    (Http, "access_log access.log combined if=$host;", OnlyNginx("every request is logged")),
+    (Http, "access_log off;", Both),
+    (Http, "access_log off combined;", Neither),
+    // Upstream.
+    (Http, "upstream u { }", Neither),
+    (Http, "upstream u { server 127.0.0.1; } upstream u { server 127.0.0.1; }", Neither),
+    (Http, "upstream u { server 127.0.0.1 backup; }", Neither),
+    (Upstream, "server 127.0.0.1:1 weight=2 max_fails=3 fail_timeout=30s down;", Both),
+    (Upstream, "server 127.0.0.1:1 weight=0;", Neither),
+    (Upstream, "server 127.0.0.1:1 weight=-1;", Neither),
+    (Upstream, "server 127.0.0.1:1 max_fails=x;", Neither),
+    (Upstream, "server 127.0.0.1:1 fail_timeout=5ms;", Neither),
+    (Upstream, "server 127.0.0.1:1 wieght=1;", Neither),
+    (Upstream, "server 127.0.0.1:99999;", Neither),
+    (Upstream, "server 127.0.0.1/uri;", Neither),
+    (Upstream, "server unix:/tmp/a.sock;", Both),
+    (Upstream, "server 127.0.0.1:1 max_conns=5;", OnlyNginx("not yet")),
+    (Upstream, "server localhost:1 resolve;", NeitherAlike("nginx 1.22 knows no resolve; we want a zone")),
+    (Upstream, "zone u 64k; resolver 127.0.0.1; server localhost:1 resolve;", OnlyLb(OLD)),
+    (Upstream, "zone u 64k;", Both),
+    (Upstream, "zone u 1k;", Neither),
+    (Upstream, "zone u lots;", Neither),
+    (Upstream, "zone u;", NeitherAlike("nginx names no place")),
+    (Upstream, "keepalive 16; keepalive_requests 10; keepalive_timeout 5s;", Both),
+    (Upstream, "keepalive 16; keepalive 16;", Neither),
+    (Upstream, "keepalive x;", Neither),
+    (Upstream, "keepalive 0;", OnlyLb(OLD)),
+    (Upstream, "least_conn;", OnlyNginx("not yet")),
+    (Http, "resolver 127.0.0.1 valid=1s ipv6=off;", Both),
+    (Http, "resolver 127.0.0.1 valid=soon;", Neither),
+    (Http, "resolver 127.0.0.1 ipv6=perhaps;", Neither),
+    (Http, "resolver 127.0.0.1 ipv4=off;", OnlyLb(OLD)),
+    (Http, "resolver valid=1s;", Neither),
+    // Proxy.
+    (Location, "proxy_pass http://u;", Both),
+    (Location, "proxy_pass http://u/path/;", Both),
+    (Location, "proxy_pass http://u:8080;", Neither),
+    (Location, "proxy_pass http://127.0.0.1:1?a=b;", Both),
+    (Location, "proxy_pass HTTP://127.0.0.1:1;", Both),
+    (Location, "proxy_pass http://unix:/tmp/a.sock:/uri;", Both),
+    (Location, "proxy_pass http://;", Neither),
+    (Location, "proxy_pass http://127.0.0.1:0;", Neither),
+    (Location, "proxy_pass u;", Neither),
+    (Location, "proxy_pass http://u; proxy_pass http://u;", Neither),
+    (Server, "proxy_pass http://u;", Neither),
+    (Location, "proxy_pass http://$host;", OnlyNginx("servers are known before requests come")),
+    (Location, "proxy_pass https://127.0.0.1:1;", OnlyNginx("there is no TLS yet")),
+    (Location, "proxy_set_header Host $host; proxy_set_header X-Real-IP $remote_addr;", Both),
+    (Location, "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";", Both),
+    (Location, "proxy_set_header Host;", Neither),
+    (Location, "proxy_http_version 1.1;", Both),
+    (Location, "proxy_http_version 3;", Neither),
+    (Location, "proxy_connect_timeout 5s; proxy_read_timeout 5s; proxy_send_timeout 5s;", Both),
+    (Location, "proxy_connect_timeout soon;", Neither),
+    (Location, "proxy_next_upstream error timeout;", Both),
+    (Location, "proxy_next_upstream error error;", Both),
+    (Location, "proxy_next_upstream off;", Both),
+    (Location, "proxy_next_upstream sometimes;", Neither),
+    (Location, "proxy_next_upstream http_502;", OnlyNginx("not yet")),
+    (Location, "proxy_hide_header X-A; proxy_hide_header X-B; proxy_pass_header Server;", Both),
+    (Location, "proxy_buffering off; proxy_request_buffering off; proxy_redirect off;", Both),
+    (
+        Location,
+        "proxy_pass http://u; proxy_redirect default;",
+        OnlyNginx("redirects are passed on as they are"),
+    ),
+    (Location, "proxy_buffers 8 16k; proxy_buffer_size 16k;", Both),
+    // What must not be ignored.
+    (Location, "deny all;", OnlyNginx("access rules must not be ignored")),
+    (Location, "allow all;", Both),
+    (Http, "gzip on;", OnlyNginx("answers are not compressed")),
+    (Http, "gzip off;", Both),
+    (Location, "root /var/www;", OnlyNginx("no file is served")),
+    (Location, "if ($host = a) { return 204; }", OnlyNginx("there are no conditions")),
+    (Http, "map $host $a { default 1; }", OnlyNginx("variables cannot be defined")),
+    // Ours.
+    (Upstream, "#lb: health_check off;\n", Both),
+    (Upstream, "health_check off;", OnlyLb("it is ours")),
+    (Upstream, "#lb: nonsense;\n", OnlyNginx("to nginx it is a comment")),
+];
+
+fn whole(place: In, snippet: &str) -> String {
+    let head = "pid test.pid;\nevents {}\n";
+    let http = "http {\naccess_log off;\n";
+    let upstream = "upstream u { server 127.0.0.1:1; }\n";
+    let server = "server {\nlisten 18080;\n";
+    match place {
+        File => snippet.to_owned(),
+        Main => format!("pid test.pid;\n{snippet}\nevents {{}}\n"),
+        Http if snippet.contains("access_log") => format!("{head}http {{\n{snippet}\n}}\n"),
+        Http => format!("{head}{http}{snippet}\n}}\n"),
+        Upstream => format!("{head}{http}upstream v {{\nserver 127.0.0.1:2;\n{snippet}\n}}\n}}\n"),
+        Server => format!("{head}{http}{upstream}{server}{snippet}\n}}\n}}\n"),
+        Location => format!("{head}{http}{upstream}{server}location / {{\n{snippet}\n}}\n}}\n}}\n"),
+    }
+}
+
+/// The first `[emerg]` of nginx, or nothing when it accepts the file.
+fn ask_nginx(directory: &Path) -> Option<String> {
+    let output = Command::new("nginx")
+        .args(["-t", "-p"])
+        .arg(directory)
+        .arg("-c")
+        .arg(directory.join("nginx.conf"))
+        .output()
+        .expect("nginx must be installed: it is the judge of this test");
+    if output.status.success() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line =
+        text.lines().find_map(|line| line.split_once("[emerg] ").map(|(_, message)| message.to_owned()));
+    Some(line.unwrap_or(text))
+}
+
+fn ask_lb(directory: &Path) -> Result<(), Vec<Diagnostic>> {
+    let source = Source {
+        path: directory.join("nginx.conf"),
+        prefix: directory.to_owned(),
+        global_directives: None,
+        default_error_log: None,
+    };
+    load(&source).map(|_| ())
+}
+
+/// What is left of a message without the place, which nginx gives for the end of a directive and we for its
+/// beginning.
+fn without_place<'a>(message: &'a str, directory: &Path) -> &'a str {
+    let file = format!(" in {}", directory.join("nginx.conf").display());
+    let message = message.split(&file).next().unwrap_or(message);
+    // nginx puts its process and thread in front.
+    message.split_once("#").and_then(|(_, rest)| rest.split_once(": ")).map_or(message, |(_, rest)| rest)
+}
+
+#[test]
+fn accepts_and_refuses_what_nginx_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let mut wrong = Vec::new();
+    for &(place, snippet, expected) in CASES {
+        let text = whole(place, snippet);
+        std::fs::write(directory.join("nginx.conf"), &text).unwrap();
+        let (nginx, lb) = (ask_nginx(directory), ask_lb(directory));
+        let messages: Vec<String> = match &lb {
+            Ok(()) => Vec::new(),
+            Err(findings) => findings.iter().map(ToString::to_string).collect(),
+        };
+        let as_expected = match (expected, &nginx, &lb) {
+            (Both, None, Ok(())) | (OnlyNginx(_), None, Err(_)) | (OnlyLb(_), Some(_), Ok(())) => true,
+            (NeitherAlike(_), Some(_), Err(_)) => true,
+            (Neither, Some(said), Err(findings)) => {
+                let said = without_place(said, directory);
+                findings.iter().any(|finding| finding.message == said)
+            }
+            _ => false,
+        };
+        if !as_expected {
+            wrong.push(format!(
+                "{snippet}\n  expected {expected:?}\n  nginx: {nginx:?}\n  lb:    {messages:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
