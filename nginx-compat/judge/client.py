@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from email.utils import parsedate_to_datetime
 
 from upstream import shown
 
@@ -14,12 +15,18 @@ STAYS_OPEN_S = 0.2
 SERVER = re.compile(r"(?i)^(nginx|cirque|lb)(/[\w.+-]+)?$")
 PAGE_FOOT = re.compile(r"<hr><center>([^<]*)</center>")
 DATE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
+# A Date further from now than this was not made for this answer.
+FRESH_WITHIN_S = 60
 
 
 def name_and_version(value):
     """NGINX and lb tell their names; what is compared is only whether, and whether with a version."""
     match = SERVER.match(value)
     return ("NAME/VERSION" if match[2] else "NAME") if match else value
+
+
+def is_fresh(date):
+    return abs(parsedate_to_datetime(date).timestamp() - time.time()) < FRESH_WITHIN_S
 
 
 class Answer:
@@ -41,8 +48,8 @@ class Answer:
             name = name.lower()
             if name == "server":
                 value = name_and_version(value)
-            elif name == "date" and DATE.match(value):
-                value = "(a date)"
+            elif name == "date" and DATE.match(value) and is_fresh(value):
+                value = "(now)"
             elif name == "content-length" and foot and value == str(len(body)):
                 value = "(the page's)"
             lines.append(f"   {name}: {value}")

@@ -36,6 +36,14 @@ TEMPORARY = " ".join(
     f"{kind}_temp_path %DIR%/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 
 
+def text_of(path):
+    """What stands in a file; nothing when there is none, even if it goes away while one looks."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 class Ports:
     """Ports for all cases of a run, below the range that outgoing connections take theirs from."""
 
@@ -186,7 +194,7 @@ class Stage:
         # The pid file stands once the listening sockets do, in both.
         deadline = time.monotonic() + STARTS_WITHIN_S
         pid = self.directory / "pid"
-        while not (pid.exists() and pid.read_text().strip()):
+        while not text_of(pid).strip():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 return False
             time.sleep(0.005)

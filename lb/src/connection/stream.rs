@@ -2,8 +2,10 @@
 //!
 //! Writing. Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
 //! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
-//! being copied. The figure is NGINX's `postpone_output`: an answer that trickles in is held back no longer than
-//! NGINX would.
+//! being copied. The figure is NGINX's `postpone_output`. While a request is served, Pingora listens to the client
+//! whenever the upstream server has nothing for it: a read that has to wait therefore sends what waits, so that an
+//! answer that trickles in is not held back, at no call more for one that comes in one piece. And an answer that
+//! breaks off is sent as far as it came.
 //!
 //! Reading. Pingora reads on while a request is served, to notice that the client has gone, and takes any byte
 //! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
@@ -54,6 +56,13 @@ impl Socket {
         match self {
             Self::Tcp(socket) => socket.try_read(buffer),
             Self::Unix(socket) => socket.try_read(buffer),
+        }
+    }
+
+    fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_write(data),
+            Self::Unix(socket) => socket.try_write(data),
         }
     }
 }
@@ -266,6 +275,10 @@ fn socket(socket: &mut Option<Socket>) -> Pin<&mut Socket> {
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| self.serving && !self.waiting.is_empty()) {
+            // Whether it arrives or not, the connection ends.
+            let _ = socket.try_write(&self.waiting);
+        }
         let answered = self.serving && !self.ended && self.bytes_sent > 0;
         if !answered || !self.has_unread_input() {
             return;
@@ -301,7 +314,12 @@ impl AsyncRead for ClientStream {
         }
         let this = self.get_mut();
         let before = buf.filled().len();
-        let result = ready!(this.poll_read_gated(cx, buf));
+        let Poll::Ready(result) = this.poll_read_gated(cx, buf) else {
+            if this.serving && matches!(this.poll_send_waiting(cx), Poll::Ready(Err(_))) {
+                this.ended = true;
+            }
+            return Poll::Pending;
+        };
         this.ended |= result.is_err() || buf.filled().len() == before;
         Poll::Ready(result)
     }

@@ -263,7 +263,7 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
             std::net::IpAddr::V6(ip) => put(&ip.octets(), out),
         },
         (Named::ServerAddr, _, Some(address)) => display(out, address.ip()),
-        (Named::ServerAddr, _, None) => put(b"unix:", out),
+        (Named::ServerAddr, _, None) => display(out, &connection.listener.address),
         (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, _, None) => true,
         (Named::Connection, _, _) => print(out, connection.serial),

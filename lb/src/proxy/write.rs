@@ -13,6 +13,7 @@ use crate::handler::{Answer, page};
 /// Writes `answer` with the fields that its location asks for, if it has one.
 pub(super) async fn answer(session: &mut Session, context: &Context, answer: Answer) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
+    header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
     if let Some(content_type) = answer.content_type.filter(|_| has_body(answer.status)) {
         header.insert_header(header::CONTENT_TYPE, content_type)?;
     }

@@ -157,7 +157,9 @@ def expect_continue_chunked(t):
 
 @case(EXPECT)
 def expect_continue_and_too_large(t):
-    t.raw("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+    connection = t.connect().send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+    connection.read()
+    connection.half_close().end()
 
 
 @case(EXPECT)
@@ -197,7 +199,9 @@ def client_half_closes_while_the_upstream_works(t):
         return answer("late")(request, connection)
 
     t.a.behave = slow
-    t.connect().send(ask("/1")).half_close().read()
+    connection = t.connect().send(ask("/1"))
+    t.wait(0.2)
+    connection.half_close().read()
 
 
 @case(LOGGED)

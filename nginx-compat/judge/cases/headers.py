@@ -49,6 +49,7 @@ server {
     location /twice { proxy_pass http://%A%; proxy_set_header X-A 1; proxy_set_header X-A 2; }
     location /case { proxy_pass http://%A%; proxy_set_header x-MiXed $host; }
     location /keep { proxy_pass http://%A%; proxy_http_version 1.1; proxy_set_header Connection ""; }
+    location /old { proxy_pass http://%A%; proxy_http_version 1.0; }
     location /braces { proxy_pass http://%A%; proxy_set_header X-B "${host}x$http_x"; }
 }
 server {
@@ -75,6 +76,7 @@ requests("headers", SET, [
     ("set twice", "/twice", "first.example", "X-A: client"),
     ("a name's case", "/case", "first.example"),
     ("keep-alive to the upstream", "/keep", "first.example"),
+    ("HTTP 1.0 to the upstream when asked for", "/old", "first.example"),
     ("braces around a variable", "/braces", "first.example", "X: y"),
 ])
 

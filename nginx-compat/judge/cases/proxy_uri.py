@@ -32,6 +32,12 @@ replacement("a query in proxy_pass", "/x/", "/y?z=", "/x/a", "/x/a?b=c")
 replacement("no uri, dots and slashes", "/", "", "/a/../b", "//a", "/a/./b", "/%2e%2e/b", "/a/%2e%2e/b")
 
 
+for name, target in (("brackets", "/[a]"), ("braces", "/{b}"), ("pipe", "/a|b"), ("caret", "/a^b"), ("backtick", "/a`b"),
+                     ("backslash", "/a\\b"), ("quote", "/a\"b"), ("angle brackets", "/<a>"), ("eight-bit", "/\xe4"),
+                     ("quote in the query", "/a?b=\"c\""), ("angle brackets in the query", "/a?b=<c>")):
+    replacement(f"no uri, {name}", "/", "", target)
+
+
 @case("""
 upstream u { server %A%; }
 server { listen 127.0.0.1:%PORT%;

@@ -33,6 +33,25 @@ def events_come_at_once(t):
 
 
 @case(EVENTS)
+def a_slow_body_of_known_length_comes_as_it_comes(t):
+    t.a.behave = pieces(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none", 0.8, b"two", close=False)
+    connection = t.connect().send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    started, seen = time.monotonic(), b""
+    while b"one" not in seen:
+        data = connection.receive()
+        if not data:
+            break
+        seen += data
+    t.note(f"the first half came early: {time.monotonic() - started < 0.5}")
+    while b"two" not in seen:
+        data = connection.receive()
+        if not data:
+            break
+        seen += data
+    t.note(f"whole: {seen.endswith(b'onetwo')}")
+
+
+@case(EVENTS)
 def an_upstream_learns_that_the_listener_left(t):
     left = []
 
@@ -107,7 +126,8 @@ def websocket_with_bytes_right_behind(t):
     t.a.behave = echo
     connection = t.connect().send(HANDSHAKE + "early")
     connection.read()
-    talk(t, connection, b"", b"later")
+    t.note(f"heard {connection.receive()!r}")
+    talk(t, connection, b"later")
 
 
 @case(UPGRADE)
