@@ -103,7 +103,8 @@ impl Mutator {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config").join(name)).unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config").join(name))
+        .expect("a fixture of this repository")
 }
 
 #[test]
