@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lb::config::diagnostics::Diagnostic;
+use lb::config::model::Severity;
 use lb::config::{Source, load};
 
 /// Where a snippet stands.
@@ -112,6 +113,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "server_tokens maybe;", Neither),
     (Http, "types { text/html html htm; }", Both),
     (Http, "types { text/html html; text/plain html; }", Both),
+    (Http, "types { text/html { } }", Neither),
     // Main context.
     (Main, "worker_processes auto;", Both),
     (Main, "worker_processes 2;", Both),
@@ -124,6 +126,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Main, "env PATH; env A=b;", Both),
     (Main, "error_log stderr loud;", Neither),
     (Main, "error_log stderr notice;", Both),
+    (Location, "error_log stderr loud;", Neither),
     (Main, "include nothing-here-*.conf;", Both),
     (Main, "include nothing-here.conf;", Neither),
     (Main, "include;", Neither),
@@ -133,6 +136,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "listen unix:test.sock;", Both),
     (Server, "listen 18081-18083;", Both),
     (Server, "listen 0;", Neither),
+    (Server, "listen 1=2;", Neither),
     (Server, "listen 99999;", Neither),
     (Server, "listen 127.0.0.1:abc;", Neither),
     (Server, "listen 127.0.0.1/8;", Neither),
@@ -153,6 +157,8 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "server_name \"\";", Both),
     (Server, "server_name a.*.org;", OnlyNginx("it looks at names only where servers share an address")),
     (Server, "server_name ~;", Neither),
+    (Server, "server_name *;", Neither),
+    (Server, "server_name \"~^a{,3}$\";", OnlyNginx("PCRE reads the braces as text, Rust asks for a number")),
     (Server, "server_name ~(;", NeitherAlike("two engines, two explanations")),
     (Server, "server_name ~^(?!www).*$;", OnlyNginx("look-around is not in the regular expressions of Rust")),
     // location and return.
@@ -170,6 +176,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "return https://example.org/;", Both),
     (Server, "return /elsewhere;", Neither),
     (Server, "return 1000;", Neither),
+    (Server, "return 99;", OnlyNginx("no answer could have that status")),
     (Server, "return 200 a b;", Neither),
     (Server, "return 444;", Both),
     // Headers and logs.
@@ -206,6 +213,8 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Upstream, "server 127.0.0.1:1 wieght=1;", Neither),
     (Upstream, "server 127.0.0.1:99999;", Neither),
     (Upstream, "server 127.0.0.1/uri;", Neither),
+    (Upstream, "server unx:/run/a.sock;", Neither),
+    (Upstream, "server weight=3;", Neither),
     (Upstream, "server unix:/tmp/a.sock;", Both),
     (Upstream, "server 127.0.0.1:1 max_conns=5;", OnlyNginx("not yet")),
     (Upstream, "server localhost:1 resolve;", NeitherAlike("nginx 1.22 knows no resolve; we want a zone")),
@@ -248,6 +257,8 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Location, "proxy_next_upstream error timeout;", Both),
     (Location, "proxy_next_upstream error error;", Both),
     (Location, "proxy_next_upstream off;", Both),
+    (Location, "proxy_next_upstream error; proxy_next_upstream timeout;", Both),
+    (Http, "types_hash_bucket_size 1k;", Neither),
     (Location, "proxy_next_upstream sometimes;", Neither),
     (Location, "proxy_next_upstream http_502;", OnlyNginx("not yet")),
     (Location, "proxy_hide_header X-A; proxy_hide_header X-B; proxy_pass_header Server;", Both),
@@ -354,4 +365,112 @@ fn accepts_and_refuses_what_nginx_does() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
+
+/// A configuration without anything that only one of the two knows, to be edited at random.
+const TO_EDIT: &str = r#"worker_processes 2;
+error_log stderr notice;
+pid test.pid;
+env PATH;
+events { worker_connections 64; }
+http {
+    types { text/html html htm; text/css css; }
+    default_type text/plain;
+    log_format main '$remote_addr "$request" $status ${body_bytes_sent}' " $http_referer";
+    access_log access.log main;
+    keepalive_timeout 65s 60s;
+    client_max_body_size 8m;
+    upstream app {
+        zone app 64k;
+        server 127.0.0.1:5001 weight=3 max_fails=2 fail_timeout=1m;
+        server unix:/run/app.sock backup;
+        keepalive 64;
+    }
+    server {
+        listen 18080 default_server backlog=64;
+        listen 127.0.0.1:18081;
+        server_name example.org *.example.org www.example.* "~^api\d{1,3}\.example\.com$";
+        add_header X-A "b c" always;
+        location / {
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Host $host;   # comment
+            proxy_connect_timeout 2s;
+            proxy_next_upstream error timeout;
+            proxy_buffering off;
+        }
+        location /api/ {
+            proxy_pass http://app/v1/;
+            location /api/health { return 200 "ok\n"; }
+        }
+        location = /old { return 301 $scheme://$host/new?from=${request_uri}; }
+    }
+    server { listen 18080; server_name ""; return 444; }
+}
+"#;
+
+/// What nginx may refuse alone: it asks DNS and the network, we do not while reading.
+const OF_THE_WORLD: [&str; 2] = ["host not found in ", "bind() to "];
+
+/// What we may refuse alone, as the cases above say.
+const OF_OURS: [&str; 4] = [
+    "the regular expression ",
+    "invalid return code ",
+    "\"add_header\" directive invalid value",
+    "\"proxy_set_header\" directive invalid value",
+];
+
+/// One slip of the hand: a byte replaced, lost or added, a word lost, doubled or swapped.
+fn edited(random: &mut fastrand::Rng) -> Vec<u8> {
+    const TYPED: [&[u8]; 14] =
+        [b"{", b"}", b";", b"\"", b"'", b"\\", b"$", b"${", b"#", b"\r\n", b" x ", b"1", b"-", b"="];
+    let mut text = TO_EDIT.as_bytes().to_vec();
+    let at = random.usize(..text.len());
+    let typed = TYPED[random.usize(..TYPED.len())];
+    match random.u8(0..6) {
+        0 => drop(text.splice(at..=at, typed.iter().copied())),
+        1 => drop(text.remove(at)),
+        2 => drop(text.splice(at..at, typed.iter().copied())),
+        which => {
+            let mut words: Vec<&[u8]> = text.split_inclusive(|byte| b" \n;{}".contains(byte)).collect();
+            let (one, other) = (random.usize(..words.len()), random.usize(..words.len()));
+            match which {
+                3 => drop(words.remove(one)),
+                4 => words.insert(one, words[other]),
+                _ => words.swap(one, other),
+            }
+            text = words.concat();
+        }
+    }
+    text
+}
+
+#[test]
+fn a_slip_gets_the_verdict_that_nginx_gives_it() {
+    const SLIPS: u64 = 400;
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let (mut wrong, mut refused_by_both) = (Vec::new(), 0);
+    for seed in 0..SLIPS {
+        let text = edited(&mut fastrand::Rng::with_seed(seed));
+        std::fs::write(directory.join("nginx.conf"), &text).unwrap();
+        let (nginx, lb) = (ask_nginx(directory), ask_lb(directory));
+        let alike = match (&nginx, &lb) {
+            (None, Ok(())) => true,
+            (Some(_), Err(_)) => {
+                refused_by_both += 1;
+                true
+            }
+            (Some(said), Ok(())) => OF_THE_WORLD.iter().any(|world| said.contains(world)),
+            (None, Err(findings)) => findings
+                .iter()
+                .filter(|finding| finding.severity == Severity::Emerg)
+                .all(|finding| OF_OURS.iter().any(|ours| finding.message.starts_with(ours))),
+        };
+        if !alike {
+            wrong.push(format!("seed {seed}\n  nginx: {nginx:?}\n  lb:    {lb:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(refused_by_both > 100, "only {refused_by_both} slips were mistakes");
 }

@@ -3,6 +3,7 @@
 //! nginx looks names up while it reads; here a name stays a name, and whoever needs its addresses asks DNS then.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::model::{ListenAddress, ServerAddress};
@@ -10,6 +11,9 @@ use super::values;
 
 /// The longest path that fits the socket address of a Unix domain socket on Linux, less its final zero.
 const UNIX_PATH_MAX: usize = 107;
+
+/// nginx's port for a `listen` that names none.
+const DEFAULT_LISTEN_PORT: u16 = 80;
 
 /// An address with what was said of its port and what follows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +62,28 @@ pub(super) fn listen(text: &str) -> Result<Vec<ListenAddress>, &'static str> {
         return Err("invalid host");
     }
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && !text.is_empty() {
+        return Ok(on_ports(any, port_range(text)?));
+    }
     let (host, ports) = split_port(text)?;
-    let (address, ports) = match ports {
-        None if host.starts_with(|first: char| first.is_ascii_digit()) && !host.contains('.') => {
-            (any, port_range(host)?)
-        }
-        None => (listen_host(host)?, 80..=80),
-        Some(ports) => (listen_host(host)?, port_range(ports)?),
+    let address = listen_host(host)?;
+    let ports = ports.map_or(Ok(DEFAULT_LISTEN_PORT..=DEFAULT_LISTEN_PORT), port_range)?;
+    Ok(on_ports(address, ports))
+}
+
+fn on_ports(address: IpAddr, ports: RangeInclusive<u16>) -> Vec<ListenAddress> {
+    ports.map(|port| ListenAddress::Inet(SocketAddr::new(address, port))).collect()
+}
+
+/// Whether a name could be one that DNS knows: letters, digits, `-` and `_` between single dots, and no number at
+/// the end, which would be meant as an address. nginx finds out by asking.
+pub(super) fn is_host_name(name: &str) -> bool {
+    let labels: Vec<&str> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
+    let letters = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    Ok(ports.map(|port| ListenAddress::Inet(SocketAddr::new(address, port))).collect())
+    let number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
+    labels.iter().all(letters) && !labels.last().is_some_and(number)
 }
 
 fn listen_host(host: &str) -> Result<IpAddr, &'static str> {
@@ -127,7 +144,7 @@ fn port_number(text: &str) -> Result<u16, &'static str> {
         .ok_or("invalid port")
 }
 
-fn port_range(text: &str) -> Result<std::ops::RangeInclusive<u16>, &'static str> {
+fn port_range(text: &str) -> Result<RangeInclusive<u16>, &'static str> {
     let Some((first, last)) = text.split_once('-') else {
         let port = port_number(text)?;
         return Ok(port..=port);
@@ -168,7 +185,8 @@ mod tests {
         let bad = [
             ("0", "invalid port"),
             ("65536", "invalid port"),
-            ("80a", "invalid port"),
+            ("80a", "host not found"),
+            ("80-", "invalid port"),
             (":80", "no host"),
             ("", "no host"),
             ("*:", "invalid port"),
@@ -182,6 +200,16 @@ mod tests {
         ];
         for (text, expected) in bad {
             assert_eq!(listens(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_dns_could_know() {
+        for name in ["backend", "python-server-1", "a_b.example.org.", "10.example", "localhost", "a1"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in ["", ".", "a..b", "weight=3", "127.0.0.300", "1.2.3", "a b", "é", "a/b", "5001"] {
+            assert!(!is_host_name(name), "{name}");
         }
     }
 

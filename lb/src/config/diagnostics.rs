@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, in nginx's words: `[emerg] unknown directive "x" in FILE:LINE`.
 //!
-//! nginx stops at the first mistake; a [`Report`] takes them all. The words that nginx has for a mistake are kept
+//! nginx stops at the first mistake; `Report` takes them all. The words that nginx has for a mistake are kept
 //! as they are, so that whoever searches for them finds what is written about nginx; what we can say beyond them
 //! stands behind the position, in parentheses.
 

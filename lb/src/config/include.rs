@@ -16,7 +16,7 @@ use super::syntax::{self, Directive, Origin};
 
 /// How many files one configuration may read, repetitions counted: a few files that include each other twice
 /// would otherwise read for ever.
-const MAX_READS: usize = 10_000;
+const MAX_READS: usize = 100_000;
 
 /// A configuration file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,4 +149,138 @@ pub(super) fn unreadable(
         None => text,
     };
     Diagnostic::emerg(format!("open() \"{}\" failed ({reason})", path.display()), position)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::diagnostics::Diagnostic;
+    use crate::config::files::InMemory;
+    use crate::config::testing::{FILE, load_files};
+    use crate::config::{Loaded, Source, load, load_from};
+
+    fn errors(result: Result<Loaded, Vec<Diagnostic>>) -> Vec<String> {
+        result.unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn files_stand_in_place_of_their_include_in_alphabetical_order() {
+        let files = InMemory::default()
+            .with(FILE, "events {} http { include servers/*.conf; include /elsewhere/types; }")
+            .with("/conf/servers/b.conf", "server { listen 2; }")
+            .with("/conf/servers/a.conf", "server { listen 1; }")
+            .with("/conf/servers/.hidden.conf", "nonsense;")
+            .with("/conf/servers/deep/c.conf", "nonsense;")
+            .with("/elsewhere/types", "types { include more; }")
+            .with("/conf/more", "a/b c;");
+        let loaded = load_files(&files).unwrap();
+        let ports: Vec<String> =
+            loaded.config.http.listeners.iter().map(|listener| listener.address.to_string()).collect();
+        assert_eq!(ports, ["0.0.0.0:1", "0.0.0.0:2"]);
+        assert_eq!(loaded.config.http.servers[0].fallback.types["c"], "a/b");
+        let read: Vec<&str> = loaded.files.iter().filter_map(|file| file.path.to_str()).collect();
+        assert_eq!(
+            read,
+            [FILE, "/conf/servers/a.conf", "/conf/servers/b.conf", "/elsewhere/types", "/conf/more"]
+        );
+        assert_eq!(loaded.files[1].text, b"server { listen 1; }");
+    }
+
+    #[test]
+    fn a_mask_may_match_nothing_and_a_name_must_exist() {
+        let files = InMemory::default().with(FILE, "events {}\ninclude a*.conf;\ninclude a.conf;");
+        assert_eq!(
+            errors(load_files(&files)),
+            ["[emerg] open() \"/conf/a.conf\" failed (2: No such file or directory) in /conf/nginx.conf:3"]
+        );
+    }
+
+    #[test]
+    fn a_circle_is_named() {
+        let files = InMemory::default()
+            .with(FILE, "events {} include a;")
+            .with("/conf/a", "\ninclude b;")
+            .with("/conf/b", "include a; include ../conf/nginx.conf;");
+        let errors = errors(load_files(&files));
+        assert!(
+            errors[0].starts_with("[emerg] \"/conf/a\" includes itself in /conf/b:1 (it is being read"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_is_balanced_in_itself_and_mistakes_are_told_by_file() {
+        let files = InMemory::default()
+            .with(FILE, "events {}\nhttp { include a; server { listne 1; } }")
+            .with("/conf/a", "server { listen 1;");
+        assert_eq!(
+            errors(load_files(&files)),
+            [
+                "[emerg] unknown directive \"listne\" in /conf/nginx.conf:2 (did you mean \"listen\"?)",
+                "[emerg] unexpected end of file, expecting \"}\" in /conf/a:1 (the block \"server\" of line 1 is not closed)",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_include_each_other_many_times_end() {
+        let twice = |name: &str| format!("include {name}; include {name};");
+        let mut files = InMemory::default().with(FILE, format!("events {{}} {}", twice("f0")));
+        for level in 0..20 {
+            files = files.with(format!("/conf/f{level}"), twice(&format!("f{}", level + 1)));
+        }
+        let errors = errors(load_files(&files.with("/conf/f20", "")));
+        assert!(errors[0].starts_with("[emerg] more than 100000 files are included"), "{errors:?}");
+    }
+
+    #[test]
+    fn depth_counts_across_files() {
+        let nest = "a {".repeat(40);
+        let files = InMemory::default()
+            .with(FILE, format!("events {{}} {nest} include more; {}", "}".repeat(40)))
+            .with("/conf/more", format!("{nest}{}", "}".repeat(40)));
+        let errors = errors(load_files(&files));
+        assert!(errors.iter().any(|error| error.contains("more than 64 deep in /conf/more:1")), "{errors:?}");
+    }
+
+    #[test]
+    fn the_command_line_comes_first_and_is_named() {
+        let source = |text: &str| Source {
+            path: FILE.into(),
+            global_directives: Some(text.to_owned()),
+            ..Source::default()
+        };
+        let files = InMemory::default().with(FILE, "daemon on; events {}");
+        assert!(
+            !load_from(&source("daemon off;"), &InMemory::default().with(FILE, "events {}"), true)
+                .unwrap()
+                .config
+                .main
+                .daemon
+        );
+        assert_eq!(
+            errors(load_from(&source("daemon off;"), &files, true)),
+            ["[emerg] \"daemon\" directive is duplicate in /conf/nginx.conf:1"]
+        );
+        assert_eq!(
+            errors(load_from(&source("deamon off;"), &files, true)),
+            ["[emerg] unknown directive \"deamon\" in command line (did you mean \"daemon\"?)"]
+        );
+    }
+
+    #[test]
+    fn a_missing_configuration_shows_the_smallest_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nginx.conf");
+        let source = Source { path: path.clone(), ..Source::default() };
+        let said = errors(load(&source));
+        assert_eq!(
+            said[0],
+            format!("[emerg] open() \"{}\" failed (2: No such file or directory)", path.display())
+        );
+        let (_, smallest) = said[1].split_once('\n').unwrap();
+        let files = InMemory::default().with(FILE, smallest);
+        assert_eq!(load_files(&files).unwrap().warnings, []);
+        let directory = Source { path: directory.path().to_owned(), ..Source::default() };
+        assert!(errors(load(&directory))[0].ends_with("failed (21: Is a directory)"));
+    }
 }

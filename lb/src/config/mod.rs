@@ -18,6 +18,8 @@ mod reading;
 mod reference;
 mod spelling;
 mod syntax;
+#[cfg(test)]
+mod testing;
 mod values;
 
 use std::path::{Path, PathBuf};

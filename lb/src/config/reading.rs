@@ -163,7 +163,7 @@ fn shape_complaint(row: &Row, directive: &Directive) -> String {
 }
 
 fn usage(row: &Row) -> String {
-    let syntax = row.arguments.syntax.replace('\\', "");
+    let syntax = row.arguments.syntax;
     match (row.block, syntax.is_empty()) {
         (true, _) => format!("{} {syntax}", row.name),
         (false, true) => format!("{};", row.name),
@@ -253,5 +253,93 @@ fn open(block: Block, directive: &Directive, scope: &mut Scope<'_>, report: &mut
             http.upstreams.push(upstream);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{errors, in_http, in_location, in_main, in_server, load_text, refused};
+
+    #[test]
+    fn the_table_is_asked_in_nginxs_order_and_words() {
+        let cases = [
+            (in_main("nonsense;"), "unknown directive \"nonsense\" in /conf/nginx.conf:1"),
+            (
+                in_location("proxy_pas http://group;"),
+                "unknown directive \"proxy_pas\" in /conf/nginx.conf:1 (did you mean \"proxy_pass\"?)",
+            ),
+            (
+                in_http("listen 80;"),
+                "\"listen\" directive is not allowed here in /conf/nginx.conf:1 (it belongs in server)",
+            ),
+            (
+                in_main("server { }"),
+                "\"server\" directive is not allowed here in /conf/nginx.conf:1 (it belongs in http, upstream)",
+            ),
+            (in_server("listen 80 { }"), "directive \"listen\" is not terminated by \";\""),
+            (in_http("server;"), "directive \"server\" has no opening \"{\""),
+            (in_http("server a { }"), "invalid number of arguments in \"server\" directive"),
+            (
+                in_server("send_timeout;"),
+                "invalid number of arguments in \"send_timeout\" directive in /conf/nginx.conf:1 (it is written: send_timeout time;)",
+            ),
+            (in_server("send_timeout 1; send_timeout 2;"), "\"send_timeout\" directive is duplicate"),
+            (in_main("http { } http { }"), "\"http\" directive is duplicate"),
+            (in_main("\"\" x;"), "unknown directive \"\""),
+            (in_main("include;"), "invalid number of arguments in \"include\" directive"),
+            ("\u{feff}events {}".to_owned(), "unknown directive \"\u{feff}events\""),
+        ];
+        for (text, message) in cases {
+            if text.starts_with('\u{feff}') {
+                assert!(errors(&text)[0].contains("byte order mark"));
+            } else {
+                refused(&text, message);
+            }
+        }
+    }
+
+    #[test]
+    fn what_nginx_knows_is_refused_by_its_name_wherever_it_stands() {
+        refused(
+            &in_http("gzip on;"),
+            "nginx's directive \"gzip\" is not supported: answers are not compressed",
+        );
+        refused(&in_main("gzip on;"), "nginx's directive \"gzip\" is not supported");
+        refused(&in_http("map $a $b { x y; }"), "nginx's directive \"map\" is not supported");
+        refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
+        refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
+        refused(&in_location("if ($host) { return 1; }"), "nginx's directive \"if\" is not supported");
+        assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_forgotten_semicolon_hides_nothing() {
+        let said = errors(&in_http("server {\n listen 80\n location / { send_timeout x; }\n frob;\n}"));
+        assert_eq!(
+            said,
+            [
+                "[emerg] directive \"listen\" is not terminated by \";\" in /conf/nginx.conf:2 \
+                 (is a \";\" missing before \"location\" in line 3?)",
+                "[emerg] \"send_timeout\" directive invalid value in /conf/nginx.conf:3 \
+                 (\"x\" is not a time such as 60s, 1m30s or 500ms)",
+                "[emerg] unknown directive \"frob\" in /conf/nginx.conf:4",
+            ]
+        );
+        let said = errors(&in_server("send_timeout 1s\nkeepalive_timeout 2s;\nkeepalive_timeout 3s;"));
+        assert_eq!(said.len(), 2, "{said:?}");
+    }
+
+    #[test]
+    fn repetition_is_counted_block_by_block() {
+        let text = in_server(
+            "send_timeout 1; location /a { send_timeout 2; return 204; } location /b { send_timeout 3; return 204; }",
+        );
+        assert_eq!(errors(&text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nginx_insists_on_events() {
+        let said = load_text("http { }").unwrap_err();
+        assert_eq!(said[0].message, "no \"events\" section in configuration");
     }
 }

@@ -98,7 +98,7 @@ fn refused(text: &mut String) {
     }
     line(text, format_args!("\nAnd, module by module:\n"));
     for family in directives::families() {
-        let names: Vec<String> = family.names.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = family.names().map(|name| format!("`{name}`")).collect();
         line(text, format_args!("- {}: {}. {}", family.module, family.reason, names.join(", ")));
     }
 }
@@ -116,7 +116,8 @@ fn place(row: &Row) -> String {
 }
 
 fn code(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("`{text}`") }
+    // A bar would end the cell, even between back quotes.
+    if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) }
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::diagnostics::Report;
 use crate::config::directives::DEFAULT_BACKLOG;
-use crate::config::draft::{ListenDraft, ServerDraft};
-use crate::config::model::{ListenAddress, Listener, ServerId};
+use crate::config::draft::{ListenDraft, NameDraft, ServerDraft};
+use crate::config::model::{ListenAddress, Listener, ServerId, ServerName};
 
 /// nginx's port for a server without `listen`: 80, where it may be bound.
 const DEFAULT_PORT: u16 = 80;
@@ -104,7 +104,8 @@ fn warn_of_conflicting_names(listener: &Listener, servers: &[ServerDraft], repor
     let mut taken: HashSet<String> = HashSet::new();
     for server in listener.servers.iter().map(|id| &servers[id.0]) {
         let unnamed = server.names.is_empty().then_some(("", &server.position));
-        let named = server.names.iter().map(|name| (name.written.as_str(), &name.position));
+        let literal = |name: &&NameDraft| !matches!(name.name, ServerName::Regex(_));
+        let named = server.names.iter().filter(literal).map(|name| (name.written.as_str(), &name.position));
         for (name, position) in unnamed.into_iter().chain(named) {
             if !taken.insert(name.to_ascii_lowercase()) {
                 let message = format!("conflicting server name \"{name}\" on {}, ignored", listener.address);

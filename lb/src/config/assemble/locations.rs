@@ -9,6 +9,7 @@ use http::header::{DATE, HOST, SERVER};
 
 use super::logs::AccessLogs;
 use super::upstreams::KEEPALIVE;
+use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::directives::names_upstream;
 use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
@@ -16,6 +17,7 @@ use crate::config::model::{
     AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, ServerAddress, SetHeader,
     Upstream, UpstreamId, UpstreamServer,
 };
+use crate::config::spelling;
 use crate::config::template::{Named, Template, Variable};
 
 // nginx's defaults, but for `proxy_http_version`, which follows 1.29.7: 1.1.
@@ -86,6 +88,10 @@ impl Assembler<'_> {
                     .cloned(),
             );
             let action = self.action(&settings, &position, has_nested);
+            if !outer.starts_with('/') {
+                self.report
+                    .warn(format!("location \"{outer}\" never matches: paths begin with \"/\""), &position);
+            }
             if reachable {
                 flat.push(Arc::new(self.location(pattern, &settings, action, position)));
             } else {
@@ -154,11 +160,11 @@ impl Assembler<'_> {
 
     fn action(&mut self, settings: &Settings, position: &Position, has_nested: bool) -> Action {
         let proxy = settings.proxy_pass.as_ref().map(|pass| self.proxy(pass, settings));
-        if let Some(answer) = &settings.answer {
-            return Action::Return(answer.clone());
-        }
         if settings.probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", position);
+        }
+        if let Some(answer) = &settings.answer {
+            return Action::Return(answer.clone());
         }
         // Where something is wrong, a `proxy_pass` may only seem to be missing.
         if proxy.is_none() && !has_nested && !self.report.refuses() {
@@ -189,7 +195,7 @@ impl Assembler<'_> {
             upstream,
             host: host_field(pass),
             port: pass.target.port.unwrap_or(HTTP_PORT),
-            uri: (!pass.target.uri.is_empty()).then(|| pass.target.uri.clone()),
+            uri: replacement(&pass.target.uri),
             set_headers: with_default_host(set_headers.clone().unwrap_or_default()),
             http_1_0: http_1_0.unwrap_or(false),
             connect_timeout: connect_timeout.unwrap_or(PROXY_TIMEOUT),
@@ -198,6 +204,18 @@ impl Assembler<'_> {
             next_upstream: next_upstream.unwrap_or(NEXT_UPSTREAM),
             hidden_headers: hidden(hide_headers.as_deref(), pass_headers.as_deref()),
             buffering: buffering.unwrap_or(true),
+        }
+    }
+
+    /// A name that no upstream has is one for DNS to know: refused if it cannot be, questioned if it seems misspelt.
+    fn doubt(&mut self, pass: &ProxyPass) {
+        let ServerAddress::Name { host, .. } = &pass.target.address else { return };
+        if !address::is_host_name(host) {
+            self.report.emerg(format!("host not found in upstream \"{host}\""), &pass.position);
+        } else if let Some(nearest) = nearest_upstream(pass, &self.upstreams) {
+            let message =
+                format!("\"{host}\" is no upstream and will be looked up; did you mean \"{nearest}\"?");
+            self.report.warn(message, &pass.position);
         }
     }
 
@@ -219,9 +237,17 @@ impl Assembler<'_> {
         if let Some(index) = self.upstreams.iter().position(same) {
             return UpstreamId(index);
         }
+        self.doubt(pass);
         self.upstreams.push(implicit_upstream(pass));
         UpstreamId(self.upstreams.len() - 1)
     }
+}
+
+/// Whether a host that names no upstream may have been meant as one.
+fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&'u str> {
+    let host = pass.target.host.as_str();
+    let names = upstreams.iter().filter(|known| !known.implicit).map(|known| known.name.as_str());
+    if host.contains('.') || pass.target.port.is_some() { None } else { spelling::nearest(host, names) }
 }
 
 fn implicit_upstream(pass: &ProxyPass) -> Upstream {
@@ -255,6 +281,14 @@ fn host_field(pass: &ProxyPass) -> String {
         (ServerAddress::Unix(_), _) => "localhost".to_owned(),
         (_, Some(port)) if port != HTTP_PORT => format!("{}:{port}", pass.target.host),
         _ => pass.target.host.clone(),
+    }
+}
+
+/// What replaces the path; arguments alone need one before them to make a request that servers take.
+fn replacement(uri: &str) -> Option<String> {
+    match uri.chars().next()? {
+        '/' => Some(uri.to_owned()),
+        _ => Some(format!("/{uri}")),
     }
 }
 

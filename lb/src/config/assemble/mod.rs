@@ -125,8 +125,7 @@ fn assemble_server(draft: ServerDraft, above: &Settings, assembler: &mut Assembl
     let ServerDraft { settings, names, locations, position, listens: _, listen_seen: _ } = draft;
     let settings = settings.inherit(above);
     let fallback = assembler.fallback(&settings, position.clone());
-    // nginx tells `.example.org` without its dot.
-    let first_name = names.first().map(|name| name.written.trim_start_matches('.').to_owned()).unwrap_or_default();
+    let first_name = names.first().map(|name| shown_name(&name.written).to_owned()).unwrap_or_default();
     let mut names: Vec<ServerName> = names.into_iter().map(|name| name.name).collect();
     if names.is_empty() {
         names.push(ServerName::Exact(String::new()));
@@ -141,6 +140,11 @@ fn assemble_server(draft: ServerDraft, above: &Settings, assembler: &mut Assembl
         locations: assembler.locations(locations, &settings),
         position,
     }
+}
+
+/// `$server_name`: the name as written, without what makes it a pattern.
+fn shown_name(written: &str) -> &str {
+    written.strip_prefix(['.', '~']).unwrap_or(written)
 }
 
 /// nginx's own three.

@@ -84,6 +84,20 @@ impl Report {
         self.expect(read, directive, index, "invalid value", "the name of a header field")
     }
 
+    /// The value of a header field: a string with variables, on one line.
+    pub(super) fn header_value(&mut self, directive: &Directive, index: usize) -> Option<Template> {
+        let value = directive.argument(index);
+        let broken = value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control());
+        self.expect(
+            (!broken).then_some(()),
+            directive,
+            index,
+            "invalid value",
+            "the value of a header field",
+        )?;
+        self.template(directive, index)
+    }
+
     /// `invalid parameter "x"`, with what would be accepted.
     pub(super) fn invalid_parameter(&mut self, directive: &Directive, index: usize, accepted: &str) {
         let message = format!("invalid parameter \"{}\"", directive.argument(index));

@@ -2,6 +2,7 @@
 
 use super::{EVENTS, FLAG, NUMBER, Row, TIME, no_effect, one};
 
+#[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     no_effect(
         "worker_connections",

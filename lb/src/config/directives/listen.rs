@@ -25,6 +25,9 @@ pub(super) fn listen(server: &mut ServerDraft, directive: &Directive, report: &m
             return;
         }
     };
+    if text == "localhost" || text.starts_with("localhost:") {
+        report.warn("\"localhost\" in the \"listen\" directive means 127.0.0.1 here", &directive.position);
+    }
     let mut listen = ListenDraft {
         addresses,
         default_server: false,
@@ -127,5 +130,84 @@ fn socket_option(
         let word = directive.argument(index);
         report
             .warn(format!("\"{word}\" in the \"listen\" directive has no effect here: {reason}"), &position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{accepted, in_http, in_server, refused, warnings};
+
+    #[test]
+    fn a_listener_for_each_address() {
+        let config = accepted(&in_http(
+            "server { listen 80; listen [::]:80 ipv6only=off; } \
+             server { listen 80 default_server backlog=7; listen unix:/run/lb.sock; listen 7000-7001; }",
+        ));
+        let listeners = &config.http.listeners;
+        let addresses: Vec<String> = listeners.iter().map(|listener| listener.address.to_string()).collect();
+        let expected = ["0.0.0.0:80", "[::]:80", "unix:/run/lb.sock", "0.0.0.0:7000", "0.0.0.0:7001"];
+        assert_eq!(addresses, expected);
+        assert_eq!(
+            (listeners[0].default_server.0, listeners[0].servers.len(), listeners[0].backlog),
+            (1, 2, 7)
+        );
+        assert_eq!((listeners[1].ipv6_only, listeners[1].backlog), (false, 511));
+        assert!(listeners[0].ipv6_only);
+    }
+
+    #[test]
+    fn without_listen_the_port_depends_on_who_asks() {
+        let config = accepted(&in_http("server { }"));
+        assert_eq!(config.http.listeners[0].address.to_string(), "0.0.0.0:80");
+        let source = crate::config::Source { path: "/c".into(), ..Default::default() };
+        let files = crate::config::files::InMemory::default().with("/c", "events {} http { server { } }");
+        let config = crate::config::load_from(&source, &files, false).unwrap().config;
+        assert_eq!(config.http.listeners[0].address.to_string(), "0.0.0.0:8000");
+    }
+
+    #[test]
+    fn localhost_is_one_address() {
+        assert!(warnings(&in_server("listen localhost:80;"))[0].contains("means 127.0.0.1 here"));
+    }
+
+    #[test]
+    fn options_of_the_socket_are_accepted_with_a_word() {
+        assert_eq!(warnings(&in_server("listen 80 bind default_server;")), Vec::<String>::new());
+        for option in
+            ["reuseport", "deferred", "so_keepalive=on", "so_keepalive=30m::10", "rcvbuf=8k", "fastopen=3"]
+        {
+            let warnings = warnings(&in_server(&format!("listen 80 {option};")));
+            assert!(
+                warnings[0].contains(&format!("\"{option}\" in the \"listen\" directive has no effect")),
+                "{option}"
+            );
+        }
+    }
+
+    #[test]
+    fn mistakes() {
+        let cases = [
+            ("listen example.org:80;", "host not found in \"example.org:80\" of the \"listen\" directive"),
+            ("listen 80 ssl;", "\"ssl\" in the \"listen\" directive is not supported"),
+            ("listen 80 http2;", "\"http2\" in the \"listen\" directive is not supported"),
+            ("listen 80 proxy_protocol;", "\"proxy_protocol\" in the \"listen\" directive is not supported"),
+            ("listen 80 backlog=x;", "invalid backlog \"backlog=x\""),
+            ("listen 80 backlog=4294967296;", "invalid backlog"),
+            ("listen [::]:80 ipv6only=maybe;", "invalid ipv6only flags \"maybe\""),
+            ("listen 80 rcvbuf=x;", "invalid rcvbuf \"x\""),
+            ("listen 80 defualt_server;", "invalid parameter \"defualt_server\""),
+            ("listen 80; listen 80;", "a duplicate listen 0.0.0.0:80"),
+        ];
+        for (text, message) in cases {
+            refused(&in_server(text), message);
+        }
+        refused(
+            &in_http("server { listen 80 default_server; } server { listen 80 default_server; }"),
+            "a duplicate default server for 0.0.0.0:80",
+        );
+        refused(
+            &in_http("server { listen 80 backlog=1; } server { listen 80 backlog=1; }"),
+            "duplicate listen options for 0.0.0.0:80",
+        );
     }
 }

@@ -91,3 +91,79 @@ fn misplaced(inner: &LocationMatch, outer: &LocationMatch) -> Option<String> {
         LocationMatch::Prefix(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::model::LocationMatch;
+    use crate::config::testing::{accepted, in_server, refused, warnings};
+
+    fn patterns(text: &str) -> Vec<LocationMatch> {
+        let config = accepted(&in_server(text));
+        config.http.servers[0].locations.iter().map(|location| location.pattern.clone()).collect()
+    }
+
+    fn prefix(path: &str) -> LocationMatch {
+        LocationMatch::Prefix(path.to_owned())
+    }
+
+    fn exact(path: &str) -> LocationMatch {
+        LocationMatch::Exact(path.to_owned())
+    }
+
+    #[test]
+    fn exact_and_prefix() {
+        let text = "location /a { return 204; } location = /a { return 204; } location ^~ /b { return 204; } \
+                    location =/c { return 204; } location ^~/d { return 204; }";
+        assert_eq!(patterns(text), [prefix("/a"), exact("/a"), prefix("/b"), exact("/c"), prefix("/d")]);
+    }
+
+    #[test]
+    fn nested_locations_stand_beside_their_outer_one_and_inherit() {
+        let text = "location /a { send_timeout 1s; return 200; location /a/b { return 204; } \
+                    location = /a/c { return 204; } }";
+        assert_eq!(patterns(text), [prefix("/a"), prefix("/a/b"), exact("/a/c")]);
+        let config = accepted(&in_server(text));
+        assert_eq!(config.http.servers[0].locations[1].send_timeout, std::time::Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_longer_prefix_outside_hides_what_is_nested_in_a_shorter_one() {
+        let text =
+            "location /a { return 200; location /a/b/c { return 204; } } location /a/b { return 204; }";
+        assert_eq!(patterns(text), [prefix("/a"), prefix("/a/b")]);
+        assert!(warnings(&in_server(text))[0].contains("location \"/a/b/c\" is never reached"));
+    }
+
+    #[test]
+    fn mistakes() {
+        let cases = [
+            (
+                "location ~ \\.php$ { return 204; }",
+                "location by a regular expression (\"\\.php$\") is not supported yet",
+            ),
+            ("location ~* x { return 204; }", "location by a regular expression"),
+            ("location @x { return 204; }", "named location \"@x\" is not supported"),
+            ("location ! /x { return 204; }", "invalid location modifier \"!\""),
+            ("location /a { location /b { return 204; } }", "location \"/b\" is outside location \"/a\""),
+            (
+                "location = /a { location /a { return 204; } }",
+                "location \"/a\" cannot be inside the exact location \"/a\"",
+            ),
+            ("location /a { return 204; } location ^~ /a { return 204; }", "duplicate location \"/a\""),
+            ("location / { } extra;", "unknown directive \"extra\""),
+        ];
+        for (text, message) in cases {
+            refused(&in_server(text), message);
+        }
+        assert!(
+            warnings(&in_server("location a { return 204; }"))[0].contains("location \"a\" never matches")
+        );
+        assert!(warnings(&in_server("location /a { }"))[0].contains("answers 404"));
+    }
+
+    #[test]
+    fn what_stands_in_a_refused_location_is_checked_too() {
+        let errors = crate::config::testing::errors(&in_server("location ~ x { send_timeout never; }"));
+        assert_eq!(errors.len(), 2, "{errors:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Effect::{Http, Level};
-use super::{HTTP, LEVELS, Row, at_least, no_effect, row, words};
+use super::{HTTP, LEVELS, LOCATION, Row, SERVER, at_least, no_effect, row, words};
 use crate::config::diagnostics::Report;
 use crate::config::draft::{AccessLogDraft, HttpDraft, LogFormatDraft, Settings};
 use crate::config::model::{ErrorLog, Escape, LogDestination, LogFormat, Severity};
@@ -17,9 +17,14 @@ pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("access_log", LEVELS, at_least(1, "file [format] \\| off"), "logs/access.log combined", Level(access_log), "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable(),
-    row("log_format", HTTP, at_least(2, "name [escape=default \\| json \\| none] string …"), "combined", Http(log_format), "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable(),
-    row("error_log", HTTP, words(1, 2, "file \\| stderr [level]"), "", Http(|http, d, r| http.error_logs.extend(error_log(d, r))), "Stands in for the `error_log` of the main context where there is none").repeatable(),
+    row("access_log", LEVELS, at_least(1, "file [format] | off"), "logs/access.log combined", Level(access_log),
+        "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable(),
+    row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), "combined", Http(log_format),
+        "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable(),
+    row("error_log", HTTP, words(1, 2, "file | stderr [level]"), "", Http(|http, d, r| http.error_logs.extend(error_log(d, r))),
+        "Stands in for the `error_log` of the main context where there is none").repeatable(),
+    row("error_log", SERVER | LOCATION, words(1, 2, "file | stderr [level]"), "", Level(no_error_log_here),
+        "Accepted with a warning: all messages go where the `error_log` of the main context says").repeatable(),
     no_effect("open_log_file_cache", LEVELS, at_least(1, "…"), "log files stay open until USR1"),
 ];
 
@@ -41,6 +46,13 @@ pub(super) fn error_log(directive: &Directive, report: &mut Report) -> Option<Er
         },
     };
     Some(ErrorLog { destination, level })
+}
+
+fn no_error_log_here(_: &mut Settings, directive: &Directive, report: &mut Report) {
+    if error_log(directive, report).is_some() {
+        let reason = "all messages go where the error_log of the main context says";
+        report.warn(format!("\"error_log\" has no effect here: {reason}"), &directive.position);
+    }
 }
 
 fn severity(name: &str) -> Option<Severity> {
@@ -167,4 +179,83 @@ fn log_format(http: &mut HttpDraft, directive: &Directive, report: &mut Report) 
         position: directive.position.clone(),
         order: directive.order,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::COMBINED;
+    use crate::config::model::{Escape, LogDestination};
+    use crate::config::template::{Named, Template, Variable};
+    use crate::config::testing::{accepted, in_http, in_location, refused, warnings};
+
+    #[test]
+    fn the_predefined_format_compiles() {
+        assert_eq!(Template::compile(COMBINED).unwrap().variables().count(), 8);
+    }
+
+    #[test]
+    fn without_access_log_there_is_nginxs_default() {
+        let http = accepted(&in_location("return 204;")).http;
+        assert_eq!(http.access_log_files, [LogDestination::File(PathBuf::from("/prefix/logs/access.log"))]);
+        let log = &http.servers[0].locations[0].access_logs[0];
+        assert_eq!((log.file.0, log.format.name.as_str()), (0, "combined"));
+    }
+
+    #[test]
+    fn formats_and_files_are_shared() {
+        let http = accepted(&in_http(
+            "log_format a escape=json '$status' ' $host'; access_log /var/x.log a; access_log x.log; \
+             server { location / { return 204; } location /b { access_log /var/x.log; return 204; } \
+             location /c { access_log off; access_log x.log; return 204; } }",
+        ))
+        .http;
+        assert_eq!(http.access_log_files.len(), 2);
+        let server = &http.servers[0];
+        let logs = &server.locations[0].access_logs;
+        assert_eq!((logs[0].file.0, logs[1].file.0), (0, 1));
+        assert_eq!(logs[0].format.escape, Escape::Json);
+        let variables: Vec<&Variable> = logs[0].format.template.variables().collect();
+        assert_eq!(variables, [&Variable::Named(Named::Status), &Variable::Named(Named::Host)]);
+        assert_eq!(
+            (server.locations[1].access_logs.len(), server.locations[1].access_logs[0].file.0),
+            (1, 0)
+        );
+        assert_eq!(server.locations[2].access_logs.len(), 0, "off outweighs what stands beside it");
+    }
+
+    #[test]
+    fn mistakes() {
+        let cases = [
+            ("access_log a.log nosuch;", "unknown log format \"nosuch\""),
+            ("access_log a.log late; log_format late x;", "unknown log format \"late\""),
+            ("access_log a.log buffer=1k;", "unknown log format \"buffer=1k\""),
+            ("access_log a.log combined buffer=x;", "invalid buffer size \"x\""),
+            ("access_log a.log combined flush=0;", "invalid flush time \"0\""),
+            ("access_log a.log combined gzip=10;", "invalid compression level \"10\""),
+            ("access_log a.log combined x;", "invalid parameter \"x\""),
+            (
+                "access_log a.log combined if=$host;",
+                "\"if=$host\" in the \"access_log\" directive is not supported",
+            ),
+            ("access_log $host.log;", "\"$host.log\" in the \"access_log\" directive is not supported"),
+            (
+                "access_log syslog:server=x;",
+                "\"syslog:server=x\" in the \"access_log\" directive is not supported",
+            ),
+            ("server { error_log stderr loud; }", "invalid log level \"loud\""),
+            ("access_log off x;", "invalid parameter \"x\""),
+            ("log_format a '$nope';", "unknown \"nope\" variable"),
+            ("log_format a escape=xml x;", "unknown log format escaping \"xml\""),
+            ("log_format a x; log_format a y;", "duplicate \"log_format\" name \"a\""),
+            ("log_format combined y;", "duplicate \"log_format\" name \"combined\""),
+        ];
+        for (text, message) in cases {
+            refused(&in_http(text), message);
+        }
+        assert!(
+            warnings(&in_http("access_log a.log combined buffer=32k;"))[0].contains("has no effect here")
+        );
+    }
 }

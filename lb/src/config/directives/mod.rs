@@ -84,7 +84,7 @@ pub(super) enum Kind {
     Seconds,
 }
 
-pub(super) const FLAG: Arguments = single(Kind::Flag, "on \\| off");
+pub(super) const FLAG: Arguments = single(Kind::Flag, "on | off");
 pub(super) const NUMBER: Arguments = single(Kind::Number, "number");
 pub(super) const SIZE: Arguments = single(Kind::Size, "size");
 pub(super) const OFFSET: Arguments = single(Kind::Offset, "size");
@@ -216,7 +216,14 @@ pub(super) struct Module {
 pub(super) struct Family {
     pub(super) module: &'static str,
     pub(super) reason: &'static str,
-    pub(super) names: &'static [&'static str],
+    /// Separated by blanks.
+    names: &'static str,
+}
+
+impl Family {
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.split_whitespace()
+    }
 }
 
 /// All that is known, in the order of the reference.
@@ -240,7 +247,7 @@ pub(super) fn rows(name: &str) -> impl Iterator<Item = &'static Row> {
 
 /// The family that a name belongs to.
 pub(super) fn family(name: &str) -> Option<&'static Family> {
-    elsewhere::FAMILIES.iter().find(|family| family.names.contains(&name))
+    elsewhere::FAMILIES.iter().find(|family| family.names().any(|known| known == name))
 }
 
 pub(super) fn families() -> &'static [Family] {
@@ -273,7 +280,7 @@ mod tests {
             }
             assert!(family(row.name).is_none(), "{} has a row and a family", row.name);
         }
-        let mut names: Vec<&str> = families().iter().flat_map(|family| family.names).copied().collect();
+        let mut names: Vec<&str> = families().iter().flat_map(Family::names).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "in two families");

@@ -20,16 +20,26 @@ const BODY_AS_IT_IS: &str =
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("proxy_pass", LOCATION, one("http://upstream[URI] \\| http://address[:port][URI]"), "", Level(proxy_pass), "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
-    row("proxy_set_header", LEVELS, words(2, 2, "field value"), "Host $proxy_host", Level(proxy_set_header), "Sets a request field; an empty value sends none. A level that has any inherits none. `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them").repeatable(),
-    row("proxy_http_version", LEVELS, one("1.0 \\| 1.1"), "1.1", Level(proxy_http_version), "The HTTP version towards servers"),
-    row("proxy_connect_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.connect_timeout = r.milliseconds(d, 0)), "How long connecting to a server may take"),
-    row("proxy_read_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.read_timeout = r.milliseconds(d, 0)), "How long a server may pause within an answer"),
-    row("proxy_send_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.send_timeout = r.milliseconds(d, 0)), "How long a server may take no byte of a request"),
-    row("proxy_next_upstream", LEVELS, at_least(1, "error \\| timeout \\| off …"), "error timeout", Level(proxy_next_upstream), "On which failures another server is tried; the other conditions of nginx are refused for now"),
-    row("proxy_hide_header", LEVELS, one("field"), "Date, Server, X-Pad, X-Accel-Expires, X-Accel-Redirect, X-Accel-Limit-Rate, X-Accel-Buffering, X-Accel-Charset", Level(|s, d, r| s.proxy.hide_headers.get_or_insert_default().extend(r.header_name(d, 0))), "Further fields of servers' answers that clients do not get").repeatable(),
-    row("proxy_pass_header", LEVELS, one("field"), "", Level(|s, d, r| s.proxy.pass_headers.get_or_insert_default().extend(r.header_name(d, 0))), "Fields that clients get although they are hidden otherwise").repeatable(),
-    row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)), "Accepted both ways; answers are streamed through in any case"),
+    row("proxy_pass", LOCATION, one("http://upstream[URI] | http://address[:port][URI]"), "", Level(proxy_pass),
+        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
+    row("proxy_set_header", LEVELS, words(2, 2, "field value"), "Host $proxy_host", Level(proxy_set_header),
+        "Sets a request field; an empty value sends none. A level that has any inherits none. `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them").repeatable(),
+    row("proxy_http_version", LEVELS, one("1.0 | 1.1"), "1.1", Level(proxy_http_version),
+        "The HTTP version towards servers"),
+    row("proxy_connect_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.connect_timeout = r.milliseconds(d, 0)),
+        "How long connecting to a server may take"),
+    row("proxy_read_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.read_timeout = r.milliseconds(d, 0)),
+        "How long a server may pause within an answer"),
+    row("proxy_send_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.proxy.send_timeout = r.milliseconds(d, 0)),
+        "How long a server may take no byte of a request"),
+    row("proxy_next_upstream", LEVELS, at_least(1, "error | timeout | off …"), "error timeout", Level(proxy_next_upstream),
+        "On which failures another server is tried; the other conditions of nginx are refused for now").repeatable(),
+    row("proxy_hide_header", LEVELS, one("field"), "", Level(proxy_hide_header),
+        "Fields of servers' answers that clients do not get, beside `Date`, `Server`, `X-Pad` and `X-Accel-Expires`, `-Redirect`, `-Limit-Rate`, `-Buffering` and `-Charset`").repeatable(),
+    row("proxy_pass_header", LEVELS, one("field"), "", Level(proxy_pass_header),
+        "Fields that clients get although they are hidden otherwise").repeatable(),
+    row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)),
+        "Accepted both ways; answers are streamed through in any case"),
 
     no_effect("proxy_buffer_size", LEVELS, SIZE, STREAMED),
     no_effect("proxy_buffers", LEVELS, words(2, 2, "number size"), STREAMED),
@@ -39,15 +49,19 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("proxy_temp_path", LEVELS, words(1, 4, "path …"), STREAMED),
     no_effect("proxy_cache_bypass", LEVELS, at_least(1, "string …"), NO_CACHE).repeatable(),
     no_effect("proxy_no_cache", LEVELS, at_least(1, "string …"), NO_CACHE).repeatable(),
-    no_effect("proxy_headers_hash_bucket_size", LEVELS, SIZE, "there is no hash table to size"),
+    no_effect("proxy_headers_hash_bucket_size", LEVELS, NUMBER, "there is no hash table to size"),
     no_effect("proxy_headers_hash_max_size", LEVELS, NUMBER, "there is no hash table to size"),
-    no_effect("proxy_ignore_headers", LEVELS, at_least(1, "field …"), "no field of an answer steers anything here: there is no cache, no internal redirect and no rate limit"),
-    no_effect("proxy_request_buffering", LEVELS, FLAG, "request bodies are streamed to the server as they come").harmless(&["off"]),
+    no_effect("proxy_ignore_headers", LEVELS, at_least(1, "field …"),
+        "no field of an answer steers anything here: there is no cache, no internal redirect and no rate limit").repeatable(),
+    no_effect("proxy_request_buffering", LEVELS, FLAG,
+        "request bodies are streamed to the server as they come").harmless(&["off"]),
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
-    no_effect("proxy_socket_keepalive", LEVELS, FLAG, "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),
+    no_effect("proxy_socket_keepalive", LEVELS, FLAG,
+        "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),
 
     refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
-    refused("proxy_bind", LEVELS, "the address that connections to servers come from cannot be chosen").harmless(&["off"]),
+    refused("proxy_bind", LEVELS,
+        "the address that connections to servers come from cannot be chosen").harmless(&["off"]),
     refused("proxy_cache", LEVELS, NO_CACHE).harmless(&["off"]),
     refused("proxy_cache_background_update", LEVELS, NO_CACHE).harmless(&["off"]),
     refused("proxy_cache_convert_head", LEVELS, NO_CACHE),
@@ -71,12 +85,15 @@ pub(super) const ROWS: &[Row] = &[
     refused("proxy_intercept_errors", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("proxy_limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("proxy_method", LEVELS, BODY_AS_IT_IS),
-    refused("proxy_next_upstream_timeout", LEVELS, "not yet: tries are limited by the number of servers").harmless(&["0", "0s"]),
-    refused("proxy_next_upstream_tries", LEVELS, "not yet: tries are limited by the number of servers").harmless(&["0"]),
+    refused("proxy_next_upstream_timeout", LEVELS,
+        "not yet: tries are limited by the number of servers").harmless(&["0", "0s"]),
+    refused("proxy_next_upstream_tries", LEVELS,
+        "not yet: tries are limited by the number of servers").harmless(&["0"]),
     refused("proxy_pass_request_body", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
     refused("proxy_pass_request_headers", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
     refused("proxy_pass_trailers", LEVELS, "trailers are not passed on").harmless(&["off"]),
-    refused("proxy_redirect", LEVELS, "`Location` and `Refresh` are passed on as the server sends them; nginx's default rewrites those that name the address of `proxy_pass`").harmless(&["off"]),
+    refused("proxy_redirect", LEVELS,
+        "`Location` and `Refresh` are passed on as the server sends them; nginx's default rewrites those that name the address of `proxy_pass`").harmless(&["off"]),
     refused("proxy_request_dynamic", LEVELS, BODY_AS_IT_IS),
     refused("proxy_set_body", LEVELS, BODY_AS_IT_IS),
     refused("proxy_ssl_alpn", LEVELS, NO_TLS),
@@ -124,6 +141,13 @@ fn proxy_pass(settings: &mut Settings, directive: &Directive, report: &mut Repor
     }
     let written = &url["http://".len()..];
     match address::target(written, DEFAULT_PORT) {
+        Ok(target) if target.uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f) => {
+            report.emerg_hint(
+                "\"proxy_pass\" directive invalid value",
+                &position,
+                "a URI holds neither blanks nor control characters",
+            );
+        }
         Ok(target) => {
             settings.proxy_pass = Some(ProxyPass { written: written.to_owned(), target, position });
         }
@@ -165,7 +189,7 @@ enum Kept {
 fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
     // Even one that is left out ends the inheritance from the level above.
     let headers = settings.proxy.set_headers.get_or_insert_default();
-    let (name, value) = (report.header_name(directive, 0), report.template(directive, 1));
+    let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
     let (Some(name), Some(value)) = (name, value) else { return };
     let written_name = directive.argument(0).to_owned();
     match kept_by_the_connection(&name, directive.argument(1)) {
@@ -192,8 +216,10 @@ fn proxy_http_version(settings: &mut Settings, directive: &Directive, report: &m
 }
 
 fn proxy_next_upstream(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let mut next = NextUpstream { error: false, timeout: false };
-    let mut off = false;
+    const OFF: NextUpstream = NextUpstream { error: false, timeout: false };
+    // Said again at one level, it adds to what was said there.
+    let mut off = settings.proxy.next_upstream == Some(OFF);
+    let mut next = settings.proxy.next_upstream.unwrap_or(OFF);
     for (index, word) in directive.words().enumerate() {
         let seen = match word {
             "error" => std::mem::replace(&mut next.error, true),
@@ -218,11 +244,207 @@ fn proxy_next_upstream(settings: &mut Settings, directive: &Directive, report: &
         }
     }
     // `off` outweighs what stands beside it.
-    settings.proxy.next_upstream =
-        Some(if off { NextUpstream { error: false, timeout: false } } else { next });
+    settings.proxy.next_upstream = Some(if off { OFF } else { next });
+}
+
+fn proxy_hide_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    settings.proxy.hide_headers.get_or_insert_default().extend(report.header_name(directive, 0));
+}
+
+fn proxy_pass_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    settings.proxy.pass_headers.get_or_insert_default().extend(report.header_name(directive, 0));
 }
 
 /// Whether a `proxy_pass` can mean an upstream of that name.
 pub(in crate::config) fn names_upstream(pass: &ProxyPass, name: &str) -> bool {
     !matches!(pass.target.address, ServerAddress::Unix(_)) && pass.target.host.eq_ignore_ascii_case(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::model::{Action, Location, NextUpstream, Proxy, ServerAddress};
+    use crate::config::template::{Named, Template, Variable};
+    use crate::config::testing::{accepted, in_location, refused, warnings};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn proxy_of(location: &Location) -> Arc<Proxy> {
+        match &location.action {
+            Action::Proxy(proxy) => Arc::clone(proxy),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn proxy(text: &str) -> Arc<Proxy> {
+        proxy_of(&accepted(&in_location(text)).http.servers[0].locations[0])
+    }
+
+    #[test]
+    fn proxy_pass_names_an_upstream_or_makes_one() {
+        let config = accepted(&in_location("proxy_pass http://group/api/;"));
+        let proxy = proxy_of(&config.http.servers[0].locations[0]);
+        let upstream = &config.http.upstreams[proxy.upstream.0];
+        assert_eq!((upstream.name.as_str(), upstream.implicit), ("group", false));
+        assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("group", 80, Some("/api/")));
+
+        let config = accepted(&in_location("proxy_pass http://10.0.0.1:5001;"));
+        let proxy = proxy_of(&config.http.servers[0].locations[0]);
+        let upstream = &config.http.upstreams[proxy.upstream.0];
+        assert_eq!((upstream.name.as_str(), upstream.implicit), ("10.0.0.1:5001", true));
+        assert_eq!(upstream.servers[0].address, ServerAddress::Inet("10.0.0.1:5001".parse().unwrap()));
+        assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("10.0.0.1:5001", 5001, None));
+    }
+
+    #[test]
+    fn proxy_host_leaves_out_the_port_of_the_scheme() {
+        let cases = [
+            ("http://a.example:80", "a.example"),
+            ("http://a.example:81", "a.example:81"),
+            ("http://a.example", "a.example"),
+            ("http://[::1]:5001", "[::1]:5001"),
+            ("http://unix:/tmp/a.sock:/x", "localhost"),
+        ];
+        for (url, host) in cases {
+            assert_eq!(proxy(&format!("proxy_pass {url};")).host, host, "{url}");
+        }
+        assert_eq!(proxy("proxy_pass http://unix:/tmp/a.sock:/x;").uri.as_deref(), Some("/x"));
+        assert_eq!(proxy("proxy_pass http://a.example?b=c;").uri.as_deref(), Some("/?b=c"));
+    }
+
+    #[test]
+    fn proxy_pass_refuses() {
+        let cases = [
+            ("proxy_pass group;", "invalid URL prefix"),
+            ("proxy_pass http://;", "no host in upstream \"\""),
+            ("proxy_pass http://a:0;", "invalid port in upstream \"a:0\""),
+            ("proxy_pass http://GROUP:81;", "upstream \"GROUP\" may not have port 81"),
+            ("proxy_pass https://a;", "\"https://a\" in the \"proxy_pass\" directive is not supported"),
+            ("proxy_pass http://$host;", "\"http://$host\" in the \"proxy_pass\" directive is not supported"),
+            ("proxy_pass \"http://a/b c\";", "\"proxy_pass\" directive invalid value"),
+        ];
+        for (text, message) in cases {
+            refused(&in_location(text), message);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_upstream_is_doubted() {
+        let text = in_location("proxy_pass http://gruop;");
+        assert!(
+            warnings(&text)[0]
+                .contains("\"gruop\" is no upstream and will be looked up; did you mean \"group\"?")
+        );
+        assert_eq!(warnings(&in_location("proxy_pass http://elsewhere;")), Vec::<String>::new());
+        assert_eq!(warnings(&in_location("proxy_pass http://gruop:80;")), Vec::<String>::new());
+        refused(&in_location("proxy_pass http://127.0.0.300;"), "host not found in upstream \"127.0.0.300\"");
+    }
+
+    #[test]
+    fn host_is_set_unless_the_configuration_sets_it() {
+        let default = proxy("proxy_pass http://group;");
+        assert_eq!(default.set_headers.len(), 1);
+        assert_eq!(default.set_headers[0].value, Template::variable(Variable::Named(Named::ProxyHost)));
+        let own = proxy("proxy_pass http://group; proxy_set_header host $host; proxy_set_header X-A b;");
+        let names: Vec<&str> = own.set_headers.iter().map(|header| header.written_name.as_str()).collect();
+        assert_eq!(names, ["host", "X-A"]);
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_left_out_with_a_word_where_that_differs() {
+        let silent = ["Connection \"\"", "Connection upgrade", "Upgrade $http_upgrade", "TE \"\""];
+        for field in silent {
+            let text = in_location(&format!("proxy_pass http://group; proxy_set_header {field};"));
+            assert_eq!(warnings(&text), Vec::<String>::new(), "{field}");
+            assert_eq!(
+                proxy_of(&accepted(&text).http.servers[0].locations[0]).set_headers.len(),
+                1,
+                "{field}"
+            );
+        }
+        let told =
+            ["Connection close", "Keep-Alive x", "Transfer-Encoding chunked", "Content-Length 0", "Expect x"];
+        for field in told {
+            let text = in_location(&format!("proxy_pass http://group; proxy_set_header {field};"));
+            let name = field.split(' ').next().unwrap();
+            assert!(
+                warnings(&text)[0].contains(&format!("\"proxy_set_header {name}\" has no effect")),
+                "{field}"
+            );
+            assert_eq!(
+                proxy_of(&accepted(&text).http.servers[0].locations[0]).set_headers.len(),
+                1,
+                "{field}"
+            );
+        }
+        refused(&in_location("proxy_set_header \"a b\" c;"), "\"proxy_set_header\" directive invalid value");
+        refused(
+            &in_location("proxy_set_header a \"b\\nc: d\";"),
+            "\"proxy_set_header\" directive invalid value",
+        );
+        refused(&in_location("proxy_set_header a $nope;"), "unknown \"nope\" variable");
+    }
+
+    #[test]
+    fn times_version_and_buffering() {
+        let read = proxy(
+            "proxy_pass http://group; proxy_connect_timeout 1s; proxy_read_timeout 2m; proxy_send_timeout 3; \
+             proxy_http_version 1.0; proxy_buffering off;",
+        );
+        assert_eq!(read.connect_timeout, Duration::from_secs(1));
+        assert_eq!(read.read_timeout, Duration::from_secs(120));
+        assert_eq!(read.send_timeout, Duration::from_secs(3));
+        assert!(read.http_1_0 && !read.buffering);
+        let default = proxy("proxy_pass http://group;");
+        assert_eq!(default.connect_timeout, Duration::from_secs(60));
+        assert!(!default.http_1_0 && default.buffering);
+        refused(
+            &in_location("proxy_http_version 2;"),
+            "\"2\" in the \"proxy_http_version\" directive is not supported yet",
+        );
+        refused(&in_location("proxy_http_version 1.2;"), "invalid value \"1.2\"");
+        refused(&in_location("proxy_read_timeout 1x;"), "\"proxy_read_timeout\" directive invalid value");
+    }
+
+    #[test]
+    fn next_upstream_is_what_is_listed() {
+        let next = |text: &str| proxy(&format!("proxy_pass http://group; {text}")).next_upstream;
+        let both = |error, timeout| NextUpstream { error, timeout };
+        assert_eq!(next(""), both(true, true));
+        assert_eq!(next("proxy_next_upstream error;"), both(true, false));
+        assert_eq!(next("proxy_next_upstream timeout;"), both(false, true));
+        assert_eq!(next("proxy_next_upstream off;"), both(false, false));
+        assert_eq!(next("proxy_next_upstream error off;"), both(false, false));
+        assert_eq!(next("proxy_next_upstream error; proxy_next_upstream timeout;"), both(true, true));
+        assert_eq!(next("proxy_next_upstream off; proxy_next_upstream timeout;"), both(false, false));
+        refused(
+            &in_location("proxy_next_upstream http_503;"),
+            "\"http_503\" in the \"proxy_next_upstream\" directive is not supported yet",
+        );
+        refused(&in_location("proxy_next_upstream http_418;"), "invalid value \"http_418\"");
+    }
+
+    #[test]
+    fn pass_header_outweighs_hiding() {
+        let names = |text: &str| {
+            let proxy = proxy(&format!("proxy_pass http://group; {text}"));
+            proxy.hidden_headers.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("").len(), 8);
+        assert!(names("proxy_hide_header X-Powered-By;").contains(&"x-powered-by".to_owned()));
+        assert!(!names("proxy_pass_header Server;").contains(&"server".to_owned()));
+        assert_eq!(names("proxy_hide_header x-a; proxy_pass_header X-A;").len(), 8);
+        assert_eq!(names("proxy_hide_header DATE;").len(), 8, "hidden once");
+    }
+
+    #[test]
+    fn what_would_change_traffic_is_refused_unless_switched_off() {
+        for name in ["proxy_cache", "proxy_bind", "proxy_intercept_errors", "proxy_redirect", "proxy_store"] {
+            let text = in_location(&format!("{name} off; proxy_pass http://group;"));
+            assert_eq!(warnings(&text), Vec::<String>::new());
+            refused(
+                &in_location(&format!("{name} x;")),
+                &format!("nginx's directive \"{name}\" is not supported"),
+            );
+        }
+    }
 }
