@@ -1,7 +1,7 @@
 //! Who is still here: connection counts, and the graceful stop that waits for them.
 //!
 //! A stop has to know one thing exactly: that nothing is left which would be cut. Every accept loop, connection
-//! and lingering close therefore takes a [`Hold`] and the stop is over when none is left. Holds are per
+//! and lingering close therefore takes a `Hold` and the stop is over when none is left. Holds are per
 //! connection and not per request, so that the request path pays no shared atomic for them; a connection ends
 //! by itself once its request is answered, because its loop sees the stop.
 //!

@@ -106,7 +106,7 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
     let fields = fields(head, line_end + 1)?;
 
     let http_1_1 = line.version == HttpVersion::Http11;
-    if fields.host_line.is_none() && http_1_1 && line.authority.is_none() {
+    if fields.host_line.is_none() && http_1_1 {
         return Err(Reason::MissingHost);
     }
     let framing = match (fields.length, fields.encoding) {
@@ -139,7 +139,7 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         target: (line.target.start, line.target.end),
         path_start: line.path_start,
         upgrade: fields.upgrade && http_1_1,
-        expects_continue: fields.expects_continue && http_1_1,
+        expects_continue: fields.expects_continue == Some(true) && http_1_1,
         keep_alive: if http_1_1 { !fields.close } else { fields.keep_alive && !fields.close },
         unusual_names: fields.unusual_names,
     };
@@ -158,7 +158,7 @@ struct Fields {
     length: Option<u64>,
     encoding: Option<Encoding>,
     upgrade: bool,
-    expects_continue: bool,
+    expects_continue: Option<bool>,
     close: bool,
     keep_alive: bool,
     unusual_names: bool,
@@ -198,7 +198,8 @@ impl Fields {
             return Err(Reason::HeaderTooLarge);
         }
         self.unusual_names |= classes & SUSPECT != 0;
-        let value = trim(&line[colon + 1..]);
+        let untrimmed = &line[colon + 1..];
+        let value = trim(untrimmed);
         // No early exit: this compiles to a few vector instructions.
         let control = |byte: u8| (byte < 0x20 && byte != b'\t') || byte == 0x7F;
         if value.iter().fold(false, |found, byte| found | control(*byte)) {
@@ -211,12 +212,15 @@ impl Fields {
                 if self.host_line.replace(range).is_some() {
                     return Err(Reason::DuplicateHost);
                 }
-                if !is_valid_host(value) {
+                if !is_valid_host(trim_spaces(untrimmed)) {
                     return Err(Reason::InvalidHost);
                 }
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
-                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+                let expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+                if self.expects_continue.replace(expects_continue).is_some() {
+                    return Err(Reason::DuplicateExpectation);
+                }
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
             10 if name.eq_ignore_ascii_case(b"connection") => {
@@ -226,12 +230,13 @@ impl Fields {
                 }
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.length.replace(length(value)?).is_some() {
+                let length = length(trim_spaces(untrimmed))?;
+                if self.length.replace(length).is_some() {
                     return Err(Reason::DuplicateLength);
                 }
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                let chunked = value.eq_ignore_ascii_case(b"chunked");
+                let chunked = trim_spaces(untrimmed).eq_ignore_ascii_case(b"chunked");
                 let encoding = if chunked { Encoding::Chunked } else { Encoding::Unknown };
                 if self.encoding.replace(encoding).is_some() {
                     return Err(Reason::DuplicateEncoding);
@@ -260,9 +265,17 @@ const NAME_CLASSES: [u8; 256] = {
 };
 
 fn trim(value: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |end| end + 1);
+    trim_of(value, |byte| matches!(byte, b' ' | b'\t'))
+}
+
+/// Leaves tabs in place, as NGINX does, so that they spoil the fields that decide where a message goes or ends.
+fn trim_spaces(value: &[u8]) -> &[u8] {
+    trim_of(value, |byte| byte == b' ')
+}
+
+fn trim_of(value: &[u8], is_blank: impl Fn(u8) -> bool) -> &[u8] {
+    let start = value.iter().position(|byte| !is_blank(*byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_blank(*byte)).map_or(start, |end| end + 1);
     &value[start..end]
 }
 

@@ -381,3 +381,35 @@ fn overlapping<T>(
     share(false)?;
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_accepted_socket_sends_without_delay() {
+        let socket =
+            listen(&Wanted::admin(ListenAddress::Inet("127.0.0.1:0".parse().unwrap())), &[]).unwrap();
+        let ListeningSocket::Tcp(listener) = socket else { panic!("not TCP") };
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        assert!(listener.accept().unwrap().0.nodelay().unwrap());
+    }
+
+    #[test]
+    fn the_file_of_a_socket_is_removed_unless_another_took_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lb.sock");
+        let wanted = Wanted::admin(ListenAddress::Unix(path.clone()));
+        drop(listen(&wanted, &[]).unwrap());
+        assert!(!path.exists());
+
+        let ours = listen(&wanted, &[]).unwrap();
+        std::fs::rename(&path, folder.path().join("moved")).unwrap();
+        let others = listen(&wanted, &[]).unwrap();
+        drop(ours);
+        assert!(path.exists());
+        drop(others);
+    }
+}

@@ -48,6 +48,8 @@ pub enum Reason {
     UnknownEncoding,
     /// More than one `Transfer-Encoding`.
     DuplicateEncoding,
+    /// More than one `Expect`.
+    DuplicateExpectation,
     /// `Transfer-Encoding` in HTTP/1.0.
     EncodingInHttp10,
     /// `client_header_timeout` ran out within the header.
@@ -81,6 +83,7 @@ impl Reason {
             | Self::DuplicateLength
             | Self::LengthAndEncoding
             | Self::DuplicateEncoding
+            | Self::DuplicateExpectation
             | Self::EncodingInHttp10
             | Self::ClosedEarly
             | Self::RefusedByPingora => StatusCode::BAD_REQUEST,
@@ -122,6 +125,7 @@ impl fmt::Display for Reason {
             }
             Self::UnknownEncoding => "client sent unknown \"Transfer-Encoding\"",
             Self::DuplicateEncoding => "client sent duplicate header line: \"Transfer-Encoding\"",
+            Self::DuplicateExpectation => "client sent duplicate header line: \"Expect\"",
             Self::EncodingInHttp10 => "client sent HTTP/1.0 request with \"Transfer-Encoding\" header",
             Self::TimedOut => "client timed out",
             Self::ClosedEarly => "client prematurely closed connection",

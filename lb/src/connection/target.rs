@@ -73,6 +73,9 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
         _ => Some(authority(target, start)?),
     };
     let path_start = authority.as_ref().map_or(start, |authority| authority.end);
+    if classes & PERCENT != 0 && has_broken_escape(&line[path_start..end]) {
+        return Err(Reason::InvalidRequestLine);
+    }
     let encode =
         if classes & SUSPECT == 0 { Encode::Nothing } else { what_to_encode(&line[path_start..end]) };
     if encode != Encode::Nothing && encoded_length(&line[path_start..end], encode) > MAX_NAME_OR_TARGET_BYTES
@@ -108,9 +111,14 @@ fn authority(target: &[u8], start: usize) -> Result<Range<usize>, Reason> {
         .len();
     let end = target[scheme..]
         .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+        .position(|byte| matches!(byte, b'/' | b'?'))
         .map_or(target.len(), |end| scheme + end);
-    if !is_valid_host(&target[scheme..end]) {
+    let host = &target[scheme..end];
+    // NGINX takes less for a host here than in a Host field.
+    let name_end =
+        if host.first() == Some(&b'[') { 0 } else { memchr::memchr(b':', host).unwrap_or(host.len()) };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    if !is_valid_host(host) || !host[..name_end].iter().all(is_plain) {
         return Err(Reason::InvalidHostInTarget);
     }
     Ok(start + scheme..start + end)
@@ -121,6 +129,9 @@ pub(super) const FORBIDDEN: u8 = 1;
 /// May have to be encoded; see [`what_to_encode`].
 pub(super) const SUSPECT: u8 = 2;
 
+/// Begins an escape.
+const PERCENT: u8 = 4;
+
 const TARGET_CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
@@ -128,12 +139,24 @@ const TARGET_CLASSES: [u8; 256] = {
         classes[byte] = match byte as u8 {
             0..=0x20 | 0x7F => FORBIDDEN,
             b'<' | b'>' | b'`' | b'"' | 0x80.. => SUSPECT,
+            b'%' => PERCENT,
             _ => 0,
         };
         byte += 1;
     }
     classes
 };
+
+/// Whether the path has a `%` that two hexadecimal digits do not follow, or an escaped NUL. NGINX refuses these
+/// while it decodes the path, and does not decode the query.
+fn has_broken_escape(path_and_query: &[u8]) -> bool {
+    let path_end = path_and_query.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let path = &path_and_query[..path_end.unwrap_or(path_and_query.len())];
+    memchr::memchr_iter(b'%', path).any(|at| match path.get(at + 1..at + 3) {
+        Some(digits) => !digits.iter().all(u8::is_ascii_hexdigit) || digits == b"00",
+        None => true,
+    })
+}
 
 fn what_to_encode(path_and_query: &[u8]) -> Encode {
     if std::str::from_utf8(path_and_query).is_err() {

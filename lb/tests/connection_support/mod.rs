@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -102,6 +102,8 @@ pub struct ProxyState {
     pub backend: SocketAddr,
     pub idle_timeout: Mutex<Option<Duration>>,
     pub seen: Mutex<Vec<Seen>>,
+    /// Nothing is written down: for tests that measure memory.
+    pub forgetful: AtomicBool,
 }
 
 #[async_trait]
@@ -154,6 +156,9 @@ impl ProxyHttp for TestProxy {
 
     async fn logging(&self, session: &mut Session, _: Option<&pingora::Error>, ctx: &mut Self::CTX) {
         let facts = ctx.as_ref().expect("every request carries its facts");
+        if self.0.forgetful.load(SeqCst) {
+            return;
+        }
         self.0.seen.lock().unwrap().push(Seen {
             line: String::from_utf8_lossy(&facts.request_line).into_owned(),
             serial: facts.connection.serial,
@@ -164,7 +169,7 @@ impl ProxyHttp for TestProxy {
     }
 }
 
-/// A backend: `/echo` gives the body back, `/hang` answers once [`Backend::release`] is called, anything else
+/// A backend: `/unwritten` is answered and not written down, `/echo` gives the body back, `/hang` answers once [`Backend::release`] is called, anything else
 /// gives the target back.
 #[derive(Default)]
 pub struct Backend {
@@ -182,6 +187,11 @@ impl Backend {
     async fn serve(self: Arc<Self>, mut stream: TcpStream) {
         while let Some((head, body)) = read_message(&mut stream).await {
             let target = head.split(' ').nth(1).unwrap().to_owned();
+            if target == "/unwritten" {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer).await.unwrap();
+                continue;
+            }
             self.requests.lock().unwrap().push(head.lines().next().unwrap().to_owned());
             let body = match target.as_str() {
                 "/echo" => body,
@@ -239,6 +249,7 @@ impl House {
             backend: backend_address,
             idle_timeout: Mutex::default(),
             seen: Mutex::default(),
+            forgetful: AtomicBool::new(false),
         });
         let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), TestProxy(state.clone())));
         let (front, drain) = (Arc::new(TestFront::default()), Drain::default());
