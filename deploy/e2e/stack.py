@@ -50,6 +50,14 @@ def until(deadline_s, what, probe, every_s=0.05):
         time.sleep(every_s)
 
 
+def holder(port):
+    """Who listens on a port of this machine, as far as `ss` can say."""
+    if not shutil.which("ss"):
+        return "install iproute2 to see which"
+    listed = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True).stdout
+    return " ".join(listed.split()) or "it has ended meanwhile"
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -154,7 +162,7 @@ class Stack:
         for port in (self.port, ADMIN_PORT, *more_ports):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    sys.exit(f"e2e: port {port} is taken by another program; who it is: ss -ltnp 'sport = :{port}'")
+                    sys.exit(f"e2e: port {port} is taken by another program: {holder(port)}")
         shutil.rmtree(ARTIFACTS, ignore_errors=True)
         ARTIFACTS.mkdir(parents=True)
         self.reset_config()

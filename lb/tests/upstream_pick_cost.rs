@@ -1,6 +1,7 @@
 //! What a pick costs. Not a test of right or wrong: run it with optimisation and `--ignored --nocapture` and read
 //! the numbers; `docs/decisions/002-picker-behind-backend-selection.md` holds a set of them.
 #![allow(clippy::unwrap_used)]
+#![expect(clippy::print_stdout, reason = "the numbers are what it is run for")]
 
 mod upstream_support;
 
