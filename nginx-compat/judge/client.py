@@ -14,6 +14,9 @@ STAYS_OPEN_S = 0.2
 
 SERVER = re.compile(r"(?i)^(nginx|cirque|lb)(/[\w.+-]+)?$")
 PAGE_FOOT = re.compile(r"<hr><center>([^<]*)</center>")
+PAGE = re.compile(
+    r"<html>\r\n<head><title>(.*)</title></head>\r\n<body>\r\n<center><h1>(.*)</h1></center>\r\n"
+    r"(?:<center>(.*)</center>\r\n)?<hr><center>(.*)</center>\r\n</body>\r\n</html>\r\n")
 DATE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
 # A Date further from now than this was not made for this answer.
 FRESH_WITHIN_S = 60
@@ -56,7 +59,10 @@ class Answer:
         # Stable: fields of one name keep their order.
         lines.sort(key=lambda line: line.split(":")[0])
         lines.insert(0, f"<- {self.line}")
-        if plain:
+        page = PAGE.fullmatch(plain)
+        if page:
+            lines.append(f"   page: {' | '.join(part for part in page.groups() if part)}")
+        elif plain:
             lines.append(f"   body {shown(plain.encode('latin-1'))}")
         if self.note:
             lines.append(f"   ({self.note})")
@@ -168,7 +174,7 @@ class Connection:
         return answer
 
     def _read_body(self, answer):
-        if (answer.field("transfer-encoding") or "").lower() == "chunked":
+        if (answer.field("transfer-encoding") or "").lower().endswith("chunked"):
             return self._read_chunked()
         length = answer.field("content-length")
         if length is None:

@@ -247,6 +247,7 @@ class Stage:
         for mark, port in self._ports.items():
             line = re.sub(rf"\b{port}\b", mark, line)
         line = line.replace(str(self.directory), "%DIR%")
+        line = "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
         if len(line) > LONGEST_LINE:
             digest = hashlib.sha1(line.encode()).hexdigest()[:12]
             line = f"{line[:60]}… ({len(line)} characters, sha1 {digest})"

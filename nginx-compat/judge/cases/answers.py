@@ -51,7 +51,6 @@ one("early hints before the answer", raw(head(b"Link: </a>", line=b"HTTP/1.1 103
 one("in pieces", pieces(b"HTTP/1.1 200 O", 0.1, b"K\r\nContent-Le", 0.1, b"ngth: 5\r\n\r\nhe", 0.1, b"llo"))
 one("header only, then closed", raw(head(b"Content-Length: 5"), close=True))
 one("body cut", raw(head(b"Content-Length: 5") + b"he", close=True))
-one("body cut, reset", lambda request, connection: (connection.sendall(head(b"Content-Length: 5") + b"he"), reset(request, connection))[1])
 one("chunked body cut", raw(CHUNKED + b"5\r\nhe", close=True))
 one("chunked body without its end", raw(CHUNKED + b"1\r\na\r\n", close=True))
 one("chunked body without its end, to HTTP 1.0", raw(CHUNKED + b"1\r\na\r\n", close=True), version="1.0")

@@ -21,7 +21,7 @@ configurations("config", [
     ("missing brace", "server { listen 127.0.0.1:%PORT%;"),
     ("brace too many", SERVER.format("") + "}"),
     ("block expected", SERVER.format("location /;")),
-    ("semicolon expected", SERVER.format("root { }")),
+    ("semicolon expected", SERVER.format("server_tokens { }")),
     ("quote not closed", SERVER.format('return 200 "x;')),
     ("unknown variable", SERVER.format('return 200 "$no_such_variable";')),
     ("duplicate location", SERVER.format("location /a { } location /a { }")),
