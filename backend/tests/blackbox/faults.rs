@@ -66,9 +66,9 @@ fn hang_answers_nothing_and_holds_nobody_else_up() {
 #[test]
 fn a_client_that_gives_up_is_noticed() {
     let server = Server::start(&["--faults"]);
+    let before = server.open_files();
     for path in ["/?hang", "/?delay=10m", "/rps"] {
-        let before = server.open_files();
-        // Many, so that files which the server opens and closes for itself do not matter.
+        // Many, so that the files which the server opens for itself meanwhile do not matter.
         let waiting: Vec<_> = (0..50)
             .map(|_| {
                 let mut connection = Connection::open(server.address);

@@ -53,8 +53,8 @@ fn streams_end_at_once_and_begun_requests_are_finished() {
             .collect();
         let mut begun = Connection::open(server.address);
         // Ends a while before Actix looks, which it does one and two seconds after the signal.
-        begun.send("GET", "/?delay=1300ms", b"");
         let asked = Instant::now();
+        begun.send("GET", "/?delay=1300ms", b"");
         // Before it is counted, it might still lie in the socket.
         server.poll_until(|server| server.counted() >= 2);
 
