@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, Drain, Front, Limits, ListenerFacts, Refused};
+use crate::connection::{ConnectionFacts, Drain, Front, Limits, ListenerFacts, ListenerKind, Refused};
 use crate::observe::log_file::LogFiles;
 use crate::observe::totals::{Totals, status_class};
 use crate::snapshot::Snapshot;
@@ -25,6 +25,8 @@ const ADMIN_LIMITS: Limits = Limits {
 /// The process-wide state.
 pub struct Edge {
     snapshot: ArcSwap<Snapshot>,
+    /// The one before, for what is still coming in on addresses that the present one does not have.
+    retired: ArcSwapOption<Snapshot>,
     /// Counts since the start.
     pub totals: Totals,
     /// Connections, and the graceful stop.
@@ -39,6 +41,7 @@ impl Edge {
     pub fn new(snapshot: Arc<Snapshot>, drain: Drain, log_files: LogFiles) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwap::new(snapshot),
+            retired: ArcSwapOption::empty(),
             totals: Totals::default(),
             drain,
             log_files,
@@ -53,7 +56,14 @@ impl Edge {
 
     /// Puts another snapshot in force and returns the one before. Requests under way keep the one they hold.
     pub fn replace(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
-        self.snapshot.swap(snapshot)
+        let previous = self.snapshot.swap(snapshot);
+        self.retired.store(Some(previous.clone()));
+        previous
+    }
+
+    /// The snapshot before the one in force.
+    pub fn retired(&self) -> Option<Arc<Snapshot>> {
+        self.retired.load_full()
     }
 
     /// Says that every listener accepts.
@@ -91,8 +101,13 @@ impl Front for Edge {
     }
 
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {
+        if connection.listener.kind == ListenerKind::Admin {
+            return;
+        }
         self.totals.refused.increment();
-        self.totals.requests.increment(status_class(Some(refused.status.as_u16())));
+        self.totals
+            .requests
+            .increment(status_class((refused.bytes_sent > 0).then_some(refused.status.as_u16())));
         crate::proxy::record::refused(snapshot, connection, refused);
     }
 }

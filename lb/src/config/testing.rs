@@ -14,7 +14,8 @@ pub(super) fn load_files(files: &InMemory) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 pub(super) fn load_text(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
-    load_files(&InMemory::default().with(FILE, text))
+    // As where nginx is installed: the directory of its default logs is there.
+    load_files(&InMemory::default().with(FILE, text).with(format!("{PREFIX}/logs/old.log"), ""))
 }
 
 pub(super) fn in_main(text: &str) -> String {

@@ -9,7 +9,7 @@
 //! "active", "reading", "writing" or "waiting" (NGINX's `stub_status`) is their difference at the time of asking.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
 use pingora::server::ShutdownWatch;
@@ -29,6 +29,8 @@ pub struct Drain(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     begun: watch::Sender<bool>,
+    /// The same, for who only asks: every request does, and a watch is read under a lock.
+    has_begun: AtomicBool,
     holds: AtomicUsize,
     released: Notify,
     events: CounterSet<EVENTS>,
@@ -105,6 +107,7 @@ impl Default for Drain {
     fn default() -> Self {
         Self(Arc::new(Shared {
             begun: watch::Sender::new(false),
+            has_begun: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             released: Notify::new(),
             events: CounterSet::default(),
@@ -116,12 +119,13 @@ impl Drain {
     /// Begins the graceful stop: listening sockets take what the kernel has already completed and close, idle
     /// connections end, requests in flight are answered with `Connection: close`. Cannot be undone.
     pub fn begin(&self) {
+        self.0.has_begun.store(true, Release);
         self.0.begun.send_replace(true);
     }
 
     /// Whether the stop has begun.
     pub fn has_begun(&self) -> bool {
-        *self.0.begun.borrow()
+        self.0.has_begun.load(Acquire)
     }
 
     /// Turns true when the stop begins; of the type that Pingora wants.

@@ -1,6 +1,7 @@
 //! `return`: a status with its standard page, a text, or a redirect.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
 use super::Answer;
@@ -31,19 +32,23 @@ pub fn answer(
         ReturnContent::Location(target) => {
             let mut url = Vec::new();
             target.render(values, &mut url);
-            if url.first() == Some(&b'/')
-                && let Some(host) = host
-            {
-                // nginx's `absolute_redirect on`.
-                url.splice(0..0, [b"http://", host].concat());
-            }
-            let page = Answer::standard(to.status, location.server_tokens);
-            match HeaderValue::from_maybe_shared(Bytes::from(url)) {
-                Ok(url) => page.with(LOCATION, url),
-                // A line break came in by a decoded variable: an answer without a target is safer than a forged one.
-                Err(_) => page,
-            }
+            redirect(to.status, url, host, location.server_tokens)
         }
+    }
+}
+
+/// A redirect to `url`; one to a path of our own is made absolute with `host`, as by nginx's `absolute_redirect on`.
+pub fn redirect(status: StatusCode, mut url: Vec<u8>, host: Option<&[u8]>, with_version: bool) -> Answer {
+    if url.first() == Some(&b'/')
+        && let Some(host) = host
+    {
+        url.splice(0..0, [b"http://", host].concat());
+    }
+    let page = Answer::standard(status, with_version);
+    match HeaderValue::from_maybe_shared(Bytes::from(url)) {
+        Ok(url) => page.with(LOCATION, url),
+        // A line break came in by a decoded variable: an answer without a target is safer than a forged one.
+        Err(_) => page,
     }
 }
 

@@ -24,25 +24,32 @@ use crate::connection::listeners::Listeners;
 use crate::connection::plan::Wanted;
 use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::{self, ErrorLogger};
-use crate::observe::log_file::LogFiles;
+use crate::observe::log_file::{LogFile, LogFiles};
 use crate::upstream::{Runtime, Upstreams};
 
 /// A configuration that was read, checked, and found to be possible on this machine.
 pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     pub(super) upstreams: Upstreams,
+    pub(super) access_logs: AccessLogs,
+    /// The error logs, open: whoever sends lines there next finds them so.
+    _error_logs: Vec<Arc<LogFile>>,
     /// Whom to become, where that is asked for and possible.
     pub(super) identity: Option<Identity>,
 }
 
-/// Reads the configuration and looks up the names in it. The same for start, test and reload.
+/// Reads the configuration, looks up the names in it and opens its logs: all that may wait for a disk or for DNS. The
+/// same for start, test and reload.
 pub(super) fn prepare(
-    source: &Source,
+    options: &Options,
     runtime: &Arc<Runtime>,
+    files: &LogFiles,
     previous: Option<&Upstreams>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let mut loaded = config::load(source)?;
-    let identity = match &loaded.config.main.user {
+    let mut loaded = config::load(&source(options))?;
+    let main = &loaded.config.main;
+    let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
+    let identity = match &main.user {
         Some(user) if user::is_super_user() => {
             let found = user::look_up(user)
                 .map_err(|error| vec![Diagnostic::emerg(error.to_string(), user.position.clone())])?;
@@ -54,7 +61,8 @@ pub(super) fn prepare(
         }
         None => None,
     };
-    for name in environment::without_effect(&loaded.config.main.env) {
+    let main = &loaded.config.main;
+    for name in environment::without_effect(&main.env) {
         loaded.warnings.push(Diagnostic::warn(
             format!(
                 "\"env {name}\" has no effect here: no program is started and nothing reads that variable"
@@ -62,12 +70,32 @@ pub(super) fn prepare(
             None,
         ));
     }
+    refuse_shared_admin_address(&loaded.config, options)?;
+    let error_logs = main.error_logs.iter().map(|log| files.open(&log.destination));
+    let error_logs = error_logs.collect::<Result<_, _>>().map_err(|error| fatal(&error))?;
+    let access_logs =
+        AccessLogs::open(files, &loaded.config.http.access_log_files).map_err(|error| fatal(&error))?;
+    if let Some(pid) = main.pid.as_ref().filter(|_| previous.is_none()) {
+        pid_file::check(pid).map_err(|error| fatal(&error))?;
+    }
     let upstreams = runtime.prepare(&loaded.config.http, previous)?;
-    Ok(Prepared { loaded, upstreams, identity })
+    Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
+}
+
+/// One address cannot be both: clients of the one would be served by the other.
+fn refuse_shared_admin_address(config: &Config, options: &Options) -> Result<(), Vec<Diagnostic>> {
+    let Some(admin) = options.admin.map(ListenAddress::Inet) else { return Ok(()) };
+    match config.http.listeners.iter().find(|listener| listener.address == admin) {
+        Some(listener) => Err(vec![Diagnostic::emerg(
+            format!("the admin address {admin} (--admin or LB_ADMIN) is also a \"listen\""),
+            listener.position.clone(),
+        )]),
+        None => Ok(()),
+    }
 }
 
 /// Where the configuration comes from, by the command line.
-pub(super) fn source(options: &Options) -> Source {
+fn source(options: &Options) -> Source {
     Source {
         path: options.configuration.clone(),
         prefix: options.prefix.clone(),
@@ -89,11 +117,7 @@ pub(super) fn wanted(config: &Config, options: &Options) -> Vec<Wanted> {
 /// `lb -t`, `lb -T`.
 pub fn test(options: &Options, dump: bool, quiet: bool) -> ExitCode {
     let file = options.configuration.display();
-    let outcome = prepare(&source(options), &Runtime::new(), None).and_then(|prepared| {
-        // nginx opens the logs too: a missing directory is found before it matters.
-        open_logs(&LogFiles::default(), &prepared.loaded.config).map_err(|error| vec![error])?;
-        Ok(prepared)
-    });
+    let outcome = prepare(options, &Runtime::new(), &LogFiles::default(), None);
     match outcome {
         Ok(prepared) => {
             say_all(
@@ -161,23 +185,19 @@ fn start(
 ) -> Result<std::convert::Infallible, Vec<Diagnostic>> {
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let runtime = Runtime::new();
-    let source = source(&options);
-    let Prepared { loaded, upstreams, identity } = prepare(&source, &runtime, None)?;
-    let main = &loaded.config.main;
+    let log_files = LogFiles::default();
+    let prepared = prepare(&options, &runtime, &log_files, None)?;
+    let main = &prepared.loaded.config.main;
     let missing = environment::missing(&main.env, |name| std::env::var_os(name));
     if !missing.is_empty() {
         return Err(fatal(&environment::restart_with(&missing)));
     }
-    let log_files = LogFiles::default();
-    let access_logs = open_logs(&log_files, &loaded.config).map_err(|error| vec![error])?;
     logger.open(&log_files, &main.error_logs).map_err(|error| fatal(&error))?;
-    for warning in &loaded.warnings {
+    for warning in &prepared.loaded.warnings {
         error_log::log_at(warning.severity, &warning.unlabelled());
     }
-    if let Some(pid) = &main.pid {
-        pid_file::check(pid).map_err(|error| fatal(&error))?;
-    }
-    let listeners = Listeners::bind(&wanted(&loaded.config, &options)).map_err(|error| fatal(&error))?;
+    let listeners =
+        Listeners::bind(&wanted(&prepared.loaded.config, &options)).map_err(|error| fatal(&error))?;
     if main.daemon {
         let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
         daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null })
@@ -188,19 +208,15 @@ fn start(
         crate::alert!("{error}");
     }
     let daemonized = main.daemon;
-    let conf = server_conf(&loaded.config);
+    let conf = server_conf(&prepared.loaded.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let door = FrontDoor::new(
         options,
-        source,
         logger,
         log_files,
-        access_logs,
         runtime,
-        loaded,
-        upstreams,
-        identity,
+        prepared,
         listeners,
         daemonized,
         &server.configuration,
@@ -246,11 +262,6 @@ impl ShutdownSignalWatch for OwnSignals {
     async fn recv(&self) -> ShutdownSignal {
         std::future::pending().await
     }
-}
-
-pub(super) fn open_logs(files: &LogFiles, config: &Config) -> Result<AccessLogs, Diagnostic> {
-    AccessLogs::open(files, &config.http.access_log_files)
-        .map_err(|error| Diagnostic::emerg(error.to_string(), None))
 }
 
 fn print_files(loaded: &Loaded) {

@@ -1,5 +1,6 @@
 //! The one Pingora service: opens the doors, then does what signals ask until one of them ends the process.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,21 +11,21 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
 
-use super::launch::{self, LAST_LINES};
+use super::launch::{self, LAST_LINES, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
 use crate::cli::Options;
-use crate::config::{Loaded, Source};
+use crate::config::Loaded;
+use crate::config::diagnostics::Diagnostic;
 use crate::connection::listeners::Listeners;
 use crate::connection::{Drain, Drained, Entrance};
 use crate::edge::Edge;
-use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::LogFiles;
 use crate::proxy::ProxyService;
 use crate::snapshot::Snapshot;
-use crate::upstream::{Runtime, Upstreams};
+use crate::upstream::Runtime;
 
 /// How long the start waits for the first answers of DNS; servers that come later join then.
 const FIRST_ANSWERS: Duration = Duration::from_secs(2);
@@ -32,7 +33,6 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(2);
 /// Everything that lives as long as the process, and the loop that changes it.
 pub(super) struct FrontDoor {
     options: Options,
-    source: Source,
     logger: &'static ErrorLogger,
     runtime: Arc<Runtime>,
     identity: Option<Identity>,
@@ -47,35 +47,21 @@ impl FrontDoor {
     #[expect(clippy::too_many_arguments, reason = "called once, with everything that the start has made")]
     pub(super) fn new(
         options: Options,
-        source: Source,
         logger: &'static ErrorLogger,
         log_files: LogFiles,
-        access_logs: AccessLogs,
         runtime: Arc<Runtime>,
-        loaded: Loaded,
-        upstreams: Upstreams,
-        identity: Option<Identity>,
+        prepared: Prepared,
         listeners: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
     ) -> Self {
+        let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
         let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
         let edge = Edge::new(snapshot, Drain::default(), log_files);
         let proxy = Arc::new(http_proxy(conf, ProxyService::new(edge.clone())));
         let entrance = Entrance::new(edge.clone(), proxy, edge.drain.clone());
-        Self {
-            options,
-            source,
-            logger,
-            runtime,
-            identity,
-            listeners,
-            daemonized,
-            edge,
-            entrance,
-            pid_file: None,
-        }
+        Self { options, logger, runtime, identity, listeners, daemonized, edge, entrance, pid_file: None }
     }
 
     /// Starts accepting. What fails here, fails the start.
@@ -83,7 +69,6 @@ impl FrontDoor {
         let snapshot = self.edge.current();
         let signals = Signals::new(self.daemonized).map_err(|error| error.to_string())?;
         snapshot.upstreams.start(FIRST_ANSWERS).await;
-        self.listeners.start(&self.entrance);
         if let Some(path) = &snapshot.config.main.pid {
             self.pid_file = Some(PidFile::write(path).map_err(|error| error.to_string())?);
         }
@@ -93,6 +78,8 @@ impl FrontDoor {
             }
             user::assume(identity).map_err(|error| error.to_string())?;
         }
+        // The sockets listen since before; what is read from them is read by whom `user` names.
+        self.listeners.start(&self.entrance);
         self.loaded_now();
         self.edge.mark_accepting();
         self.logger.leave_console();
@@ -110,51 +97,55 @@ impl FrontDoor {
         self.edge.totals.last_reload_unix_seconds.store(now.as_secs(), Relaxed);
     }
 
-    /// HUP. Everything that can fail is done before anything changes.
-    async fn reload(&mut self) {
+    /// HUP. Everything that can fail is done before anything changes. It may wait for DNS; a signal that ends the
+    /// process does not wait for it.
+    async fn reload(&mut self, signals: &mut Signals, waiting: &mut VecDeque<Signal>) {
         crate::notice!("signal 1 (SIGHUP) received, reconfiguring");
-        match self.try_reload().await {
+        let outcome = tokio::select! {
+            outcome = self.try_reload() => outcome,
+            () = ending(signals, waiting) => return,
+        };
+        match outcome {
             Ok(()) => {
                 self.edge.totals.reloads_succeeded.increment();
                 self.loaded_now();
                 crate::notice!("reconfigured");
             }
-            Err(()) => {
+            Err(findings) => {
+                for finding in findings {
+                    error_log::log_at(finding.severity, &finding.unlabelled());
+                }
                 self.edge.totals.reloads_failed.increment();
                 log::error!("the configuration in force stays as it was");
             }
         }
     }
 
-    async fn try_reload(&mut self) -> Result<(), ()> {
+    async fn try_reload(&mut self) -> Result<(), Vec<Diagnostic>> {
+        let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
         let current = self.edge.current();
         let prepared = {
-            let (source, runtime, current) = (self.source.clone(), self.runtime.clone(), current.clone());
-            let work = move || launch::prepare(&source, &runtime, Some(&current.upstreams));
-            tokio::task::spawn_blocking(work).await.map_err(|error| crate::emerg!("{error}"))?
+            let (options, runtime, files) =
+                (self.options.clone(), self.runtime.clone(), self.edge.log_files.clone());
+            let current = current.clone();
+            let work = move || launch::prepare(&options, &runtime, &files, Some(&current.upstreams));
+            tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
-        let prepared = prepared.map_err(|findings| {
-            for finding in findings {
-                error_log::log_at(finding.severity, &finding.unlabelled());
-            }
-        })?;
-        let loaded = prepared.loaded;
+        let Prepared { loaded, upstreams, .. } = &prepared;
         for warning in &loaded.warnings {
             error_log::log_at(warning.severity, &warning.unlabelled());
         }
-        let files = &self.edge.log_files;
-        let access_logs = launch::open_logs(files, &loaded.config)
-            .map_err(|error| error_log::log_at(error.severity, &error.unlabelled()))?;
-        let change = self
-            .listeners
-            .prepare(&launch::wanted(&loaded.config, &self.options))
-            .map_err(|error| crate::emerg!("{error}"))?;
-        self.logger.open(files, &loaded.config.main.error_logs).map_err(|error| crate::emerg!("{error}"))?;
-        // From here on nothing fails.
-        report_fixed(&current, &loaded);
-        let slots = slots(&loaded, &self.listeners);
-        let next = Snapshot::new(loaded.config, prepared.upstreams, access_logs, &slots);
-        next.upstreams.start(FIRST_ANSWERS).await;
+        let wanted = launch::wanted(&loaded.config, &self.options);
+        let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
+        upstreams.start(FIRST_ANSWERS).await;
+        self.logger
+            .open(&self.edge.log_files, &loaded.config.main.error_logs)
+            .map_err(|error| fatal(&error))?;
+        // From here on nothing fails and nothing waits.
+        report_fixed(&current, loaded);
+        let slots = slots(loaded, &self.listeners);
+        let Prepared { loaded, upstreams, access_logs, .. } = prepared;
+        let next = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
         let previous = self.edge.replace(next);
         self.listeners.commit(change, &self.entrance);
         previous.upstreams.stop();
@@ -162,9 +153,13 @@ impl FrontDoor {
     }
 
     /// USR1.
-    fn reopen(&self) {
+    async fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
-        error_log::report_reopening(&self.edge.log_files.reopen());
+        let files = self.edge.log_files.clone();
+        match tokio::task::spawn_blocking(move || files.reopen()).await {
+            Ok(errors) => error_log::report_reopening(&errors),
+            Err(error) => log::error!("{error}"),
+        }
         if self.daemonized
             && let Err(error) = self.logger.redirect_standard_error()
         {
@@ -229,10 +224,15 @@ impl Service for FrontDoor {
                 std::process::exit(i32::from(crate::cli::EXIT_FAILURE));
             }
         };
+        let mut waiting = VecDeque::new();
         loop {
-            match signals.next().await {
-                Signal::Reload => self.reload().await,
-                Signal::Reopen => self.reopen(),
+            let signal = match waiting.pop_front() {
+                Some(signal) => signal,
+                None => signals.next().await,
+            };
+            match signal {
+                Signal::Reload => self.reload(&mut signals, &mut waiting).await,
+                Signal::Reopen => self.reopen().await,
                 Signal::Quit => self.quit(&mut signals).await,
                 Signal::Terminate | Signal::Interrupt => self.exit(),
                 Signal::Unsupported(signal) => crate::notice!("{}", signal.explanation()),
@@ -242,6 +242,20 @@ impl Service for FrontDoor {
 
     fn name(&self) -> &str {
         "lb"
+    }
+}
+
+/// Waits for a signal that ends the process and puts it in front of those that came meanwhile.
+async fn ending(signals: &mut Signals, waiting: &mut VecDeque<Signal>) {
+    loop {
+        let signal = signals.next().await;
+        if matches!(signal, Signal::Quit | Signal::Terminate | Signal::Interrupt) {
+            waiting.push_front(signal);
+            return;
+        }
+        if !waiting.contains(&signal) {
+            waiting.push_back(signal);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::context::{Context, Generated};
 use super::failure::Failure;
 use super::headers::host_text;
-use super::retry::{GiveUp, Verdict};
+use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
 use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
 use crate::edge::Edge;
@@ -123,66 +123,70 @@ fn circumstances(session: &Session, context: &Context) -> String {
     text
 }
 
-/// A connection that did not come about.
-pub(super) fn connect_failed(session: &Session, context: &Context, error: &Error) {
-    log::error!(
+/// A connection that this machine could not even begin.
+pub(super) fn local_shortage(session: &Session, context: &Context, error: &Error) {
+    crate::crit!(
         "connect() failed ({}) while connecting to upstream{}",
         cause(error),
         circumstances(session, context)
     );
 }
 
-/// A server that failed on an established connection. A stale kept-alive connection is not an error line: see
-/// [`failed_try`].
-pub(super) fn try_broke(session: &Session, context: &Context, error: &Error, kind: FailureKind) {
-    if context.tries.last().is_some_and(|last| last.reused)
-        && !context.forgiven
-        && kind == FailureKind::Closed
-    {
-        return;
-    }
-    let what = match kind {
-        FailureKind::ReadTimeout => {
-            "upstream timed out (110: Connection timed out) while reading response header from upstream"
-        }
-        FailureKind::WriteTimeout => {
-            "upstream timed out (110: Connection timed out) while sending request to upstream"
-        }
-        FailureKind::InvalidAnswer => {
-            "upstream sent invalid header while reading response header from upstream"
-        }
-        FailureKind::Closed | FailureKind::Connect | FailureKind::ConnectTimeout => {
-            "upstream prematurely closed connection while reading response header from upstream"
-        }
-    };
-    log::error!("{what}{}", circumstances(session, context));
-    log::debug!("{}", cause(error));
-}
-
-/// Why a failed request is not tried again, when that is not plain from the failure itself.
+/// A try that failed, in nginx's words, and why there is no other when that is not plain from the failure itself. A
+/// stale kept-alive connection whose request goes on is no error.
 pub(super) fn failed_try(
     session: &Session,
     context: &Context,
-    upstream: &str,
-    kind: FailureKind,
+    error: &Error,
+    failed: &FailedTry,
     verdict: Verdict,
 ) {
-    match verdict {
-        Verdict::Forgive => log::info!(
-            "a kept-alive connection to upstream \"{upstream}\" was closed by the server; trying again{}",
+    if verdict == Verdict::Forgive {
+        log::info!(
+            "a kept-alive connection was closed by the upstream server; trying again{}",
             circumstances(session, context)
-        ),
-        Verdict::NextServer => {}
-        Verdict::GiveUp(reason) => {
-            let why = match reason {
-                GiveUp::NonIdempotent => "the server may already have acted on this request",
-                GiveUp::BodyGone => "the request body is longer than can be sent again",
-                GiveUp::AnswerBegun => "the client has part of the answer already",
-                GiveUp::NotListed => "proxy_next_upstream does not list this failure",
-                GiveUp::NoServerLeft => "every server was tried",
-            };
-            log::info!("no other server is tried after {kind:?}: {why}{}", circumstances(session, context));
+        );
+        return;
+    }
+    let circumstances = circumstances(session, context);
+    let doing = if session.was_upgraded() {
+        "proxying upgraded connection"
+    } else if failed.answered {
+        "reading upstream"
+    } else if failed.kind == FailureKind::WriteTimeout {
+        "sending request to upstream"
+    } else {
+        "reading response header from upstream"
+    };
+    match failed.kind {
+        FailureKind::Connect => {
+            log::error!("connect() failed ({}) while connecting to upstream{circumstances}", cause(error));
         }
+        FailureKind::ConnectTimeout => {
+            log::error!(
+                "upstream timed out (110: Connection timed out) while connecting to upstream{circumstances}"
+            );
+        }
+        FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
+            log::error!("upstream timed out (110: Connection timed out) while {doing}{circumstances}");
+        }
+        FailureKind::InvalidAnswer => {
+            log::error!("upstream sent invalid header while {doing}{circumstances}")
+        }
+        FailureKind::Closed => {
+            log::error!("upstream prematurely closed connection while {doing}{circumstances}");
+            log::debug!("{}", cause(error));
+        }
+    }
+    if let Verdict::GiveUp(reason) = verdict {
+        let why = match reason {
+            GiveUp::NonIdempotent => "the server may already have acted on this request",
+            GiveUp::BodyGone => "the request body is longer than can be sent again",
+            GiveUp::AnswerBegun => "the client has part of the answer already",
+            GiveUp::NotListed => "proxy_next_upstream does not list this failure",
+            GiveUp::NoServerLeft => "every server was tried",
+        };
+        log::info!("no other server is tried: {why}{circumstances}");
     }
 }
 

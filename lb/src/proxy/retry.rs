@@ -23,6 +23,8 @@ pub struct FailedTry {
     pub reused: bool,
     /// A stale connection was forgiven before in this request.
     pub forgiven_before: bool,
+    /// The server's answer had begun: its header was complete.
+    pub answered: bool,
     /// The client has seen part of an answer.
     pub answer_begun: bool,
     /// `POST`, `LOCK`, `PATCH`.
@@ -35,14 +37,27 @@ pub struct FailedTry {
     pub policy: NextUpstream,
 }
 
+impl FailedTry {
+    /// Whether the failure counts against the server. Not when the connection was a kept-alive one that the server
+    /// may just have closed, whatever becomes of the request; and not, as in nginx, once its answer had begun: an event
+    /// stream that falls silent or is cut says little about the server.
+    pub fn blames_server(&self) -> bool {
+        !self.answered && !self.is_stale_connection()
+    }
+
+    fn is_stale_connection(&self) -> bool {
+        self.kind == FailureKind::Closed && self.reused && !self.forgiven_before && !self.answered
+    }
+}
+
 /// What to do after a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Try again; the failure is no server's fault and is not counted.
+    /// Try again, the same server too: the connection was stale.
     Forgive,
-    /// Count the failure and try another server.
+    /// Try another server.
     NextServer,
-    /// Count the failure and answer the client.
+    /// Answer the client.
     GiveUp(GiveUp),
 }
 
@@ -73,7 +88,7 @@ pub fn decide(failed: &FailedTry) -> Verdict {
     if !failed.body_replayable {
         return Verdict::GiveUp(GiveUp::BodyGone);
     }
-    if failed.kind == FailureKind::Closed && failed.reused && !failed.forgiven_before && failed.policy.error {
+    if failed.is_stale_connection() && failed.policy.error {
         return Verdict::Forgive;
     }
     if !listed(failed.policy, failed.kind) {
@@ -112,6 +127,7 @@ mod tests {
             kind,
             reused: false,
             forgiven_before: false,
+            answered: false,
             answer_begun: false,
             non_idempotent: false,
             body_replayable: true,
@@ -159,6 +175,30 @@ mod tests {
             ),
         ] {
             assert_eq!(decide(&failed), verdict, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_blamed_for_what_it_did() {
+        use FailureKind::{Closed, Connect, ReadTimeout};
+        for (name, failed, blamed) in [
+            ("refused", failed(Connect), true),
+            ("closed on a new connection", failed(Closed), true),
+            ("closed on a kept one", FailedTry { reused: true, ..failed(Closed) }, false),
+            (
+                "the same for a POST",
+                FailedTry { reused: true, non_idempotent: true, ..failed(Closed) },
+                false,
+            ),
+            ("the second time", FailedTry { reused: true, forgiven_before: true, ..failed(Closed) }, true),
+            ("timed out on a kept one", FailedTry { reused: true, ..failed(ReadTimeout) }, true),
+            (
+                "silent in mid stream",
+                FailedTry { answered: true, answer_begun: true, ..failed(ReadTimeout) },
+                false,
+            ),
+        ] {
+            assert_eq!(failed.blames_server(), blamed, "{name}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The hooks, in the order in which Pingora calls them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,6 +34,9 @@ pub struct ProxyService {
     edge: Arc<Edge>,
     reuse: ReuseCounts,
 }
+
+/// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
+const UNWANTED_BODY: Duration = Duration::from_secs(30);
 
 /// What `request_filter` found out.
 enum Way {
@@ -81,6 +84,7 @@ impl ProxyService {
         context: &mut Context,
         kind: FailureKind,
         reused: bool,
+        error: &Error,
     ) -> bool {
         context.end_try(
             Failure::Upstream(kind).status().and_then(|code| StatusCode::from_u16(code).ok()),
@@ -88,18 +92,20 @@ impl ProxyService {
         );
         let (Some(target), Some(last)) = (&context.target, context.tries.last()) else { return false };
         let spent = context.tries.len() - usize::from(context.forgiven);
-        let verdict = retry::decide(&FailedTry {
+        let failed = FailedTry {
             kind,
             reused,
             forgiven_before: context.forgiven,
+            answered: last.header.is_some(),
             answer_begun: answer_begun(session),
             non_idempotent: retry::is_non_idempotent(&session.req_header().method),
             body_replayable: !session.as_ref().retry_buffer_truncated(),
             tries_left: target.upstream.tries().saturating_sub(spent),
             policy: target.proxy.next_upstream,
-        });
-        record::failed_try(session, context, target.upstream.name(), kind, verdict);
-        if verdict != Verdict::Forgive
+        };
+        let verdict = retry::decide(&failed);
+        record::failed_try(session, context, error, &failed, verdict);
+        if failed.blames_server()
             && target.upstream.settle(&last.peer, Outcome::Failed(kind), upstream::now()) == Settled::Ejected
         {
             record::ejected(session, context);
@@ -140,6 +146,14 @@ impl ProxyHttp for ProxyService {
     ) {
         if let Ok(facts) = facts.downcast::<RequestFacts<Snapshot>>() {
             facts.connection.mark_seen(facts.number);
+            let mut facts = facts;
+            if facts.snapshot.listener_index(&facts.connection.listener).is_none()
+                && facts.connection.listener.kind == ListenerKind::Traffic
+                && let Some(retired) = self.edge.retired()
+            {
+                // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
+                facts.snapshot = retired;
+            }
             context.facts = Some(facts);
         }
     }
@@ -148,17 +162,19 @@ impl ProxyHttp for ProxyService {
         let Some(facts) = context.facts.as_deref() else {
             return Error::e_explain(ErrorType::InternalError, "the connection's facts are missing");
         };
+        // What is left of a body that nobody wants is read and dropped, but not for ever.
+        session.set_total_drain_timeout(Some(UNWANTED_BODY));
         if facts.connection.listener.kind == ListenerKind::Admin {
             let answer = admin::answer(session.req_header(), &self.edge);
             write::answer(session, context, answer).await?;
             return Ok(true);
         }
         let way = match route(session.req_header(), facts) {
-            Ok((route, path_is_normal)) => {
+            Ok((route, form)) => {
                 prepare_connection(session, facts, &route.location, self.edge.drain.has_begun());
                 context.target = proxy_target(&facts.snapshot, &route.location);
                 context.route = Some(route);
-                if path_is_normal { choose_way(session, context) } else { Way::bad_request(context) }
+                choose_way(session, context, form)
             }
             Err(ListenerGone) => Way::Generate(
                 Generated::ListenerGone,
@@ -227,8 +243,16 @@ impl ProxyHttp for ProxyService {
             // Whatever else Pingora calls it, the connection did not come about.
             _ => FailureKind::Connect,
         };
-        record::connect_failed(session, context, &error);
-        error.set_retry(self.after_failure(session, context, kind, false));
+        if upstream::is_local_shortage(&error) {
+            // Out of descriptors or ports here: another server would fail the same way, and none is at fault.
+            record::local_shortage(session, context, &error);
+            context.end_try(None, Instant::now());
+            context.failure = Some(Failure::Internal);
+            error.set_retry(false);
+            return error;
+        }
+        let again = self.after_failure(session, context, kind, false, &error);
+        error.set_retry(again);
         error
     }
 
@@ -243,7 +267,7 @@ impl ProxyHttp for ProxyService {
     ) -> Result<()> {
         let Some(last) = context.tries.last_mut() else { return Ok(()) };
         last.reused = reused;
-        last.connected = Some(if reused { std::time::Duration::ZERO } else { last.started.elapsed() });
+        last.connected = Some(if reused { Duration::ZERO } else { last.started.elapsed() });
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
             let count = self.reuse.book(descriptor, established.established_ts);
@@ -280,7 +304,7 @@ impl ProxyHttp for ProxyService {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         context: &mut Context,
@@ -288,6 +312,10 @@ impl ProxyHttp for ProxyService {
         let Some(body) = body else { return Ok(()) };
         if let Some(last) = context.tries.last_mut() {
             last.bytes_sent += body.len() as u64;
+            if session.was_upgraded() {
+                // Another protocol by now: a WebSocket's frames are no request body.
+                return Ok(());
+            }
             let limit = context.route.as_ref().and_then(|route| route.location.client_max_body_bytes);
             if limit.is_some_and(|limit| last.bytes_sent > limit) {
                 return Err(Error::explain(
@@ -330,6 +358,10 @@ impl ProxyHttp for ProxyService {
         if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
+            session.set_read_timeout(None);
+        }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
         let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
         if endless || self.edge.drain.has_begun() {
@@ -354,11 +386,11 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
         reused: bool,
     ) -> Box<Error> {
+        if let Some(last) = context.tries.last_mut() {
+            last.bytes_received = session.upstream_body_bytes_received() as u64;
+        }
         let again = match Failure::of(&error) {
-            Failure::Upstream(kind) => {
-                record::try_broke(session, context, &error, kind);
-                self.after_failure(session, context, kind, reused)
-            }
+            Failure::Upstream(kind) => self.after_failure(session, context, kind, reused, &error),
             // The client's fault or ours: the server did nothing wrong, and nobody waits for another.
             Failure::ClientGone | Failure::ClientTimeout | Failure::Status(_) | Failure::Internal => {
                 context.end_try(None, Instant::now());
@@ -375,7 +407,7 @@ impl ProxyHttp for ProxyService {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        let failure = Failure::of(error);
+        let failure = context.failure.unwrap_or_else(|| Failure::of(error));
         context.failure = Some(failure);
         session.set_keepalive(None);
         let done = |code| FailToProxy { error_code: code, can_reuse_downstream: false };
@@ -418,11 +450,22 @@ impl ProxyHttp for ProxyService {
 /// The connection came in on an address that a reload has taken away.
 struct ListenerGone;
 
-/// Finds server block and location, and whether the path has a normal form. One without is the server's own affair.
+/// What a request's path is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PathForm {
+    /// A location serves it, or none does.
+    Normal,
+    /// A location serves it once it has a slash at its end.
+    LacksSlash,
+    /// It has no normal form.
+    Bad,
+}
+
+/// Finds server block and location. A path without a normal form is the server's own affair.
 fn route(
     request: &RequestHeader,
     facts: &RequestFacts<Snapshot>,
-) -> std::result::Result<(Route, bool), ListenerGone> {
+) -> std::result::Result<(Route, PathForm), ListenerGone> {
     let snapshot = &facts.snapshot;
     let listener = snapshot.listener_index(&facts.connection.listener).ok_or(ListenerGone)?;
     let server = snapshot.routes.server(listener, host_field(request));
@@ -431,9 +474,14 @@ fn route(
     Ok(match path::normalise(if target.path.is_empty() { b"/" } else { target.path }) {
         Ok(path) => {
             let location = snapshot.routes.location(server, &path).unwrap_or(fallback);
-            (Route { server, location: location.clone() }, true)
+            let form = if snapshot.routes.lacks_slash(server, &path) {
+                PathForm::LacksSlash
+            } else {
+                PathForm::Normal
+            };
+            (Route { server, location: location.clone() }, form)
         }
-        Err(_) => (Route { server, location: fallback.clone() }, false),
+        Err(_) => (Route { server, location: fallback.clone() }, PathForm::Bad),
     })
 }
 
@@ -449,6 +497,17 @@ fn proxy_target(snapshot: &Snapshot, location: &Location) -> Option<ProxyTarget>
 impl Way {
     fn bad_request(context: &Context) -> Self {
         Self::Generate(Generated::BadRequest, Answer::standard(StatusCode::BAD_REQUEST, tokens(context)))
+    }
+
+    /// nginx's redirect from `/x` to a proxied `location /x/`.
+    fn with_slash(request: &RequestHeader, context: &Context, location: &Location) -> Self {
+        let target = path::Target::split(context.facts().map_or(b"", |facts| facts.path_and_query()));
+        let query = target.query.map(|query| [b"?", query].concat()).unwrap_or_default();
+        let url = [target.path, b"/", &query].concat();
+        let host = own_host(request, context);
+        let answer =
+            returns::redirect(StatusCode::MOVED_PERMANENTLY, url, host.as_deref(), location.server_tokens);
+        Self::Generate(Generated::Return, answer)
     }
 
     fn of_return(to: &Return, request: &RequestHeader, context: &Context, location: &Location) -> Self {
@@ -470,14 +529,20 @@ impl Way {
 }
 
 /// What happens to a routed request.
-fn choose_way(session: &Session, context: &Context) -> Way {
+fn choose_way(session: &Session, context: &Context, form: PathForm) -> Way {
     let request = session.req_header();
     let (Some(facts), Some(server), Some(location)) = (context.facts(), context.server(), context.location())
     else {
         return Way::bad_request(context);
     };
+    if form == PathForm::Bad {
+        return Way::bad_request(context);
+    }
     if let Some(to) = &server.answer {
         return Way::of_return(to, request, context, location);
+    }
+    if form == PathForm::LacksSlash {
+        return Way::with_slash(request, context, location);
     }
     if let (Some(limit), Framing::Length(announced)) = (location.client_max_body_bytes, facts.shape.framing)
         && announced > limit
@@ -525,12 +590,15 @@ fn tokens(context: &Context) -> bool {
 
 /// Whether the client has part of an answer.
 fn answer_begun(session: &Session) -> bool {
-    session.response_written().is_some_and(|answer| !answer.status.is_informational())
+    // A 101 is an answer: what follows it is another protocol.
+    session.was_upgraded()
+        || session.response_written().is_some_and(|answer| !answer.status.is_informational())
 }
 
 /// Whether the body takes more than one of Pingora's reads (64 KiB).
 fn is_large(answer: &ResponseHeader) -> bool {
-    let length = answer.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        answer.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     length.is_some_and(|bytes| bytes > 64 * 1024)
 }
 

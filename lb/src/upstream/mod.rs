@@ -42,5 +42,5 @@ pub use frame::{Selection, SelectionIter, Slot};
 pub use group::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
 pub use health::FailureKind;
 pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
-pub use probe::{AddressHealth, HealthTotals, LastProbe};
+pub use probe::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
 pub use runtime::{Runtime, Upstreams};

@@ -261,6 +261,11 @@ fn ours(os_error: i32) -> bool {
     matches!(os_error, 11 | 12 | 23 | 24 | 99 | 105)
 }
 
+/// Whether a connection did not come about because this machine ran out of something: no server is to blame.
+pub fn is_local_shortage(error: &pingora::Error) -> bool {
+    os_error(error).and_then(io::Error::raw_os_error).is_some_and(ours)
+}
+
 fn os_error(error: &pingora::Error) -> Option<&io::Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error.root_cause());
     while let Some(error) = cause {

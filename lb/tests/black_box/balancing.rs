@@ -65,6 +65,9 @@ fn the_server_sees_what_nginx_would_send() {
     assert_eq!(header("x-hop"), None);
     assert_eq!(seen[1].line, "GET /new/a%20b?q HTTP/1.1");
     assert_eq!(seen[1].headers["host"], backend.address.to_string());
+    let redirect = client.get("/replaced?q").unwrap();
+    assert_eq!(redirect.status, 301);
+    assert_eq!(redirect.headers["location"], format!("http://test:{}/replaced/?q", balancer.address.port()));
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn an_address_in_use_ends_the_start_at_once_with_nginx_message() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said.contains(&format!("[emerg] "))
+        said.contains("[emerg] ")
             && said.contains(&format!("bind() to {address} failed (98: Address already in use)")),
         "{said}"
     );

@@ -1,5 +1,7 @@
 //! The `lb` binary from outside: real configuration files, real sockets, scripted servers that count.
 
+#![expect(clippy::unwrap_used, reason = "a panic is the report of a test")]
+
 mod balancing;
 mod command_line;
 mod messages;

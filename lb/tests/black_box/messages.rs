@@ -52,10 +52,24 @@ fn a_websocket_passes_both_ways() {
         }
     });
     let balancer = Balancer::start(&proxy(address));
+    let mut stream = upgrade(&balancer);
+    for word in [b"ping", b"pong"] {
+        stream.write_all(word).unwrap();
+        let mut heard = [0; 4];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(heard, word.to_ascii_uppercase()[..]);
+    }
+}
+
+/// Asks for a WebSocket and returns the connection behind the 101.
+fn upgrade(balancer: &Balancer) -> TcpStream {
     let mut stream = TcpStream::connect(balancer.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
-        .write_all(b"GET /ws HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        .write_all(
+            b"GET /ws HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: \
+              dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )
         .unwrap();
     let mut head = Vec::new();
     let mut byte = [0];
@@ -64,12 +78,57 @@ fn a_websocket_passes_both_ways() {
         head.push(byte[0]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-    for word in [b"ping", b"pong"] {
-        stream.write_all(word).unwrap();
-        let mut heard = [0; 4];
-        stream.read_exact(&mut heard).unwrap();
-        assert_eq!(heard, word.to_ascii_uppercase()[..]);
+    stream
+}
+
+const SWITCHING: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+
+#[test]
+fn a_websocket_that_breaks_is_neither_tried_again_nor_answered_nor_held_against_its_server() {
+    let other = Backend::start("other");
+    for silent in [false, true] {
+        let address = scripted(move |mut stream, _| {
+            stream.write_all(SWITCHING).unwrap();
+            if silent {
+                thread::sleep(Duration::from_secs(2));
+            }
+        });
+        // The scripted server is the one primary, so that a second try would go to the other one.
+        let balancer = Balancer::start(&format!(
+            "proxy_read_timeout 300ms;
+             upstream u {{ server {address} fail_timeout=30s; server {} backup; #lb: health_check off;\n }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://u; }} }}",
+            other.address
+        ));
+        let mut stream = upgrade(&balancer);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(String::from_utf8_lossy(&rest), "", "nothing is written into a broken tunnel");
+        assert_eq!(other.count(), 0, "silent: {silent}");
+        let ejected = format!("lb_upstream_ejections_total{{upstream=\"u\",server=\"{address}\"}}");
+        assert_eq!(balancer.metric(&ejected), 0, "silent: {silent}");
+        assert_eq!(get(balancer.admin, "/healthz").status, 200);
     }
+}
+
+#[test]
+fn a_websocket_is_no_request_body() {
+    let address = scripted(|mut stream, _| {
+        stream.write_all(SWITCHING).unwrap();
+        let mut all = vec![0; 100_000];
+        stream.read_exact(&mut all).unwrap();
+        // Longer than a client of HTTP may be silent here.
+        thread::sleep(Duration::from_millis(800));
+        stream.write_all(b"done").unwrap();
+    });
+    let balancer =
+        Balancer::start(&format!("client_max_body_size 1k; client_body_timeout 300ms;\n{}", proxy(address)));
+    let mut stream = upgrade(&balancer);
+    stream.write_all(&vec![7; 100_000]).unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"done");
 }
 
 #[test]

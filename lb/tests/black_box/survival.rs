@@ -58,6 +58,27 @@ fn a_get_is_tried_again_when_its_server_closes_and_a_post_is_not() {
 }
 
 #[test]
+fn a_post_on_a_stale_connection_is_not_held_against_its_server() {
+    let backend = Backend::start("a");
+    let other = Backend::start("b");
+    let balancer = Balancer::start(&proxy_to(&[&backend, &other], "max_fails=1 fail_timeout=30s"));
+    let mut client = Client::connect(balancer.address);
+    // Both have a kept connection by now, which each closes upon its next request.
+    client.get("/").unwrap();
+    client.get("/").unwrap();
+    backend.behave(Behaviour::Close);
+    other.behave(Behaviour::Close);
+    client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(client.receive().unwrap().status, 502);
+    for backend in [&backend, &other] {
+        backend.behave(Behaviour::Answer);
+        let ejected =
+            format!("lb_upstream_ejections_total{{upstream=\"backend\",server=\"{}\"}}", backend.address);
+        assert_eq!(balancer.metric(&ejected), 0);
+    }
+}
+
+#[test]
 fn a_post_that_was_never_sent_goes_to_another_server_whole() {
     let (good, dead) = (Backend::start("good"), Backend::start("dead"));
     let balancer = Balancer::start(&format!(
