@@ -17,16 +17,13 @@ pub fn answer(
     values: &dyn Values,
 ) -> Answer {
     match &to.content {
+        // A success without a text is an empty text, not a page.
+        ReturnContent::Standard if to.status.is_success() => text_answer(to, location, path, Vec::new()),
         ReturnContent::Standard => Answer::standard(to.status, location.server_tokens),
         ReturnContent::Text(text) => {
             let mut body = Vec::new();
             text.render(values, &mut body);
-            Answer {
-                status: to.status,
-                content_type: HeaderValue::from_str(media_type(location, path)).ok(),
-                headers: Vec::new(),
-                body: Bytes::from(body),
-            }
+            text_answer(to, location, path, body)
         }
         ReturnContent::Location(target) => {
             let mut url = Vec::new();
@@ -44,6 +41,15 @@ pub fn answer(
                 Err(_) => page,
             }
         }
+    }
+}
+
+fn text_answer(to: &Return, location: &Location, path: &[u8], body: Vec<u8>) -> Answer {
+    Answer {
+        status: to.status,
+        content_type: HeaderValue::from_str(media_type(location, path)).ok(),
+        headers: Vec::new(),
+        body: Bytes::from(body),
     }
 }
 
