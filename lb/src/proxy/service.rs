@@ -1,5 +1,6 @@
 //! The hooks, in the order in which Pingora calls them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -530,7 +531,8 @@ fn answer_begun(session: &Session) -> bool {
 
 /// Whether the body takes more than one of Pingora's reads (64 KiB).
 fn is_large(answer: &ResponseHeader) -> bool {
-    let length = answer.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        answer.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     length.is_some_and(|bytes| bytes > 64 * 1024)
 }
 
@@ -552,13 +554,18 @@ fn http_peer(peer: &Peer, target: &ProxyTarget) -> Result<HttpPeer> {
     Ok(http_peer)
 }
 
-/// What makes a redirect to a path of our own absolute: the request's host and the port it came in on.
+/// What makes a redirect to a path of our own absolute: the request's host, or the address it came in on where it
+/// named none (nginx's `server_name_in_redirect off`), and the port.
 fn own_host(request: &RequestHeader, context: &Context) -> Option<Vec<u8>> {
+    let local = context.facts()?.connection.local;
     let mut host = match host_field(request) {
         Some(host) if !host.is_empty() => crate::routing::host::bare_name(host).into_owned(),
-        _ => context.server()?.first_name.clone().into_bytes(),
+        _ => match local?.ip() {
+            IpAddr::V4(ip) => ip.to_string().into_bytes(),
+            IpAddr::V6(ip) => format!("[{ip}]").into_bytes(),
+        },
     };
-    match context.facts()?.connection.local.map(|address| address.port()) {
+    match local.map(|address| address.port()) {
         Some(80) | None => {}
         Some(port) => host.extend_from_slice(format!(":{port}").as_bytes()),
     }

@@ -126,7 +126,8 @@ fn assemble_server(draft: ServerDraft, above: &Settings, assembler: &mut Assembl
     let settings = settings.inherit(above);
     let fallback = assembler.fallback(&settings, position.clone());
     // nginx tells `.example.org` without its dot.
-    let first_name = names.first().map(|name| name.written.trim_start_matches('.').to_owned()).unwrap_or_default();
+    let first_name =
+        names.first().map(|name| name.written.trim_start_matches('.').to_owned()).unwrap_or_default();
     let mut names: Vec<ServerName> = names.into_iter().map(|name| name.name).collect();
     if names.is_empty() {
         names.push(ServerName::Exact(String::new()));
