@@ -1,7 +1,6 @@
 //! `return`: a status with its standard page, a text, or a redirect.
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
 use super::Answer;
@@ -18,37 +17,39 @@ pub fn answer(
     values: &dyn Values,
 ) -> Answer {
     match &to.content {
+        // A success without a text is an empty text, not a page.
+        ReturnContent::Standard if to.status.is_success() => text_answer(to, location, path, Vec::new()),
         ReturnContent::Standard => Answer::standard(to.status, location.server_tokens),
         ReturnContent::Text(text) => {
             let mut body = Vec::new();
             text.render(values, &mut body);
-            Answer {
-                status: to.status,
-                content_type: HeaderValue::from_str(media_type(location, path)).ok(),
-                headers: Vec::new(),
-                body: Bytes::from(body),
-            }
+            text_answer(to, location, path, body)
         }
         ReturnContent::Location(target) => {
             let mut url = Vec::new();
             target.render(values, &mut url);
-            redirect(to.status, url, host, location.server_tokens)
+            if url.first() == Some(&b'/')
+                && let Some(host) = host
+            {
+                // nginx's `absolute_redirect on`.
+                url.splice(0..0, [b"http://", host].concat());
+            }
+            let page = Answer::standard(to.status, location.server_tokens);
+            match HeaderValue::from_maybe_shared(Bytes::from(url)) {
+                Ok(url) => page.with(LOCATION, url),
+                // A line break came in by a decoded variable: no target is safer than a forged one.
+                Err(_) => page,
+            }
         }
     }
 }
 
-/// A redirect to `url`; one to a path of our own is made absolute with `host`, as by nginx's `absolute_redirect on`.
-pub fn redirect(status: StatusCode, mut url: Vec<u8>, host: Option<&[u8]>, with_version: bool) -> Answer {
-    if url.first() == Some(&b'/')
-        && let Some(host) = host
-    {
-        url.splice(0..0, [b"http://", host].concat());
-    }
-    let page = Answer::standard(status, with_version);
-    match HeaderValue::from_maybe_shared(Bytes::from(url)) {
-        Ok(url) => page.with(LOCATION, url),
-        // A line break came in by a decoded variable: an answer without a target is safer than a forged one.
-        Err(_) => page,
+fn text_answer(to: &Return, location: &Location, path: &[u8], body: Vec<u8>) -> Answer {
+    Answer {
+        status: to.status,
+        content_type: HeaderValue::from_str(media_type(location, path)).ok(),
+        headers: Vec::new(),
+        body: Bytes::from(body),
     }
 }
 

@@ -43,17 +43,25 @@ pub fn prepare_upstream_request(
         now: Instant::now(),
     };
     let mut value = Vec::new();
-    for field in &proxy.set_headers {
+    for (index, field) in proxy.set_headers.iter().enumerate() {
+        // A name that is set twice is sent twice; what the client sent goes with the first.
+        let again = proxy.set_headers[..index].iter().any(|earlier| earlier.name == field.name);
         value.clear();
         field.value.render(&values, &mut value);
         if value.is_empty() {
-            upstream_request.remove_header(&field.name);
+            if !again {
+                upstream_request.remove_header(&field.name);
+            }
             continue;
         }
         // A value that cannot stand in a header (a line break from a decoded argument) is left out rather than sent.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&value)) {
-            upstream_request.insert_header(HeaderName::clone(&field.name), value)?;
-        } else {
+            if again {
+                upstream_request.append_header(HeaderName::clone(&field.name), value)?;
+            } else {
+                upstream_request.insert_header(HeaderName::clone(&field.name), value)?;
+            }
+        } else if !again {
             upstream_request.remove_header(&field.name);
         }
     }

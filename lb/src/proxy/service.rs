@@ -1,5 +1,6 @@
 //! The hooks, in the order in which Pingora calls them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -164,6 +165,9 @@ impl ProxyHttp for ProxyService {
         };
         // What is left of a body that nobody wants is read and dropped, but not for ever.
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
+        // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
+        // might take what follows for a body. Here the stream knows where the body ends.
+        session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
         if facts.connection.listener.kind == ListenerKind::Admin {
             let answer = admin::answer(session.req_header(), &self.edge);
             write::answer(session, context, answer).await?;
@@ -455,8 +459,6 @@ struct ListenerGone;
 enum PathForm {
     /// A location serves it, or none does.
     Normal,
-    /// A location serves it once it has a slash at its end.
-    LacksSlash,
     /// It has no normal form.
     Bad,
 }
@@ -474,12 +476,7 @@ fn route(
     Ok(match path::normalise(if target.path.is_empty() { b"/" } else { target.path }) {
         Ok(path) => {
             let location = snapshot.routes.location(server, &path).unwrap_or(fallback);
-            let form = if snapshot.routes.lacks_slash(server, &path) {
-                PathForm::LacksSlash
-            } else {
-                PathForm::Normal
-            };
-            (Route { server, location: location.clone() }, form)
+            (Route { server, location: location.clone() }, PathForm::Normal)
         }
         Err(_) => (Route { server, location: fallback.clone() }, PathForm::Bad),
     })
@@ -497,17 +494,6 @@ fn proxy_target(snapshot: &Snapshot, location: &Location) -> Option<ProxyTarget>
 impl Way {
     fn bad_request(context: &Context) -> Self {
         Self::Generate(Generated::BadRequest, Answer::standard(StatusCode::BAD_REQUEST, tokens(context)))
-    }
-
-    /// nginx's redirect from `/x` to a proxied `location /x/`.
-    fn with_slash(request: &RequestHeader, context: &Context, location: &Location) -> Self {
-        let target = path::Target::split(context.facts().map_or(b"", |facts| facts.path_and_query()));
-        let query = target.query.map(|query| [b"?", query].concat()).unwrap_or_default();
-        let url = [target.path, b"/", &query].concat();
-        let host = own_host(request, context);
-        let answer =
-            returns::redirect(StatusCode::MOVED_PERMANENTLY, url, host.as_deref(), location.server_tokens);
-        Self::Generate(Generated::Return, answer)
     }
 
     fn of_return(to: &Return, request: &RequestHeader, context: &Context, location: &Location) -> Self {
@@ -540,9 +526,6 @@ fn choose_way(session: &Session, context: &Context, form: PathForm) -> Way {
     }
     if let Some(to) = &server.answer {
         return Way::of_return(to, request, context, location);
-    }
-    if form == PathForm::LacksSlash {
-        return Way::with_slash(request, context, location);
     }
     if let (Some(limit), Framing::Length(announced)) = (location.client_max_body_bytes, facts.shape.framing)
         && announced > limit
@@ -620,13 +603,18 @@ fn http_peer(peer: &Peer, target: &ProxyTarget) -> Result<HttpPeer> {
     Ok(http_peer)
 }
 
-/// What makes a redirect to a path of our own absolute: the request's host and the port it came in on.
+/// What makes a redirect to a path of our own absolute: the request's host, or the address it came in on where it
+/// named none (nginx's `server_name_in_redirect off`), and the port.
 fn own_host(request: &RequestHeader, context: &Context) -> Option<Vec<u8>> {
+    let local = context.facts()?.connection.local;
     let mut host = match host_field(request) {
         Some(host) if !host.is_empty() => crate::routing::host::bare_name(host).into_owned(),
-        _ => context.server()?.first_name.clone().into_bytes(),
+        _ => match local?.ip() {
+            IpAddr::V4(ip) => ip.to_string().into_bytes(),
+            IpAddr::V6(ip) => format!("[{ip}]").into_bytes(),
+        },
     };
-    match context.facts()?.connection.local.map(|address| address.port()) {
+    match local.map(|address| address.port()) {
         Some(80) | None => {}
         Some(port) => host.extend_from_slice(format!(":{port}").as_bytes()),
     }

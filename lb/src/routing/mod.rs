@@ -44,12 +44,6 @@ impl Routes {
         self.hosts[listener].find(host)
     }
 
-    /// Whether nginx would redirect the path to the same with a slash at its end: the server has a proxied location of
-    /// that name and none of this one.
-    pub fn lacks_slash(&self, server: ServerId, path: &[u8]) -> bool {
-        self.locations[server.0].lacks_slash(path)
-    }
-
     /// The location of `server` for a normalised path, or `None` where none matches.
     pub fn location(&self, server: ServerId, path: &[u8]) -> Option<&Arc<Location>> {
         self.locations[server.0].find(path)

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use http::header::{DATE, HOST, SERVER};
+use http::{HeaderName, StatusCode};
 
 use super::logs::AccessLogs;
 use super::upstreams::KEEPALIVE;
@@ -14,8 +14,8 @@ use crate::config::diagnostics::Report;
 use crate::config::directives::names_upstream;
 use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
 use crate::config::model::{
-    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, ServerAddress, SetHeader,
-    Upstream, UpstreamId, UpstreamServer,
+    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, Return, ReturnContent,
+    ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
 };
 use crate::config::spelling;
 use crate::config::template::{Named, Template, Variable};
@@ -60,6 +60,13 @@ impl Assembler<'_> {
     pub(super) fn locations(&mut self, drafts: Vec<LocationDraft>, server: &Settings) -> Vec<Arc<Location>> {
         let mut flat = Vec::new();
         self.flatten(drafts, server, &[], &mut flat);
+        for (path, target, position) in missing_slashes(&flat) {
+            let action = Action::Return(Return {
+                status: StatusCode::MOVED_PERMANENTLY,
+                content: ReturnContent::Location(target),
+            });
+            flat.push(Arc::new(self.location(LocationMatch::Exact(path), server, action, position)));
+        }
         flat
     }
 
@@ -248,6 +255,26 @@ fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&
     let host = pass.target.host.as_str();
     let names = upstreams.iter().filter(|known| !known.implicit).map(|known| known.name.as_str());
     if host.contains('.') || pass.target.port.is_some() { None } else { spelling::nearest(host, names) }
+}
+
+/// nginx sends whoever asks for `/path` to `/path/` when that is a proxied prefix and nothing else takes `/path`
+/// itself: the path, the target and the position of each such location.
+fn missing_slashes(locations: &[Arc<Location>]) -> Vec<(String, Template, Position)> {
+    let proxied = locations.iter().filter(|location| matches!(location.action, Action::Proxy(_)));
+    let candidates = proxied.filter_map(|location| match &location.pattern {
+        LocationMatch::Prefix(prefix) => {
+            Some((prefix.strip_suffix('/').filter(|path| !path.is_empty())?, prefix, location))
+        }
+        LocationMatch::Exact(_) => None,
+    });
+    candidates
+        .filter(|(candidate, ..)| locations.iter().all(|other| path(&other.pattern) != *candidate))
+        .map(|(path, prefix, location)| {
+            let query = Template::variable(Variable::Named(Named::IsArgs))
+                .followed_by(Template::variable(Variable::Named(Named::Args)));
+            (path.to_owned(), Template::literal(prefix).followed_by(query), location.position.clone())
+        })
+        .collect()
 }
 
 fn implicit_upstream(pass: &ProxyPass) -> Upstream {
