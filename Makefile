@@ -35,19 +35,23 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: release test check e2e bench
+.PHONY: release test check judge e2e bench
 release: build-tools ## Compile the programs as they are shipped
 	@cargo build --release --locked --workspace --bins
 
 test: build-tools ## Run the tests of the workspace
 	@cargo test --locked --workspace
 
-check: check-format check-lints test check-docs check-dependencies check-examples check-compose ## Everything but containers and measurements
+check: check-format check-lints test check-docs check-dependencies check-examples check-compose judge ## Everything but containers and measurements
 	@echo 'check: all is well'
 
 e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
 	@deploy/stand-in-images.sh
 	@deploy/e2e/run
+
+judge: bench-tools ## Put lb and NGINX to the same configurations and requests; name every difference
+	@cargo build --quiet --locked --package lb
+	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 4
 
 bench: bench-tools release ## Measure lb against nginx: CPU per request, memory per idle connection
 	@bench/run

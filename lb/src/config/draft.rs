@@ -199,6 +199,7 @@ pub(super) struct ProxySettings {
     pub(super) next_upstream: Option<NextUpstream>,
     pub(super) hide_headers: Option<Vec<HeaderName>>,
     pub(super) pass_headers: Option<Vec<HeaderName>>,
+    pub(super) redirect: Option<bool>,
     pub(super) buffering: Option<bool>,
 }
 
@@ -260,6 +261,7 @@ impl ProxySettings {
             next_upstream,
             hide_headers,
             pass_headers,
+            redirect,
             buffering,
         } = self;
         Self {
@@ -271,6 +273,7 @@ impl ProxySettings {
             next_upstream: next_upstream.or(above.next_upstream),
             hide_headers: hide_headers.or_else(|| above.hide_headers.clone()),
             pass_headers: pass_headers.or_else(|| above.pass_headers.clone()),
+            redirect: redirect.or(above.redirect),
             buffering: buffering.or(above.buffering),
         }
     }

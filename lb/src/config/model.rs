@@ -386,8 +386,20 @@ pub struct Proxy {
     pub next_upstream: NextUpstream,
     /// Response fields that do not reach the client: nginx's own list, plus `proxy_hide_header`, less `proxy_pass_header`.
     pub hidden_headers: Vec<HeaderName>,
+    /// `proxy_redirect`: what a `Location` or `Refresh` of a server begins with when it names the server, and what takes
+    /// its place; `None` for `proxy_redirect off`.
+    pub redirect: Option<Redirect>,
     /// `proxy_buffering`: answers stream through in both cases; kept for what reports it.
     pub buffering: bool,
+}
+
+/// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// The URL of `proxy_pass`, up to the path that replaces the location's.
+    pub from: String,
+    /// The location's path.
+    pub to: String,
 }
 
 /// `proxy_set_header name value`.

@@ -13,7 +13,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::context::Context;
 use super::values::{RequestValues, host_field};
-use crate::config::model::{AddHeader, Location, Proxy};
+use crate::config::model::{AddHeader, Location, Proxy, Redirect};
 use crate::config::template::Values;
 use crate::handler::page;
 use crate::routing::{matched_length, path, target};
@@ -130,11 +130,46 @@ pub fn finish_answer(
     add_headers(answer, request, context, &location.add_headers)
 }
 
+/// Turns a redirect to the server's own address into one to ours: `Location`, and the URL in a `Refresh`. `own_host` is
+/// what a path of ours is made absolute with.
+pub fn bring_home(
+    answer: &mut ResponseHeader,
+    redirect: &Redirect,
+    own_host: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<()> {
+    let rest =
+        |value: &HeaderValue| value.as_bytes().strip_prefix(redirect.from.as_bytes()).map(<[u8]>::to_vec);
+    if let Some(rest) = answer.headers.get(header::LOCATION).and_then(rest) {
+        let scheme_and_host = match own_host() {
+            Some(host) if redirect.to.starts_with('/') => [b"http://", host.as_slice()].concat(),
+            _ => Vec::new(),
+        };
+        let url = [scheme_and_host.as_slice(), redirect.to.as_bytes(), &rest].concat();
+        if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
+            answer.insert_header(header::LOCATION, url)?;
+        }
+    }
+    if let Some(refresh) = answer.headers.get(header::REFRESH) {
+        let value = refresh.as_bytes();
+        let url = memchr::memmem::find(value, b"url=").map(|at| at + 4);
+        if let Some((lead, rest)) =
+            url.and_then(|at| Some((&value[..at], value[at..].strip_prefix(redirect.from.as_bytes())?)))
+            && let Ok(value) = HeaderValue::from_bytes(&[lead, redirect.to.as_bytes(), rest].concat())
+        {
+            answer.insert_header(header::REFRESH, value)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured,
 /// and what concerned the connection to the server alone. A hidden `Server` leaves the place to our own.
 pub fn hide(answer: &mut ResponseHeader, hidden: &[HeaderName]) {
     for name in hidden {
-        answer.remove_header(name);
+        // Nearly all are absent nearly always, and to look is cheaper than to remove.
+        if answer.headers.contains_key(name) {
+            answer.remove_header(name);
+        }
     }
     // Speaks of the connection to the server, not of the client's.
     answer.remove_header(&KEEP_ALIVE);

@@ -378,6 +378,11 @@ impl ProxyHttp for ProxyService {
         }
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
         headers::hide(answer, &target.proxy.hidden_headers);
+        if let Some(redirect) = &target.proxy.redirect
+            && (answer.headers.contains_key(header::LOCATION) || answer.headers.contains_key(header::REFRESH))
+        {
+            headers::bring_home(answer, redirect, || own_host(session.req_header(), context))?;
+        }
         let keeps_alive = session.get_keepalive().is_some();
         headers::finish_answer(answer, session.req_header(), context, location, keeps_alive)
     }

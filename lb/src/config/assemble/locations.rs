@@ -14,8 +14,8 @@ use crate::config::diagnostics::Report;
 use crate::config::directives::names_upstream;
 use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
 use crate::config::model::{
-    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, Return, ReturnContent,
-    ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
+    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, Redirect, Return,
+    ReturnContent, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
 };
 use crate::config::spelling;
 use crate::config::template::{Named, Template, Variable};
@@ -94,7 +94,7 @@ impl Assembler<'_> {
                     .filter(|other| other.len() > outer.len() && other.starts_with(&outer))
                     .cloned(),
             );
-            let action = self.action(&settings, &position, has_nested);
+            let action = self.action(&settings, &pattern, &position, has_nested);
             if !outer.starts_with('/') {
                 self.report
                     .warn(format!("location \"{outer}\" never matches: paths begin with \"/\""), &position);
@@ -165,8 +165,14 @@ impl Assembler<'_> {
         logs
     }
 
-    fn action(&mut self, settings: &Settings, position: &Position, has_nested: bool) -> Action {
-        let proxy = settings.proxy_pass.as_ref().map(|pass| self.proxy(pass, settings));
+    fn action(
+        &mut self,
+        settings: &Settings,
+        pattern: &LocationMatch,
+        position: &Position,
+        has_nested: bool,
+    ) -> Action {
+        let proxy = settings.proxy_pass.as_ref().map(|pass| self.proxy(pass, pattern, settings));
         if settings.probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", position);
         }
@@ -182,7 +188,7 @@ impl Assembler<'_> {
         proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
     }
 
-    fn proxy(&mut self, pass: &ProxyPass, settings: &Settings) -> Proxy {
+    fn proxy(&mut self, pass: &ProxyPass, pattern: &LocationMatch, settings: &Settings) -> Proxy {
         let upstream = self.upstream(pass);
         if settings.probe == Some(false) {
             self.upstreams[upstream.0].probe = false;
@@ -196,6 +202,7 @@ impl Assembler<'_> {
             next_upstream,
             hide_headers,
             pass_headers,
+            redirect,
             buffering,
         } = &settings.proxy;
         Proxy {
@@ -210,6 +217,7 @@ impl Assembler<'_> {
             send_timeout: send_timeout.unwrap_or(PROXY_TIMEOUT),
             next_upstream: next_upstream.unwrap_or(NEXT_UPSTREAM),
             hidden_headers: hidden(hide_headers.as_deref(), pass_headers.as_deref()),
+            redirect: redirect.unwrap_or(true).then(|| default_redirect(pass, pattern)),
             buffering: buffering.unwrap_or(true),
         }
     }
@@ -312,6 +320,16 @@ fn host_field(pass: &ProxyPass) -> String {
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.
+/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
+/// the root.
+fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
+    if pass.target.uri.is_empty() {
+        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
+    } else {
+        Redirect { from: format!("http://{}", pass.written), to: path(pattern).to_owned() }
+    }
+}
+
 fn replacement(uri: &str) -> Option<String> {
     match uri.chars().next()? {
         '/' => Some(uri.to_owned()),

@@ -38,6 +38,8 @@ pub(super) const ROWS: &[Row] = &[
         "Fields of servers' answers that clients do not get, beside `Date`, `Server`, `X-Pad` and `X-Accel-Expires`, `-Redirect`, `-Limit-Rate`, `-Buffering` and `-Charset`").repeatable(),
     row("proxy_pass_header", LEVELS, one("field"), "", Level(proxy_pass_header),
         "Fields that clients get although they are hidden otherwise").repeatable(),
+    row("proxy_redirect", LEVELS, at_least(1, "default | off"), "default", Level(proxy_redirect),
+        "Whether a `Location` or `Refresh` that names the address of `proxy_pass` is turned into one of ours; redirects of one's own are refused for now"),
     row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)),
         "Accepted both ways; answers are streamed through in any case"),
 
@@ -92,8 +94,6 @@ pub(super) const ROWS: &[Row] = &[
     refused("proxy_pass_request_body", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
     refused("proxy_pass_request_headers", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
     refused("proxy_pass_trailers", LEVELS, "trailers are not passed on").harmless(&["off"]),
-    refused("proxy_redirect", LEVELS,
-        "`Location` and `Refresh` are passed on as the server sends them; nginx's default rewrites those that name the address of `proxy_pass`").harmless(&["off"]),
     refused("proxy_request_dynamic", LEVELS, BODY_AS_IT_IS),
     refused("proxy_set_body", LEVELS, BODY_AS_IT_IS),
     refused("proxy_ssl_alpn", LEVELS, NO_TLS),
@@ -199,6 +199,14 @@ fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut
             format!("\"proxy_set_header {written_name}\" has no effect here: {reason}"),
             &directive.position,
         ),
+    }
+}
+
+fn proxy_redirect(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+    match directive.argument(0) {
+        "off" => settings.proxy.redirect = Some(false),
+        "default" => settings.proxy.redirect = Some(true),
+        _ => report.not_yet(directive, 0),
     }
 }
 
@@ -438,7 +446,7 @@ mod tests {
 
     #[test]
     fn what_would_change_traffic_is_refused_unless_switched_off() {
-        for name in ["proxy_cache", "proxy_bind", "proxy_intercept_errors", "proxy_redirect", "proxy_store"] {
+        for name in ["proxy_cache", "proxy_bind", "proxy_intercept_errors", "proxy_store"] {
             let text = in_location(&format!("{name} off; proxy_pass http://group;"));
             assert_eq!(warnings(&text), Vec::<String>::new());
             refused(
