@@ -1,7 +1,7 @@
 use super::*;
 
 fn surroundings() -> Surroundings {
-    Surroundings { directory: PathBuf::from("/work"), admin: None }
+    Surroundings { directory: PathBuf::from("/srv"), admin: None }
 }
 
 fn parsed(arguments: &[&str]) -> Result<Invocation, UsageError> {
@@ -10,7 +10,7 @@ fn parsed(arguments: &[&str]) -> Result<Invocation, UsageError> {
 
 fn options() -> Options {
     Options {
-        prefix: PathBuf::from("/work"),
+        prefix: PathBuf::from("/srv"),
         configuration: PathBuf::from(DEFAULT_CONFIGURATION),
         error_log: LogDestination::Stderr,
         directives: String::new(),
@@ -60,12 +60,12 @@ fn the_letters_choose_the_command() {
 fn values_may_touch_their_letter_and_begin_at_the_prefix() {
     let file = |path: &str| LogDestination::File(PathBuf::from(path));
     for (arguments, expected) in [
-        (&["-c", "a.conf"][..], Options { configuration: "/work/a.conf".into(), ..options() }),
-        (&["-ca.conf"], Options { configuration: "/work/a.conf".into(), ..options() }),
-        (&["-qca.conf"], Options { configuration: "/work/a.conf".into(), ..options() }),
-        (&["-c", "-t"], Options { configuration: "/work/-t".into(), ..options() }),
-        (&["-c", "healthcheck"], Options { configuration: "/work/healthcheck".into(), ..options() }),
-        (&["-c", "a", "-c", "b"], Options { configuration: "/work/b".into(), ..options() }),
+        (&["-c", "a.conf"][..], Options { configuration: "/srv/a.conf".into(), ..options() }),
+        (&["-ca.conf"], Options { configuration: "/srv/a.conf".into(), ..options() }),
+        (&["-qca.conf"], Options { configuration: "/srv/a.conf".into(), ..options() }),
+        (&["-c", "-t"], Options { configuration: "/srv/-t".into(), ..options() }),
+        (&["-c", "healthcheck"], Options { configuration: "/srv/healthcheck".into(), ..options() }),
+        (&["-c", "a", "-c", "b"], Options { configuration: "/srv/b".into(), ..options() }),
         (&["-c", "/etc/a.conf"], Options { configuration: "/etc/a.conf".into(), ..options() }),
         (&["-p", "demo"], Options { prefix: "demo".into(), ..options() }),
         (&["-p", ""], options()),
@@ -140,7 +140,7 @@ fn the_environment_stands_in_for_the_admin_option() {
 fn a_path_need_not_be_utf8_but_directives_must() {
     let bytes = OsString::from_vec(b"a\xff".to_vec());
     let parse = |option: &str| parse([OsString::from(option), bytes.clone()], &surroundings());
-    assert_eq!(parse("-c").unwrap().options.configuration, Path::new("/work").join(&bytes));
+    assert_eq!(parse("-c").unwrap().options.configuration, Path::new("/srv").join(&bytes));
     assert_eq!(parse("-g"), Err(UsageError::Encoding));
     assert_eq!(parse("-s"), Err(UsageError::Signal("a\u{fffd}".to_owned())));
 }

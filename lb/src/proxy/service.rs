@@ -371,10 +371,12 @@ impl ProxyHttp for ProxyService {
         if endless || self.edge.drain.has_begun() {
             session.set_keepalive(None);
         }
-        if is_large(answer) {
-            // Otherwise Pingora copies what it writes in one go into a buffer of its own: a quarter of the processor
-            // time of a body of 1 MB.
-            session.set_proxy_tasks_enabled(true);
+        match announced_length(answer) {
+            // Waits in the connection's buffer for the flush that ends it: no write that could block needs a timer.
+            Some(bytes) if bytes <= SMALL_BYTES => session.set_write_timeout(None),
+            // Otherwise Pingora copies what it writes in one go into a buffer of its own.
+            Some(bytes) if bytes > LARGE_BYTES => session.set_proxy_tasks_enabled(true),
+            _ => {}
         }
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
         headers::hide(answer, &target.proxy.hidden_headers);
@@ -583,11 +585,14 @@ fn answer_begun(session: &Session) -> bool {
         || session.response_written().is_some_and(|answer| !answer.status.is_informational())
 }
 
-/// Whether the body takes more than one of Pingora's reads (64 KiB).
-fn is_large(answer: &ResponseHeader) -> bool {
-    let length =
-        answer.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    length.is_some_and(|bytes| bytes > 64 * 1024)
+/// A body that goes out in one piece with its header: the connection's write buffer holds 2 KiB.
+const SMALL_BYTES: u64 = 1024;
+
+/// More than one of Pingora's reads.
+const LARGE_BYTES: u64 = 64 * 1024;
+
+fn announced_length(answer: &ResponseHeader) -> Option<u64> {
+    answer.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The peer as Pingora takes it. Its own constructors look names up; from an address they cannot fail.

@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
         "Fields of servers' answers that clients do not get, beside `Date`, `Server`, `X-Pad` and `X-Accel-Expires`, `-Redirect`, `-Limit-Rate`, `-Buffering` and `-Charset`").repeatable(),
     row("proxy_pass_header", LEVELS, one("field"), "", Level(proxy_pass_header),
         "Fields that clients get although they are hidden otherwise").repeatable(),
-    row("proxy_redirect", LEVELS, at_least(1, "default | off"), "default", Level(proxy_redirect),
+    row("proxy_redirect", LEVELS, words(1, 2, "default | off"), "default", Level(proxy_redirect),
         "Whether a `Location` or `Refresh` that names the address of `proxy_pass` is turned into one of ours; redirects of one's own are refused for now"),
     row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)),
         "Accepted both ways; answers are streamed through in any case"),
