@@ -39,7 +39,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 release: build-tools ## Compile the programs as they are shipped
 	@cargo build --release --locked --workspace --bins
 
-test: build-tools ## Run the tests of the workspace
+test: test-tools ## Run the tests of the workspace
 	@cargo test --locked --workspace
 
 check: check-format check-lints test check-docs check-dependencies check-examples check-compose judge ## Everything but containers and measurements
@@ -85,14 +85,17 @@ check-compose: docker-tools
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
-.PHONY: install-tools build-tools check-tools e2e-tools bench-tools docker-tools
+.PHONY: install-tools build-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build check e2e bench
+	@deploy/require.sh build test check e2e bench
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
 
 build-tools:
 	@deploy/require.sh build
+
+test-tools:
+	@deploy/require.sh build test
 
 check-tools:
 	@deploy/require.sh build check

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes sure that programs are there: deploy/require.sh GROUP…
 #
-#   build  what compiling takes                    check  what `make check` takes besides
-#   e2e    what the container tests take           bench  what the measurements take
+#   build  what compiling takes                    test   what `make test` takes besides
+#   check  what `make check` takes besides         e2e    what the container tests take
+#   bench  what the measurements take
 #
 # On a Debian-like machine, as root or with a sudo that asks for nothing, what is missing is installed. Everywhere
 # else this says exactly what to install, and fails.
@@ -14,10 +15,12 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 needs_of() {
     case $1 in
         build) printf '%s\n' "cc gcc" "ld binutils" "cmake cmake" "make make" ;;
+        # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals.
+        test) printf '%s\n' "nginx nginx" "ps procps" ;;
         check) ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
         bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
-        *) fail "require.sh: no group is called $1: build, check, e2e or bench" ;;
+        *) fail "require.sh: no group is called $1: build, test, check, e2e or bench" ;;
     esac
 }
 
