@@ -371,12 +371,9 @@ impl ProxyHttp for ProxyService {
         if endless || self.edge.drain.has_begun() {
             session.set_keepalive(None);
         }
-        match announced_length(answer) {
+        if announced_length(answer).is_some_and(|bytes| bytes <= SMALL_BYTES) {
             // Waits in the connection's buffer for the flush that ends it: no write that could block needs a timer.
-            Some(bytes) if bytes <= SMALL_BYTES => session.set_write_timeout(None),
-            // Otherwise Pingora copies what it writes in one go into a buffer of its own.
-            Some(bytes) if bytes > LARGE_BYTES => session.set_proxy_tasks_enabled(true),
-            _ => {}
+            session.set_write_timeout(None);
         }
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
         headers::hide(answer, &target.proxy.hidden_headers);
@@ -587,9 +584,6 @@ fn answer_begun(session: &Session) -> bool {
 
 /// A body that goes out in one piece with its header: the connection's write buffer holds 2 KiB.
 const SMALL_BYTES: u64 = 1024;
-
-/// More than one of Pingora's reads.
-const LARGE_BYTES: u64 = 64 * 1024;
 
 fn announced_length(answer: &ResponseHeader) -> Option<u64> {
     answer.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
