@@ -46,7 +46,7 @@ main() {
 
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work"/{lists,cache/archives}/partial "$work/root" "$plugins"
+    mkdir -p "$work"/{lists,cache/archives}/partial "$work/unpacked" "$plugins"
     say "deb [signed-by=$keyring] $archive unstable main" >"$work/sources.list"
     # A package index of its own: the machine's is left as it is.
     local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
@@ -55,8 +55,8 @@ main() {
     say "taking Compose and buildx from the packages of Debian unstable"
     "${apt[@]}" update
     (cd "$work" && "${apt[@]}" download docker-compose docker-buildx)
-    for package in "$work"/docker-*.deb; do dpkg-deb --extract "$package" "$work/root"; done
-    install -m 755 "$work"/root/usr/libexec/docker/cli-plugins/docker-{compose,buildx} "$plugins/"
+    for package in "$work"/docker-*.deb; do dpkg-deb --extract "$package" "$work/unpacked"; done
+    install -m 755 "$work"/unpacked/usr/libexec/docker/cli-plugins/docker-{compose,buildx} "$plugins/"
     ready || fail "the plugins in $plugins do not run here; $by_hand"
     say "docker compose $(docker compose version --short), buildx $(docker buildx version | awk '{print $2}')"
 }
