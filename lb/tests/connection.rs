@@ -233,18 +233,23 @@ async fn uploads_arrive_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_follows_a_chunked_body_unasked_costs_the_connection() {
+async fn what_follows_a_chunked_body_is_the_next_request_wherever_the_bytes_are_cut() {
     let house = House::open().await;
+    let upload =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n";
+    let bytes = [upload, "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let mut client = house.connect().await;
-    client
-        .send(
-            "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n\
-             GET /2 HTTP/1.1\r\nHost: h\r\n\r\n",
-        )
-        .await;
-    assert_eq!(client.answer().await.body, b"a");
-    assert_eq!(client.rest().await.unwrap(), b"");
-    assert_eq!(house.backend.count(), 1);
+    let head = upload.find("\r\n\r\n").unwrap() + 4;
+    for cut in (head..=upload.len() + 3).chain([bytes.len()]) {
+        let (first, second) = bytes.split_at(cut);
+        client.send(first).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        client.send(second).await;
+        assert_eq!(client.answer().await.body, b"a", "cut at {cut}");
+        assert_eq!(client.answer().await.text(), "/2", "cut at {cut}");
+    }
+    let pairs = upload.len() + 3 - head + 2;
+    assert_eq!(house.backend.count(), 2 * pairs);
 }
 
 #[tokio::test(flavor = "multi_thread")]

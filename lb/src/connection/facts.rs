@@ -65,7 +65,12 @@ pub struct ConnectionFacts {
     idle_timeout_ms: AtomicU64,
     /// Likewise: the latest request whose hooks ran.
     seen: AtomicU64,
+    /// Likewise, read while its answer is written; milliseconds.
+    send_timeout_ms: AtomicU64,
 }
+
+/// nginx's default of `send_timeout`, for what is written before a location is known.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl ConnectionFacts {
     pub(super) fn new(
@@ -83,7 +88,17 @@ impl ConnectionFacts {
             closing,
             idle_timeout_ms: AtomicU64::new(UNSET),
             seen: AtomicU64::new(0),
+            send_timeout_ms: AtomicU64::new(SEND_TIMEOUT.as_millis() as u64),
         }
+    }
+
+    /// How long the client may take none of the answer being written (`send_timeout` of its location).
+    pub fn set_send_timeout(&self, timeout: Duration) {
+        self.send_timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub(super) fn send_timeout(&self) -> Duration {
+        Duration::from_millis(self.send_timeout_ms.load(Relaxed))
     }
 
     /// How long the connection may stay idle after the request being served (`keepalive_timeout` of its

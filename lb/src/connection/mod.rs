@@ -10,6 +10,7 @@
 //! The room knows no snapshot, no route and no log: what it needs of them comes through [`Front`].
 
 mod accept;
+mod chunks;
 pub mod drain;
 pub mod facts;
 pub mod front;

@@ -13,8 +13,10 @@ use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Sleep, sleep_until};
 
 use super::accept::{Accepted, Entrance};
+use super::chunks::{ChunkScanner, Scan};
 use super::closing;
 use super::drain::{Drain, Event, Hold, LAST_CALL};
 use super::facts::{ConnectionFacts, RequestFacts};
@@ -37,7 +39,7 @@ pub(super) async fn connection<F, A>(
     let _closed = Closed(entrance.drain().clone());
     match register(accepted) {
         Ok(socket) => {
-            let stream = Box::new(ClientStream::new(socket, entrance.drain().clone()));
+            let stream = Box::new(ClientStream::new(socket, facts.clone(), entrance.drain().clone()));
             requests(stream, facts, &entrance).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
@@ -74,10 +76,11 @@ where
 {
     let mut ending = facts.closing();
     let mut buffer = BytesMut::new();
+    let mut idle = IdleTimer::default();
     for number in 1.. {
         if buffer.is_empty() {
             let patience = patience(entrance.front(), &facts, number);
-            if !wait(&mut stream, &mut buffer, patience, &mut ending).await {
+            if !wait(&mut stream, &mut buffer, patience, &mut idle, &mut ending).await {
                 return;
             }
         }
@@ -196,6 +199,7 @@ async fn wait(
     stream: &mut ClientStream,
     buffer: &mut BytesMut,
     patience: Duration,
+    idle: &mut IdleTimer,
     ending: &mut ShutdownWatch,
 ) -> bool {
     if patience.is_zero() {
@@ -203,10 +207,35 @@ async fn wait(
     }
     let read = tokio::select! {
         biased;
-        read = pingora_timeout::timeout(patience, stream.read_into(buffer)) => return matches!(read, Ok(Ok(1..))),
+        read = stream.read_into(buffer) => return matches!(read, Ok(1..)),
         () = closing(ending) => tokio::time::timeout(LAST_CALL, stream.read_into(buffer)),
+        () = idle.passes(patience) => return false,
     };
     matches!(read.await, Ok(Ok(1..)))
+}
+
+/// Tells when a connection has been silent for too long. One timer for all of its waits: a busy connection waits
+/// tens of thousands of times a second and hardly ever in vain, so the timer is left standing where it is and set
+/// anew only when it goes off, or when it would go off too late.
+#[derive(Default)]
+struct IdleTimer(Option<Pin<Box<Sleep>>>);
+
+impl IdleTimer {
+    /// Ends when so much time has passed from now.
+    async fn passes(&mut self, patience: Duration) {
+        let deadline = tokio::time::Instant::now() + patience;
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        loop {
+            sleep.as_mut().await;
+            if sleep.deadline() >= deadline {
+                return;
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
 }
 
 enum Head {
@@ -280,7 +309,14 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
     };
     let (body_bytes, gate) = match shape.framing {
         _ if shape.upgrade => (rest.len(), Gate::Open),
-        Framing::Chunked => (rest.len(), Gate::Open),
+        Framing::Chunked => {
+            let mut scanner = ChunkScanner::default();
+            match scanner.advance(rest) {
+                Scan::Inside => (rest.len(), Gate::Chunked(scanner)),
+                Scan::Ended(bytes) => (bytes, Gate::After(0)),
+                Scan::Lost => (rest.len(), Gate::Open),
+            }
+        }
         Framing::Empty => (0, Gate::After(0)),
         Framing::Length(length) => {
             let here = usize::try_from(length).map_or(rest.len(), |length| length.min(rest.len()));

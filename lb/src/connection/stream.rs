@@ -11,8 +11,11 @@
 //! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
 //! the loop, which knows where the body ends, closes a [`Gate`] there: bytes past it stay here, up to
 //! [`HELD_BYTES`], and come back to the loop with the stream; only the end of the connection passes. Where the
-//! end is not known beforehand (chunked, another protocol after `Upgrade`) there is no gate, and a client that
-//! pipelines behind such a request loses the connection after its answer, as it does with Pingora alone.
+//! end of a chunked body is found on the way. After an `Upgrade` there is no gate: what follows is another protocol.
+//!
+//! Waiting. A client that takes none of an answer for `send_timeout` is given up. The time is watched here, where
+//! every byte passes, and costs nothing until a write has to wait; Pingora's own timer would be armed for every
+//! write, and none watches over a flush.
 //!
 //! Idle, it owns no heap memory.
 
@@ -31,8 +34,11 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Sleep, sleep};
 
+use super::chunks::{ChunkScanner, Scan};
 use super::drain::Drain;
+use super::facts::ConnectionFacts;
 use super::linger::linger;
 
 /// Writes wait for a flush as long as they fit in so many bytes.
@@ -121,6 +127,8 @@ pub(super) enum Gate {
     Open,
     /// So many bytes: what is left of the request's body.
     After(u64),
+    /// As many as the scanner takes for the rest of the body.
+    Chunked(ChunkScanner),
 }
 
 /// A client connection's bytes. Public because the proxy may ask the session's stream for
@@ -139,11 +147,14 @@ pub struct ClientStream {
     ended: bool,
     /// A request is being served.
     serving: bool,
+    /// Runs while a write waits for the client.
+    stalled: Option<Pin<Box<Sleep>>>,
+    facts: Arc<ConnectionFacts>,
     drain: Drain,
 }
 
 impl ClientStream {
-    pub(super) fn new(socket: Socket, drain: Drain) -> Self {
+    pub(super) fn new(socket: Socket, facts: Arc<ConnectionFacts>, drain: Drain) -> Self {
         Self {
             socket: Some(socket),
             gate: Gate::Open,
@@ -152,6 +163,8 @@ impl ClientStream {
             bytes_sent: 0,
             ended: false,
             serving: false,
+            stalled: None,
+            facts,
             drain,
         }
     }
@@ -211,6 +224,7 @@ impl ClientStream {
             Gate::Open => return socket(&mut self.socket).poll_read(cx, buf),
             Gate::After(0) => return self.poll_held(cx),
             Gate::After(left) => left,
+            Gate::Chunked(scanner) => return self.poll_read_chunked(scanner, cx, buf),
         };
         let before = buf.filled().len();
         let socket = socket(&mut self.socket);
@@ -223,6 +237,42 @@ impl ClientStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads as far as the body goes; what came behind it is held back.
+    fn poll_read_chunked(
+        &mut self,
+        mut scanner: ChunkScanner,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(socket(&mut self.socket).poll_read(cx, buf))?;
+        let read = &buf.filled()[before..];
+        self.gate = match scanner.advance(read) {
+            Scan::Inside => Gate::Chunked(scanner),
+            Scan::Lost => Gate::Open,
+            Scan::Ended(body_bytes) => {
+                self.held.extend_from_slice(&read[body_bytes..]);
+                buf.set_filled(before + body_bytes);
+                Gate::After(0)
+            }
+        };
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes on how a write went, and fails it when the client has taken nothing for too long.
+    fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_pending() {
+            let patience = self.facts.send_timeout();
+            ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        }
+        self.stalled = None;
+        match written {
+            Poll::Pending => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(result) => Poll::Ready(result),
+        }
+    }
+
     /// Sends what waits, and then of `data` what the socket takes. Returns how much of `data`.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
@@ -233,10 +283,8 @@ impl ClientStream {
             }
             let count = WRITE_SLICES.min(1 + data.len());
             let first = usize::from(self.waiting.is_empty());
-            let sent = ready!(socket(&mut self.socket).poll_write_vectored(cx, &slices[first..count]))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let written = socket(&mut self.socket).poll_write_vectored(cx, &slices[first..count]);
+            let sent = ready!(self.watch(cx, written))?;
             if sent > self.waiting.len() {
                 let of_data = sent - self.waiting.len();
                 self.waiting.clear();
@@ -248,10 +296,8 @@ impl ClientStream {
 
     fn poll_send_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.waiting.is_empty() {
-            let sent = ready!(socket(&mut self.socket).poll_write(cx, &self.waiting))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let written = socket(&mut self.socket).poll_write(cx, &self.waiting);
+            let sent = ready!(self.watch(cx, written))?;
             self.waiting.drain(..sent);
         }
         Poll::Ready(Ok(()))
@@ -315,10 +361,14 @@ impl AsyncRead for ClientStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         let Poll::Ready(result) = this.poll_read_gated(cx, buf) else {
-            if this.serving && matches!(this.poll_send_waiting(cx), Poll::Ready(Err(_))) {
-                this.ended = true;
-            }
-            return Poll::Pending;
+            // Whoever cannot be written to is not read from either.
+            return match this.serving.then(|| this.poll_send_waiting(cx)) {
+                Some(Poll::Ready(Err(error))) => {
+                    this.ended = true;
+                    Poll::Ready(Err(error))
+                }
+                _ => Poll::Pending,
+            };
         };
         this.ended |= result.is_err() || buf.filled().len() == before;
         Poll::Ready(result)
@@ -412,11 +462,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::model::ListenAddress;
+    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
 
     /// Our end and the client's.
     fn pair() -> (ClientStream, UnixStream) {
         let (ours, client) = UnixStream::pair().unwrap();
-        (ClientStream::new(Socket::Unix(ours), Drain::default()), client)
+        let facts = ConnectionFacts::new(
+            1,
+            ClientAddress::Unix,
+            None,
+            Arc::new(ListenerFacts {
+                slot: 0,
+                address: ListenAddress::Unix("/run/test".into()),
+                kind: ListenerKind::Traffic,
+            }),
+            Drain::default().watch(),
+        );
+        (ClientStream::new(Socket::Unix(ours), Arc::new(facts), Drain::default()), client)
     }
 
     async fn arrived(client: &mut UnixStream) -> Vec<u8> {
@@ -489,6 +552,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_chunked_body_ends_where_its_grammar_says() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::Chunked(ChunkScanner::default()), BytesMut::new());
+        client.write_all(b"3\r\nabc\r\n").await.unwrap();
+        let mut bytes = [0; 64];
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 8);
+        client.write_all(b"0\r\n\r\nGET / ").await.unwrap();
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 5);
+        assert_eq!(&bytes[..5], b"0\r\n\r\n");
+        client.write_all(b"HTTP/1.1").await.unwrap();
+        let beyond = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut bytes)).await;
+        assert!(beyond.is_err(), "{beyond:?}");
+        assert_eq!(stream.end_request(), "GET / HTTP/1.1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut stream, client) = pair();
+        stream.facts.set_send_timeout(Duration::from_secs(10));
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        let body = vec![b'x'; 8 << 20];
+        let begun = tokio::time::Instant::now();
+        let error = stream.write_all(&body).await.unwrap_err();
+        assert_eq!((error.kind(), begun.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
+
+        stream.write_all(b"more").await.unwrap();
+        let error = stream.flush().await.unwrap_err();
+        assert_eq!((error.kind(), begun.elapsed().as_secs()), (io::ErrorKind::TimedOut, 20), "a flush too");
+        drop(client);
+    }
+
+    #[tokio::test]
     async fn the_end_of_the_connection_passes_the_gate() {
         let (mut stream, mut client) = pair();
         stream.begin_request(Gate::After(0), BytesMut::new());
@@ -517,6 +612,6 @@ mod tests {
         stream.flush().await.unwrap();
         drop(stream.end_request());
         assert_eq!((stream.waiting.capacity(), stream.held.capacity()), (0, 0));
-        assert!(size_of::<ClientStream>() <= 152, "{}", size_of::<ClientStream>());
+        assert!(size_of::<ClientStream>() <= 160, "{}", size_of::<ClientStream>());
     }
 }
