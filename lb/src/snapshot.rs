@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::model::{Action, Config, Listener, Location, UpstreamId};
+use crate::config::model::{Action, Config, Listener, Location, SentValue, UpstreamId};
 use crate::config::template::{Template, Variable};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
@@ -87,7 +87,10 @@ fn templates_of(location: &Location) -> impl Iterator<Item = &Template> {
     let added = location.add_headers.iter().map(|field| &field.value);
     let logged = location.access_logs.iter().map(|log| &log.format.template);
     let set = match &location.action {
-        Action::Proxy(proxy) => Some(proxy.set_headers.iter().map(|field| &field.value)),
+        Action::Proxy(proxy) => Some(proxy.set_headers.iter().filter_map(|field| match &field.value {
+            SentValue::PerRequest(value) => Some(value),
+            SentValue::Nothing | SentValue::Constant(_) => None,
+        })),
         _ => None,
     };
     added.chain(logged).chain(set.into_iter().flatten())

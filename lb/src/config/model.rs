@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::template::Template;
 
@@ -373,7 +373,7 @@ pub struct Proxy {
     /// `proxy_set_header`, with nginx's defaults (`Host $proxy_host`) where the configuration sets none of that name.
     /// A field whose value renders empty is not sent. Never `Connection`, `Upgrade`, `Keep-Alive`,
     /// `Transfer-Encoding` or `Content-Length`: those belong to the connection and Pingora keeps them.
-    pub set_headers: Vec<SetHeader>,
+    pub set_headers: Vec<SentField>,
     /// `proxy_http_version`: whether `1.0` was asked for (one request per upstream connection).
     pub http_1_0: bool,
     /// `proxy_connect_timeout`
@@ -384,8 +384,11 @@ pub struct Proxy {
     pub send_timeout: Duration,
     /// `proxy_next_upstream`
     pub next_upstream: NextUpstream,
-    /// Response fields that do not reach the client: nginx's own list, plus `proxy_hide_header`, less `proxy_pass_header`.
+    /// Response fields that do not reach the client: nginx's own list, plus `proxy_hide_header`, less
+    /// `proxy_pass_header`. Not `Server` and `Date`, which are replaced rather than taken out.
     pub hidden_headers: Vec<HeaderName>,
+    /// A server's own `Server` reaches the client (`proxy_pass_header Server`).
+    pub passes_server: bool,
     /// `proxy_redirect`: what a `Location` or `Refresh` of a server begins with when it names the server, and what takes
     /// its place; `None` for `proxy_redirect off`.
     pub redirect: Option<Redirect>,
@@ -407,10 +410,30 @@ pub struct Redirect {
 pub struct SetHeader {
     /// Field name.
     pub name: HeaderName,
-    /// The name as written, for the case that goes on the wire.
-    pub written_name: String,
     /// Value.
     pub value: Template,
+}
+
+/// A field that a request to a server carries, made ready: a value that is the same for every request is made once.
+#[derive(Debug, Clone)]
+pub struct SentField {
+    /// Field name.
+    pub name: HeaderName,
+    /// Value.
+    pub value: SentValue,
+    /// An earlier field has the same name. Both are sent; what the client sent goes with the first.
+    pub again: bool,
+}
+
+/// The value of a [`SentField`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum SentValue {
+    /// The empty string: the field is not sent, whatever the client sent.
+    Nothing,
+    /// Always this.
+    Constant(HeaderValue),
+    /// Another for each request; not sent where it renders empty.
+    PerRequest(Template),
 }
 
 /// `proxy_next_upstream`: on which failures another server may be tried.

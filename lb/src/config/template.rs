@@ -320,6 +320,27 @@ impl Template {
         self
     }
 
+    /// The same with those variables replaced whose value `known` has: what is left is what a request decides.
+    pub fn with_known(&self, known: impl Fn(&Variable) -> Option<String>) -> Self {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Variable(variable) => match known(variable) {
+                    Some(value) => text.push_str(&value),
+                    None => {
+                        push_literal(&mut parts, &text);
+                        text.clear();
+                        parts.push(part.clone());
+                    }
+                },
+            }
+        }
+        push_literal(&mut parts, &text);
+        Self { parts }
+    }
+
     /// The variables that it needs, in order, each as often as it stands there.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.parts.iter().filter_map(|part| match part {
@@ -570,6 +591,25 @@ mod tests {
         assert!(Template::compile("").unwrap().is_empty());
         assert_eq!(Template::compile("x$host").unwrap().as_literal(), None);
         assert_eq!(Template::literal("$host").as_literal(), Some("$host"));
+    }
+
+    #[test]
+    fn what_is_known_becomes_part_of_the_text() {
+        let known = |variable: &Variable| match variable {
+            Variable::Named(Named::ProxyHost) => Some("group".to_owned()),
+            Variable::Named(Named::ProxyPort) => Some("80".to_owned()),
+            _ => None,
+        };
+        for (text, expected) in [
+            ("", ""),
+            ("$proxy_host", "group"),
+            ("a $proxy_host:$proxy_port b", "a group:80 b"),
+            ("$host$proxy_host", "${host}group"),
+            ("$proxy_host$proxy_port$host.", "group80$host."),
+        ] {
+            let filled = Template::compile(text).unwrap().with_known(known);
+            assert_eq!(filled, Template::compile(expected).unwrap(), "{text}");
+        }
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub struct Context {
     pub tries: SmallVec<[Try; 1]>,
     /// A failure on a stale kept-alive connection has been forgiven.
     pub forgiven: bool,
-    /// The peer that was picked ahead of the next try.
-    pub next: Option<InFlight>,
+    /// The peer that was picked ahead of the next try, and when.
+    pub next: Option<(InFlight, Instant)>,
     /// No server could be picked: logged like a try of the upstream itself, as nginx does.
     pub no_live_upstream: bool,
     /// What ended the request, when something other than an answer did.

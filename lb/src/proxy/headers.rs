@@ -13,8 +13,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::context::Context;
 use super::values::{RequestValues, host_field};
-use crate::config::model::{AddHeader, Location, Proxy, Redirect};
-use crate::config::template::Values;
+use crate::config::model::{AddHeader, Location, Proxy, Redirect, SentValue};
+use crate::config::template::{Template, Values};
 use crate::handler::page;
 use crate::routing::{matched_length, path, target};
 
@@ -34,6 +34,29 @@ pub fn prepare_upstream_request(
     }
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);
+    for field in &proxy.set_headers {
+        let value = match &field.value {
+            SentValue::Nothing => None,
+            SentValue::Constant(value) => Some(value.clone()),
+            SentValue::PerRequest(template) => render(template, received, context),
+        };
+        match value {
+            Some(value) if field.again => {
+                upstream_request.append_header(field.name.clone(), value)?;
+            }
+            Some(value) => upstream_request.insert_header(field.name.clone(), value)?,
+            None if field.again => {}
+            None => {
+                upstream_request.remove_header(&field.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A field's value for this request. `None` where it is empty, and where it cannot stand in a header (a line break from
+/// a decoded argument), which is left out rather than sent.
+fn render(template: &Template, received: &RequestHeader, context: &Context) -> Option<HeaderValue> {
     let values = RequestValues {
         context,
         request: received,
@@ -43,29 +66,8 @@ pub fn prepare_upstream_request(
         now: Instant::now(),
     };
     let mut value = Vec::new();
-    for (index, field) in proxy.set_headers.iter().enumerate() {
-        // A name that is set twice is sent twice; what the client sent goes with the first.
-        let again = proxy.set_headers[..index].iter().any(|earlier| earlier.name == field.name);
-        value.clear();
-        field.value.render(&values, &mut value);
-        if value.is_empty() {
-            if !again {
-                upstream_request.remove_header(&field.name);
-            }
-            continue;
-        }
-        // A value that cannot stand in a header (a line break from a decoded argument) is left out rather than sent.
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&value)) {
-            if again {
-                upstream_request.append_header(HeaderName::clone(&field.name), value)?;
-            } else {
-                upstream_request.insert_header(HeaderName::clone(&field.name), value)?;
-            }
-        } else if !again {
-            upstream_request.remove_header(&field.name);
-        }
-    }
-    Ok(())
+    template.render(&values, &mut value);
+    HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
 }
 
 fn set_target(
@@ -106,16 +108,16 @@ fn drop_unusual_names(request: &mut RequestHeader) {
     }
 }
 
-/// What every answer to a client gets, whether a server's or ours.
+/// What every answer to a client gets, whether a server's or ours. With `keeps_server`, a `Server` that is there stays.
 pub fn finish_answer(
     answer: &mut ResponseHeader,
     request: &RequestHeader,
     context: &Context,
     location: &Location,
     keeps_alive: bool,
+    keeps_server: bool,
 ) -> Result<()> {
-    // A server's own stands where `proxy_pass_header Server` lets it through.
-    if !answer.headers.contains_key(header::SERVER) {
+    if !keeps_server || !answer.headers.contains_key(header::SERVER) {
         answer.insert_header(header::SERVER, page::server_field(location.server_tokens))?;
     }
     if let Some(timeout) = location.keepalive_header
@@ -132,7 +134,7 @@ pub fn finish_answer(
 
 /// Turns a redirect to the server's own address into one to ours: `Location`, and the URL in a `Refresh`. `own_host` is
 /// what a path of ours is made absolute with.
-pub fn bring_home(
+fn bring_home(
     answer: &mut ResponseHeader,
     redirect: &Redirect,
     own_host: impl FnOnce() -> Option<Vec<u8>>,
@@ -162,27 +164,41 @@ pub fn bring_home(
     Ok(())
 }
 
-/// Takes out of a server's answer what is not for the client: what nginx hides, plus and minus what was configured,
-/// and what concerned the connection to the server alone. A hidden `Server` leaves the place to our own.
-pub fn hide(answer: &mut ResponseHeader, hidden: &[HeaderName]) {
-    for name in hidden {
-        // Nearly all are absent nearly always, and to look is cheaper than to remove.
-        if answer.headers.contains_key(name) {
+/// Makes a server's answer ours: takes out what is not for the client (what nginx hides, plus and minus what was
+/// configured, and what concerned the connection to the server alone), and brings its redirects home.
+pub fn take_over(
+    answer: &mut ResponseHeader,
+    proxy: &Proxy,
+    own_host: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<()> {
+    // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
+    // for each of the many that might be.
+    let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
+    let (mut hides, mut redirects) = (false, false);
+    for name in answer.headers.keys() {
+        hides |= is_hidden(name);
+        redirects |= name == header::LOCATION || name == header::REFRESH;
+    }
+    if hides {
+        for name in proxy.hidden_headers.iter().chain([&KEEP_ALIVE]) {
             answer.remove_header(name);
         }
     }
-    // Speaks of the connection to the server, not of the client's.
-    answer.remove_header(&KEEP_ALIVE);
     // Equal lengths were let through as they came; a client needs one.
-    if answer.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
+    if answer.headers.len() > answer.headers.keys_len()
+        && answer.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
         && let Some(length) = answer.remove_header(&header::CONTENT_LENGTH)
     {
         let _ = answer.insert_header(header::CONTENT_LENGTH, length);
+    }
+    if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
+        bring_home(answer, redirect, own_host)?;
     }
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
     }
+    Ok(())
 }
 
 fn add_headers(

@@ -67,10 +67,12 @@ impl ProxyService {
         write::answer(session, context, answer).await
     }
 
-    fn pick(&self, context: &mut Context) -> Option<InFlight> {
+    /// The next server to try, and when it was picked.
+    fn pick(&self, context: &mut Context) -> Option<(InFlight, Instant)> {
         let target = context.target.as_ref()?;
-        match target.upstream.pick(&mut context.tried, upstream::now()) {
-            Ok(peer) => Some(peer.enter()),
+        let now = Instant::now();
+        match target.upstream.pick(&mut context.tried, upstream::at(now)) {
+            Ok(peer) => Some((peer.enter(), now)),
             Err(_) => {
                 context.no_live_upstream = true;
                 None
@@ -225,13 +227,13 @@ impl ProxyHttp for ProxyService {
             Some(picked) => Some(picked),
             None => self.pick(context),
         };
-        let (Some(in_flight), Some(target)) = (picked, &context.target) else {
+        let (Some((in_flight, picked)), Some(target)) = (picked, &context.target) else {
             record::no_live_upstream(session, context);
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
         let peer = in_flight.peer().clone();
         let http_peer = Box::new(http_peer(&peer, target)?);
-        context.tries.push(Try::begin(peer, in_flight, Instant::now()));
+        context.tries.push(Try::begin(peer, in_flight, picked));
         Ok(http_peer)
     }
 
@@ -342,10 +344,11 @@ impl ProxyHttp for ProxyService {
             return Ok(());
         }
         let Some(last) = context.tries.last_mut() else { return Ok(()) };
-        last.header = Some(last.started.elapsed());
+        let now = Instant::now();
+        last.header = Some(now.duration_since(last.started));
         last.status = Some(answer.status);
         if let Some(target) = &context.target {
-            target.upstream.settle(&last.peer, Outcome::Answered, upstream::now());
+            target.upstream.settle(&last.peer, Outcome::Answered, upstream::at(now));
         }
         if context.snapshot().is_some_and(|snapshot| snapshot.logs_upstream_header) {
             context.upstream_header = Some(Box::new(answer.clone()));
@@ -371,19 +374,11 @@ impl ProxyHttp for ProxyService {
         if endless || self.edge.drain.has_begun() {
             session.set_keepalive(None);
         }
-        if announced_length(answer).is_some_and(|bytes| bytes <= SMALL_BYTES) {
-            // Waits in the connection's buffer for the flush that ends it: no write that could block needs a timer.
-            session.set_write_timeout(None);
-        }
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
-        headers::hide(answer, &target.proxy.hidden_headers);
-        if let Some(redirect) = &target.proxy.redirect
-            && (answer.headers.contains_key(header::LOCATION) || answer.headers.contains_key(header::REFRESH))
-        {
-            headers::bring_home(answer, redirect, || own_host(session.req_header(), context))?;
-        }
+        headers::take_over(answer, &target.proxy, || own_host(session.req_header(), context))?;
         let keeps_alive = session.get_keepalive().is_some();
-        headers::finish_answer(answer, session.req_header(), context, location, keeps_alive)
+        let keeps_server = target.proxy.passes_server;
+        headers::finish_answer(answer, session.req_header(), context, location, keeps_alive, keeps_server)
     }
 
     fn error_while_proxy(
@@ -568,7 +563,8 @@ fn prepare_connection(
         session.set_keepalive(None);
     }
     session.set_read_timeout(Some(location.client_body_timeout));
-    session.set_write_timeout(Some(location.send_timeout));
+    // Writes are watched over by the connection's stream.
+    facts.connection.set_send_timeout(location.send_timeout);
 }
 
 fn tokens(context: &Context) -> bool {
@@ -580,13 +576,6 @@ fn answer_begun(session: &Session) -> bool {
     // A 101 is an answer: what follows it is another protocol.
     session.was_upgraded()
         || session.response_written().is_some_and(|answer| !answer.status.is_informational())
-}
-
-/// A body that goes out in one piece with its header: the connection's write buffer holds 2 KiB.
-const SMALL_BYTES: u64 = 1024;
-
-fn announced_length(answer: &ResponseHeader) -> Option<u64> {
-    answer.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The peer as Pingora takes it. Its own constructors look names up; from an address they cannot fail.

@@ -29,7 +29,10 @@ pub(super) async fn answer(session: &mut Session, context: &Context, answer: Ans
         (request.method == Method::HEAD, request)
     };
     match context.location() {
-        Some(location) => headers::finish_answer(&mut header, request, context, location, keeps_alive)?,
+        Some(location) => {
+            // What sets a `Server` here is the configuration (`add_header`), not a server.
+            headers::finish_answer(&mut header, request, context, location, keeps_alive, true)?
+        }
         None => header.insert_header(header::SERVER, page::server_field(true))?,
     }
     let body = (has_body(answer.status) && !head_only && !answer.body.is_empty()).then_some(answer.body);

@@ -9,5 +9,10 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The present moment, as monotonic time since the process first asked.
 pub fn now() -> Now {
-    Now::from_duration(START.elapsed())
+    at(Instant::now())
+}
+
+/// A moment that the caller has read already.
+pub fn at(moment: Instant) -> Now {
+    Now::from_duration(moment.saturating_duration_since(*START))
 }

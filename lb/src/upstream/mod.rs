@@ -36,7 +36,7 @@ mod runtime;
 /// Where a server is: an Internet address or a Unix domain socket's path.
 pub use pingora::protocols::l4::socket::SocketAddr as Address;
 
-pub use clock::now;
+pub use clock::{at, now};
 pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
 pub use frame::{Selection, SelectionIter, Slot};
 pub use group::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};

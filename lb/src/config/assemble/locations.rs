@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{DATE, HOST, SERVER};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::logs::AccessLogs;
 use super::upstreams::KEEPALIVE;
@@ -15,7 +15,7 @@ use crate::config::directives::names_upstream;
 use crate::config::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
 use crate::config::model::{
     AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, Redirect, Return,
-    ReturnContent, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
+    ReturnContent, SentField, SentValue, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
 };
 use crate::config::spelling;
 use crate::config::template::{Named, Template, Variable};
@@ -30,10 +30,9 @@ const PROXY_TIMEOUT: Duration = Duration::from_secs(60);
 const NEXT_UPSTREAM: NextUpstream = NextUpstream { error: true, timeout: true };
 const HTTP_PORT: u16 = 80;
 
-/// What nginx keeps from clients unless told otherwise.
-const HIDDEN: [HeaderName; 8] = [
-    DATE,
-    SERVER,
+/// What nginx keeps from clients unless told otherwise, but for `Server`, which it replaces, and `Date`, which
+/// Pingora replaces in every answer.
+const HIDDEN: [HeaderName; 6] = [
     HeaderName::from_static("x-pad"),
     HeaderName::from_static("x-accel-expires"),
     HeaderName::from_static("x-accel-redirect"),
@@ -205,18 +204,22 @@ impl Assembler<'_> {
             redirect,
             buffering,
         } = &settings.proxy;
+        let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
+        let passed = pass_headers.as_deref().unwrap_or_default();
+        let hidden_by_hand = hide_headers.as_deref().unwrap_or_default();
         Proxy {
             upstream,
-            host: host_field(pass),
-            port: pass.target.port.unwrap_or(HTTP_PORT),
+            set_headers: sent_fields(set_headers.as_deref().unwrap_or_default(), &host, port),
+            host,
+            port,
             uri: replacement(&pass.target.uri),
-            set_headers: with_default_host(set_headers.clone().unwrap_or_default()),
             http_1_0: http_1_0.unwrap_or(false),
             connect_timeout: connect_timeout.unwrap_or(PROXY_TIMEOUT),
             read_timeout: read_timeout.unwrap_or(PROXY_TIMEOUT),
             send_timeout: send_timeout.unwrap_or(PROXY_TIMEOUT),
             next_upstream: next_upstream.unwrap_or(NEXT_UPSTREAM),
-            hidden_headers: hidden(hide_headers.as_deref(), pass_headers.as_deref()),
+            hidden_headers: hidden(hidden_by_hand, passed),
+            passes_server: passed.contains(&SERVER),
             redirect: redirect.unwrap_or(true).then(|| default_redirect(pass, pattern)),
             buffering: buffering.unwrap_or(true),
         }
@@ -319,7 +322,6 @@ fn host_field(pass: &ProxyPass) -> String {
     }
 }
 
-/// What replaces the path; arguments alone need one before them to make a request that servers take.
 /// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
 /// the root.
 fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
@@ -330,6 +332,7 @@ fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
     }
 }
 
+/// What replaces the path; arguments alone need one before them to make a request that servers take.
 fn replacement(uri: &str) -> Option<String> {
     match uri.chars().next()? {
         '/' => Some(uri.to_owned()),
@@ -337,20 +340,37 @@ fn replacement(uri: &str) -> Option<String> {
     }
 }
 
-/// nginx adds its defaults for the names that the configuration does not set.
-fn with_default_host(mut headers: Vec<SetHeader>) -> Vec<SetHeader> {
-    if !headers.iter().any(|header| header.name == HOST) {
-        let value = Template::variable(Variable::Named(Named::ProxyHost));
-        headers.insert(0, SetHeader { name: HOST, written_name: "Host".to_owned(), value });
+/// What is sent besides the client's own fields: `written`, and nginx's default for `Host` where that does not set it.
+fn sent_fields(written: &[SetHeader], host: &str, port: u16) -> Vec<SentField> {
+    let known = |variable: &Variable| match variable {
+        Variable::Named(Named::ProxyHost) => Some(host.to_owned()),
+        Variable::Named(Named::ProxyPort) => Some(port.to_string()),
+        _ => None,
+    };
+    let default_host = SetHeader { name: HOST, value: Template::variable(Variable::Named(Named::ProxyHost)) };
+    let default_host = (!written.iter().any(|field| field.name == HOST)).then_some(&default_host);
+    let mut fields: Vec<SentField> = Vec::with_capacity(written.len() + 1);
+    for SetHeader { name, value } in default_host.into_iter().chain(written) {
+        let again = fields.iter().any(|earlier| earlier.name == *name);
+        fields.push(SentField { name: name.clone(), value: sent_value(value.with_known(known)), again });
     }
-    headers
+    fields
 }
 
-fn hidden(hide: Option<&[HeaderName]>, pass: Option<&[HeaderName]>) -> Vec<HeaderName> {
-    let passed = pass.unwrap_or_default();
+fn sent_value(value: Template) -> SentValue {
+    match value.as_literal().map(HeaderValue::from_str) {
+        Some(Ok(text)) if text.is_empty() => SentValue::Nothing,
+        Some(Ok(text)) => SentValue::Constant(text),
+        // Text that no field can hold is left out when it comes to that, as any value that cannot be sent.
+        Some(Err(_)) | None => SentValue::PerRequest(value),
+    }
+}
+
+fn hidden(by_hand: &[HeaderName], passed: &[HeaderName]) -> Vec<HeaderName> {
     let mut hidden: Vec<HeaderName> = Vec::new();
-    for name in HIDDEN.iter().chain(hide.unwrap_or_default()) {
-        if !passed.contains(name) && !hidden.contains(name) {
+    for name in HIDDEN.iter().chain(by_hand) {
+        let is_replaced = matches!(*name, DATE | SERVER);
+        if !is_replaced && !passed.contains(name) && !hidden.contains(name) {
             hidden.push(name.clone());
         }
     }

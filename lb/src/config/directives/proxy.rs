@@ -191,12 +191,11 @@ fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut
     let headers = settings.proxy.set_headers.get_or_insert_default();
     let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
     let (Some(name), Some(value)) = (name, value) else { return };
-    let written_name = directive.argument(0).to_owned();
     match kept_by_the_connection(&name, directive.argument(1)) {
-        None => headers.push(SetHeader { name, written_name, value }),
+        None => headers.push(SetHeader { name, value }),
         Some(Kept::AsWished) => {}
         Some(Kept::Ignored(reason)) => report.warn(
-            format!("\"proxy_set_header {written_name}\" has no effect here: {reason}"),
+            format!("\"proxy_set_header {}\" has no effect here: {reason}", directive.argument(0)),
             &directive.position,
         ),
     }
@@ -270,7 +269,9 @@ pub(in crate::config) fn names_upstream(pass: &ProxyPass, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::model::{Action, Location, NextUpstream, Proxy, ServerAddress};
+    use http::HeaderValue;
+
+    use crate::config::model::{Action, Location, NextUpstream, Proxy, SentValue, ServerAddress};
     use crate::config::template::{Named, Template, Variable};
     use crate::config::testing::{accepted, in_location, refused, warnings};
     use std::sync::Arc;
@@ -351,10 +352,34 @@ mod tests {
     fn host_is_set_unless_the_configuration_sets_it() {
         let default = proxy("proxy_pass http://group;");
         assert_eq!(default.set_headers.len(), 1);
-        assert_eq!(default.set_headers[0].value, Template::variable(Variable::Named(Named::ProxyHost)));
+        assert_eq!(default.set_headers[0].value, SentValue::Constant(HeaderValue::from_static("group")));
         let own = proxy("proxy_pass http://group; proxy_set_header host $host; proxy_set_header X-A b;");
-        let names: Vec<&str> = own.set_headers.iter().map(|header| header.written_name.as_str()).collect();
-        assert_eq!(names, ["host", "X-A"]);
+        let names: Vec<&str> = own.set_headers.iter().map(|header| header.name.as_str()).collect();
+        assert_eq!(names, ["host", "x-a"]);
+    }
+
+    #[test]
+    fn what_a_request_cannot_change_is_made_once() {
+        let proxy = proxy(
+            "proxy_pass http://group; proxy_set_header X-A $proxy_host:$proxy_port; proxy_set_header X-B \"\";
+             proxy_set_header X-C $host; proxy_set_header X-A more;",
+        );
+        let fields: Vec<_> = proxy
+            .set_headers
+            .iter()
+            .map(|field| (field.name.as_str(), field.value.clone(), field.again))
+            .collect();
+        let constant = |text| SentValue::Constant(HeaderValue::from_static(text));
+        assert_eq!(
+            fields,
+            [
+                ("host", constant("group"), false),
+                ("x-a", constant("group:80"), false),
+                ("x-b", SentValue::Nothing, false),
+                ("x-c", SentValue::PerRequest(Template::variable(Variable::Named(Named::Host))), false),
+                ("x-a", constant("more"), true),
+            ]
+        );
     }
 
     #[test]
@@ -437,11 +462,15 @@ mod tests {
             let proxy = proxy(&format!("proxy_pass http://group; {text}"));
             proxy.hidden_headers.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(names("").len(), 8);
+        assert_eq!(names("").len(), 6);
         assert!(names("proxy_hide_header X-Powered-By;").contains(&"x-powered-by".to_owned()));
-        assert!(!names("proxy_pass_header Server;").contains(&"server".to_owned()));
-        assert_eq!(names("proxy_hide_header x-a; proxy_pass_header X-A;").len(), 8);
-        assert_eq!(names("proxy_hide_header DATE;").len(), 8, "hidden once");
+        assert!(!names("proxy_pass_header X-Pad;").contains(&"x-pad".to_owned()));
+        assert_eq!(names("proxy_hide_header x-a; proxy_pass_header X-A;").len(), 6);
+        assert_eq!(names("proxy_hide_header X-Pad;").len(), 6, "hidden once");
+        assert_eq!(names("proxy_hide_header Server; proxy_hide_header Date;").len(), 6, "replaced anyway");
+        let passes_server = |text: &str| proxy(&format!("proxy_pass http://group; {text}")).passes_server;
+        assert!(passes_server("proxy_pass_header server;"));
+        assert!(!passes_server("proxy_pass_header Date;"));
     }
 
     #[test]
