@@ -10,12 +10,17 @@
 pub mod cli;
 pub mod engine;
 pub mod exit_codes;
+pub mod failover;
+pub mod honesty;
+pub mod objective;
 pub mod plan;
 pub mod reach;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod shares;
 pub mod silence;
 pub mod summary;
 pub mod target;
+pub mod timeline;
 pub mod wire;

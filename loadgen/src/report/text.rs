@@ -125,7 +125,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::summary::{BackendShare, Connections, Latency, Requests};
+    use crate::honesty::Generator;
+    use crate::summary::{BackendShare, Connections, Latency, Load, Requests};
 
     fn plain() -> Summary {
         Summary {
@@ -152,6 +153,15 @@ mod tests {
             statuses: BTreeMap::from([(200, 20000)]),
             backends: Vec::new(),
             answers_without_backend: 20000,
+            load: Load::Closed,
+            service_ms: None,
+            latency_histogram: Vec::new(),
+            shares: None,
+            timeline: None,
+            failovers: Vec::new(),
+            generator: Generator::default(),
+            truth: None,
+            objectives: Vec::new(),
         }
     }
 
@@ -187,8 +197,14 @@ mod tests {
         summary.statuses = BTreeMap::from([(200, 10), (502, 6)]);
         summary.errors.insert(ErrorKind::Non2xx, 6);
         summary.errors.insert(ErrorKind::Refused, 4);
-        let share =
-            |name: &str, answers, share, errors| BackendShare { name: name.into(), answers, share, errors };
+        let share = |name: &str, answers, share, errors| BackendShare {
+            name: name.into(),
+            answers,
+            share,
+            errors,
+            classes: BTreeMap::new(),
+            latency_ms: None,
+        };
         summary.backends = vec![share("backend-1", 8, 0.5, 0), share("evil\x1b[2J", 4, 0.25, 2)];
         summary.answers_without_backend = 4;
         let text = text(&summary);
