@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::exit_codes;
 use crate::failover::Failover;
 use crate::honesty::Generator;
+use crate::mix::TargetCounts;
 use crate::objective::Judged;
 use crate::plan::Plan;
 use crate::record::{Backend, ErrorKind, Record, latency_histogram};
@@ -20,8 +21,10 @@ use crate::timeline::Timeline;
 /// One run's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// The URL as typed.
+    /// The URL as typed; several are joined by a comma and a blank.
     pub url: String,
+    /// What was sent to each URL, in the order in which they were typed.
+    pub targets: Vec<TargetCounts>,
     /// The method of every request.
     pub method: String,
     /// Connections and threads.
@@ -202,7 +205,8 @@ impl Summary {
         let backends = shares(records, answers);
         let named: u64 = backends.iter().map(|backend| backend.answers).sum();
         Self {
-            url: plan.url.clone(),
+            url: plan.mix.urls(),
+            targets: targets(plan, records),
             method: plan.method.clone(),
             connections: Connections { asked: plan.concurrency, opened: sum(|record| record.connections) },
             threads: plan.threads,
@@ -285,6 +289,24 @@ fn shares(records: &[Record], answers: u64) -> Vec<BackendShare> {
         .collect()
 }
 
+/// With one URL the threads keep no counts of their own for it.
+fn targets(plan: &Plan, records: &[Record]) -> Vec<TargetCounts> {
+    let count = |url: usize, record: &Record| match plan.mix.is_several() {
+        true => record.targets.get(url).copied().unwrap_or_default(),
+        false => [record.succeeded, record.failed()],
+    };
+    (plan.mix.requests().iter().enumerate())
+        .map(|(index, request)| {
+            let [successful, failed] = records
+                .iter()
+                .map(|record| count(index, record))
+                .fold([0, 0], |sum, more| [sum[0] + more[0], sum[1] + more[1]]);
+            let (url, weight) = (request.url.clone(), request.weight);
+            TargetCounts { url, weight, requests: successful + failed, successful, failed }
+        })
+        .collect()
+}
+
 /// Milliseconds, to the microsecond: more digits are noise.
 fn to_ms(ns: u64) -> f64 {
     (ns as f64 / 1e3).round() / 1e3
@@ -363,6 +385,9 @@ mod tests {
             json,
             serde_json::json!({
                 "url": "http://localhost:80",
+                "targets": [{
+                    "url": "http://localhost:80", "weight": 1, "requests": 1, "successful": 0, "failed": 1,
+                }],
                 "method": "GET",
                 "connections": { "asked": 4, "opened": 0 },
                 "threads": 2,
@@ -373,8 +398,8 @@ mod tests {
                 "latency_ms": null,
                 "longest_gap_ms": 0.0,
                 "errors": {
-                    "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "timed_out": 0,
-                    "malformed": 0, "non_2xx": 1, "other": 0,
+                    "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "tls": 0,
+                    "timed_out": 0, "malformed": 0, "non_2xx": 1, "other": 0,
                 },
                 "statuses": { "500": 1 },
                 "backends": [{

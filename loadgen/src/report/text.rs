@@ -15,7 +15,7 @@ const RULE: &str = "------------------------------------------------------------
 /// # Errors
 /// What the output says.
 pub fn header(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
-    writeln!(out, "Sending {} to {}", plan.goal, plan.url)?;
+    writeln!(out, "Sending {} to {}", plan.goal, plan.mix.urls())?;
     writeln!(out, "Concurrency: {}", plan.concurrency)?;
     writeln!(out, "{RULE}")
 }
@@ -131,6 +131,7 @@ mod tests {
     fn plain() -> Summary {
         Summary {
             url: "http://localhost:80".into(),
+            targets: Vec::new(),
             method: "GET".into(),
             connections: Connections { asked: 50, opened: 50 },
             threads: 2,
