@@ -57,19 +57,27 @@ pub struct Arguments {
     )]
     pub concurrent: usize,
 
-    /// Send them to URL, http or https; given several times, to each in turn
+    /// Send them to URL, http or https; given several times, to each in turn [default: what LOADGEN_URL
+    /// says in the environment, or http://localhost:80]
     #[structopt(
         short = "u",
         long = "url",
         alias = "u",
         value_name = "URL",
         number_of_values = 1,
-        multiple = true,
-        env = "LOADGEN_URL",
-        hide_env_values = true,
-        default_value = "http://localhost:80"
+        multiple = true
     )]
     pub url: Vec<String>,
+
+    /// Where requests go without `--url`. An option of its own because the parser would add the
+    /// environment's URL to those of the command line.
+    #[structopt(
+        long = "default-url",
+        env = "LOADGEN_URL",
+        hidden = true,
+        default_value = "http://localhost:80"
+    )]
+    pub default_url: String,
 
     /// How often each URL has its turn, as in `3,1`: one whole number per URL [default: equally often]
     #[structopt(long = "url-weights", value_name = "WEIGHTS")]
@@ -163,10 +171,7 @@ mod tests {
             );
         }
         let arguments = parse("").unwrap();
-        assert_eq!(
-            (arguments.number, arguments.concurrent, arguments.url),
-            (None, 1, vec!["http://localhost:80".to_owned()])
-        );
+        assert_eq!((arguments.number, arguments.concurrent, arguments.url), (None, 1, Vec::new()));
     }
 
     #[test]

@@ -69,8 +69,10 @@ pub enum Output {
 #[derive(Debug, Error)]
 pub enum PlanError {
     /// The URL cannot be tested.
-    #[error("invalid value '{url}' for '--url': {reason}; expected http[s]://host[:port][/path]")]
+    #[error("invalid value '{url}' for '{source_name}': {reason}; expected http[s]://host[:port][/path]")]
     Url {
+        /// The option, or the variable of the environment.
+        source_name: &'static str,
         /// As typed.
         url: String,
         /// What is wrong with it.
@@ -158,6 +160,7 @@ pub fn check(
         number,
         concurrent,
         url,
+        default_url,
         url_weights,
         requests_per_connection,
         ca_file,
@@ -174,9 +177,10 @@ pub fn check(
         json,
     } = arguments;
 
+    let (source_name, url) = if url.is_empty() { ("LOADGEN_URL", vec![default_url]) } else { ("--url", url) };
     let (weights, order) = weights(url_weights, url.len())?;
     let server_name = server_name.map(read_server_name).transpose()?;
-    let origins = Origins::read(&url, server_name.as_ref())?;
+    let origins = Origins::read(source_name, &url, server_name.as_ref())?;
     if !origins.places.iter().any(|origin| origin.server_name.is_some()) {
         let given = [
             ("--ca-file", !ca_file.is_empty()),

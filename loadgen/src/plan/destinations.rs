@@ -43,13 +43,14 @@ pub(super) struct Origins {
 
 impl Origins {
     pub(super) fn read(
+        source_name: &'static str,
         urls: &[String],
         server_name: Option<&ServerName<'static>>,
     ) -> Result<Self, PlanError> {
         let mut origins = Self { places: Vec::new(), targets: Vec::new() };
         for url in urls {
             let target = url.parse().and_then(|target| origins.add(target, server_name));
-            target.map_err(|reason| PlanError::Url { url: url.clone(), reason })?;
+            target.map_err(|reason| PlanError::Url { source_name, url: url.clone(), reason })?;
         }
         Ok(origins)
     }
