@@ -1,7 +1,7 @@
 //! A closed-loop HTTP/1.1 load tester that knows which backend answered.
 //!
 //! One run flows through the modules in this order: [`cli`] holds what was typed, [`plan`] what it means,
-//! [`reach`] finds an address that accepts, [`engine`] sends requests and speaks [`wire`], every thread
+//! with [`mix`] for several URLs and [`tls`] for whom to believe, [`reach`] finds addresses that accept, [`engine`] sends requests and speaks [`wire`], every thread
 //! keeps its own [`record`], and [`run`] turns the engine's events into one [`summary`] that the modules
 //! under [`report`] print.
 //!
