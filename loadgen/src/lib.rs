@@ -1,9 +1,9 @@
 //! A closed-loop HTTP/1.1 load tester that knows which backend answered.
 //!
 //! One run flows through the modules in this order: [`cli`] holds what was typed, [`plan`] what it means,
-//! with [`mix`] for several URLs and [`tls`] for whom to believe, [`reach`] finds addresses that accept, [`engine`] sends requests and speaks [`wire`], every thread
-//! keeps its own [`record`], and [`run`] turns the engine's events into one [`summary`] that the modules
-//! under [`report`] print.
+//! with [`mix`] for several URLs and [`tls`] for whom to believe, [`reach`] finds addresses that accept,
+//! [`engine`] sends requests and speaks [`wire`], every thread keeps its own [`record`], and [`run`] turns
+//! the engine's events into one [`summary`] that the modules under [`report`] print.
 //!
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 

@@ -188,7 +188,7 @@ mod tests {
             ("A\r\n0123456789\r\n00\r\n\r\n", Ok(21)),
             ("1;name=value\r\nx\r\n0;last\r\n\r\n", Ok(27)),
             ("1 \t\r\nx\r\n0\r\n\r\n", Ok(13)),
-            ("1 ;a = \"b\"\r\nx\r\n0;\r\n\r\n", Ok(23)),
+            ("1 ;a = \"b\"\r\nx\r\n0;\r\n\r\n", Ok(21)),
             ("0\r\nDigest: abc\r\nOther: d\r\n\r\n", Ok(28)),
             ("\r\n", Err(Malformed::Chunk)),
             (";x\r\n", Err(Malformed::Chunk)),
