@@ -17,7 +17,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Event;
-use super::link::{self, Afterlife, Link, Links, Stream};
+use super::link::{self, Afterlife, Links, Stream};
 use super::worker::Worker;
 use crate::record::{BackendId, ErrorKind, Outcome};
 use crate::wire::decoder::{Decoder, End, Progress};
@@ -29,8 +29,6 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(10);
 struct Connection {
     worker: Rc<Worker>,
     links: Links,
-    /// Where it stands in the order of the URLs.
-    place: usize,
     decoder: Decoder,
     timer: Pin<Box<Sleep>>,
 }
@@ -47,21 +45,25 @@ enum Fault {
     Malformed,
 }
 
-/// Sends requests over one connection after the other until the worker has no more. `first` is a
-/// connection to the first endpoint that is open already; `place` is where in the order of the URLs it
-/// begins.
-pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>, place: usize) {
-    let mut links = Links::new(worker.shared().endpoints.len());
+/// What a connection begins with. `first` is a stream to the first endpoint that is open already; `place` is
+/// where in the order of the URLs it begins.
+pub(super) fn begin(worker: &Worker, first: Option<std::net::TcpStream>, place: usize) -> Links {
+    let mut links = Links::new(worker.shared().endpoints.len(), place);
     if let Some(stream) = first.and_then(|stream| Stream::adopt(stream).ok()) {
         links.add(0, stream);
         worker.record_mut().connections += 1;
     }
+    links
+}
+
+/// Sends requests over one connection after the other until the worker has no more, and hands back what is
+/// then open.
+pub(super) async fn run(worker: Rc<Worker>, links: Links) -> Links {
     let mut now_ns = worker.now_ns();
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
         timer: Box::pin(sleep_until(Instant::from_std(worker.started()) + worker.plan().timeout)),
         links,
-        place,
         worker: Rc::clone(&worker),
     };
     while worker.begin_request(now_ns) {
@@ -80,13 +82,14 @@ pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>, 
             now_ns = worker.now_ns();
         }
     }
+    connection.links
 }
 
 impl Connection {
     /// Sends the request whose turn it is and reads its answer; also says whether a connection could be
     /// had.
     async fn request(&mut self, start_ns: u64) -> (Outcome, bool) {
-        let url = self.worker.plan().mix.next(&mut self.place);
+        let url = self.worker.plan().mix.next(&mut self.links.place);
         let ended = self.request_to(url, start_ns).await;
         // With one URL these are the run's own counts.
         if self.worker.plan().mix.is_several() {
@@ -145,15 +148,13 @@ impl Connection {
         let plan = worker.plan();
         let request = &plan.mix.requests()[url];
         decoder.reset();
-        let slot = links.at(request.origin);
-        let link = match slot {
-            Some(link) => link,
-            None => {
-                let stream = connect(worker, request.origin, timer, deadline_ns).await?;
-                worker.record_mut().connections += 1;
-                slot.insert(Link { stream, answers: 0 })
-            }
-        };
+        // Not by one `match`: the borrow checker does not see that its other arm needs no link.
+        if links.at(request.origin).is_none() {
+            let stream = connect(worker, request.origin, timer, deadline_ns).await?;
+            worker.record_mut().connections += 1;
+            links.add(request.origin, stream);
+        }
+        let link = links.at(request.origin).expect("it was there, or was opened just now");
         let (request, is_last) = match &request.last_bytes {
             Some(last_bytes) if plan.requests_per_connection == Some(link.answers + 1) => (last_bytes, true),
             _ => (&request.bytes, false),
@@ -186,7 +187,8 @@ async fn connect(
     timer: &mut Pin<Box<Sleep>>,
     deadline_ns: u64,
 ) -> Result<Stream, Fault> {
-    let mut opening = std::pin::pin!(Stream::open(&worker.shared().endpoints[endpoint]));
+    // In a box, so that the state of a handshake, some kilobytes, is no part of every request's future.
+    let mut opening = Box::pin(Stream::open(&worker.shared().endpoints[endpoint]));
     poll_fn(|context| {
         if let Poll::Ready(result) = opening.as_mut().poll(context) {
             return Poll::Ready(result.map_err(Fault::Connect));

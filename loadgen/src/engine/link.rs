@@ -45,10 +45,12 @@ pub(super) enum Afterlife {
     Drop,
 }
 
-/// The links of one connection, by the number of the endpoint.
+/// What one connection keeps from request to request: its links, by the number of the endpoint.
 #[derive(Debug)]
 pub(super) struct Links {
     slots: Vec<Slot>,
+    /// Where it stands in the order of the URLs.
+    pub(super) place: usize,
 }
 
 #[derive(Debug, Default)]
@@ -108,20 +110,21 @@ impl Stream {
 }
 
 impl Links {
-    pub(super) fn new(endpoints: usize) -> Self {
+    /// No link to any of so many endpoints, at this place in the order of the URLs.
+    pub(super) fn new(endpoints: usize, place: usize) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(endpoints, Slot::default);
-        Self { slots }
+        Self { slots, place }
     }
 
     /// The open link to an endpoint, if there is one.
-    pub(super) fn at(&mut self, endpoint: usize) -> &mut Option<Link> {
-        &mut self.slots[endpoint].link
+    pub(super) fn at(&mut self, endpoint: usize) -> Option<&mut Link> {
+        self.slots[endpoint].link.as_mut()
     }
 
-    /// A stream to an endpoint that is just open.
-    pub(super) fn add(&mut self, endpoint: usize, stream: Stream) {
-        self.slots[endpoint].link = Some(Link { stream, answers: 0 });
+    /// Takes a stream to an endpoint that was just opened.
+    pub(super) fn add(&mut self, endpoint: usize, stream: Stream) -> &mut Link {
+        self.slots[endpoint].link.insert(Link { stream, answers: 0 })
     }
 
     /// Whether the link has carried an answer already.

@@ -79,7 +79,8 @@ async fn drive(
     let mut first = first;
     let before: usize = (0..index).map(|thread| worker.plan().connections_of(thread)).sum();
     for place in before..before + worker.plan().connections_of(index) {
-        connections.spawn_local(connection::run(Rc::clone(&worker), first.take(), place));
+        let links = connection::begin(&worker, first.take(), place);
+        connections.spawn_local(connection::run(Rc::clone(&worker), links));
     }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ServerConfig, version};
+use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use crate::failures::assert_only;
 use crate::scripted::{Client, Finished, Server, finish, loadgen, run, start};
@@ -37,11 +37,15 @@ impl Authority {
 
     /// A server's side that proves these names.
     fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+        self.server_of(names, &[&version::TLS13, &version::TLS12])
+    }
+
+    fn server_of(&self, names: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(
@@ -73,17 +77,19 @@ fn run_https(server: &Server, words: &[&str]) -> Finished {
 #[test]
 fn an_own_authority_is_believed_and_connections_are_kept() {
     let authority = Authority::new("own");
-    let config = authority.server(&["127.0.0.1"]);
-    let server = Server::start_tls(move |_| Some(Arc::clone(&config)), serve);
-    let finished = run_https(&server, &["-n", "100", "-c", "4", "--ca-file", authority.file()]);
-    assert_eq!((finished.status, finished.stderr.as_str()), (0, ""));
-    let result = finished.json();
-    assert_eq!(result["requests"]["successful"], 100);
-    assert_eq!(result["backends"][0]["name"], "b1");
-    assert_eq!(server.requests(), 100);
-    // One more proved beforehand that the server can be believed.
-    assert_eq!(result["connections"]["opened"].as_u64().unwrap() + 1, server.connections());
-    assert!(server.connections() <= 5, "{result:#}");
+    for version in [&version::TLS13, &version::TLS12] {
+        let config = authority.server_of(&["127.0.0.1"], &[version]);
+        let server = Server::start_tls(move |_| Some(Arc::clone(&config)), serve);
+        let finished = run_https(&server, &["-n", "100", "-c", "4", "--ca-file", authority.file()]);
+        assert_eq!((finished.status, finished.stderr.as_str()), (0, ""), "{version:?}");
+        let result = finished.json();
+        assert_eq!(result["requests"]["successful"], 100);
+        assert_eq!(result["backends"][0]["name"], "b1");
+        assert_eq!(server.requests(), 100);
+        // One more proved beforehand that the server can be believed.
+        assert_eq!(result["connections"]["opened"].as_u64().unwrap() + 1, server.connections());
+        assert!(server.connections() <= 5, "{result:#}");
+    }
 }
 
 #[test]
