@@ -11,7 +11,7 @@ EXIT STATUS:
     0  every request succeeded (2xx)
     1  some request failed, or loadgen itself could not finish
     2  the command line made no sense
-    4  the target could not be reached, nothing was sent
+    4  a target could not be reached, or did not prove its name; nothing was sent
 
 A request that finds its kept-alive connection closed before the first byte of
 an answer is sent once more on a fresh one, as HTTP clients do, if its method is
@@ -57,15 +57,31 @@ pub struct Arguments {
     )]
     pub concurrent: usize,
 
-    /// Send them to URL
+    /// Send them to URL, http or https; given several times, to each in turn [default: what LOADGEN_URL
+    /// says in the environment, or http://localhost:80]
     #[structopt(
         short = "u",
         long = "url",
         alias = "u",
         value_name = "URL",
+        number_of_values = 1,
+        multiple = true
+    )]
+    pub url: Vec<String>,
+
+    /// Where requests go without `--url`. An option of its own because the parser would add the
+    /// environment's URL to those of the command line.
+    #[structopt(
+        long = "default-url",
+        env = "LOADGEN_URL",
+        hidden = true,
         default_value = "http://localhost:80"
     )]
-    pub url: String,
+    pub default_url: String,
+
+    /// How often each URL has its turn, as in `3,1`: one whole number per URL [default: equally often]
+    #[structopt(long = "url-weights", value_name = "WEIGHTS")]
+    pub url_weights: Option<String>,
 
     /// Send for TIME (500ms, 10s, 2m) instead of a number
     #[structopt(short = "d", long = "duration", alias = "d", value_name = "TIME")]
@@ -86,6 +102,28 @@ pub struct Arguments {
     /// Give up on a request after TIME
     #[structopt(long = "timeout", value_name = "TIME", default_value = "30s")]
     pub timeout: String,
+
+    /// Close each connection after COUNT requests, and say so in the last [default: keep it open]
+    #[structopt(long = "requests-per-connection", value_name = "COUNT", parse(try_from_str = count))]
+    pub requests_per_connection: Option<u64>,
+
+    /// Trust the certificate authorities in FILE (PEM) instead of this machine's; may be given several times
+    #[structopt(
+        long = "ca-file",
+        value_name = "FILE",
+        number_of_values = 1,
+        multiple = true,
+        conflicts_with = "insecure"
+    )]
+    pub ca_file: Vec<String>,
+
+    /// Ask TLS servers for NAME, and check their certificates for it, instead of the URL's host
+    #[structopt(long = "server-name", value_name = "NAME")]
+    pub server_name: Option<String>,
+
+    /// Believe any certificate, or rather: do not find out who answers
+    #[structopt(long = "insecure")]
+    pub insecure: bool,
 
     /// Use COUNT threads [default: one per core, at most one per connection]
     #[structopt(long = "threads", value_name = "COUNT", parse(try_from_str = count))]
@@ -127,16 +165,13 @@ mod tests {
         ] {
             let arguments = parse(line).unwrap();
             assert_eq!(
-                (arguments.number, arguments.concurrent, arguments.url.as_str()),
-                (Some(20000), 50, "http://a"),
+                (arguments.number, arguments.concurrent, arguments.url),
+                (Some(20000), 50, vec!["http://a".to_owned()]),
                 "{line}"
             );
         }
         let arguments = parse("").unwrap();
-        assert_eq!(
-            (arguments.number, arguments.concurrent, arguments.url.as_str()),
-            (None, 1, "http://localhost:80")
-        );
+        assert_eq!((arguments.number, arguments.concurrent, arguments.url), (None, 1, Vec::new()));
     }
 
     #[test]
@@ -147,8 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn urls_repeat_and_keep_their_commas() {
+        let arguments = parse("-u http://a/?x=1,2 --url http://b --u http://c -n 5").unwrap();
+        assert_eq!(arguments.url, ["http://a/?x=1,2", "http://b", "http://c"]);
+        assert_eq!(arguments.number, Some(5));
+    }
+
+    #[test]
     fn contradictions_are_refused() {
-        for line in ["-n 5 -d 1s", "--verbose --json", "-n x", "-c -1", "--unknown", "extra", "-n"] {
+        for line in [
+            "-n 5 -d 1s",
+            "--verbose --json",
+            "--insecure --ca-file a",
+            "-n x",
+            "-c -1",
+            "--unknown",
+            "extra",
+            "-n",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

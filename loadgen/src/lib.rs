@@ -1,21 +1,28 @@
 //! A closed-loop HTTP/1.1 load tester that knows which backend answered.
 //!
 //! One run flows through the modules in this order: [`cli`] holds what was typed, [`plan`] what it means,
-//! [`reach`] finds an address that accepts, [`engine`] sends requests and speaks [`wire`], every thread
-//! keeps its own [`record`], and [`run`] turns the engine's events into one [`summary`] that the modules
-//! under [`report`] print.
+//! with [`mix`] for several URLs and [`tls`] for whom to believe, [`reach`] finds addresses that accept,
+//! [`engine`] sends requests and speaks [`wire`], every thread keeps its own [`record`], and [`run`] turns
+//! the engine's events into one [`summary`] that the modules under [`report`] print.
 //!
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 
 pub mod cli;
 pub mod engine;
 pub mod exit_codes;
+pub mod failover;
+pub mod honesty;
+pub mod mix;
+pub mod objective;
 pub mod plan;
 pub mod reach;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod shares;
 pub mod silence;
 pub mod summary;
 pub mod target;
+pub mod timeline;
+pub mod tls;
 pub mod wire;

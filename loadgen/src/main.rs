@@ -12,6 +12,7 @@ use loadgen::cli::Arguments;
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
 use loadgen::report::{json, text};
+use loadgen::tls::Trust;
 use loadgen::{exit_codes, run};
 use structopt::StructOpt;
 
@@ -35,11 +36,15 @@ fn main() {
 /// Answers with the exit status.
 fn execute(plan: Plan) -> anyhow::Result<i32> {
     let plan = Arc::new(plan);
+    if plan.trust == Trust::Anyone {
+        // A warning that nobody can be told is no reason to stop.
+        let _ = writeln!(io::stderr(), "warning: with --insecure any server is believed, whoever it is");
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     if plan.output != Output::Json {
         text::header(&mut out, &plan).and_then(|()| out.flush()).context("failed to write to stdout")?;
     }
-    let reached: Reached = match reach::reach(&plan.target, plan.timeout) {
+    let reached: Reached = match reach::reach(&plan) {
         Ok(reached) => reached,
         Err(error) => fail(format!("error: {error}"), exit_codes::UNREACHABLE),
     };

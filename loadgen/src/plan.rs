@@ -2,6 +2,8 @@
 //!
 //! Pure but for the body's file, which is read through a function that the caller passes in.
 
+mod destinations;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -9,25 +11,28 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::cli::Arguments;
-use crate::target::{Target, TargetError};
+use crate::mix::{Mix, Prepared};
+use crate::target::TargetError;
+use crate::tls::Trust;
 use crate::wire::head::Expectations;
-use crate::wire::request::{self, Request};
+use crate::wire::request::{self, Persistence, Request};
+use destinations::{Origins, authorities, read_server_name, weights};
 
 /// One run, ready to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The URL as typed.
-    pub url: String,
-    /// The URL taken apart.
-    pub target: Target,
+    /// The URLs: where they lead, what is sent to them, and in which order.
+    pub mix: Mix,
+    /// Whom to believe where there is TLS.
+    pub trust: Trust,
     /// The method, in capitals.
     pub method: String,
-    /// The bytes of every request.
-    pub request: Vec<u8>,
     /// How answers are to be read.
     pub expectations: Expectations,
     /// Whether a request whose kept-alive connection turns out closed is sent once more.
     pub resend: bool,
+    /// How many requests a connection carries at most.
+    pub requests_per_connection: Option<u64>,
     /// When the run ends.
     pub goal: Goal,
     /// How many connections were asked for.
@@ -64,13 +69,39 @@ pub enum Output {
 #[derive(Debug, Error)]
 pub enum PlanError {
     /// The URL cannot be tested.
-    #[error("invalid value '{url}' for '--url': {reason}; expected http://host[:port][/path]")]
+    #[error("invalid value '{url}' for '{source_name}': {reason}; expected http[s]://host[:port][/path]")]
     Url {
+        /// The option, or the variable of the environment.
+        source_name: &'static str,
         /// As typed.
         url: String,
         /// What is wrong with it.
         reason: TargetError,
     },
+    /// The weights do not fit the URLs.
+    #[error("invalid value '{value}' for '--url-weights': {reason}; expected {expected}")]
+    Weights {
+        /// As typed.
+        value: String,
+        /// What is wrong.
+        reason: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A file of certificates cannot be used.
+    #[error("invalid value '{value}' for '--ca-file': {reason}; expected a file of PEM certificates")]
+    Certificates {
+        /// As typed.
+        value: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A name that no certificate could bear.
+    #[error("invalid value '{0}' for '--server-name': expected a host name or an address")]
+    ServerName(String),
+    /// An option about TLS where there is none.
+    #[error("'{0}' needs an https URL")]
+    NeedsTls(&'static str),
     /// A count is zero.
     #[error("invalid value '0' for '{flag}': expected a number of at least 1")]
     Zero {
@@ -129,6 +160,12 @@ pub fn check(
         number,
         concurrent,
         url,
+        default_url,
+        url_weights,
+        requests_per_connection,
+        ca_file,
+        server_name,
+        insecure,
         duration,
         method,
         body,
@@ -140,9 +177,24 @@ pub fn check(
         json,
     } = arguments;
 
-    let target: Target = match url.parse() {
-        Ok(target) => target,
-        Err(reason) => return Err(PlanError::Url { url, reason }),
+    let (source_name, url) = if url.is_empty() { ("LOADGEN_URL", vec![default_url]) } else { ("--url", url) };
+    let (weights, order) = weights(url_weights, url.len())?;
+    let server_name = server_name.map(read_server_name).transpose()?;
+    let origins = Origins::read(source_name, &url, server_name.as_ref())?;
+    if !origins.places.iter().any(|origin| origin.server_name.is_some()) {
+        let given = [
+            ("--ca-file", !ca_file.is_empty()),
+            ("--server-name", server_name.is_some()),
+            ("--insecure", insecure),
+        ];
+        if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err(PlanError::NeedsTls(flag));
+        }
+    }
+    let trust = match (insecure, ca_file.is_empty()) {
+        (true, _) => Trust::Anyone,
+        (false, true) => Trust::System,
+        (false, false) => Trust::Authorities(authorities(ca_file, &read_file)?),
     };
     let goal = match duration {
         Some(text) => Goal::Time(time("--duration", &text)?),
@@ -154,23 +206,35 @@ pub fn check(
         None => cores.max(1),
     };
     let timeout = time("--timeout", &timeout)?;
-    let body = body.map(|value| read_body(value, read_file)).transpose()?;
+    let requests_per_connection =
+        requests_per_connection.map(|count| at_least_one("--requests-per-connection", count)).transpose()?;
+    let body = body.map(|value| read_body(value, &read_file)).transpose()?;
     let method = match method {
         Some(text) => read_method(text)?,
         None => if body.is_some() { "POST" } else { "GET" }.to_owned(),
     };
     let headers = header.into_iter().map(read_header).collect::<Result<Vec<_>, _>>()?;
 
-    let request = Request { method: &method, target: &target, headers: &headers, body: body.as_deref() };
+    let prepared =
+        url.into_iter().zip(&origins.targets).zip(weights).map(|((url, (target, origin)), weight)| {
+            let request = Request { method: &method, target, headers: &headers, body: body.as_deref() };
+            Prepared {
+                url,
+                weight,
+                origin: *origin,
+                bytes: request.to_bytes(Persistence::Keep),
+                last_bytes: requests_per_connection.map(|_| request.to_bytes(Persistence::Close)),
+            }
+        });
     let mut plan = Plan {
-        request: request.to_bytes(),
+        mix: Mix::new(origins.places, prepared.collect(), order),
+        trust,
+        requests_per_connection,
         expectations: Expectations {
             backend_header: BACKEND_HEADER.to_owned(),
             head_request: method == "HEAD",
         },
         resend: request::is_idempotent(&method) && !no_resend,
-        url,
-        target,
         method,
         goal,
         concurrency,
@@ -298,8 +362,13 @@ mod tests {
         })
     }
 
+    pub(super) fn plan_with(words: &[&str], file: &[u8]) -> Result<Plan, PlanError> {
+        let arguments = Arguments::from_iter_safe(["loadgen"].iter().chain(words)).unwrap();
+        check(arguments, 4, |_| Ok(file.to_vec()))
+    }
+
     fn request(words: &[&str]) -> String {
-        String::from_utf8(plan(words).unwrap().request).unwrap()
+        String::from_utf8(plan(words).unwrap().mix.requests()[0].bytes.clone()).unwrap()
     }
 
     #[test]
@@ -307,7 +376,8 @@ mod tests {
         let plan = plan(&[]).unwrap();
         assert_eq!(plan.goal, Goal::Number(1000));
         assert_eq!((plan.concurrency, plan.threads, plan.connections()), (1, 1, 1));
-        assert_eq!(plan.url, "http://localhost:80");
+        assert_eq!(plan.mix.urls(), "http://localhost:80");
+        assert_eq!((plan.trust, plan.requests_per_connection), (Trust::System, None));
         assert_eq!(plan.method, "GET");
         assert_eq!(plan.timeout, Duration::from_secs(30));
         assert_eq!(plan.output, Output::Text);
@@ -399,6 +469,7 @@ mod tests {
             (&["--threads", "0"], "--threads"),
             (&["-d", "soon"], "'soon' for '--duration'"),
             (&["--timeout", "0"], "'0' for '--timeout'"),
+            (&["--requests-per-connection", "0"], "--requests-per-connection"),
             (&["--url", "ftp://a"], "'ftp://a' for '--url'"),
             (&["--method", "GET /"], "'GET /' for '--method'"),
             (&["--method", "connect"], "'connect' for '--method'"),

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     /// A kept-alive connection was found closed or reset before the first byte of an answer, and the
     /// request could not be sent again.
     Stale,
+    /// TLS failed: a certificate, the handshake or a record.
+    Tls,
     /// Connecting and answering took longer than allowed.
     TimedOut,
     /// What came is not HTTP/1.1.
@@ -35,11 +37,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order in which they are reported.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Refused,
         Self::Reset,
         Self::ClosedEarly,
         Self::Stale,
+        Self::Tls,
         Self::TimedOut,
         Self::Malformed,
         Self::Non2xx,
@@ -53,6 +56,7 @@ impl ErrorKind {
             Self::Reset => "connection reset",
             Self::ClosedEarly => "closed before the answer was complete",
             Self::Stale => "kept-alive connection closed",
+            Self::Tls => "TLS failed",
             Self::TimedOut => "timed out",
             Self::Malformed => "malformed answer",
             Self::Non2xx => "status not 2xx",
@@ -159,6 +163,9 @@ pub struct Record {
     pub connections: u64,
     /// Answers by backend.
     pub backends: Backends,
+    /// With several URLs: successes and failures of each, by its number; those that never had a turn may
+    /// be missing.
+    pub targets: Vec<[u64; 2]>,
     /// Time from the decision to send until the answer was complete, of successful requests, in ns.
     pub latency_ns: Histogram<u64>,
     /// The sum of the same, exact.
@@ -185,6 +192,7 @@ impl Default for Record {
             resent: 0,
             connections: 0,
             backends: Backends::default(),
+            targets: Vec::new(),
             latency_ns: latency_histogram(),
             latency_sum_ns: 0,
             silences: SilenceTracker::default(),
@@ -223,6 +231,14 @@ impl Record {
         self.latency_sum_ns += latency_ns;
         self.latency_ns.saturating_record(latency_ns);
         self.silences.success(end_ns);
+    }
+
+    /// Counts how a request to the URL with this number ended. Allocates once per URL.
+    pub fn count_target(&mut self, url: usize, outcome: Outcome) {
+        if self.targets.len() <= url {
+            self.targets.resize(url + 1, [0, 0]);
+        }
+        self.targets[url][usize::from(outcome.error().is_some())] += 1;
     }
 
     /// Failures of every kind together.
@@ -264,7 +280,7 @@ mod tests {
         }
         assert_eq!((record.succeeded, record.failed()), (2, 5));
         let errors: Vec<_> = ErrorKind::ALL.into_iter().map(|kind| record.errors(kind)).collect();
-        assert_eq!(errors, [2, 0, 1, 0, 0, 0, 2, 0]);
+        assert_eq!(errors, [2, 0, 1, 0, 0, 0, 0, 2, 0]);
         assert_eq!(record.statuses().collect::<Vec<_>>(), [(200, 1), (204, 1), (302, 1), (503, 1)]);
         let backend = |name: &[u8], answers, errors| Backend { name: name.to_vec(), answers, errors };
         assert_eq!(record.backends.entries(), [backend(b"one", 1, 0), backend(b"two", 2, 2)]);

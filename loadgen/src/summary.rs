@@ -9,14 +9,22 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::exit_codes;
+use crate::failover::Failover;
+use crate::honesty::Generator;
+use crate::mix::TargetCounts;
+use crate::objective::Judged;
 use crate::plan::Plan;
 use crate::record::{Backend, ErrorKind, Record, latency_histogram};
+use crate::shares::ShareVerdict;
+use crate::timeline::Timeline;
 
 /// One run's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// The URL as typed.
+    /// The URL as typed; several are joined by a comma and a blank.
     pub url: String,
+    /// What was sent to each URL, in the order in which they were typed.
+    pub targets: Vec<TargetCounts>,
     /// The method of every request.
     pub method: String,
     /// Connections and threads.
@@ -44,6 +52,70 @@ pub struct Summary {
     pub backends: Vec<BackendShare>,
     /// Complete answers that named no backend.
     pub answers_without_backend: u64,
+    /// How closed-loop and open-loop requests were paced.
+    pub load: Load,
+    /// Latency from the moment of writing instead of the planned one, in milliseconds; open loop only.
+    pub service_ms: Option<Latency>,
+    /// Successful requests by latency, for a histogram: upper bound in milliseconds (inclusive) and count, in rising order.
+    pub latency_histogram: Vec<(f64, u64)>,
+    /// Whether the backends got their shares; `null` with fewer than two backends.
+    pub shares: Option<ShareVerdict>,
+    /// The run over time.
+    pub timeline: Option<Timeline>,
+    /// Backends that stopped answering, in order of time.
+    pub failovers: Vec<Failover>,
+    /// What the generator says of itself.
+    pub generator: Generator,
+    /// What the backends' own counters say (`--truth`).
+    pub truth: Option<Truth>,
+    /// The objectives, judged.
+    pub objectives: Vec<Judged>,
+}
+
+/// The load model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "model", rename_all = "snake_case")]
+pub enum Load {
+    /// Every connection sends its next request when it has its answer.
+    Closed,
+    /// Requests are sent by a schedule, whatever the answers do.
+    Open {
+        /// Points of the rate over time, joined by straight lines.
+        stages: Vec<Stage>,
+    },
+}
+
+/// One point of an open loop's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Stage {
+    /// Seconds since the start of the run.
+    pub at_s: f64,
+    /// Requests per second at that time.
+    pub rate: f64,
+}
+
+/// What the backends counted, against what was sent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Truth {
+    /// Every source that was asked.
+    pub sources: Vec<TruthSource>,
+    /// Requests that the backends counted, all sources together.
+    pub counted: u64,
+    /// `counted` divided by the requests that loadgen sent: above one, the balancer repeated some.
+    pub amplification: f64,
+}
+
+/// One backend's own count.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TruthSource {
+    /// Where it was asked.
+    pub url: String,
+    /// The name that it gave itself; `null` when it could not be read.
+    pub server: Option<String>,
+    /// Requests that it counted during the run; `null` when it could not be read.
+    pub counted: Option<u64>,
+    /// Why it could not be read.
+    pub error: Option<String>,
 }
 
 /// How many connections there were.
@@ -96,6 +168,19 @@ pub struct BackendShare {
     pub share: f64,
     /// Answers that were not 2xx, or broke off after the backend had named itself.
     pub errors: u64,
+    /// Complete answers by class of status: `1xx` to `5xx`, and `other`; classes that did not occur are left out.
+    pub classes: BTreeMap<String, u64>,
+    /// Latency of its successful answers, in milliseconds; `null` when none succeeded.
+    pub latency_ms: Option<BackendLatency>,
+}
+
+/// Points of one backend's latency distribution, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say all")]
+pub struct BackendLatency {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
 }
 
 impl Summary {
@@ -120,7 +205,8 @@ impl Summary {
         let backends = shares(records, answers);
         let named: u64 = backends.iter().map(|backend| backend.answers).sum();
         Self {
-            url: plan.url.clone(),
+            url: plan.mix.urls(),
+            targets: targets(plan, records),
             method: plan.method.clone(),
             connections: Connections { asked: plan.concurrency, opened: sum(|record| record.connections) },
             threads: plan.threads,
@@ -143,6 +229,15 @@ impl Summary {
             statuses,
             backends,
             answers_without_backend: answers - named,
+            load: Load::Closed,
+            service_ms: None,
+            latency_histogram: Vec::new(),
+            shares: None,
+            timeline: None,
+            failovers: Vec::new(),
+            generator: Generator::default(),
+            truth: None,
+            objectives: Vec::new(),
         }
     }
 
@@ -188,6 +283,26 @@ fn shares(records: &[Record], answers: u64) -> Vec<BackendShare> {
             answers: count,
             share: if answers == 0 { 0.0 } else { count as f64 / answers as f64 },
             errors,
+            classes: BTreeMap::new(),
+            latency_ms: None,
+        })
+        .collect()
+}
+
+/// With one URL the threads keep no counts of their own for it.
+fn targets(plan: &Plan, records: &[Record]) -> Vec<TargetCounts> {
+    let count = |url: usize, record: &Record| match plan.mix.is_several() {
+        true => record.targets.get(url).copied().unwrap_or_default(),
+        false => [record.succeeded, record.failed()],
+    };
+    (plan.mix.requests().iter().enumerate())
+        .map(|(index, request)| {
+            let [successful, failed] = records
+                .iter()
+                .map(|record| count(index, record))
+                .fold([0, 0], |sum, more| [sum[0] + more[0], sum[1] + more[1]]);
+            let (url, weight) = (request.url.clone(), request.weight);
+            TargetCounts { url, weight, requests: successful + failed, successful, failed }
         })
         .collect()
 }
@@ -240,9 +355,10 @@ mod tests {
         assert_eq!(summary.requests, expected);
         assert_eq!(summary.errors.values().sum::<u64>(), summary.requests.failed);
         assert_eq!(summary.statuses, BTreeMap::from([(200, 3), (204, 1), (503, 1)]));
-        let share =
-            |name: &str, answers, share, errors| BackendShare { name: name.into(), answers, share, errors };
-        assert_eq!(summary.backends, [share("a", 2, 0.4, 1), share("b", 2, 0.4, 0)]);
+        let share = |name: &str, answers, share, errors| (name.to_owned(), answers, share, errors);
+        let shares: Vec<_> =
+            summary.backends.iter().map(|b| (b.name.clone(), b.answers, b.share, b.errors)).collect();
+        assert_eq!(shares, [share("a", 2, 0.4, 1), share("b", 2, 0.4, 0)]);
         assert_eq!(summary.answers_without_backend, 1);
         assert_eq!((summary.elapsed_s, summary.requests_per_second), (1.0, 6.0));
         assert_eq!(summary.longest_gap_ms, 7.0);
@@ -269,6 +385,9 @@ mod tests {
             json,
             serde_json::json!({
                 "url": "http://localhost:80",
+                "targets": [{
+                    "url": "http://localhost:80", "weight": 1, "requests": 1, "successful": 0, "failed": 1,
+                }],
                 "method": "GET",
                 "connections": { "asked": 4, "opened": 0 },
                 "threads": 2,
@@ -279,12 +398,23 @@ mod tests {
                 "latency_ms": null,
                 "longest_gap_ms": 0.0,
                 "errors": {
-                    "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "timed_out": 0,
-                    "malformed": 0, "non_2xx": 1, "other": 0,
+                    "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "tls": 0,
+                    "timed_out": 0, "malformed": 0, "non_2xx": 1, "other": 0,
                 },
                 "statuses": { "500": 1 },
-                "backends": [{ "name": "a", "answers": 1, "share": 1.0, "errors": 1 }],
+                "backends": [{
+                    "name": "a", "answers": 1, "share": 1.0, "errors": 1, "classes": {}, "latency_ms": null,
+                }],
                 "answers_without_backend": 0,
+                "load": { "model": "closed" },
+                "service_ms": null,
+                "latency_histogram": [],
+                "shares": null,
+                "timeline": null,
+                "failovers": [],
+                "generator": { "lag_us": null, "cpu_share": [], "cpu_us_per_request": 0.0, "saturated": [] },
+                "truth": null,
+                "objectives": [],
             })
         );
     }

@@ -7,9 +7,20 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+/// What is spoken on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
 /// A URL taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// Whether TLS lies in between.
+    pub scheme: Scheme,
     /// Name or address to connect to, without the brackets of an IPv6 address.
     pub host: String,
     /// Port to connect to.
@@ -23,12 +34,15 @@ pub struct Target {
 /// Why a text is no URL that can be tested.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TargetError {
-    /// Another scheme than http.
-    #[error("scheme `{0}` is not supported, only http is")]
+    /// Another scheme than http or https.
+    #[error("scheme `{0}` is not supported, only http and https are")]
     Scheme(String),
     /// There is no host.
     #[error("it names no host")]
     NoHost,
+    /// The host of an https URL can stand in no certificate.
+    #[error("`{0}` is not a host name that a certificate could prove; --server-name can give another")]
+    Unprovable(String),
     /// A user name or password.
     #[error("user names in URLs are not supported; send --header 'Authorization: …'")]
     UserName,
@@ -43,12 +57,26 @@ pub enum TargetError {
     Brackets,
 }
 
-const HTTP_PORT: u16 = 80;
+impl Scheme {
+    fn named(name: &str) -> Option<Self> {
+        [("http", Self::Http), ("https", Self::Https)]
+            .into_iter()
+            .find_map(|(known, scheme)| name.eq_ignore_ascii_case(known).then_some(scheme))
+    }
+
+    /// The port where a URL names none.
+    fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
 
 impl FromStr for Target {
     type Err = TargetError;
 
-    /// Reads `[http://]host[:port][/path][?query]`. A fragment is dropped, as it is never sent.
+    /// Reads `[http[s]://]host[:port][/path][?query]`. A fragment is dropped, as it is never sent.
     fn from_str(url: &str) -> Result<Self, TargetError> {
         let misplaced = |character: &char| {
             !character.is_ascii_graphic()
@@ -57,10 +85,12 @@ impl FromStr for Target {
         if let Some(character) = url.chars().find(misplaced) {
             return Err(TargetError::Character(character));
         }
-        let rest = match url.split_once("://") {
-            None => url,
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _)) => return Err(TargetError::Scheme(scheme.to_owned())),
+        let (scheme, rest) = match url.split_once("://") {
+            // `host/path?to=http://elsewhere` has no scheme.
+            Some((name, rest)) if !name.contains(['/', '?', '#']) => {
+                (Scheme::named(name).ok_or_else(|| TargetError::Scheme(name.to_owned()))?, rest)
+            }
+            _ => (Scheme::Http, url),
         };
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -73,14 +103,14 @@ impl FromStr for Target {
             return Err(TargetError::NoHost);
         }
         let port = match port {
-            None => HTTP_PORT,
+            None => scheme.port(),
             Some(text) => match text.parse() {
                 Ok(port @ 1..) if text.bytes().all(|byte| byte.is_ascii_digit()) => port,
                 _ => return Err(TargetError::Port(text.to_owned())),
             },
         };
         let path = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
-        Ok(Self { host: host.to_owned(), port, authority: authority.to_owned(), path })
+        Ok(Self { scheme, host: host.to_owned(), port, authority: authority.to_owned(), path })
     }
 }
 
@@ -118,15 +148,31 @@ mod tests {
             ("http://a/@b:c", "a", 80, "a", "/@b:c"),
         ];
         for (url, host, port, authority, path) in table {
-            let expected = Target { host: host.into(), port, authority: authority.into(), path: path.into() };
+            let scheme = Scheme::Http;
+            let expected =
+                Target { scheme, host: host.into(), port, authority: authority.into(), path: path.into() };
             assert_eq!(url.parse(), Ok(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_decides_on_tls_and_on_the_port() {
+        let table = [
+            ("https://a", Scheme::Https, 443),
+            ("HTTPS://a:80/", Scheme::Https, 80),
+            ("http://a:443", Scheme::Http, 443),
+            ("a/?to=https://b", Scheme::Http, 80),
+        ];
+        for (url, scheme, port) in table {
+            let target: Target = url.parse().unwrap();
+            assert_eq!((target.scheme, target.port, target.host.as_str()), (scheme, port, "a"), "{url}");
         }
     }
 
     #[test]
     fn what_cannot_be_tested_is_refused_with_the_reason() {
         let table = [
-            ("https://a", TargetError::Scheme("https".into())),
+            ("ftp://a", TargetError::Scheme("ftp".into())),
             ("", TargetError::NoHost),
             ("http://", TargetError::NoHost),
             ("http://:80", TargetError::NoHost),

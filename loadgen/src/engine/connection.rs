@@ -1,5 +1,5 @@
-//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. The only
-//! place that reads and writes sockets; runs once per request.
+//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. Runs once per
+//! request.
 //!
 //! One future does a whole exchange, so that an answer which comes while the request is still being written
 //! (a refusal of a large body) is seen, and one wake-up per answer suffices. The deadline is a timer that is
@@ -13,11 +13,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Event;
+use super::link::{self, Afterlife, Links, Stream};
 use super::worker::Worker;
 use crate::record::{BackendId, ErrorKind, Outcome};
 use crate::wire::decoder::{Decoder, End, Progress};
@@ -28,20 +28,15 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(10);
 
 struct Connection {
     worker: Rc<Worker>,
-    stream: Option<Link>,
+    links: Links,
     decoder: Decoder,
     timer: Pin<Box<Sleep>>,
-}
-
-struct Link {
-    stream: TcpStream,
-    /// It has carried a complete answer.
-    reused: bool,
 }
 
 /// Why an exchange failed.
 #[derive(Debug)]
 enum Fault {
+    /// No connection could be had, TLS handshake included.
     Connect(io::Error),
     Exchange(io::Error),
     /// The peer closed; the decoder knows where.
@@ -50,20 +45,27 @@ enum Fault {
     Malformed,
 }
 
-/// Sends requests over one connection after the other until the worker has no more. `first` is a
-/// connection that is open already.
-pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) {
-    let stream = first.and_then(|stream| adopt(stream).ok()).map(|stream| Link { stream, reused: false });
+/// What a connection begins with. `first` is a stream to the first endpoint that is open already; `place` is
+/// where in the order of the URLs it begins.
+pub(super) fn begin(worker: &Worker, first: Option<std::net::TcpStream>, place: usize) -> Links {
+    let mut links = Links::new(worker.shared().endpoints.len(), place);
+    if let Some(stream) = first.and_then(|stream| Stream::adopt(stream).ok()) {
+        links.add(0, stream);
+        worker.record_mut().connections += 1;
+    }
+    links
+}
+
+/// Sends requests over one connection after the other until the worker has no more, and hands back what is
+/// then open.
+pub(super) async fn run(worker: Rc<Worker>, links: Links) -> Links {
     let mut now_ns = worker.now_ns();
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
         timer: Box::pin(sleep_until(Instant::from_std(worker.started()) + worker.plan().timeout)),
-        stream,
+        links,
         worker: Rc::clone(&worker),
     };
-    if connection.stream.is_some() {
-        worker.record_mut().connections += 1;
-    }
     while worker.begin_request(now_ns) {
         let start_ns = now_ns;
         let (outcome, could_connect) = connection.request(start_ns).await;
@@ -80,25 +82,32 @@ pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) 
             now_ns = worker.now_ns();
         }
     }
-}
-
-fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    TcpStream::from_std(stream)
+    connection.links
 }
 
 impl Connection {
-    /// Sends one request and reads its answer; also says whether a connection could be had.
+    /// Sends the request whose turn it is and reads its answer; also says whether a connection could be
+    /// had.
     async fn request(&mut self, start_ns: u64) -> (Outcome, bool) {
+        let url = self.worker.plan().mix.next(&mut self.links.place);
+        let ended = self.request_to(url, start_ns).await;
+        // With one URL these are the run's own counts.
+        if self.worker.plan().mix.is_several() {
+            self.worker.record_mut().count_target(url, ended.0);
+        }
+        ended
+    }
+
+    async fn request_to(&mut self, url: usize, start_ns: u64) -> (Outcome, bool) {
+        let endpoint = self.worker.plan().mix.requests()[url].origin;
         let deadline_ns = start_ns.saturating_add(self.worker.plan().timeout.as_nanos() as u64);
         let mut backend = None;
-        let mut result = self.attempt(deadline_ns, &mut backend).await;
-        if self.is_stale(&result) {
-            self.stream = None;
+        let mut result = self.attempt(url, deadline_ns, &mut backend).await;
+        if self.is_stale(endpoint, &result) {
+            self.links.drop(endpoint);
             if self.worker.plan().resend {
                 self.worker.record_mut().resent += 1;
-                result = self.attempt(deadline_ns, &mut backend).await;
+                result = self.attempt(url, deadline_ns, &mut backend).await;
             } else {
                 return (Outcome { result: Err(ErrorKind::Stale), backend }, true);
             }
@@ -106,15 +115,12 @@ impl Connection {
 
         let could_connect = !matches!(result, Err(Fault::Connect(_)));
         let result = match result {
-            Ok((status, keep_alive)) => {
-                match &mut self.stream {
-                    Some(link) if keep_alive => link.reused = true,
-                    _ => self.stream = None,
-                }
+            Ok((status, afterlife)) => {
+                self.links.answered(endpoint, afterlife);
                 Ok(status)
             }
             Err(fault) => {
-                self.stream = None;
+                self.links.drop(endpoint);
                 Err(fault.kind())
             }
         };
@@ -122,32 +128,48 @@ impl Connection {
     }
 
     /// Whether the peer had closed the connection before it saw the request, as far as anyone can know.
-    fn is_stale<T>(&self, result: &Result<T, Fault>) -> bool {
+    fn is_stale<T>(&self, endpoint: usize, result: &Result<T, Fault>) -> bool {
         let broke = match result {
             Err(Fault::Closed) => true,
             Err(Fault::Exchange(error)) => is_reset(error),
             _ => false,
         };
-        broke && !self.decoder.has_begun() && self.stream.as_ref().is_some_and(|link| link.reused)
+        broke && !self.decoder.has_begun() && self.links.is_reused(endpoint)
     }
 
     /// One exchange, over the open connection or a new one.
     async fn attempt(
         &mut self,
+        url: usize,
         deadline_ns: u64,
         backend: &mut Option<BackendId>,
-    ) -> Result<(u16, bool), Fault> {
-        let Self { worker, stream, decoder, timer } = self;
+    ) -> Result<(u16, Afterlife), Fault> {
+        let Self { worker, links, decoder, timer, .. } = self;
+        let plan = worker.plan();
+        let request = &plan.mix.requests()[url];
         decoder.reset();
-        let link = match stream {
-            Some(link) => link,
-            None => {
-                let opened = connect(worker, timer, deadline_ns).await?;
-                worker.record_mut().connections += 1;
-                stream.insert(Link { stream: opened, reused: false })
-            }
+        // Not by one `match`: the borrow checker does not see that its other arm needs no link.
+        if links.at(request.origin).is_none() {
+            let stream = connect(worker, request.origin, timer, deadline_ns).await?;
+            worker.record_mut().connections += 1;
+            links.add(request.origin, stream);
+        }
+        let link = links.at(request.origin).expect("it was there, or was opened just now");
+        let (request, is_last) = match &request.last_bytes {
+            Some(last_bytes) if plan.requests_per_connection == Some(link.answers + 1) => (last_bytes, true),
+            _ => (&request.bytes, false),
         };
-        let mut exchange = Exchange { worker, decoder, backend, status: 0, written: 0, write_error: None };
+        let mut exchange = Exchange {
+            worker,
+            decoder,
+            backend,
+            request,
+            is_last,
+            status: 0,
+            written: 0,
+            is_flushed: false,
+            write_error: None,
+        };
         poll_fn(|context| {
             if let Poll::Ready(result) = exchange.poll(&mut link.stream, context) {
                 return Poll::Ready(result);
@@ -159,18 +181,22 @@ impl Connection {
     }
 }
 
-async fn connect(worker: &Worker, timer: &mut Pin<Box<Sleep>>, deadline_ns: u64) -> Result<TcpStream, Fault> {
-    let mut connecting = std::pin::pin!(TcpStream::connect(worker.shared().address));
-    let stream = poll_fn(|context| {
-        if let Poll::Ready(result) = connecting.as_mut().poll(context) {
+async fn connect(
+    worker: &Worker,
+    endpoint: usize,
+    timer: &mut Pin<Box<Sleep>>,
+    deadline_ns: u64,
+) -> Result<Stream, Fault> {
+    // In a box, so that the state of a handshake, some kilobytes, is no part of every request's future.
+    let mut opening = Box::pin(Stream::open(&worker.shared().endpoints[endpoint]));
+    poll_fn(|context| {
+        if let Poll::Ready(result) = opening.as_mut().poll(context) {
             return Poll::Ready(result.map_err(Fault::Connect));
         }
         ready!(poll_deadline(worker, timer, deadline_ns, context));
         Poll::Ready(Err(Fault::TimedOut))
     })
-    .await?;
-    stream.set_nodelay(true).map_err(Fault::Exchange)?;
-    Ok(stream)
+    .await
 }
 
 /// Ready when the deadline has passed.
@@ -196,27 +222,32 @@ struct Exchange<'a> {
     worker: &'a Worker,
     decoder: &'a mut Decoder,
     backend: &'a mut Option<BackendId>,
+    request: &'a [u8],
+    /// The request says that the connection ends with it.
+    is_last: bool,
     status: u16,
     /// Bytes of the request that are written.
     written: usize,
+    /// TLS has kept nothing of it back.
+    is_flushed: bool,
     /// The request could not be written to its end; an answer may be there all the same.
     write_error: Option<io::Error>,
 }
 
 impl Exchange<'_> {
-    /// Answers with the status, and whether the connection lives on.
+    /// Answers with the status, and what becomes of the connection.
     fn poll(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(u16, bool), Fault>> {
+    ) -> Poll<Result<(u16, Afterlife), Fault>> {
         self.poll_write(stream, context);
         loop {
             let mut scratch = self.worker.scratch_mut();
             let mut buffer = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+            let read = ready!(stream.poll_read(context, &mut buffer));
             if let Err(error) = read {
-                return Poll::Ready(Err(Fault::Exchange(self.write_error.take().unwrap_or(error))));
+                return Poll::Ready(Err(self.fault(error)));
             }
             let input = buffer.filled();
             if input.is_empty() {
@@ -230,33 +261,48 @@ impl Exchange<'_> {
             match progress {
                 Ok(Progress::Incomplete) => {}
                 Ok(Progress::Complete { keep_alive }) => {
-                    // What was not written of this request would be read as the next one.
-                    let keep_alive = keep_alive && self.is_written();
-                    return Poll::Ready(Ok((self.status, keep_alive)));
+                    let afterlife = match keep_alive && !self.is_last {
+                        // What was not written of this request would be read as the next one.
+                        _ if !self.is_flushed => Afterlife::Drop,
+                        true => Afterlife::Reuse,
+                        false => Afterlife::Part,
+                    };
+                    return Poll::Ready(Ok((self.status, afterlife)));
                 }
                 Err(_) => return Poll::Ready(Err(Fault::Malformed)),
             }
         }
     }
 
-    fn is_written(&self) -> bool {
-        self.written == self.worker.plan().request.len()
-    }
-
-    fn poll_write(&mut self, stream: &mut TcpStream, context: &mut Context<'_>) {
-        let request = &self.worker.plan().request;
-        while self.written < request.len() && self.write_error.is_none() {
-            match Pin::new(&mut *stream).poll_write(context, &request[self.written..]) {
-                Poll::Ready(Ok(count)) => self.written += count,
+    fn poll_write(&mut self, stream: &mut Stream, context: &mut Context<'_>) {
+        while !self.is_flushed && self.write_error.is_none() {
+            let rest = &self.request[self.written..];
+            let progress = if rest.is_empty() {
+                stream.poll_flush(context).map_ok(|()| self.is_flushed = true)
+            } else {
+                stream.poll_write(context, rest).map_ok(|count| self.written += count)
+            };
+            match progress {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => self.write_error = Some(error),
                 Poll::Pending => return,
             }
         }
     }
 
-    fn end(&mut self) -> Result<(u16, bool), Fault> {
+    fn fault(&mut self, error: io::Error) -> Fault {
+        match (self.write_error.take(), error.kind()) {
+            (Some(error), _) => Fault::Exchange(error),
+            // TLS that ends without its alert may have been cut by anyone, so that even an answer that
+            // ends with the connection is incomplete (RFC 9112, 9.8).
+            (None, io::ErrorKind::UnexpectedEof) => Fault::Closed,
+            (None, _) => Fault::Exchange(error),
+        }
+    }
+
+    fn end(&mut self) -> Result<(u16, Afterlife), Fault> {
         match (self.decoder.end(), self.write_error.take()) {
-            (End::Complete, _) => Ok((self.status, false)),
+            (End::Complete, _) => Ok((self.status, Afterlife::Drop)),
             (End::Nothing, Some(error)) => Err(Fault::Exchange(error)),
             (End::Nothing | End::CutOff, _) => Err(Fault::Closed),
         }
@@ -270,6 +316,9 @@ impl Fault {
             Self::Malformed => ErrorKind::Malformed,
             Self::Closed => ErrorKind::ClosedEarly,
             Self::Connect(error) | Self::Exchange(error) => match error.kind() {
+                _ if link::is_tls(error) => ErrorKind::Tls,
+                // The peer closed within the TLS handshake.
+                io::ErrorKind::UnexpectedEof => ErrorKind::ClosedEarly,
                 io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
                 io::ErrorKind::TimedOut => ErrorKind::TimedOut,
                 _ if is_reset(error) => ErrorKind::Reset,

@@ -6,11 +6,11 @@
 //! through one bounded channel: ten small ones a second, and everything at the end.
 
 mod connection;
+mod link;
 mod quota;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use crate::plan::{Goal, Plan};
-use crate::reach::Reached;
+use crate::reach::{Endpoint, Reached};
 use crate::record::{Outcome, Record};
 use crate::silence::Piece;
 use quota::Quota;
@@ -78,7 +78,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Shared {
     plan: Arc<Plan>,
-    address: SocketAddr,
+    /// One for each of the plan's origins.
+    endpoints: Vec<Endpoint>,
     started: Instant,
     quota: Option<Quota>,
 }
@@ -93,16 +94,16 @@ impl Engine {
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(plan: Arc<Plan>, reached: Reached, started: Instant) -> io::Result<Self> {
-        let Reached { address, stream } = reached;
+        let Reached { endpoints, stream } = reached;
         let (event_sender, events) = mpsc::channel(EVENT_BACKLOG);
         let (halt, halt_receiver) = watch::channel(Halt::No);
         let quota = match plan.goal {
             Goal::Number(number) => Some(Quota::new(number, plan.threads)),
             Goal::Time(_) => None,
         };
-        let shared = Arc::new(Shared { plan, address, started, quota });
+        let shared = Arc::new(Shared { plan, endpoints, started, quota });
         let mut engine = Self { events, halt, threads: Vec::new() };
-        let mut first = Some(stream);
+        let mut first = stream;
         for index in 0..shared.plan.threads {
             let (shared, events, halt) = (Arc::clone(&shared), event_sender.clone(), halt_receiver.clone());
             let first = first.take();

@@ -77,8 +77,10 @@ async fn drive(
 ) {
     let mut connections = JoinSet::new();
     let mut first = first;
-    for _ in 0..worker.plan().connections_of(index) {
-        connections.spawn_local(connection::run(Rc::clone(&worker), first.take()));
+    let before: usize = (0..index).map(|thread| worker.plan().connections_of(thread)).sum();
+    for place in before..before + worker.plan().connections_of(index) {
+        let links = connection::begin(&worker, first.take(), place);
+        connections.spawn_local(connection::run(Rc::clone(&worker), links));
     }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -15,7 +15,7 @@ const RULE: &str = "------------------------------------------------------------
 /// # Errors
 /// What the output says.
 pub fn header(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
-    writeln!(out, "Sending {} to {}", plan.goal, plan.url)?;
+    writeln!(out, "Sending {} to {}", plan.goal, plan.mix.urls())?;
     writeln!(out, "Concurrency: {}", plan.concurrency)?;
     writeln!(out, "{RULE}")
 }
@@ -125,11 +125,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::summary::{BackendShare, Connections, Latency, Requests};
+    use crate::honesty::Generator;
+    use crate::summary::{BackendShare, Connections, Latency, Load, Requests};
 
     fn plain() -> Summary {
         Summary {
             url: "http://localhost:80".into(),
+            targets: Vec::new(),
             method: "GET".into(),
             connections: Connections { asked: 50, opened: 50 },
             threads: 2,
@@ -152,6 +154,15 @@ mod tests {
             statuses: BTreeMap::from([(200, 20000)]),
             backends: Vec::new(),
             answers_without_backend: 20000,
+            load: Load::Closed,
+            service_ms: None,
+            latency_histogram: Vec::new(),
+            shares: None,
+            timeline: None,
+            failovers: Vec::new(),
+            generator: Generator::default(),
+            truth: None,
+            objectives: Vec::new(),
         }
     }
 
@@ -187,8 +198,14 @@ mod tests {
         summary.statuses = BTreeMap::from([(200, 10), (502, 6)]);
         summary.errors.insert(ErrorKind::Non2xx, 6);
         summary.errors.insert(ErrorKind::Refused, 4);
-        let share =
-            |name: &str, answers, share, errors| BackendShare { name: name.into(), answers, share, errors };
+        let share = |name: &str, answers, share, errors| BackendShare {
+            name: name.into(),
+            answers,
+            share,
+            errors,
+            classes: BTreeMap::new(),
+            latency_ms: None,
+        };
         summary.backends = vec![share("backend-1", 8, 0.5, 0), share("evil\x1b[2J", 4, 0.25, 2)];
         summary.answers_without_backend = 4;
         let text = text(&summary);

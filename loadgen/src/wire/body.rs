@@ -29,6 +29,11 @@ pub enum Chunked {
         /// How many digits it had so far.
         digits: u8,
     },
+    /// Blanks behind the size, which some servers leave where they wrote a shorter one.
+    SizeBlank {
+        /// The size that stood before it.
+        size: u64,
+    },
     /// A chunk extension, up to the end of its line.
     Extension {
         /// The size that stood before it.
@@ -50,8 +55,10 @@ pub enum Chunked {
     DataLineFeed,
     /// The first byte of a trailer line or of the empty line that ends everything.
     TrailerStart,
-    /// Inside a trailer line.
-    Trailer,
+    /// The name of a trailer field, after its first letter.
+    TrailerName,
+    /// The value of a trailer field.
+    TrailerValue,
     /// The line feed of a trailer line.
     TrailerLineFeed,
     /// The last line feed.
@@ -108,7 +115,8 @@ impl Chunked {
     fn after(self, byte: u8) -> Result<Self, Malformed> {
         Ok(match (self, byte) {
             (Self::Size { digits: 1.., value }, b'\r') => Self::SizeLineFeed { size: value },
-            (Self::Size { digits: 1.., value }, b';' | b' ' | b'\t') => Self::Extension { size: value },
+            (Self::Size { digits: 1.., value }, b';') => Self::Extension { size: value },
+            (Self::Size { digits: 1.., value }, b' ' | b'\t') => Self::SizeBlank { size: value },
             (Self::Size { digits, value }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(Malformed::Chunk)?;
                 if digits == SIZE_DIGITS_LIMIT {
@@ -116,23 +124,30 @@ impl Chunked {
                 }
                 Self::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (Self::Extension { size }, b'\r') => Self::SizeLineFeed { size },
-            (Self::Extension { .. }, b'\n') => return Err(Malformed::Chunk),
-            (Self::Extension { size }, _) => Self::Extension { size },
+            (Self::SizeBlank { size }, b' ' | b'\t') => Self::SizeBlank { size },
+            (Self::SizeBlank { size }, b';') => Self::Extension { size },
+            (Self::SizeBlank { size } | Self::Extension { size }, b'\r') => Self::SizeLineFeed { size },
+            (Self::Extension { size }, _) if is_text(byte) => Self::Extension { size },
             (Self::SizeLineFeed { size: 0 }, b'\n') => Self::TrailerStart,
             (Self::SizeLineFeed { size }, b'\n') => Self::Data { remaining: size },
             (Self::DataCarriageReturn, b'\r') => Self::DataLineFeed,
             (Self::DataLineFeed, b'\n') => Self::Size { value: 0, digits: 0 },
             (Self::TrailerStart, b'\r') => Self::LastLineFeed,
-            (Self::Trailer, b'\r') => Self::TrailerLineFeed,
-            (Self::TrailerStart | Self::Trailer, b'\n') => return Err(Malformed::Chunk),
-            (Self::TrailerStart | Self::Trailer, _) => Self::Trailer,
+            (Self::TrailerStart | Self::TrailerName, _) if is_name(byte) => Self::TrailerName,
+            (Self::TrailerName, b':') => Self::TrailerValue,
+            (Self::TrailerValue, b'\r') => Self::TrailerLineFeed,
+            (Self::TrailerValue, _) if is_text(byte) => Self::TrailerValue,
             (Self::TrailerLineFeed, b'\n') => Self::TrailerStart,
             (Self::LastLineFeed, b'\n') => Self::Done,
             (
-                Self::SizeLineFeed { .. }
+                Self::SizeBlank { .. }
+                | Self::Extension { .. }
+                | Self::SizeLineFeed { .. }
                 | Self::DataCarriageReturn
                 | Self::DataLineFeed
+                | Self::TrailerStart
+                | Self::TrailerName
+                | Self::TrailerValue
                 | Self::TrailerLineFeed
                 | Self::LastLineFeed,
                 _,
@@ -141,6 +156,16 @@ impl Chunked {
             (Self::Data { .. } | Self::Done, _) => self,
         })
     }
+}
+
+/// Whether a byte may stand in the name of a field (RFC 9110, 5.6.2).
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether a byte may stand in a value (RFC 9110, 5.5): no control character but the tab.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// Lowers `remaining` by as much as `available` allows; answers by how much.
@@ -162,7 +187,8 @@ mod tests {
             ("5\r\nhello\r\n0\r\n\r\n", Ok(15)),
             ("A\r\n0123456789\r\n00\r\n\r\n", Ok(21)),
             ("1;name=value\r\nx\r\n0;last\r\n\r\n", Ok(27)),
-            ("1 \r\nx\r\n0\r\n\r\n", Ok(12)),
+            ("1 \t\r\nx\r\n0\r\n\r\n", Ok(13)),
+            ("1 ;a = \"b\"\r\nx\r\n0;\r\n\r\n", Ok(21)),
             ("0\r\nDigest: abc\r\nOther: d\r\n\r\n", Ok(28)),
             ("\r\n", Err(Malformed::Chunk)),
             (";x\r\n", Err(Malformed::Chunk)),
@@ -172,10 +198,18 @@ mod tests {
             ("1\r\nxy", Err(Malformed::Chunk)),
             ("1\r\nx\rz", Err(Malformed::Chunk)),
             ("1;a\nb", Err(Malformed::Chunk)),
+            ("1 1\r\n", Err(Malformed::Chunk)),
+            ("1;a\0b\r\n", Err(Malformed::Chunk)),
+            ("1;a\rb", Err(Malformed::Chunk)),
             ("0\r\n\n", Err(Malformed::Chunk)),
+            ("0\r\nno colon\r\n", Err(Malformed::Chunk)),
+            ("0\r\nA\r\n", Err(Malformed::Chunk)),
+            ("0\r\n: b\r\n", Err(Malformed::Chunk)),
+            ("0\r\n A: b\r\n", Err(Malformed::Chunk)),
+            ("0\r\nA: b\0\r\n", Err(Malformed::Chunk)),
             ("0\r\nA: b\n", Err(Malformed::Chunk)),
             ("0\r\n\rx", Err(Malformed::Chunk)),
-            ("0\r\nA\rx", Err(Malformed::Chunk)),
+            ("0\r\nA:\rx", Err(Malformed::Chunk)),
             ("11112222333344445\r\n", Err(Malformed::Chunk)),
         ];
         for (input, expected) in table {

@@ -119,6 +119,10 @@ impl Decoder {
                             Ok(Progress::Incomplete)
                         };
                     };
+                    // Whether it came in one piece or in many must make no difference.
+                    if head.length > HEAD_LIMIT_BYTES {
+                        return Err(Malformed::HeadTooLong);
+                    }
                     *rest = &rest[head.length..];
                     if head.is_interim() {
                         continue;
@@ -252,6 +256,22 @@ mod tests {
             outcome = decoder.feed(&[b'a'; 1024], |_| {});
         }
         assert_eq!(outcome, Err(Malformed::HeadTooLong));
+    }
+
+    #[test]
+    fn a_head_may_be_so_long_and_not_longer_in_one_piece_or_two() {
+        let around = "HTTP/1.1 204 None\r\nA: \r\n\r\n".len();
+        for (length, expected) in
+            [(HEAD_LIMIT_BYTES, Ok(KEPT)), (HEAD_LIMIT_BYTES + 1, Err(Malformed::HeadTooLong))]
+        {
+            let head = format!("HTTP/1.1 204 None\r\nA: {}\r\n\r\n", "a".repeat(length - around));
+            for split in [0, 10, HEAD_LIMIT_BYTES - 2, length - 1] {
+                let mut decoder = decoder(false);
+                let (first, second) = head.as_bytes().split_at(split);
+                let outcome = decoder.feed(first, |_| {}).and_then(|_| decoder.feed(second, |_| {}));
+                assert_eq!(outcome, expected, "{length} bytes split at {split}");
+            }
+        }
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub fn parse<'input>(
     input: &'input [u8],
     expectations: &Expectations,
 ) -> Result<Option<Head<'input>>, Malformed> {
+    // The parser passes over empty lines before the status line. That is for servers, which may find one
+    // before a request (RFC 9112, 2.2); before an answer it is something left over from the last.
+    if let Some(b'\r' | b'\n') = input.first() {
+        return Err(Malformed::Head(httparse::Error::NewLine));
+    }
     let mut headers = [const { MaybeUninit::uninit() }; HEADER_COUNT_LIMIT];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -57,8 +62,12 @@ pub fn parse<'input>(
         input,
         &mut headers,
     )?;
+    // The parser takes any three digits; and it tells them as soon as it has seen them.
+    if let Some(..100) = response.code {
+        return Err(Malformed::Head(httparse::Error::Status));
+    }
     let httparse::Status::Complete(length) = parsed else { return Ok(None) };
-    let (Some(status @ 100..), Some(minor_version)) = (response.code, response.version) else {
+    let (Some(status), Some(minor_version)) = (response.code, response.version) else {
         return Err(Malformed::Head(httparse::Error::Status));
     };
 
@@ -201,6 +210,8 @@ mod tests {
     #[test]
     fn broken_heads_are_told_apart() {
         let table: &[(&str, Malformed)] = &[
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n", Malformed::Head(httparse::Error::NewLine)),
+            ("\nHTTP/1.1 200 OK\r\n\r\n", Malformed::Head(httparse::Error::NewLine)),
             ("SSH-2.0-OpenSSH_9\r\n\r\n", Malformed::Head(httparse::Error::Version)),
             ("HTTP/1.1 2x0 OK\r\n\r\n", Malformed::Head(httparse::Error::Status)),
             ("HTTP/1.1 099 Odd\r\n\r\n", Malformed::Head(httparse::Error::Status)),

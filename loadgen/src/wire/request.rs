@@ -15,12 +15,22 @@ pub struct Request<'a> {
     pub body: Option<&'a [u8]>,
 }
 
+/// What a request says about the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing: HTTP/1.1 keeps it.
+    Keep,
+    /// It ends with this request's answer.
+    Close,
+}
+
 /// What `User-Agent` says unless the user says otherwise.
 const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
 
 impl Request<'_> {
-    /// The request as it goes over the wire.
-    pub fn to_bytes(self) -> Vec<u8> {
+    /// The request as it goes over the wire. With [`Persistence::Close`] the user's own `Connection` header
+    /// has to give way.
+    pub fn to_bytes(self, persistence: Persistence) -> Vec<u8> {
         let Self { method, target, headers, body } = self;
         let mut bytes = format!("{method} {} HTTP/1.1\r\n", target.path).into_bytes();
         let mut field = |name: &str, value: &str| {
@@ -35,8 +45,14 @@ impl Request<'_> {
                 field(name, value);
             }
         }
+        let closes = persistence == Persistence::Close;
         for (name, value) in headers {
-            field(name, value);
+            if !(closes && name.eq_ignore_ascii_case("Connection")) {
+                field(name, value);
+            }
+        }
+        if closes {
+            field("Connection", "close");
         }
         if let Some(body) = body {
             field("Content-Length", &body.len().to_string());
@@ -57,7 +73,7 @@ mod tests {
     use super::*;
 
     fn text(request: Request<'_>) -> String {
-        String::from_utf8(request.to_bytes()).unwrap()
+        String::from_utf8(request.to_bytes(Persistence::Keep)).unwrap()
     }
 
     #[test]
@@ -89,6 +105,21 @@ mod tests {
             "POST / HTTP/1.1\r\nhost: shop.test\r\nACCEPT: text/html\r\nuser-agent: me\r\nX-One: 1\r\n\
              X-One: 2\r\nContent-Length: 5\r\n\r\nhello"
         );
+    }
+
+    #[test]
+    fn the_last_request_of_a_connection_says_so_once() {
+        let target = "http://a/".parse().unwrap();
+        let headers =
+            [("connection".to_owned(), "keep-alive".to_owned()), ("X-One".to_owned(), "1".to_owned())];
+        let request = Request { method: "GET", target: &target, headers: &headers, body: Some(b"x") };
+        assert!(text(request).contains("connection: keep-alive\r\nX-One: 1\r\nContent-Length"));
+        let last = String::from_utf8(request.to_bytes(Persistence::Close)).unwrap();
+        assert!(
+            last.ends_with("*/*\r\nX-One: 1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"),
+            "{last}"
+        );
+        assert!(!last.contains("keep-alive"), "{last}");
     }
 
     #[test]

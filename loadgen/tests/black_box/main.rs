@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+mod destinations;
 mod failures;
 mod runs;
 mod scripted;
+mod tls;

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// No run of a test takes longer unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,9 +30,50 @@ struct Counts {
     stopping: AtomicBool,
 }
 
+/// What carries a connection's bytes.
+enum Wire {
+    Plain(TcpStream),
+    /// The handshake is done by the first read or write.
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Wire {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 /// One accepted connection, from the server's side.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
     /// How many connections came before.
     pub(crate) index: u64,
     counts: Arc<Counts>,
@@ -49,6 +91,29 @@ pub(crate) struct Request {
 impl Server {
     /// Starts a server that lets `behaviour` deal with every connection, each in its own thread.
     pub(crate) fn start(behaviour: impl Fn(Client) + Send + Sync + 'static) -> Self {
+        Self::start_with(|_, stream| Wire::Plain(stream), behaviour)
+    }
+
+    /// The same with TLS; `config` answers with the server's side of it by the number of the connection,
+    /// `None` for one without TLS.
+    pub(crate) fn start_tls(
+        config: impl Fn(u64) -> Option<Arc<ServerConfig>> + Send + 'static,
+        behaviour: impl Fn(Client) + Send + Sync + 'static,
+    ) -> Self {
+        let wire = move |index, stream| match config(index) {
+            None => Wire::Plain(stream),
+            Some(config) => {
+                let connection = ServerConnection::new(config).unwrap();
+                Wire::Tls(Box::new(StreamOwned::new(connection, stream)))
+            }
+        };
+        Self::start_with(wire, behaviour)
+    }
+
+    fn start_with(
+        wire: impl Fn(u64, TcpStream) -> Wire + Send + 'static,
+        behaviour: impl Fn(Client) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let counts = Arc::new(Counts::default());
@@ -60,7 +125,7 @@ impl Server {
                     return;
                 }
                 let index = shared.connections.fetch_add(1, Ordering::SeqCst);
-                let stream = BufReader::new(stream.unwrap());
+                let stream = BufReader::new(wire(index, stream.unwrap()));
                 let client = Client { stream, index, counts: Arc::clone(&shared) };
                 let behaviour = Arc::clone(&behaviour);
                 thread::spawn(move || behaviour(client));
@@ -140,7 +205,23 @@ impl Client {
 
     pub(crate) fn send(&mut self, text: &str) {
         // A client that has gone away is the test's own affair.
-        let _ = self.stream.get_mut().write_all(text.as_bytes());
+        let _ = self.stream.get_mut().write_all(text.as_bytes()).and_then(|()| self.stream.get_mut().flush());
+    }
+
+    /// Says that nothing follows, as TLS wants it; without it the connection just ends.
+    pub(crate) fn notify_close(&mut self) {
+        if let Wire::Tls(stream) = self.stream.get_mut() {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    }
+
+    /// The name that the client asked for, once the handshake is done.
+    pub(crate) fn asked_name(&self) -> Option<String> {
+        match self.stream.get_ref() {
+            Wire::Plain(_) => None,
+            Wire::Tls(stream) => stream.conn.server_name().map(str::to_owned),
+        }
     }
 
     pub(crate) fn answer(&mut self, status: u16, backend: &str) {
@@ -150,7 +231,19 @@ impl Client {
     /// Waits until something has arrived, and closes without reading it, which makes the kernel reset.
     pub(crate) fn reset_unread(self) {
         let mut byte = [0];
-        let _ = self.stream.get_ref().peek(&mut byte);
+        let _ = self.stream.get_ref().socket().peek(&mut byte);
+    }
+
+    /// Reads whatever comes first, TLS or not.
+    pub(crate) fn some_bytes(&mut self) {
+        let mut socket = self.stream.get_ref().socket();
+        let _ = socket.read(&mut [0; 64 * 1024]);
+    }
+
+    /// Sends bytes that TLS knows nothing of.
+    pub(crate) fn send_beneath_tls(&mut self, text: &str) {
+        let mut socket = self.stream.get_ref().socket();
+        let _ = socket.write_all(text.as_bytes());
     }
 
     /// Waits until the peer closes.
@@ -233,4 +326,11 @@ fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
 pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// What the summary says of each backend: name, answers, share and errors.
+pub(crate) fn backends(result: &Value) -> Vec<Value> {
+    let fields = ["name", "answers", "share", "errors"];
+    let backends = result["backends"].as_array().unwrap().iter();
+    backends.map(|backend| fields.map(|field| backend[field].clone()).to_vec().into()).collect()
 }

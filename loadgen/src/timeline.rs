@@ -1,0 +1,65 @@
+//! The run over time, in slots: what was planned in each, what became of it, and who served it.
+//!
+//! Everything is booked on the time at which a request was *planned* to be sent (in a closed loop: at which it
+//! was sent), not at which it ended. A request that hangs for three seconds when a backend dies is seen where
+//! the backend died.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::record::ErrorKind;
+
+/// The whole run. Its size is bounded however long the run: when there are too many slots, pairs of
+/// neighbours are merged and `slot_ms` doubles.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timeline {
+    /// How long one slot is, in milliseconds.
+    pub slot_ms: f64,
+    /// Names of the backends, in the order of [`Slot::backends`].
+    pub backends: Vec<String>,
+    /// One after another without holes; the first begins with the run.
+    pub slots: Vec<Slot>,
+    /// What was done to the target meanwhile, in order of time.
+    pub marks: Vec<Mark>,
+}
+
+/// One slot's requests.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Slot {
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Requests that were due and could not be sent (open loop).
+    pub unsent: u64,
+    /// Requests with a complete 2xx answer.
+    pub successful: u64,
+    /// Requests that failed, by kind; kinds that did not occur are left out.
+    pub errors: BTreeMap<ErrorKind, u64>,
+    /// Latency of the successful requests, in milliseconds; `null` when none succeeded.
+    pub latency_ms: Option<SlotLatency>,
+    /// Complete answers of every backend, in the order of [`Timeline::backends`].
+    pub backends: Vec<u64>,
+}
+
+/// Points of one slot's latency distribution, in milliseconds, to two significant digits at least.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names say all")]
+pub struct SlotLatency {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// A fault, or whatever else `--at` ran.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mark {
+    /// When its command was started, in milliseconds since the start of the run.
+    pub at_ms: f64,
+    /// When the command ended; `null` when it was still running at the end of the run.
+    pub ended_ms: Option<f64>,
+    /// The command as typed.
+    pub command: String,
+    /// The command's exit status; `null` when a signal ended it, it could not be started or it never ended.
+    pub status: Option<i32>,
+}
