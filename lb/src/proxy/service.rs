@@ -324,6 +324,8 @@ impl ProxyHttp for ProxyService {
             }
             let limit = context.route.as_ref().and_then(|route| route.location.client_max_body_bytes);
             if limit.is_some_and(|limit| last.bytes_sent > limit) {
+                let bytes = last.bytes_sent;
+                record::body_too_large(session, context, bytes);
                 return Err(Error::explain(
                     ErrorType::HTTPStatus(413),
                     "client intended to send too large body",
@@ -394,9 +396,14 @@ impl ProxyHttp for ProxyService {
         }
         let again = match Failure::of(&error) {
             Failure::Upstream(kind) => self.after_failure(session, context, kind, reused, &error),
-            // The client's fault or ours: the server did nothing wrong, and nobody waits for another.
+            // The client's fault or ours: the server did nothing wrong, and nobody waits for another. As in nginx, a
+            // server that was given this request to prove itself has not failed: it is not kept out for longer.
             Failure::ClientGone | Failure::ClientTimeout | Failure::Status(_) | Failure::Internal => {
-                context.end_try(None, Instant::now());
+                let now = Instant::now();
+                context.end_try(None, now);
+                if let (Some(target), Some(last)) = (&context.target, context.tries.last()) {
+                    target.upstream.settle(&last.peer, Outcome::Answered, upstream::at(now));
+                }
                 false
             }
         };

@@ -35,6 +35,34 @@ fn a_killed_server_is_back_soon_after_its_return_despite_fail_timeout() {
 }
 
 #[test]
+fn a_client_that_leaves_does_not_keep_a_returned_server_out() {
+    let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+    let text = proxy_to(&[&good, &bad], "max_fails=1 fail_timeout=1s");
+    let balancer =
+        Balancer::start(&text.replace("upstream backend {", "upstream backend {\n#lb: health_check off;\n"));
+    bad.behave(Behaviour::Close);
+    for _ in 0..4 {
+        assert_eq!(get(balancer.address, "/").body, "good");
+    }
+    // The one request that tries it again hangs, and its client leaves.
+    bad.behave(Behaviour::Hang);
+    std::thread::sleep(Duration::from_millis(1500));
+    let before = bad.count();
+    let mut clients = Vec::new();
+    eventually("the returned server is tried", || {
+        let mut client = Client::connect(balancer.address);
+        client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+        clients.push(client);
+        bad.count() > before
+    });
+    drop(clients);
+    bad.behave(Behaviour::Answer);
+    let left = Instant::now();
+    eventually("it has its part again", || get(balancer.address, "/").body == "bad");
+    assert!(left.elapsed() < Duration::from_millis(800), "{:?}", left.elapsed());
+}
+
+#[test]
 fn a_get_is_tried_again_when_its_server_closes_and_a_post_is_not() {
     let (good, bad) = (Backend::start("good"), Backend::start("bad"));
     bad.behave(Behaviour::Close);
@@ -191,4 +219,16 @@ fn a_too_large_body_is_413_before_any_server_sees_it() {
     client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n0123456789");
     assert_eq!(client.receive().unwrap().status, 200);
     assert_eq!(backend.count(), 1);
+}
+
+#[test]
+fn a_chunked_body_that_grows_too_large_is_413_and_told() {
+    let backend = Backend::start("a");
+    let balancer = Balancer::start(&format!("client_max_body_size 10;\n{}", proxy_to(&[&backend], "")));
+    let mut client = Client::connect(balancer.address);
+    client.send(
+        "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.receive().unwrap().status, 413);
+    balancer.says("client intended to send too large body: 11 bytes, client: 127.0.0.1");
 }
