@@ -18,6 +18,7 @@ pub mod reach;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod shares;
 pub mod silence;
 pub mod summary;
