@@ -14,6 +14,7 @@ pub mod failover;
 pub mod honesty;
 pub mod objective;
 pub mod plan;
+pub mod punctuality;
 pub mod reach;
 pub mod record;
 pub mod report;

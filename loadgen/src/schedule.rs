@@ -182,6 +182,11 @@ impl Schedule {
         &self.points
     }
 
+    /// How long the run takes.
+    pub fn length(&self) -> Duration {
+        self.points.last().map_or(Duration::ZERO, |point| point.at)
+    }
+
     /// How many requests there are.
     pub fn total(&self) -> u64 {
         self.total

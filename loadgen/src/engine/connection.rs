@@ -1,4 +1,5 @@
-//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. The only
+//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. When the next
+//! begins is the worker's affair (closed loop) or the pacer's (open loop). The only
 //! place that reads and writes sockets; runs once per request.
 //!
 //! One future does a whole exchange, so that an answer which comes while the request is still being written
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Event;
+use super::pace::Pool;
 use super::worker::Worker;
 use crate::record::{BackendId, ErrorKind, Outcome};
 use crate::wire::decoder::{Decoder, End, Progress};
@@ -31,6 +33,8 @@ struct Connection {
     stream: Option<Link>,
     decoder: Decoder,
     timer: Pin<Box<Sleep>>,
+    /// When writing the last request began.
+    sent_ns: u64,
 }
 
 struct Link {
@@ -52,23 +56,60 @@ enum Fault {
 
 /// Sends requests over one connection after the other until the worker has no more. `first` is a
 /// connection that is open already.
-pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) {
+///
+/// # Errors
+/// None; the pacer, which ends in the same way, may have some.
+pub(super) async fn run(
+    worker: Rc<Worker>,
+    seat: usize,
+    first: Option<std::net::TcpStream>,
+) -> io::Result<()> {
     let stream = first.and_then(|stream| adopt(stream).ok()).map(|stream| Link { stream, reused: false });
-    let mut now_ns = worker.now_ns();
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
         timer: Box::pin(sleep_until(Instant::from_std(worker.started()) + worker.plan().timeout)),
         stream,
+        sent_ns: 0,
         worker: Rc::clone(&worker),
     };
     if connection.stream.is_some() {
         worker.record_mut().connections += 1;
     }
+    match worker.pool() {
+        Some(pool) => serve(&worker, &mut connection, pool, seat).await,
+        None => repeat(&worker, &mut connection).await,
+    }
+    Ok(())
+}
+
+/// The open loop: sends what the pacer hands over.
+async fn serve(worker: &Worker, connection: &mut Connection, pool: &Pool, seat: usize) {
+    let mut now_ns = worker.now_ns();
+    while let Some(turn) = pool.next(seat, connection.stream.is_some(), now_ns).await {
+        let begun_ns = worker.now_ns();
+        if let Some(punctuality) = &mut worker.record_mut().punctuality {
+            punctuality.began(begun_ns.saturating_sub(turn.sendable_ns));
+        }
+        let (outcome, _) = connection.request(begun_ns).await;
+        now_ns = worker.now_ns();
+        worker.record_mut().add(outcome, turn.planned_ns, connection.sent_ns, now_ns);
+
+        if let Some(requests) = &worker.requests {
+            let latency_ns = now_ns.saturating_sub(turn.planned_ns);
+            let _ = requests.send(Event::Request { outcome, latency_ns }).await;
+            now_ns = worker.now_ns();
+        }
+    }
+}
+
+/// The closed loop: sends the next request when the answer is there.
+async fn repeat(worker: &Worker, connection: &mut Connection) {
+    let mut now_ns = worker.now_ns();
     while worker.begin_request(now_ns) {
         let start_ns = now_ns;
         let (outcome, could_connect) = connection.request(start_ns).await;
         now_ns = worker.now_ns();
-        worker.record_mut().add(outcome, start_ns, now_ns);
+        worker.record_mut().add(outcome, start_ns, connection.sent_ns, now_ns);
 
         if let Some(requests) = &worker.requests {
             let event = Event::Request { outcome, latency_ns: now_ns - start_ns };
@@ -92,6 +133,7 @@ impl Connection {
     /// Sends one request and reads its answer; also says whether a connection could be had.
     async fn request(&mut self, start_ns: u64) -> (Outcome, bool) {
         let deadline_ns = start_ns.saturating_add(self.worker.plan().timeout.as_nanos() as u64);
+        self.sent_ns = start_ns;
         let mut backend = None;
         let mut result = self.attempt(deadline_ns, &mut backend).await;
         if self.is_stale(&result) {
@@ -137,13 +179,14 @@ impl Connection {
         deadline_ns: u64,
         backend: &mut Option<BackendId>,
     ) -> Result<(u16, bool), Fault> {
-        let Self { worker, stream, decoder, timer } = self;
+        let Self { worker, stream, decoder, timer, sent_ns } = self;
         decoder.reset();
         let link = match stream {
             Some(link) => link,
             None => {
                 let opened = connect(worker, timer, deadline_ns).await?;
                 worker.record_mut().connections += 1;
+                *sent_ns = worker.now_ns();
                 stream.insert(Link { stream: opened, reused: false })
             }
         };

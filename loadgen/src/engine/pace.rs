@@ -1,0 +1,240 @@
+//! The open loop of one thread: hands each request, when it is due, to a connection that has nothing to do.
+//! Runs once per request.
+//!
+//! A [`Pool`] holds the thread's connections that are free, and one pacer task goes through the thread's
+//! requests in their order. The connection that was used last is taken first, and one that is not open
+//! only when no open one is free: so a target that answers quickly sees few connections, and their number
+//! grows only with what is in flight, up to what was asked for.
+//!
+//! What is due while no connection is free is counted as unsent at once. Sending it later, in one go with
+//! everything else that waited, would be a load that nobody asked for; who wants it says `--catch-up`,
+//! and then requests are sent in their order as connections come free. It is not the target's doing
+//! when the pacer itself wakes late, so requests that came due meanwhile are sent all the same, and how
+//! late is recorded. Before a request is counted as unsent, answers that have arrived and are not read yet
+//! get their turn, for the same reason.
+//!
+//! A connection that is refused is free again at once, without the closed loop's pause: what is due is tried,
+//! and fails as it would for a user. The schedule keeps that from becoming a storm.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::task::yield_now;
+
+use super::alarm::Alarm;
+use super::worker::Worker;
+use crate::plan::Pacing;
+use crate::schedule::Schedule;
+
+/// A thread's connections as the pacer sees them.
+pub(super) struct Pool {
+    /// Seats without a request. Those with an open connection at the back, the last one used last.
+    free: RefCell<VecDeque<usize>>,
+    seats: Vec<Seat>,
+    /// Nothing is handed over any more.
+    closed: Cell<bool>,
+    pacer: Sleeper,
+}
+
+/// One connection's place.
+#[derive(Default)]
+struct Seat {
+    turn: Cell<Option<Turn>>,
+    connection: Sleeper,
+    freed_ns: Cell<u64>,
+}
+
+/// A request that a connection is to send now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// When it was due.
+    pub(super) planned_ns: u64,
+    /// Since when it could have been sent, which is later when it had to wait for a connection. Whatever
+    /// passes from here until it is written is the generator's own lag.
+    pub(super) sendable_ns: u64,
+}
+
+/// A task that may wait to be woken.
+#[derive(Default)]
+struct Sleeper(RefCell<Option<Waker>>);
+
+impl Sleeper {
+    fn register(&self, context: &Context<'_>) {
+        let mut waker = self.0.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.0.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Pool {
+    /// For so many connections, none of which is free before it says so.
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            free: RefCell::new(VecDeque::with_capacity(connections)),
+            seats: (0..connections).map(|_| Seat::default()).collect(),
+            closed: Cell::new(false),
+            pacer: Sleeper::default(),
+        }
+    }
+
+    /// Says that a connection is free, open or not, and waits for its next request; `None` when there will
+    /// be none.
+    pub(super) async fn next(&self, seat: usize, is_open: bool, now_ns: u64) -> Option<Turn> {
+        let place = self.seats.get(seat)?;
+        place.freed_ns.set(now_ns);
+        let mut free = self.free.borrow_mut();
+        let nobody_was_free = free.is_empty();
+        if is_open {
+            free.push_back(seat);
+        } else {
+            free.push_front(seat);
+        }
+        drop(free);
+        if nobody_was_free {
+            self.pacer.wake();
+        }
+        poll_fn(|context| {
+            if let Some(turn) = place.turn.take() {
+                return Poll::Ready(Some(turn));
+            }
+            if self.closed.get() {
+                return Poll::Ready(None);
+            }
+            place.connection.register(context);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Lets every connection end when it is free, and the pacer at once.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.pacer.wake();
+        self.seats.iter().for_each(|seat| seat.connection.wake());
+    }
+
+    /// Gives a request to a free connection; `false` when there is none.
+    fn hand_over(&self, planned_ns: u64, waits_for_connections: bool) -> bool {
+        if self.closed.get() {
+            return false;
+        }
+        let Some(seat) = self.free.borrow_mut().pop_back().and_then(|index| self.seats.get(index)) else {
+            return false;
+        };
+        let sendable_ns =
+            if waits_for_connections { planned_ns.max(seat.freed_ns.get()) } else { planned_ns };
+        seat.turn.set(Some(Turn { planned_ns, sendable_ns }));
+        seat.connection.wake();
+        true
+    }
+
+    fn has_free(&self) -> bool {
+        !self.free.borrow().is_empty()
+    }
+}
+
+/// The requests of one thread, in their order.
+struct Turns<'a> {
+    schedule: &'a Schedule,
+    next: u64,
+    step: u64,
+    due_ns: Option<u64>,
+}
+
+impl<'a> Turns<'a> {
+    fn new(schedule: &'a Schedule, thread: usize, threads: usize) -> Self {
+        let next = thread as u64;
+        Self { schedule, next, step: threads as u64, due_ns: schedule.due_ns(next) }
+    }
+
+    fn advance(&mut self) {
+        self.next += self.step;
+        self.due_ns = self.schedule.due_ns(self.next);
+    }
+}
+
+/// Goes through the thread's share of the schedule, and closes the pool behind it.
+pub(super) async fn run(worker: Rc<Worker>, thread: usize) -> io::Result<()> {
+    let result = pace(&worker, thread).await;
+    if let Some(pool) = worker.pool() {
+        pool.close();
+    }
+    result
+}
+
+async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
+    let plan = worker.plan();
+    let (Some(pool), Pacing::Open { schedule, catch_up }) = (worker.pool(), &plan.pacing) else {
+        return Ok(());
+    };
+    let mut turns = Turns::new(schedule, thread, plan.threads);
+    let alarm = Alarm::new()?;
+    alarm.until(worker.started()).await?;
+    while turns.due_ns.is_some() {
+        let now_ns = worker.now_ns();
+        hand_over_due(worker, pool, &mut turns, now_ns, *catch_up);
+        if pool.closed.get() {
+            give_up_due(worker, &mut turns, now_ns);
+            break;
+        }
+        match turns.due_ns {
+            None => {}
+            // Time has to pass.
+            Some(due_ns) if due_ns > now_ns => {
+                alarm.set(Duration::from_nanos(due_ns - now_ns))?;
+                poll_fn(|context| {
+                    pool.pacer.register(context);
+                    if pool.closed.get() { Poll::Ready(Ok(())) } else { alarm.poll(context) }
+                })
+                .await?;
+            }
+            // A connection has to come free.
+            Some(_) if *catch_up => {
+                poll_fn(|context| {
+                    pool.pacer.register(context);
+                    if pool.closed.get() || pool.has_free() { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            }
+            Some(_) => {
+                yield_now().await;
+                hand_over_due(worker, pool, &mut turns, now_ns, *catch_up);
+                give_up_due(worker, &mut turns, now_ns);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Hands over what is due, as long as a connection is free.
+fn hand_over_due(worker: &Worker, pool: &Pool, turns: &mut Turns<'_>, now_ns: u64, catch_up: bool) {
+    while let Some(due_ns) = turns.due_ns
+        && due_ns <= now_ns
+        && pool.hand_over(due_ns, catch_up)
+    {
+        worker.record_mut().started += 1;
+        turns.advance();
+    }
+}
+
+/// Counts what is due as unsent.
+fn give_up_due(worker: &Worker, turns: &mut Turns<'_>, now_ns: u64) {
+    while let Some(due_ns) = turns.due_ns
+        && due_ns <= now_ns
+    {
+        worker.record_mut().unsent(due_ns);
+        turns.advance();
+    }
+}
