@@ -188,7 +188,8 @@ mod tests {
     fn lags_that_make_the_latency_are_told() {
         let quick: &[(u64, u64)] = &[(300, 1000)];
         let slow: &[(u64, u64)] = &[(50_000, 1000)];
-        let table: &[(&[(u64, u64)], &[(u64, u64)], bool)] = &[
+        type Times = &'static [(u64, u64)];
+        let table: &[(Times, Times, bool)] = &[
             (&[(40, 1000)], quick, false),
             // Late now and then, or less than a millisecond.
             (&[(40, 995), (90_000, 5)], quick, false),

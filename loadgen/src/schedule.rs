@@ -291,7 +291,8 @@ mod tests {
     #[test]
     fn requests_are_due_where_the_area_says() {
         // Points, the total, and some requests with their times in seconds.
-        let table: &[(&str, u64, &[(u64, f64)])] = &[
+        type Requests = &'static [(u64, f64)];
+        let table: &[(&str, u64, Requests)] = &[
             ("0:1k 10:1k", 10_000, &[(0, 0.0), (1, 0.001), (9_999, 9.999)]),
             // Fractions: at 0, 2 and 4 seconds.
             ("0:0.5 5:0.5", 3, &[(0, 0.0), (1, 2.0), (2, 4.0)]),

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod connection;
+mod lead;
 mod pace;
 mod quota;
 mod worker;

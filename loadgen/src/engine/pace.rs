@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::task::yield_now;
 
 use super::alarm::Alarm;
+use super::lead::Lead;
 use super::worker::Worker;
 use crate::plan::Pacing;
 use crate::schedule::Schedule;
@@ -94,17 +95,7 @@ impl Pool {
     pub(super) async fn next(&self, seat: usize, is_open: bool, now_ns: u64) -> Option<Turn> {
         let place = self.seats.get(seat)?;
         place.freed_ns.set(now_ns);
-        let mut free = self.free.borrow_mut();
-        let nobody_was_free = free.is_empty();
-        if is_open {
-            free.push_back(seat);
-        } else {
-            free.push_front(seat);
-        }
-        drop(free);
-        if nobody_was_free {
-            self.pacer.wake();
-        }
+        self.enlist(seat, is_open);
         poll_fn(|context| {
             if let Some(turn) = place.turn.take() {
                 return Poll::Ready(Some(turn));
@@ -116,6 +107,18 @@ impl Pool {
             Poll::Pending
         })
         .await
+    }
+
+    fn enlist(&self, seat: usize, is_open: bool) {
+        let mut free = self.free.borrow_mut();
+        if free.is_empty() {
+            self.pacer.wake();
+        }
+        if is_open {
+            free.push_back(seat);
+        } else {
+            free.push_front(seat);
+        }
     }
 
     /// Lets every connection end when it is free, and the pacer at once.
@@ -181,24 +184,37 @@ async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
     };
     let mut turns = Turns::new(schedule, thread, plan.threads);
     let alarm = Alarm::new()?;
+    let mut lead = Lead::default();
+    let mut has_slept = false;
     alarm.until(worker.started()).await?;
     while turns.due_ns.is_some() {
         let now_ns = worker.now_ns();
-        hand_over_due(worker, pool, &mut turns, now_ns, *catch_up);
+        if hand_over_due(worker, pool, &mut turns, now_ns, *catch_up) {
+            has_slept = false;
+        }
         if pool.closed.get() {
             give_up_due(worker, &mut turns, now_ns);
             break;
         }
         match turns.due_ns {
             None => {}
+            // Awake a moment too early: answers may be read meanwhile.
+            Some(due_ns) if due_ns > now_ns && has_slept && lead.is_near(due_ns - now_ns) => {
+                yield_now().await;
+            }
             // Time has to pass.
             Some(due_ns) if due_ns > now_ns => {
-                alarm.set(Duration::from_nanos(due_ns - now_ns))?;
+                let sleep_ns = lead.sleep_ns(due_ns - now_ns);
+                alarm.set(Duration::from_nanos(sleep_ns))?;
                 poll_fn(|context| {
                     pool.pacer.register(context);
                     if pool.closed.get() { Poll::Ready(Ok(())) } else { alarm.poll(context) }
                 })
                 .await?;
+                has_slept = true;
+                if let Some(late_ns) = worker.now_ns().checked_sub(now_ns + sleep_ns) {
+                    lead.learn(late_ns);
+                }
             }
             // A connection has to come free.
             Some(_) if *catch_up => {
@@ -218,8 +234,9 @@ async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands over what is due, as long as a connection is free.
-fn hand_over_due(worker: &Worker, pool: &Pool, turns: &mut Turns<'_>, now_ns: u64, catch_up: bool) {
+/// Hands over what is due, as long as a connection is free; whether that was anything.
+fn hand_over_due(worker: &Worker, pool: &Pool, turns: &mut Turns<'_>, now_ns: u64, catch_up: bool) -> bool {
+    let first = turns.next;
     while let Some(due_ns) = turns.due_ns
         && due_ns <= now_ns
         && pool.hand_over(due_ns, catch_up)
@@ -227,6 +244,7 @@ fn hand_over_due(worker: &Worker, pool: &Pool, turns: &mut Turns<'_>, now_ns: u6
         worker.record_mut().started += 1;
         turns.advance();
     }
+    turns.next > first
 }
 
 /// Counts what is due as unsent.
