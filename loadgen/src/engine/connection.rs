@@ -1,6 +1,6 @@
-//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. When the next
-//! begins is the worker's affair (closed loop) or the pacer's (open loop). The only
-//! place that reads and writes sockets; runs once per request.
+//! One connection's loop: begin a request, send it, read the answer, count it, begin the next. The only
+//! place that reads and writes sockets; runs once per request. When the next request begins is for the
+//! worker to say in a closed loop, and for the pacer in an open one.
 //!
 //! One future does a whole exchange, so that an answer which comes while the request is still being written
 //! (a refusal of a large body) is seen, and one wake-up per answer suffices. The deadline is a timer that is
@@ -55,15 +55,8 @@ enum Fault {
 }
 
 /// Sends requests over one connection after the other until the worker has no more. `first` is a
-/// connection that is open already.
-///
-/// # Errors
-/// None; the pacer, which ends in the same way, may have some.
-pub(super) async fn run(
-    worker: Rc<Worker>,
-    seat: usize,
-    first: Option<std::net::TcpStream>,
-) -> io::Result<()> {
+/// connection that is open already; `seat` is its place among the thread's connections.
+pub(super) async fn run(worker: Rc<Worker>, seat: usize, first: Option<std::net::TcpStream>) {
     let stream = first.and_then(|stream| adopt(stream).ok()).map(|stream| Link { stream, reused: false });
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
@@ -79,7 +72,6 @@ pub(super) async fn run(
         Some(pool) => serve(&worker, &mut connection, pool, seat).await,
         None => repeat(&worker, &mut connection).await,
     }
-    Ok(())
 }
 
 /// The open loop: sends what the pacer hands over.

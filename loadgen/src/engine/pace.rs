@@ -10,7 +10,7 @@
 //! everything else that waited, would be a load that nobody asked for; who wants it says `--catch-up`,
 //! and then requests are sent in their order as connections come free. It is not the target's doing
 //! when the pacer itself wakes late, so requests that came due meanwhile are sent all the same, and how
-//! late is recorded. Before a request is counted as unsent, answers that have arrived and are not read yet
+//! late is recorded; only when it slept through more than there are connections for is the rest unsent. Before a request is counted as unsent, answers that have arrived and are not read yet
 //! get their turn, for the same reason.
 //!
 //! A connection that is refused is free again at once, without the closed loop's pause: what is due is tried,
@@ -254,5 +254,67 @@ fn give_up_due(worker: &Worker, turns: &mut Turns<'_>, now_ns: u64) {
     {
         worker.record_mut().unsent(due_ns);
         turns.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seat that gets the next request, with that request.
+    fn next(pool: &Pool, planned_ns: u64, waits_for_connections: bool) -> Option<(usize, Turn)> {
+        pool.hand_over(planned_ns, waits_for_connections).then(|| {
+            let mut taken = pool.seats.iter().map(|seat| seat.turn.take()).enumerate();
+            taken.find_map(|(seat, turn)| Some((seat, turn?))).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_connection_used_last_comes_first_and_one_to_be_opened_comes_last() {
+        let pool = Pool::new(5);
+        for (seat, is_open) in [(0, false), (1, false), (2, true), (3, true)] {
+            pool.enlist(seat, is_open);
+        }
+        let seats = || next(&pool, 7, false).map(|(seat, _)| seat);
+        assert_eq!([seats(), seats()], [Some(3), Some(2)]);
+        pool.enlist(3, true);
+        // It has lost its connection.
+        pool.enlist(2, false);
+        let seats = || next(&pool, 7, false).map(|(seat, _)| seat);
+        assert_eq!([seats(), seats(), seats(), seats(), seats()], [Some(3), Some(0), Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn a_wait_for_a_connection_is_no_lag() {
+        let pool = Pool::new(1);
+        pool.seats[0].freed_ns.set(500);
+        for (planned_ns, waits, expected_ns) in
+            [(300, true, 500), (700, true, 700), (300, false, 300), (700, false, 700)]
+        {
+            pool.enlist(0, true);
+            let (_, turn) = next(&pool, planned_ns, waits).unwrap();
+            assert_eq!((turn.planned_ns, turn.sendable_ns), (planned_ns, expected_ns));
+        }
+    }
+
+    #[test]
+    fn a_closed_pool_hands_nothing_over() {
+        let pool = Pool::new(1);
+        pool.enlist(0, true);
+        pool.close();
+        assert!(next(&pool, 1, false).is_none());
+    }
+
+    #[test]
+    fn threads_take_turns() {
+        let second = Duration::from_secs(1);
+        let schedule = Schedule::constant("10".parse().unwrap(), second).unwrap();
+        let mut turns = Turns::new(&schedule, 1, 4);
+        let mut due_ms = Vec::new();
+        while let Some(due_ns) = turns.due_ns {
+            due_ms.push(due_ns / 1_000_000);
+            turns.advance();
+        }
+        assert_eq!(due_ms, [100, 500, 900]);
     }
 }

@@ -90,7 +90,11 @@ async fn drive(
     let mut connections = JoinSet::new();
     let mut first = first;
     for seat in 0..worker.plan().connections_of(index) {
-        connections.spawn_local(connection::run(Rc::clone(&worker), seat, first.take()));
+        let connection = connection::run(Rc::clone(&worker), seat, first.take());
+        connections.spawn_local(async {
+            connection.await;
+            Ok(())
+        });
     }
     if worker.pool.is_some() {
         connections.spawn_local(pace::run(Rc::clone(&worker), index));
