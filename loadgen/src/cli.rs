@@ -17,6 +17,10 @@ A request that finds its kept-alive connection closed before the first byte of
 an answer is sent once more on a fresh one, as HTTP clients do, if its method is
 idempotent; the summary counts how often. Ctrl-C ends the run and prints the
 summary of what was done.
+
+In an open loop (--rate, --stages) latency counts from the time at which a
+request was planned, however late it was sent. What is due while no connection
+is free is counted as unsent.
 ";
 
 /// As wide as the reports are.
@@ -46,16 +50,15 @@ pub struct Arguments {
     )]
     pub number: Option<u64>,
 
-    /// Keep COUNT connections busy
+    /// Keep COUNT connections busy, or use up to COUNT in an open loop [default: 1, or 100 in an open loop]
     #[structopt(
         short = "c",
         long = "concurrent",
         alias = "c",
         value_name = "COUNT",
-        parse(try_from_str = count),
-        default_value = "1"
+        parse(try_from_str = count)
     )]
-    pub concurrent: usize,
+    pub concurrent: Option<usize>,
 
     /// Send them to URL, http or https; given several times, to each in turn [default: what LOADGEN_URL
     /// says in the environment, or http://localhost:80]
@@ -86,6 +89,19 @@ pub struct Arguments {
     /// Send for TIME (500ms, 10s, 2m) instead of a number
     #[structopt(short = "d", long = "duration", alias = "d", value_name = "TIME")]
     pub duration: Option<String>,
+
+    /// Send RATE requests per second (1000, 20k, 0.5) whatever the answers do: an open loop
+    #[structopt(short = "r", long = "rate", value_name = "RATE", conflicts_with = "stages")]
+    pub rate: Option<String>,
+
+    /// Change the rate over time: TIME:RATE points from 0 to the end of the run, joined by straight lines
+    /// (0:1k,30s:20k,60s:20k); an open loop as well
+    #[structopt(long = "stages", value_name = "POINTS", conflicts_with_all = &["number", "duration"])]
+    pub stages: Option<String>,
+
+    /// Send later, in order, what was due while no connection was free, instead of counting it as unsent
+    #[structopt(long = "catch-up")]
+    pub catch_up: bool,
 
     /// Use METHOD [default: GET, or POST with a body]
     #[structopt(long = "method", value_name = "METHOD")]
@@ -166,12 +182,12 @@ mod tests {
             let arguments = parse(line).unwrap();
             assert_eq!(
                 (arguments.number, arguments.concurrent, arguments.url),
-                (Some(20000), 50, vec!["http://a".to_owned()]),
+                (Some(20000), Some(50), vec!["http://a".to_owned()]),
                 "{line}"
             );
         }
         let arguments = parse("").unwrap();
-        assert_eq!((arguments.number, arguments.concurrent, arguments.url), (None, 1, Vec::new()));
+        assert_eq!((arguments.number, arguments.concurrent, arguments.url), (None, None, Vec::new()));
     }
 
     #[test]
@@ -190,6 +206,9 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
+        for line in ["-r 5 --stages 0:1,5:1", "--stages 0:1,5:1 -n 5", "--stages 0:1,5:1 -d 5", "-r"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
         for line in [
             "-n 5 -d 1s",
             "--verbose --json",

@@ -1,9 +1,10 @@
-//! A closed-loop HTTP/1.1 load tester that knows which backend answered.
+//! An HTTP/1.1 load tester, closed loop and open, that knows which backend answered.
 //!
 //! One run flows through the modules in this order: [`cli`] holds what was typed, [`plan`] what it means,
 //! with [`mix`] for several URLs and [`tls`] for whom to believe, [`reach`] finds addresses that accept,
-//! [`engine`] sends requests and speaks [`wire`], every thread keeps its own [`record`], and [`run`] turns
-//! the engine's events into one [`summary`] that the modules under [`report`] print.
+//! [`engine`] sends requests (in an open loop when the [`schedule`] says so) and speaks [`wire`], every thread
+//! keeps its own [`record`] and [`punctuality`], and [`run`] turns the engine's events into one [`summary`]
+//! that the modules under [`report`] print.
 //!
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 
@@ -15,10 +16,12 @@ pub mod honesty;
 pub mod mix;
 pub mod objective;
 pub mod plan;
+pub mod punctuality;
 pub mod reach;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod shares;
 pub mod silence;
 pub mod summary;

@@ -6,12 +6,14 @@ mod destinations;
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::cli::Arguments;
 use crate::mix::{Mix, Prepared};
+use crate::schedule::{Point, Rate, Schedule, ScheduleError};
 use crate::target::TargetError;
 use crate::tls::Trust;
 use crate::wire::head::Expectations;
@@ -35,6 +37,8 @@ pub struct Plan {
     pub requests_per_connection: Option<u64>,
     /// When the run ends.
     pub goal: Goal,
+    /// When a request is begun.
+    pub pacing: Pacing,
     /// How many connections were asked for.
     pub concurrency: usize,
     /// How many threads serve them; never more than [`Plan::connections`].
@@ -52,6 +56,20 @@ pub enum Goal {
     Number(u64),
     /// After so much time; what is in flight then is still waited for.
     Time(Duration),
+}
+
+/// When a request is begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pacing {
+    /// When its connection has had its answer: a closed loop.
+    Closed,
+    /// When a schedule says so, whatever the answers do: an open loop.
+    Open {
+        /// When each request is due; ends where the goal says.
+        schedule: Schedule,
+        /// Whether what was due while no connection was free is sent later, rather than counted as unsent.
+        catch_up: bool,
+    },
 }
 
 /// What is printed on standard output.
@@ -118,6 +136,35 @@ pub enum PlanError {
         /// As typed.
         value: String,
     },
+    /// A rate cannot be read, or would send nothing.
+    #[error("invalid value '{value}' for '--rate': {reason}")]
+    Rate {
+        /// As typed.
+        value: String,
+        /// What is wrong with it.
+        reason: ScheduleError,
+    },
+    /// The stages make no schedule.
+    #[error("invalid value '{value}' for '--stages': {reason}")]
+    Stages {
+        /// As typed.
+        value: String,
+        /// What is wrong with it.
+        reason: ScheduleError,
+    },
+    /// A stage is not a time and a rate.
+    #[error(
+        "invalid value '{value}' for '--stages': '{stage}' is no point; expected TIME:RATE, as in 0:1k,30s:20k"
+    )]
+    Stage {
+        /// As typed.
+        value: String,
+        /// The part that cannot be read.
+        stage: String,
+    },
+    /// Nothing is ever late in a closed loop.
+    #[error("'--catch-up' makes sense only with '--rate' or '--stages'")]
+    NothingToCatchUp,
     /// The method is no token, or one that a load tester cannot send.
     #[error("invalid value '{0}' for '--method': expected a method such as GET, HEAD, POST, PUT or DELETE")]
     Method(String),
@@ -139,6 +186,13 @@ pub enum PlanError {
 
 /// As many requests as the original sent by default.
 pub const DEFAULT_NUMBER: u64 = 1000;
+
+/// Connections of a closed loop, as the original had it.
+const DEFAULT_CONCURRENCY: usize = 1;
+
+/// Connections that an open loop may use. They are opened only when all others are busy; so many carry 1000
+/// requests per second to a target that takes 100 ms.
+const DEFAULT_OPEN_CONCURRENCY: usize = 100;
 
 /// The header by which this project's backends name themselves.
 pub const BACKEND_HEADER: &str = "X-Backend";
@@ -167,6 +221,9 @@ pub fn check(
         server_name,
         insecure,
         duration,
+        rate,
+        stages,
+        catch_up,
         method,
         body,
         header,
@@ -196,11 +253,32 @@ pub fn check(
         (false, true) => Trust::System,
         (false, false) => Trust::Authorities(authorities(ca_file, &read_file)?),
     };
-    let goal = match duration {
+    let number = at_least_one("--number", number.unwrap_or(DEFAULT_NUMBER))?;
+    let mut goal = match duration {
         Some(text) => Goal::Time(time("--duration", &text)?),
-        None => Goal::Number(at_least_one("--number", number.unwrap_or(DEFAULT_NUMBER))?),
+        None => Goal::Number(number),
     };
-    let concurrency = at_least_one("--concurrent", concurrent)?;
+    let schedule = match (rate, stages) {
+        (Some(text), _) => {
+            Some(constant(&text, goal).map_err(|reason| PlanError::Rate { value: text, reason })?)
+        }
+        (None, Some(text)) => {
+            let schedule = read_stages(text)?;
+            goal = Goal::Time(schedule.length());
+            Some(schedule)
+        }
+        (None, None) => None,
+    };
+    let pacing = match schedule {
+        Some(schedule) => Pacing::Open { schedule, catch_up },
+        None if catch_up => return Err(PlanError::NothingToCatchUp),
+        None => Pacing::Closed,
+    };
+    let concurrency = match (concurrent, &pacing) {
+        (Some(count), _) => at_least_one("--concurrent", count)?,
+        (None, Pacing::Closed) => DEFAULT_CONCURRENCY,
+        (None, Pacing::Open { .. }) => DEFAULT_OPEN_CONCURRENCY,
+    };
     let threads = match threads {
         Some(count) => at_least_one("--threads", count)?,
         None => cores.max(1),
@@ -237,6 +315,7 @@ pub fn check(
         resend: request::is_idempotent(&method) && !no_resend,
         method,
         goal,
+        pacing,
         concurrency,
         threads,
         timeout,
@@ -253,16 +332,29 @@ pub fn check(
 impl Plan {
     /// How many connections are opened: as many as asked for, but none that would never send a request.
     pub fn connections(&self) -> usize {
-        match self.goal {
-            Goal::Number(number) => usize::try_from(number).unwrap_or(usize::MAX).min(self.concurrency),
-            Goal::Time(_) => self.concurrency,
-        }
+        let number = match (&self.pacing, self.goal) {
+            (Pacing::Open { schedule, .. }, _) => schedule.total(),
+            (Pacing::Closed, Goal::Number(number)) => number,
+            (Pacing::Closed, Goal::Time(_)) => return self.concurrency,
+        };
+        usize::try_from(number).unwrap_or(usize::MAX).min(self.concurrency)
     }
 
     /// How many of the connections belong to the thread with this index; they differ by one at most.
     pub fn connections_of(&self, thread: usize) -> usize {
         let connections = self.connections();
         connections / self.threads + usize::from(thread < connections % self.threads)
+    }
+}
+
+impl Pacing {
+    /// How long before time zero the threads start. A closed loop begins when they are ready; a schedule would be
+    /// late from the beginning.
+    pub fn head_start(&self) -> Duration {
+        match self {
+            Self::Closed => Duration::ZERO,
+            Self::Open { .. } => Duration::from_millis(50),
+        }
     }
 }
 
@@ -279,8 +371,45 @@ fn at_least_one<N: PartialEq + From<u8>>(flag: &'static str, number: N) -> Resul
     if number == N::from(0) { Err(PlanError::Zero { flag }) } else { Ok(number) }
 }
 
-/// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
+fn constant(rate: &str, goal: Goal) -> Result<Schedule, ScheduleError> {
+    let rate: Rate = rate.parse()?;
+    match goal {
+        Goal::Time(time) => Schedule::constant(rate, time),
+        Goal::Number(number) => {
+            let number = NonZeroU64::new(number).ok_or(ScheduleError::Silent)?;
+            Schedule::count(rate, number)
+        }
+    }
+}
+
+/// Reads points such as `0:1k,30s:20k`.
+fn read_stages(value: String) -> Result<Schedule, PlanError> {
+    let mut points = Vec::new();
+    for stage in value.split(',') {
+        let stage = stage.trim();
+        let Some((at, rate)) = stage.split_once(':') else {
+            return Err(PlanError::Stage { stage: stage.to_owned(), value });
+        };
+        let Some(at) = duration(at) else {
+            return Err(PlanError::Stage { stage: stage.to_owned(), value });
+        };
+        match rate.parse() {
+            Ok(rate) => points.push(Point { at, rate }),
+            Err(reason) => return Err(PlanError::Stages { value, reason }),
+        }
+    }
+    Schedule::through(points).map_err(|reason| PlanError::Stages { value, reason })
+}
+
+/// Reads a time above zero.
 fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
+    duration(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| PlanError::Time { flag, value: text.to_owned() })
+}
+
+/// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
+fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit_s = match unit {
@@ -296,8 +425,7 @@ fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
         .zip(unit_s)
         .and_then(|(number, unit_s)| Duration::try_from_secs_f64(number * unit_s).ok())
         // A year: far above any test, far below where arithmetic on times overflows.
-        .filter(|time| !time.is_zero() && *time <= Duration::from_secs(366 * 24 * 3600))
-        .ok_or_else(|| PlanError::Time { flag, value: text.to_owned() })
+        .filter(|time| *time <= Duration::from_secs(366 * 24 * 3600))
 }
 
 /// A size makes a body of so many `x`; anything else is a file's name (`./100` for a file called 100).
@@ -392,6 +520,8 @@ mod tests {
             (&["-c", "50", "-n", "2"], 2, &[1, 1]),
             (&["-c", "50", "-d", "1s", "--threads", "2"], 50, &[25, 25]),
             (&["-c", "2", "--threads", "64"], 2, &[1, 1]),
+            (&["-r", "10"], 100, &[25, 25, 25, 25]),
+            (&["-r", "0.5", "-d", "5s"], 3, &[1, 1, 1]),
         ];
         for (words, connections, shares) in table {
             let plan = plan(words).unwrap();
@@ -399,6 +529,31 @@ mod tests {
             let actual: Vec<_> = (0..plan.threads).map(|thread| plan.connections_of(thread)).collect();
             assert_eq!(actual, *shares, "{words:?}");
         }
+    }
+
+    #[test]
+    fn an_open_loop_ends_where_its_goal_says() {
+        let second = Duration::from_secs(1);
+        let table: &[(&[&str], u64, Goal)] = &[
+            (&["-r", "2k", "-d", "3s"], 6000, Goal::Time(3 * second)),
+            (&["-r", "2k", "-n", "500"], 500, Goal::Number(500)),
+            (&["-r", "2k"], 1000, Goal::Number(DEFAULT_NUMBER)),
+            (&["--stages", "0:0, 1s:100, 1500ms:100"], 100, Goal::Time(3 * second / 2)),
+            (&["--stages", "0s:1k,1m:1k"], 60_000, Goal::Time(60 * second)),
+        ];
+        for (words, total, goal) in table {
+            let plan = plan(words).unwrap();
+            assert_eq!(plan.goal, *goal, "{words:?}");
+            let Pacing::Open { schedule, catch_up: false } = plan.pacing else {
+                panic!("no open loop: {words:?}")
+            };
+            assert_eq!(schedule.total(), *total, "{words:?}");
+        }
+        assert!(matches!(
+            plan(&["-r", "1", "--catch-up"]).unwrap().pacing,
+            Pacing::Open { catch_up: true, .. }
+        ));
+        assert_eq!(plan(&["-c", "3"]).unwrap().pacing, Pacing::Closed);
     }
 
     #[test]
@@ -472,6 +627,17 @@ mod tests {
             (&["--requests-per-connection", "0"], "--requests-per-connection"),
             (&["--url", "ftp://a"], "'ftp://a' for '--url'"),
             (&["--method", "GET /"], "'GET /' for '--method'"),
+            (&["-r", "fast"], "'fast' for '--rate': 'fast' is no rate"),
+            (&["-r", "0"], "'0' for '--rate': the rate is never above zero"),
+            (&["-r", "0.000001", "-n", "1000"], "longer than a year"),
+            (&["--stages", "0:1k"], "'0:1k' for '--stages': expected at least two points"),
+            (&["--stages", "0:1k,soon:1"], "'soon:1' is no point"),
+            (&["--stages", "0:1k,5s"], "'5s' is no point"),
+            (&["--stages", "0:1k,5s:lots"], "'lots' is no rate"),
+            (&["--stages", "1s:1k,5s:1k"], "the first point has to be at 0"),
+            (&["--stages", "0:1k,5s:1k,4s:2k"], "the times have to rise"),
+            (&["--stages", "0:0,5s:0"], "the rate is never above zero"),
+            (&["--catch-up"], "'--catch-up' makes sense only with"),
             (&["--method", "connect"], "'connect' for '--method'"),
         ];
         for (words, expected) in table {

@@ -7,6 +7,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::honesty::ThreadTime;
+use crate::punctuality::Punctuality;
 use crate::silence::SilenceTracker;
 
 /// Why a request failed.
@@ -174,6 +176,12 @@ pub struct Record {
     pub silences: SilenceTracker,
     /// When the last request ended.
     pub last_end_ns: u64,
+    /// Requests that were due while no connection was free.
+    pub unsent: u64,
+    /// How well the schedule was kept; only in an open loop.
+    pub punctuality: Option<Box<Punctuality>>,
+    /// What the thread itself used.
+    pub time: ThreadTime,
 }
 
 /// Latencies above are counted as this; no timeout of a load test is longer.
@@ -197,6 +205,9 @@ impl Default for Record {
             latency_sum_ns: 0,
             silences: SilenceTracker::default(),
             last_end_ns: 0,
+            unsent: 0,
+            punctuality: None,
+            time: ThreadTime::default(),
         }
     }
 }
@@ -207,8 +218,9 @@ pub fn latency_histogram() -> Histogram<u64> {
 }
 
 impl Record {
-    /// Counts a request that began and ended at these times since the start of the run.
-    pub fn add(&mut self, outcome: Outcome, start_ns: u64, end_ns: u64) {
+    /// Counts a request that was planned, written and at its end at these times since the start of the run. In a
+    /// closed loop the plan is the decision to send.
+    pub fn add(&mut self, outcome: Outcome, planned_ns: u64, sent_ns: u64, end_ns: u64) {
         self.last_end_ns = end_ns;
         let error = outcome.error();
         if let Ok(status) = outcome.result
@@ -226,11 +238,19 @@ impl Record {
             self.errors[kind as usize] += 1;
             return;
         }
-        let latency_ns = end_ns.saturating_sub(start_ns);
+        let latency_ns = end_ns.saturating_sub(planned_ns);
         self.succeeded += 1;
         self.latency_sum_ns += latency_ns;
         self.latency_ns.saturating_record(latency_ns);
         self.silences.success(end_ns);
+        if let Some(punctuality) = &mut self.punctuality {
+            punctuality.succeeded(end_ns.saturating_sub(sent_ns));
+        }
+    }
+
+    /// Counts a request that was due at this time and could not be sent.
+    pub fn unsent(&mut self, _planned_ns: u64) {
+        self.unsent += 1;
     }
 
     /// Counts how a request to the URL with this number ended. Allocates once per URL.
@@ -276,7 +296,7 @@ mod tests {
             (Err(ErrorKind::Refused), None),
         ];
         for (result, backend) in outcomes {
-            record.add(Outcome { result, backend }, 1_000_000, 3_000_000);
+            record.add(Outcome { result, backend }, 1_000_000, 1_000_000, 3_000_000);
         }
         assert_eq!((record.succeeded, record.failed()), (2, 5));
         let errors: Vec<_> = ErrorKind::ALL.into_iter().map(|kind| record.errors(kind)).collect();

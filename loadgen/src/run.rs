@@ -35,7 +35,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     shows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shows.reset();
 
-    let started = Instant::now();
+    let started = Instant::now() + plan.pacing.head_start();
     let mut engine = Engine::start(Arc::clone(plan), reached, started)?;
     let mut tally = Tally::new(plan.threads);
     let mut halt = Halt::No;

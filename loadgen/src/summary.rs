@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use crate::exit_codes;
 use crate::failover::Failover;
-use crate::honesty::Generator;
+use crate::honesty::{self, Facts, Generator};
 use crate::mix::TargetCounts;
 use crate::objective::Judged;
-use crate::plan::Plan;
+use crate::plan::{Pacing, Plan};
 use crate::record::{Backend, ErrorKind, Record, latency_histogram};
+use crate::schedule::Point;
 use crate::shares::ShareVerdict;
 use crate::timeline::Timeline;
 
@@ -138,6 +139,9 @@ pub struct Requests {
     pub failed: u64,
     /// Those given up because the run was interrupted; in none of the other counts.
     pub unfinished: u64,
+    /// Those that were due while no connection was free, and so were never sent (open loop); in none of the other
+    /// counts.
+    pub unsent: u64,
     /// How often a request was sent again because its kept-alive connection had been closed. Such a
     /// request counts once, by how it ended.
     pub resent: u64,
@@ -204,6 +208,18 @@ impl Summary {
         let answers = statuses.values().sum();
         let backends = shares(records, answers);
         let named: u64 = backends.iter().map(|backend| backend.answers).sum();
+        let latency_ns = added_up(records.iter().map(|record| &record.latency_ns));
+        let punctualities = || records.iter().filter_map(|record| record.punctuality.as_deref());
+        let service_ns = added_up(punctualities().map(|punctuality| &punctuality.service_ns));
+        let service_sum_ns = punctualities().map(|punctuality| punctuality.service_sum_ns).sum();
+        let lag_ns = added_up(punctualities().map(|punctuality| &punctuality.lag_ns));
+        let threads: Vec<_> = records.iter().map(|record| record.time).collect();
+        let facts = Facts {
+            lag_ns: lag_ns.as_ref(),
+            latency_ns: latency_ns.as_ref(),
+            threads: &threads,
+            requests: total,
+        };
         Self {
             url: plan.mix.urls(),
             targets: targets(plan, records),
@@ -216,11 +232,12 @@ impl Summary {
                 successful,
                 failed,
                 unfinished: started.saturating_sub(total),
+                unsent: sum(|record| record.unsent),
                 resent: sum(|record| record.resent),
             },
             elapsed_s,
             requests_per_second: if elapsed_s > 0.0 { total as f64 / elapsed_s } else { 0.0 },
-            latency_ms: latency(records, sum(|record| record.latency_sum_ns)),
+            latency_ms: latency_ns.as_ref().and_then(|all| latency(all, sum(|record| record.latency_sum_ns))),
             longest_gap_ms: to_ms(longest_gap_ns),
             errors: ErrorKind::ALL
                 .into_iter()
@@ -229,13 +246,13 @@ impl Summary {
             statuses,
             backends,
             answers_without_backend: answers - named,
-            load: Load::Closed,
-            service_ms: None,
+            load: load(&plan.pacing),
+            service_ms: service_ns.as_ref().and_then(|all| latency(all, service_sum_ns)),
             latency_histogram: Vec::new(),
             shares: None,
             timeline: None,
             failovers: Vec::new(),
-            generator: Generator::default(),
+            generator: honesty::judge(&facts),
             truth: None,
             objectives: Vec::new(),
         }
@@ -243,15 +260,33 @@ impl Summary {
 
     /// The exit status that this result deserves; see [`exit_codes`].
     pub fn exit_code(&self) -> i32 {
+        if !self.generator.saturated.is_empty() {
+            return exit_codes::SATURATED;
+        }
         if self.requests.failed == 0 { exit_codes::SUCCESS } else { exit_codes::FAILED }
     }
 }
 
-fn latency(records: &[Record], sum_ns: u64) -> Option<Latency> {
-    let mut all: Histogram<u64> = latency_histogram();
-    for record in records {
-        all.add(&record.latency_ns).expect("all threads' histograms have the same bounds");
+fn load(pacing: &Pacing) -> Load {
+    match pacing {
+        Pacing::Closed => Load::Closed,
+        Pacing::Open { schedule, .. } => {
+            let stage = |point: &Point| Stage { at_s: point.at.as_secs_f64(), rate: point.rate.per_second() };
+            Load::Open { stages: schedule.points().iter().map(stage).collect() }
+        }
     }
+}
+
+/// All threads' histograms as one; `None` when there is none.
+fn added_up<'a>(parts: impl Iterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {
+    parts.fold(None, |all, part| {
+        let mut all = all.unwrap_or_else(latency_histogram);
+        all.add(part).expect("all threads' histograms have the same bounds");
+        Some(all)
+    })
+}
+
+fn latency(all: &Histogram<u64>, sum_ns: u64) -> Option<Latency> {
     if all.is_empty() {
         return None;
     }
@@ -334,7 +369,7 @@ mod tests {
         for (result, name, latency_ms) in outcomes {
             record.started += 1;
             let backend = name.map(|name| record.backends.intern(name));
-            record.add(Outcome { result: *result, backend }, 0, latency_ms * 1_000_000);
+            record.add(Outcome { result: *result, backend }, 0, 0, latency_ms * 1_000_000);
         }
         record
     }
@@ -351,7 +386,7 @@ mod tests {
         let second = record(&[(Ok(503), Some(b"a"), 500), (Ok(200), Some(b"b"), 6), (Ok(204), None, 8)]);
         let summary = Summary::new(&plan(), &[first, second], 7_000_000, 0, false);
 
-        let expected = Requests { total: 6, successful: 4, failed: 2, unfinished: 1, resent: 1 };
+        let expected = Requests { total: 6, successful: 4, failed: 2, unfinished: 1, unsent: 0, resent: 1 };
         assert_eq!(summary.requests, expected);
         assert_eq!(summary.errors.values().sum::<u64>(), summary.requests.failed);
         assert_eq!(summary.statuses, BTreeMap::from([(200, 3), (204, 1), (503, 1)]));
@@ -392,7 +427,7 @@ mod tests {
                 "connections": { "asked": 4, "opened": 0 },
                 "threads": 2,
                 "interrupted": false,
-                "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "resent": 0 },
+                "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "unsent": 0, "resent": 0 },
                 "elapsed_s": 0.002,
                 "requests_per_second": 500.0,
                 "latency_ms": null,
@@ -412,7 +447,7 @@ mod tests {
                 "shares": null,
                 "timeline": null,
                 "failovers": [],
-                "generator": { "lag_us": null, "cpu_share": [], "cpu_us_per_request": 0.0, "saturated": [] },
+                "generator": { "lag_us": null, "cpu_share": [0.0], "cpu_us_per_request": 0.0, "saturated": [] },
                 "truth": null,
                 "objectives": [],
             })

@@ -1,5 +1,6 @@
 //! One connection's loop: begin a request, send it, read the answer, count it, begin the next. Runs once per
-//! request.
+//! request. When the next request begins is for the worker to say in a closed loop, and for the pacer in an
+//! open one.
 //!
 //! One future does a whole exchange, so that an answer which comes while the request is still being written
 //! (a refusal of a large body) is seen, and one wake-up per answer suffices. The deadline is a timer that is
@@ -18,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Event;
 use super::link::{self, Afterlife, Links, Stream};
+use super::pace::Pool;
 use super::worker::Worker;
 use crate::record::{BackendId, ErrorKind, Outcome};
 use crate::wire::decoder::{Decoder, End, Progress};
@@ -31,6 +33,8 @@ struct Connection {
     links: Links,
     decoder: Decoder,
     timer: Pin<Box<Sleep>>,
+    /// When writing the last request began.
+    sent_ns: u64,
 }
 
 /// Why an exchange failed.
@@ -56,21 +60,51 @@ pub(super) fn begin(worker: &Worker, first: Option<std::net::TcpStream>, place: 
     links
 }
 
-/// Sends requests over one connection after the other until the worker has no more, and hands back what is
-/// then open.
-pub(super) async fn run(worker: Rc<Worker>, links: Links) -> Links {
-    let mut now_ns = worker.now_ns();
+/// Sends requests over one connection after the other until there are no more, and hands back what is then
+/// open. `seat` is its place among the thread's connections.
+pub(super) async fn run(worker: Rc<Worker>, seat: usize, links: Links) -> Links {
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
         timer: Box::pin(sleep_until(Instant::from_std(worker.started()) + worker.plan().timeout)),
         links,
+        sent_ns: 0,
         worker: Rc::clone(&worker),
     };
+    match worker.pool() {
+        Some(pool) => serve(&worker, &mut connection, pool, seat).await,
+        None => repeat(&worker, &mut connection).await,
+    }
+    connection.links
+}
+
+/// The open loop: sends what the pacer hands over.
+async fn serve(worker: &Worker, connection: &mut Connection, pool: &Pool, seat: usize) {
+    let mut now_ns = worker.now_ns();
+    while let Some(turn) = pool.next(seat, connection.is_open(), now_ns).await {
+        let begun_ns = worker.now_ns();
+        if let Some(punctuality) = &mut worker.record_mut().punctuality {
+            punctuality.began(begun_ns.saturating_sub(turn.sendable_ns));
+        }
+        let (outcome, _) = connection.request(begun_ns).await;
+        now_ns = worker.now_ns();
+        worker.record_mut().add(outcome, turn.planned_ns, connection.sent_ns, now_ns);
+
+        if let Some(requests) = &worker.requests {
+            let latency_ns = now_ns.saturating_sub(turn.planned_ns);
+            let _ = requests.send(Event::Request { outcome, latency_ns }).await;
+            now_ns = worker.now_ns();
+        }
+    }
+}
+
+/// The closed loop: sends the next request when the answer is there.
+async fn repeat(worker: &Worker, connection: &mut Connection) {
+    let mut now_ns = worker.now_ns();
     while worker.begin_request(now_ns) {
         let start_ns = now_ns;
         let (outcome, could_connect) = connection.request(start_ns).await;
         now_ns = worker.now_ns();
-        worker.record_mut().add(outcome, start_ns, now_ns);
+        worker.record_mut().add(outcome, start_ns, connection.sent_ns, now_ns);
 
         if let Some(requests) = &worker.requests {
             let event = Event::Request { outcome, latency_ns: now_ns - start_ns };
@@ -82,10 +116,17 @@ pub(super) async fn run(worker: Rc<Worker>, links: Links) -> Links {
             now_ns = worker.now_ns();
         }
     }
-    connection.links
 }
 
 impl Connection {
+    /// Whether the next request finds its link open.
+    fn is_open(&mut self) -> bool {
+        let mix = &self.worker.plan().mix;
+        let mut place = self.links.place;
+        let origin = mix.requests()[mix.next(&mut place)].origin;
+        self.links.at(origin).is_some()
+    }
+
     /// Sends the request whose turn it is and reads its answer; also says whether a connection could be
     /// had.
     async fn request(&mut self, start_ns: u64) -> (Outcome, bool) {
@@ -101,6 +142,7 @@ impl Connection {
     async fn request_to(&mut self, url: usize, start_ns: u64) -> (Outcome, bool) {
         let endpoint = self.worker.plan().mix.requests()[url].origin;
         let deadline_ns = start_ns.saturating_add(self.worker.plan().timeout.as_nanos() as u64);
+        self.sent_ns = start_ns;
         let mut backend = None;
         let mut result = self.attempt(url, deadline_ns, &mut backend).await;
         if self.is_stale(endpoint, &result) {
@@ -144,7 +186,7 @@ impl Connection {
         deadline_ns: u64,
         backend: &mut Option<BackendId>,
     ) -> Result<(u16, Afterlife), Fault> {
-        let Self { worker, links, decoder, timer, .. } = self;
+        let Self { worker, links, decoder, timer, sent_ns } = self;
         let plan = worker.plan();
         let request = &plan.mix.requests()[url];
         decoder.reset();
@@ -152,6 +194,7 @@ impl Connection {
         if links.at(request.origin).is_none() {
             let stream = connect(worker, request.origin, timer, deadline_ns).await?;
             worker.record_mut().connections += 1;
+            *sent_ns = worker.now_ns();
             links.add(request.origin, stream);
         }
         let link = links.at(request.origin).expect("it was there, or was opened just now");

@@ -5,8 +5,11 @@
 //! allocates nothing; it costs one read and one write. What the threads have to say comes out as [`Event`]s
 //! through one bounded channel: ten small ones a second, and everything at the end.
 
+mod alarm;
 mod connection;
+mod lead;
 mod link;
+mod pace;
 mod quota;
 mod worker;
 

@@ -9,13 +9,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::pace::{self, Pool};
 use super::{Event, Halt, Shared, connection};
-use crate::plan::{Goal, Output, Plan};
+use crate::honesty::ThreadTime;
+use crate::plan::{Goal, Output, Pacing, Plan};
 use crate::record::Record;
 
 /// What the connections of one thread share.
@@ -25,6 +29,8 @@ pub(super) struct Worker {
     allotment: Cell<u64>,
     draining: Cell<bool>,
     record: RefCell<Record>,
+    /// The connections that wait for a request; only in an open loop.
+    pool: Option<Pool>,
     /// Where answers are read into. One for all connections, so that it stays in the processor's cache;
     /// no connection keeps anything in it while another runs.
     scratch: RefCell<Box<[u8]>>,
@@ -46,22 +52,28 @@ pub(super) fn run(
     events: mpsc::Sender<Event>,
     halt: watch::Receiver<Halt>,
 ) -> io::Result<()> {
+    let begun = Instant::now();
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let single_requests = shared.plan.output == Output::TextWithRequests;
+    let is_open_loop = matches!(shared.plan.pacing, Pacing::Open { .. });
+    let mut record = Record::default();
+    record.punctuality = is_open_loop.then(Box::default);
     let worker = Rc::new(Worker {
+        pool: is_open_loop.then(|| Pool::new(shared.plan.connections_of(index))),
         shared,
         allotment: Cell::new(0),
         draining: Cell::new(false),
-        record: RefCell::default(),
+        record: RefCell::new(record),
         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         requests: single_requests.then(|| events.clone()),
     });
-    runtime.block_on(drive(index, Rc::clone(&worker), first, &events, halt));
+    runtime.block_on(drive(index, Rc::clone(&worker), first, &events, halt))?;
     // Ends the connections that were cut off, and with them their requests.
     drop(runtime);
 
     let tick = worker.tick(index);
-    let record = Box::new(worker.record.take());
+    let mut record = Box::new(worker.record.take());
+    record.time = thread_time(begun)?;
     // Nobody listens only when the run was given up altogether.
     let _ = events.blocking_send(tick);
     let _ = events.blocking_send(Event::Finished { thread: index, record });
@@ -74,19 +86,29 @@ async fn drive(
     first: Option<TcpStream>,
     events: &mpsc::Sender<Event>,
     mut halt: watch::Receiver<Halt>,
-) {
+) -> io::Result<()> {
     let mut connections = JoinSet::new();
     let mut first = first;
     let before: usize = (0..index).map(|thread| worker.plan().connections_of(thread)).sum();
-    for place in before..before + worker.plan().connections_of(index) {
-        let links = connection::begin(&worker, first.take(), place);
-        connections.spawn_local(connection::run(Rc::clone(&worker), links));
+    for seat in 0..worker.plan().connections_of(index) {
+        let links = connection::begin(&worker, first.take(), before + seat);
+        let connection = connection::run(Rc::clone(&worker), seat, links);
+        connections.spawn_local(async {
+            connection.await;
+            Ok(())
+        });
+    }
+    if worker.pool.is_some() {
+        connections.spawn_local(pace::run(Rc::clone(&worker), index));
     }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            ended = connections.join_next() => if ended.is_none() { return },
+            ended = connections.join_next() => match ended {
+                None => return Ok(()),
+                Some(result) => result.map_err(io::Error::other)??,
+            },
             _ = ticks.tick() => {
                 let tick = worker.tick(index);
                 let _ = events.send(tick).await;
@@ -96,12 +118,22 @@ async fn drive(
                 let halt = changed.map_or(Halt::Cut, |()| *halt.borrow_and_update());
                 match halt {
                     Halt::No => {}
-                    Halt::Drain => worker.draining.set(true),
-                    Halt::Cut => return,
+                    Halt::Drain => worker.drain(),
+                    Halt::Cut => return Ok(()),
                 }
             }
         }
     }
+}
+
+/// What the calling thread has used since it began.
+fn thread_time(begun: Instant) -> io::Result<ThreadTime> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let cpu = usage.user_time() + usage.system_time();
+    Ok(ThreadTime {
+        cpu: Duration::from_micros(u64::try_from(cpu.num_microseconds()).unwrap_or(0)),
+        wall: begun.elapsed(),
+    })
 }
 
 impl Worker {
@@ -113,18 +145,31 @@ impl Worker {
         &self.shared
     }
 
+    /// Where connections wait for a request; only in an open loop.
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    /// Begins no request more.
+    fn drain(&self) {
+        self.draining.set(true);
+        if let Some(pool) = &self.pool {
+            pool.close();
+        }
+    }
+
     /// Time zero of the run.
     pub(super) fn started(&self) -> Instant {
         self.shared.started
     }
 
-    /// Nanoseconds since the start of the run.
+    /// Nanoseconds since the start of the run; zero before it.
     pub(super) fn now_ns(&self) -> u64 {
         // Enough for five centuries.
         self.shared.started.elapsed().as_nanos() as u64
     }
 
-    /// Whether one more request may begin at this time; if so, it counts as begun.
+    /// Whether one more request of a closed loop may begin at this time; if so, it counts as begun.
     pub(super) fn begin_request(&self, now_ns: u64) -> bool {
         if self.draining.get() {
             return false;

@@ -5,6 +5,7 @@
 
 mod destinations;
 mod failures;
+mod open_loop;
 mod runs;
 mod scripted;
 mod tls;

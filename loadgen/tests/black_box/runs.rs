@@ -63,7 +63,7 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
         assert_eq!(result["connections"], connections);
         assert_eq!(
             result["requests"],
-            json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "resent": 0 })
+            json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "unsent": 0, "resent": 0 })
         );
         assert_eq!(result["statuses"], json!({ "200": number }));
     }
