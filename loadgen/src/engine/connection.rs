@@ -33,7 +33,8 @@ struct Connection {
     timer: Pin<Box<Sleep>>,
 }
 
-struct Link {
+/// An open connection.
+pub(super) struct Link {
     stream: TcpStream,
     /// It has carried a complete answer.
     reused: bool,
@@ -50,10 +51,16 @@ enum Fault {
     Malformed,
 }
 
-/// Sends requests over one connection after the other until the worker has no more. `first` is a
-/// connection that is open already.
-pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) {
-    let stream = first.and_then(|stream| adopt(stream).ok()).map(|stream| Link { stream, reused: false });
+/// Takes over a connection that is open already.
+pub(super) fn adopt(worker: &Worker, first: Option<std::net::TcpStream>) -> Option<Link> {
+    let stream = first.and_then(|stream| to_tokio(stream).ok())?;
+    worker.record_mut().connections += 1;
+    Some(Link { stream, reused: false })
+}
+
+/// Sends requests over one connection after the other until the worker has no more, and hands back the one
+/// that is then open.
+pub(super) async fn run(worker: Rc<Worker>, stream: Option<Link>) -> Option<Link> {
     let mut now_ns = worker.now_ns();
     let mut connection = Connection {
         decoder: Decoder::new(worker.plan().expectations.clone()),
@@ -61,9 +68,6 @@ pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) 
         stream,
         worker: Rc::clone(&worker),
     };
-    if connection.stream.is_some() {
-        worker.record_mut().connections += 1;
-    }
     while worker.begin_request(now_ns) {
         let start_ns = now_ns;
         let (outcome, could_connect) = connection.request(start_ns).await;
@@ -80,9 +84,10 @@ pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) 
             now_ns = worker.now_ns();
         }
     }
+    connection.stream
 }
 
-fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+fn to_tokio(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     TcpStream::from_std(stream)

@@ -7,6 +7,7 @@
 
 mod connection;
 mod quota;
+pub mod slices;
 mod worker;
 
 use std::io;

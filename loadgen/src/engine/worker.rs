@@ -48,14 +48,7 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let single_requests = shared.plan.output == Output::TextWithRequests;
-    let worker = Rc::new(Worker {
-        shared,
-        allotment: Cell::new(0),
-        draining: Cell::new(false),
-        record: RefCell::default(),
-        scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-        requests: single_requests.then(|| events.clone()),
-    });
+    let worker = Rc::new(Worker::new(shared, single_requests.then(|| events.clone())));
     runtime.block_on(drive(index, Rc::clone(&worker), first, &events, halt));
     // Ends the connections that were cut off, and with them their requests.
     drop(runtime);
@@ -76,7 +69,7 @@ async fn drive(
     mut halt: watch::Receiver<Halt>,
 ) {
     let mut connections = JoinSet::new();
-    let mut first = first;
+    let mut first = connection::adopt(&worker, first);
     for _ in 0..worker.plan().connections_of(index) {
         connections.spawn_local(connection::run(Rc::clone(&worker), first.take()));
     }
@@ -94,7 +87,7 @@ async fn drive(
                 let halt = changed.map_or(Halt::Cut, |()| *halt.borrow_and_update());
                 match halt {
                     Halt::No => {}
-                    Halt::Drain => worker.draining.set(true),
+                    Halt::Drain => worker.set_draining(true),
                     Halt::Cut => return,
                 }
             }
@@ -103,6 +96,23 @@ async fn drive(
 }
 
 impl Worker {
+    /// `requests` is where single requests are told, if anyone wants to know.
+    pub(super) fn new(shared: Arc<Shared>, requests: Option<mpsc::Sender<Event>>) -> Self {
+        Self {
+            shared,
+            allotment: Cell::new(0),
+            draining: Cell::new(false),
+            record: RefCell::default(),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            requests,
+        }
+    }
+
+    /// Lets no further request begin, or lets them begin again.
+    pub(super) fn set_draining(&self, is_draining: bool) {
+        self.draining.set(is_draining);
+    }
+
     pub(super) fn plan(&self) -> &Plan {
         &self.shared.plan
     }
