@@ -138,6 +138,8 @@ pub fn check(
         no_resend,
         verbose,
         json,
+        // A plan is what a plain run does.
+        command: _,
     } = arguments;
 
     let target: Target = match url.parse() {
@@ -216,7 +218,7 @@ fn at_least_one<N: PartialEq + From<u8>>(flag: &'static str, number: N) -> Resul
 }
 
 /// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
-fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
+pub(crate) fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit_s = match unit {
