@@ -1,5 +1,7 @@
 //! The command line as typed. What it means is [`crate::plan`]'s business; only the shape is checked here.
 
+pub mod ab;
+
 use std::str::FromStr;
 
 use structopt::StructOpt;
@@ -36,9 +38,16 @@ const HELP_COLUMNS: usize = 80;
         AppSettings::ColorNever,
         AppSettings::UnifiedHelpMessage,
         AppSettings::DeriveDisplayOrder,
+        AppSettings::VersionlessSubcommands,
     ],
+    // An option of the plain run before a subcommand would have no effect: it is refused instead.
+    settings = &[AppSettings::ArgsNegateSubcommands, AppSettings::DisableHelpSubcommand],
 )]
 pub struct Arguments {
+    /// What to do instead of a plain run.
+    #[structopt(subcommand)]
+    pub command: Option<Command>,
+
     /// Send COUNT requests [default: 1000]
     #[structopt(
         short = "n",
@@ -158,6 +167,13 @@ pub struct Arguments {
     pub json: bool,
 }
 
+// What there is besides a plain run.
+#[derive(Debug, Clone, StructOpt)]
+#[expect(missing_docs, reason = "structopt would put them in place of what help says of the program")]
+pub enum Command {
+    Ab(ab::AbArguments),
+}
+
 /// The standard library's own message names neither the value nor what would be accepted.
 fn count<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("'{text}' is not a whole number"))
@@ -202,6 +218,19 @@ mod tests {
         let arguments = parse("-u http://a/?x=1,2 --url http://b --u http://c -n 5").unwrap();
         assert_eq!(arguments.url, ["http://a/?x=1,2", "http://b", "http://c"]);
         assert_eq!(arguments.number, Some(5));
+    }
+
+    #[test]
+    fn a_subcommand_has_its_own_options() {
+        let Some(Command::Ab(arguments)) = parse("ab http://a http://b -c 3 --seed 7").unwrap().command
+        else {
+            panic!("no subcommand");
+        };
+        assert_eq!((arguments.concurrent, arguments.seed), (3, Some(7)));
+        assert!(parse("-c 3").unwrap().command.is_none());
+        for line in ["-c 3 ab http://a http://b", "ab", "ab http://a http://b http://c", "ab http://a -n 5"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //! keeps its own [`record`] and [`punctuality`], and [`run`] turns the engine's events into one [`summary`]
 //! that the modules under [`report`] print.
 //!
+//! [`ab`] compares two targets: the same engine, two at a time, stopping and going.
+//!
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 
+pub mod ab;
 pub mod cli;
 pub mod engine;
 pub mod exit_codes;

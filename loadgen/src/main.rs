@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use loadgen::cli::Arguments;
+use loadgen::ab;
+use loadgen::cli::ab::AbArguments;
+use loadgen::cli::{Arguments, Command};
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
 use loadgen::report::{json, text};
 use loadgen::tls::Trust;
 use loadgen::{exit_codes, run};
 use structopt::StructOpt;
+use tokio::runtime::{Builder, Runtime};
 
 fn main() {
-    let arguments = Arguments::from_iter_safe(std::env::args_os()).unwrap_or_else(|error| {
+    let mut arguments = Arguments::from_iter_safe(std::env::args_os()).unwrap_or_else(|error| {
         if error.use_stderr() {
             fail(error, exit_codes::USAGE);
         }
@@ -26,14 +29,17 @@ fn main() {
         exit(exit_codes::SUCCESS)
     });
     let cores = available_parallelism().map_or(1, usize::from);
-    let plan = plan::check(arguments, cores, |path| std::fs::read(path))
-        .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));
-
-    let status = execute(plan).unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED));
-    exit(status);
+    let result = match arguments.command.take() {
+        None => {
+            let plan = plan::check(arguments, cores, |path| std::fs::read(path));
+            execute(plan.unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE)))
+        }
+        Some(Command::Ab(arguments)) => compare(arguments, cores),
+    };
+    exit(result.unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED)));
 }
 
-/// Answers with the exit status.
+/// A plain run; answers with the exit status.
 fn execute(plan: Plan) -> anyhow::Result<i32> {
     let plan = Arc::new(plan);
     if plan.trust == Trust::Anyone {
@@ -44,16 +50,10 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     if plan.output != Output::Json {
         text::header(&mut out, &plan).and_then(|()| out.flush()).context("failed to write to stdout")?;
     }
-    let reached: Reached = match reach::reach(&plan) {
-        Ok(reached) => reached,
-        Err(error) => fail(format!("error: {error}"), exit_codes::UNREACHABLE),
-    };
+    let reached = reach(&plan);
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
-    let summary = runtime.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
+    let summary =
+        runtime()?.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
     match plan.output {
         Output::Json => json::summary(&mut out, &summary),
         Output::Text | Output::TextWithRequests => text::summary(&mut out, &summary),
@@ -61,6 +61,38 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     .and_then(|()| out.flush())
     .context("failed to write to stdout")?;
     Ok(summary.exit_code())
+}
+
+/// `loadgen ab`; answers with the exit status.
+fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
+    let plan = ab::plan::check(arguments, cores, fastrand::u64(..), |path| std::fs::read(path))
+        .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));
+    let mut out = BufWriter::new(io::stdout().lock());
+    if !plan.json {
+        ab::report::header(&mut out, &plan)
+            .and_then(|()| out.flush())
+            .context("failed to write to stdout")?;
+    }
+    for side in [Some(&plan.a), plan.b.as_ref()].into_iter().flatten() {
+        reach(side);
+    }
+
+    let summary = runtime()?
+        .block_on(ab::driver::run(&plan, &mut io::stderr().lock()))
+        .context("failed to finish the comparison")?;
+    let write = if plan.json { ab::report::json } else { ab::report::summary };
+    write(&mut out, &summary).and_then(|()| out.flush()).context("failed to write to stdout")?;
+    Ok(summary.exit_code())
+}
+
+/// Nothing is sent when a target is not there.
+fn reach(plan: &Plan) -> Reached {
+    reach::reach(plan).unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::UNREACHABLE))
+}
+
+/// For the thread that watches the engine's.
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
 }
 
 fn fail(message: impl Display, status: i32) -> ! {

@@ -232,6 +232,8 @@ pub fn check(
         no_resend,
         verbose,
         json,
+        // A plan is what a plain run does.
+        command: _,
     } = arguments;
 
     let (source_name, url) = if url.is_empty() { ("LOADGEN_URL", vec![default_url]) } else { ("--url", url) };
@@ -402,14 +404,14 @@ fn read_stages(value: String) -> Result<Schedule, PlanError> {
 }
 
 /// Reads a time above zero.
-fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
+pub(crate) fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError> {
     duration(text)
         .filter(|time| !time.is_zero())
         .ok_or_else(|| PlanError::Time { flag, value: text.to_owned() })
 }
 
 /// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit_s = match unit {

@@ -135,6 +135,13 @@ impl Backends {
         BackendId(index as u16)
     }
 
+    /// The same names under the same numbers, with nothing counted.
+    fn names_only(&self) -> Self {
+        let entries = self.entries.iter();
+        let entries = entries.map(|backend| Backend { name: backend.name.clone(), ..Backend::default() });
+        Self { entries: entries.collect(), last: self.last }
+    }
+
     /// All of them, in the order in which they came up.
     pub fn entries(&self) -> &[Backend] {
         &self.entries
@@ -261,6 +268,13 @@ impl Record {
         self.targets[url][usize::from(outcome.error().is_some())] += 1;
     }
 
+    /// Hands over what was counted so far and begins anew. Names keep their numbers, since an answer that is
+    /// half read holds one.
+    pub fn take(&mut self) -> Self {
+        let rest = Self { backends: self.backends.names_only(), ..Self::default() };
+        std::mem::replace(self, rest)
+    }
+
     /// Failures of every kind together.
     pub fn failed(&self) -> u64 {
         self.errors.iter().sum()
@@ -305,6 +319,26 @@ mod tests {
         let backend = |name: &[u8], answers, errors| Backend { name: name.to_vec(), answers, errors };
         assert_eq!(record.backends.entries(), [backend(b"one", 1, 0), backend(b"two", 2, 2)]);
         assert_eq!((record.latency_ns.len(), record.latency_sum_ns), (2, 4_000_000));
+    }
+
+    #[test]
+    fn what_is_taken_is_counted_once_and_names_stay() {
+        let mut record = Record::default();
+        record.backends.intern(b"one");
+        let two = record.backends.intern(b"two");
+        let outcome = Outcome { result: Ok(200), backend: Some(two) };
+        record.add(outcome, 0, 0, 5);
+        let first = record.take();
+        record.add(outcome, 5, 5, 15);
+        record.add(outcome, 15, 15, 25);
+        let second = record.take();
+        let counts = |record: &Record| {
+            let two = &record.backends.entries()[1];
+            (record.succeeded, record.latency_ns.len(), two.answers, two.name.clone())
+        };
+        assert_eq!(counts(&first), (1, 1, 1, b"two".to_vec()));
+        assert_eq!(counts(&second), (2, 2, 2, b"two".to_vec()));
+        assert_eq!(counts(&record), (0, 0, 0, b"two".to_vec()));
     }
 
     #[test]

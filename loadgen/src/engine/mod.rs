@@ -11,6 +11,7 @@ mod lead;
 mod link;
 mod pace;
 mod quota;
+pub mod slices;
 mod worker;
 
 use std::io;

@@ -55,18 +55,7 @@ pub(super) fn run(
     let begun = Instant::now();
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let single_requests = shared.plan.output == Output::TextWithRequests;
-    let is_open_loop = matches!(shared.plan.pacing, Pacing::Open { .. });
-    let mut record = Record::default();
-    record.punctuality = is_open_loop.then(Box::default);
-    let worker = Rc::new(Worker {
-        pool: is_open_loop.then(|| Pool::new(shared.plan.connections_of(index))),
-        shared,
-        allotment: Cell::new(0),
-        draining: Cell::new(false),
-        record: RefCell::new(record),
-        scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-        requests: single_requests.then(|| events.clone()),
-    });
+    let worker = Rc::new(Worker::new(shared, index, single_requests.then(|| events.clone())));
     runtime.block_on(drive(index, Rc::clone(&worker), first, &events, halt))?;
     // Ends the connections that were cut off, and with them their requests.
     drop(runtime);
@@ -137,6 +126,27 @@ fn thread_time(begun: Instant) -> io::Result<ThreadTime> {
 }
 
 impl Worker {
+    /// For the thread of this index. `requests` is where single requests are told, if anyone wants to know.
+    pub(super) fn new(shared: Arc<Shared>, index: usize, requests: Option<mpsc::Sender<Event>>) -> Self {
+        let is_open_loop = matches!(shared.plan.pacing, Pacing::Open { .. });
+        let mut record = Record::default();
+        record.punctuality = is_open_loop.then(Box::default);
+        Self {
+            pool: is_open_loop.then(|| Pool::new(shared.plan.connections_of(index))),
+            shared,
+            allotment: Cell::new(0),
+            draining: Cell::new(false),
+            record: RefCell::new(record),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            requests,
+        }
+    }
+
+    /// Lets no further request begin, or lets them begin again.
+    pub(super) fn set_draining(&self, is_draining: bool) {
+        self.draining.set(is_draining);
+    }
+
     pub(super) fn plan(&self) -> &Plan {
         &self.shared.plan
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+mod ab;
 mod destinations;
 mod failures;
 mod open_loop;

@@ -203,6 +203,11 @@ impl Client {
         }
     }
 
+    /// From here on, a peer that sends nothing for so long counts as gone.
+    pub(crate) fn give_up_after(&self, silence: Duration) {
+        self.stream.get_ref().socket().set_read_timeout(Some(silence)).unwrap();
+    }
+
     pub(crate) fn send(&mut self, text: &str) {
         // A client that has gone away is the test's own affair.
         let _ = self.stream.get_mut().write_all(text.as_bytes()).and_then(|()| self.stream.get_mut().flush());
