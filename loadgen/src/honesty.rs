@@ -1,9 +1,10 @@
 //! Whether the figures are the target's, or the generator's own. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What the generator says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Generator {
     /// How much later than planned requests were written, in microseconds; open loop only.
     pub lag_us: Option<Lag>,
@@ -16,7 +17,7 @@ pub struct Generator {
 }
 
 /// Points of the distribution of lags, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Lag {
     pub p50: f64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use loadgen::cli::Arguments;
+use loadgen::cli::{self, Arguments, Command};
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
 use loadgen::report::{json, text};
@@ -24,6 +24,13 @@ fn main() {
         let _ = writeln!(io::stdout(), "{}", error.message.trim_end());
         exit(exit_codes::SUCCESS)
     });
+    if let Some(Command::Completions { shell }) = arguments.command {
+        // To memory first: the generator panics when its output refuses a byte, as a closed pipe does.
+        let mut script = Vec::new();
+        cli::completions(shell, &mut script);
+        let written = io::stdout().write_all(&script);
+        exit(if written.is_ok() { exit_codes::SUCCESS } else { exit_codes::FAILED });
+    }
     let cores = available_parallelism().map_or(1, usize::from);
     let plan = plan::check(arguments, cores, |path| std::fs::read(path))
         .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));

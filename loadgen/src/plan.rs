@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -38,6 +39,10 @@ pub struct Plan {
     pub timeout: Duration,
     /// What is printed.
     pub output: Output,
+    /// Where the HTML report goes.
+    pub html: Option<PathBuf>,
+    /// Whether progress is shown as plain lines, even on a terminal.
+    pub plain: bool,
 }
 
 /// When a run ends by itself.
@@ -138,6 +143,10 @@ pub fn check(
         no_resend,
         verbose,
         json,
+        html,
+        plain,
+        // It is carried out before anything is planned.
+        command: _,
     } = arguments;
 
     let target: Target = match url.parse() {
@@ -181,6 +190,8 @@ pub fn check(
             (false, true) => Output::TextWithRequests,
             (false, false) => Output::Text,
         },
+        html,
+        plain,
     };
     plan.threads = plan.threads.min(plan.connections());
     Ok(plan)
