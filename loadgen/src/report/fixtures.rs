@@ -139,10 +139,11 @@ fn histogram(requests: u64) -> Vec<(f64, u64)> {
         .chain((10..=99).map(|bound| f64::from(bound) / 10.0))
         .chain((10..=41).map(f64::from))
         .collect();
-    let weight =
-        |ms: f64| (bell(ms, 1.98, 0.45) + 0.02 * bell(ms, 9.0, 0.5)) / ms * ms.log10().floor().exp2().powi(3);
-    let sum: f64 = bounds.iter().map(|ms| weight(*ms)).sum();
-    bounds.into_iter().map(|ms| (ms, (requests as f64 * weight(ms) / sum).round() as u64)).collect()
+    let density = |ms: f64| (bell(ms, 1.98, 0.45) + 0.02 * bell(ms, 9.0, 0.5)) / ms;
+    let widths = bounds.iter().zip(bounds.iter().skip(1)).map(|(low, high)| high - low);
+    let weights: Vec<f64> = [0.01].into_iter().chain(widths).zip(&bounds).map(|(w, ms)| w * density(*ms)).collect();
+    let sum: f64 = weights.iter().sum();
+    bounds.into_iter().zip(weights).map(|(ms, w)| (ms, (requests as f64 * w / sum).round() as u64)).collect()
 }
 
 const FOUR: [&str; 4] = ["backend-1", "backend-2", "backend-3", "backend-4"];

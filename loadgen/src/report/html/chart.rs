@@ -12,7 +12,7 @@ use crate::summary::Summary;
 
 /// The room of one chart, in units of its view box.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub(super) struct Room {
     width: f64,
     height: f64,
     left: f64,
@@ -20,14 +20,14 @@ pub struct Room {
     top: f64,
     bottom: f64,
     /// Which of the two it is.
-    pub is_wide: bool,
+    pub(super) is_wide: bool,
 }
 
 /// For screens and paper.
-pub const WIDE: Room =
+pub(super) const WIDE: Room =
     Room { width: 920.0, height: 250.0, left: 56.0, right: 12.0, top: 26.0, bottom: 28.0, is_wide: true };
 /// For phones.
-pub const NARROW: Room =
+pub(super) const NARROW: Room =
     Room { width: 350.0, height: 220.0, left: 46.0, right: 8.0, top: 26.0, bottom: 28.0, is_wide: false };
 
 /// About how wide a character of the small print is.
@@ -35,42 +35,42 @@ const CHARACTER_WIDTH: f64 = 6.2;
 
 impl Room {
     /// Where the drawing begins on the left.
-    pub fn left(&self) -> f64 {
+    pub(super) fn left(&self) -> f64 {
         self.left
     }
 
     /// Where it ends on the right.
-    pub fn right(&self) -> f64 {
+    pub(super) fn right(&self) -> f64 {
         self.width - self.right
     }
 
     /// Where it begins at the top.
-    pub fn top(&self) -> f64 {
+    pub(super) fn top(&self) -> f64 {
         self.top
     }
 
     /// Where it ends at the bottom: the horizontal axis.
-    pub fn bottom(&self) -> f64 {
+    pub(super) fn bottom(&self) -> f64 {
         self.height - self.bottom
     }
 
     /// Time from the start to `end_ms`, from left to right.
-    pub fn time(&self, end_ms: f64) -> Scale {
+    pub(super) fn time(&self, end_ms: f64) -> Scale {
         Scale::linear(0.0, end_ms, self.left(), self.right())
     }
 
     /// Values from zero to `high`, from the bottom upwards.
-    pub fn upwards(&self, high: f64) -> Scale {
+    pub(super) fn upwards(&self, high: f64) -> Scale {
         Scale::linear(0.0, high, self.bottom(), self.top())
     }
 
     /// About how many labels stand side by side.
-    pub fn labels_across(&self) -> usize {
+    pub(super) fn labels_across(&self) -> usize {
         if self.is_wide { 10 } else { 4 }
     }
 
     /// The element that holds a chart. `kind` is its class; `label` says what it shows to those who do not see it.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         out: &mut Markup,
         kind: &str,
@@ -86,7 +86,7 @@ impl Room {
     }
 
     /// Horizontal lines with labels.
-    pub fn grid(&self, out: &mut Markup, scale: Scale, ticks: &[f64], label: impl Fn(f64) -> String) {
+    pub(super) fn grid(&self, out: &mut Markup, scale: Scale, ticks: &[f64], label: impl Fn(f64) -> String) {
         out.element("g", &[("class", &"grid")], |grid| {
             for tick in ticks {
                 let y = scale.at(*tick);
@@ -104,7 +104,7 @@ impl Room {
     }
 
     /// Labels below the horizontal axis.
-    pub fn below(&self, out: &mut Markup, scale: Scale, ticks: &[f64], label: impl Fn(f64) -> String) {
+    pub(super) fn below(&self, out: &mut Markup, scale: Scale, ticks: &[f64], label: impl Fn(f64) -> String) {
         out.element("g", &[("class", &"grid")], |axis| {
             for tick in ticks {
                 let x = scale.at(*tick);
@@ -130,13 +130,13 @@ impl Room {
     }
 
     /// The axis of time.
-    pub fn time_axis(&self, out: &mut Markup, end_ms: f64) {
+    pub(super) fn time_axis(&self, out: &mut Markup, end_ms: f64) {
         let ticks = ticks::time_ms(end_ms, self.labels_across());
         self.below(out, self.time(end_ms), &ticks, |at_ms| ticks::time_label(at_ms, end_ms));
     }
 
     /// Gaps shaded, below what is drawn.
-    pub fn gaps(&self, out: &mut Markup, summary: &Summary, end_ms: f64) {
+    pub(super) fn gaps(&self, out: &mut Markup, summary: &Summary, end_ms: f64) {
         let time = self.time(end_ms);
         for failover in summary.failovers.iter().filter(|failover| failover.gap_ms > 0.0) {
             let begin = time.at(failover.at_ms);
@@ -158,7 +158,7 @@ impl Room {
     }
 
     /// What was done and what came of it as lines from top to bottom, above what is drawn.
-    pub fn marks(&self, out: &mut Markup, summary: &Summary, end_ms: f64) {
+    pub(super) fn marks(&self, out: &mut Markup, summary: &Summary, end_ms: f64) {
         let time = self.time(end_ms);
         let mut flags: Vec<Flag> = Vec::new();
         for mark in summary.timeline.iter().flat_map(|timeline| &timeline.marks) {

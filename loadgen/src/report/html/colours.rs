@@ -15,30 +15,30 @@ const DISTINCT: usize = 2 * PLAIN;
 
 /// A colour of the palette; ordered as areas are stacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Colour(usize);
+pub(super) struct Colour(usize);
 
 impl Colour {
     /// Its class in the style sheet.
-    pub fn class(self) -> String {
+    pub(super) fn class(self) -> String {
         if self.0 < DISTINCT { format!("b{}", self.0 % PLAIN) } else { "rest".to_owned() }
     }
 
     /// Whether it has lines across it.
-    pub fn is_hatched(self) -> bool {
+    pub(super) fn is_hatched(self) -> bool {
         (PLAIN..DISTINCT).contains(&self.0)
     }
 }
 
 /// Which backend has which.
 #[derive(Debug)]
-pub struct Colours {
+pub(super) struct Colours {
     by_name: BTreeMap<String, Colour>,
 }
 
 impl Colours {
     /// By the order of the names, as everywhere; when there are more than can be told apart, those with the fewest
     /// answers share one.
-    pub fn new(backends: &[BackendShare]) -> Self {
+    pub(super) fn new(backends: &[BackendShare]) -> Self {
         let mut by_answers: Vec<_> = backends.iter().collect();
         by_answers.sort_by_key(|backend| std::cmp::Reverse(backend.answers));
         by_answers.truncate(DISTINCT);
@@ -48,12 +48,12 @@ impl Colours {
     }
 
     /// The colour of a backend.
-    pub fn of(&self, name: &str) -> Colour {
+    pub(super) fn of(&self, name: &str) -> Colour {
         self.by_name.get(name).copied().unwrap_or(Colour(DISTINCT))
     }
 
     /// All that there are, that of the rest included, in order.
-    pub fn all(&self) -> impl Iterator<Item = Colour> {
+    pub(super) fn all(&self) -> impl Iterator<Item = Colour> {
         (0..self.by_name.len()).chain([DISTINCT]).map(Colour)
     }
 }

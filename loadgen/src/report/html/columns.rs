@@ -7,31 +7,31 @@ use crate::timeline::{SlotLatency, Timeline};
 
 /// One column of a chart over time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub(super) struct Column {
     /// When it begins, in milliseconds since the start of the run.
-    pub start_ms: f64,
+    pub(super) start_ms: f64,
     /// When it ends.
-    pub end_ms: f64,
+    pub(super) end_ms: f64,
     /// Requests that could not be sent.
-    pub unsent: u64,
+    pub(super) unsent: u64,
     /// Requests with a 2xx answer.
-    pub successful: u64,
+    pub(super) successful: u64,
     /// Requests that failed.
-    pub failed: u64,
+    pub(super) failed: u64,
     /// Latency of the successful ones.
-    pub latency_ms: Option<SlotLatency>,
+    pub(super) latency_ms: Option<SlotLatency>,
     /// Answers of every backend, in the order of [`Timeline::backends`].
-    pub backends: Vec<u64>,
+    pub(super) backends: Vec<u64>,
 }
 
 impl Column {
     /// A number of the column's requests as a rate per second.
-    pub fn per_second(&self, count: u64) -> f64 {
+    pub(super) fn per_second(&self, count: u64) -> f64 {
         count as f64 / ((self.end_ms - self.start_ms) / 1e3)
     }
 
     /// The middle, in milliseconds since the start of the run.
-    pub fn middle_ms(&self) -> f64 {
+    pub(super) fn middle_ms(&self) -> f64 {
         f64::midpoint(self.start_ms, self.end_ms)
     }
 
@@ -59,7 +59,7 @@ impl Column {
 /// The timeline's slots as columns. The run ended at `end_ms`, most often in the middle of a slot: rates in the last
 /// one are those of the time that it had. When that was less than half a slot, it is joined to the one before, since
 /// the rate of a moment is an accident.
-pub fn columns(timeline: &Timeline, end_ms: f64) -> Vec<Column> {
+pub(super) fn columns(timeline: &Timeline, end_ms: f64) -> Vec<Column> {
     let slot_ms = timeline.slot_ms;
     let mut columns: Vec<Column> = timeline
         .slots
@@ -88,7 +88,7 @@ pub fn columns(timeline: &Timeline, end_ms: f64) -> Vec<Column> {
 }
 
 /// The same in groups of so many neighbours.
-pub fn grouped(columns: &[Column], group: usize) -> Vec<Column> {
+pub(super) fn grouped(columns: &[Column], group: usize) -> Vec<Column> {
     columns
         .chunks(group.max(1))
         .filter_map(|chunk| {
@@ -101,13 +101,13 @@ pub fn grouped(columns: &[Column], group: usize) -> Vec<Column> {
 }
 
 /// How many neighbours to join so that at most `at_most` columns are left.
-pub fn group_for(columns: &[Column], at_most: usize) -> usize {
+pub(super) fn group_for(columns: &[Column], at_most: usize) -> usize {
     columns.len().div_ceil(at_most.max(1)).max(1)
 }
 
 /// How many neighbours to join so that, besides, a column has `answers` answers on average: shares of a handful are
 /// noise.
-pub fn group_for_shares(columns: &[Column], at_most: usize, answers: u64) -> usize {
+pub(super) fn group_for_shares(columns: &[Column], at_most: usize, answers: u64) -> usize {
     let all: u64 = columns.iter().flat_map(|column| &column.backends).sum();
     let by_answers = (answers * columns.len() as u64).div_ceil(all.max(1)) as usize;
     // Ten columns show a course at least, however few the answers.

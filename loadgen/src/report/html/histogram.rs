@@ -51,7 +51,7 @@ fn bars(histogram: &[(f64, u64)], min: f64, bars: usize) -> Vec<Bar> {
 }
 
 /// Draws the histogram.
-pub fn draw(out: &mut Markup, room: &Room, histogram: &[(f64, u64)], latency: &Latency) {
+pub(super) fn draw(out: &mut Markup, room: &Room, histogram: &[(f64, u64)], latency: &Latency) {
     let bars = bars(histogram, latency.min, if room.is_wide { 72 } else { 36 });
     let all: f64 = bars.iter().map(|bar| bar.count).sum();
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return };

@@ -215,21 +215,24 @@ fn figures_at_a_glance(main: &mut Markup, summary: &Summary) {
     let requests = &summary.requests;
     let mut entries = vec![
         ("Requests", count(requests.total), format!("in {}", seconds(summary.elapsed_s))),
-        ("Requests per second", rate(summary.requests_per_second), "average of the run".to_owned()),
+        ("Rate", rate(summary.requests_per_second), "per second".to_owned()),
     ];
     if let Some(latency) = &summary.latency_ms {
-        entries.push(("Median latency", ms(latency.p50), "p50".to_owned()));
-        entries.push(("Slowest per cent", ms(latency.p99), format!("p99; max {}", ms(latency.max))));
+        entries.push(("p50", ms(latency.p50), "median latency".to_owned()));
+        entries.push(("p99", ms(latency.p99), format!("max {}", ms(latency.max))));
     }
     let part = if requests.total == 0 { 0.0 } else { requests.failed as f64 / requests.total as f64 };
     entries.push(("Failed", count(requests.failed), percent(part)));
     let unsent = words::unsent(summary);
     if unsent > 0 {
-        entries.push(("Could not be sent", count(unsent), "due, but no connection was free".to_owned()));
+        entries.push(("Unsent", count(unsent), "no connection free".to_owned()));
     }
     if let Some(gap_ms) = summary.failovers.iter().map(|failover| failover.gap_ms).reduce(f64::max) {
-        let text = figures::counted(summary.failovers.len() as u64, "failover", "failovers");
-        entries.push(("Longest failover gap", ms(gap_ms), text));
+        let text = match summary.failovers.as_slice() {
+            [one] => figures::shortened(&one.backend, 16),
+            many => format!("longest of {}", many.len()),
+        };
+        entries.push(("Failover gap", ms(gap_ms), text));
     }
     main.element("dl", &[("class", &"glance")], |list| {
         for (name, value, note) in entries {

@@ -22,21 +22,21 @@ const ANSWERS_PER_COLUMN: u64 = 40;
 
 /// What all of them are drawn from.
 #[derive(Debug)]
-pub struct OverTime<'a> {
+pub(super) struct OverTime<'a> {
     /// The run.
-    pub summary: &'a Summary,
+    pub(super) summary: &'a Summary,
     /// Its timeline.
-    pub columns: &'a [Column],
+    pub(super) columns: &'a [Column],
     /// Names of the backends, in the order of the columns'.
-    pub names: &'a [String],
+    pub(super) names: &'a [String],
     /// The end of the last column.
-    pub end_ms: f64,
+    pub(super) end_ms: f64,
 }
 
 /// The percentiles that are drawn, from the calmest to the wildest.
 type Percentile = (&'static str, fn(&SlotLatency) -> f64);
 /// The wildest first, so that the calm lines lie above.
-pub const PERCENTILES: [Percentile; 4] =
+pub(super) const PERCENTILES: [Percentile; 4] =
     [("max", |l| l.max), ("p99", |l| l.p99), ("p90", |l| l.p90), ("p50", |l| l.p50)];
 
 impl OverTime<'_> {
@@ -63,7 +63,7 @@ impl OverTime<'_> {
     }
 
     /// Requests per second: successful, failed and unsent ones on top of each other.
-    pub fn throughput(&self, out: &mut Markup, room: &Room) {
+    pub(super) fn throughput(&self, out: &mut Markup, room: &Room) {
         let group = columns::group_for(self.columns, if room.is_wide { AT_MOST } else { AT_MOST / 2 });
         let columns = columns::grouped(self.columns, group);
         let all = |column: &Column| column.per_second(column.successful + column.failed + column.unsent);
@@ -75,8 +75,8 @@ impl OverTime<'_> {
             room.grid(chart, scale, &ticks, ticks::label);
             let counts: [(&str, fn(&Column) -> [u64; 2]); 3] = [
                 ("successful", |column| [0, column.successful]),
-                ("failed", |column| [column.successful, column.failed]),
                 ("unsent", |column| [column.successful + column.failed, column.unsent]),
+                ("failed", |column| [column.successful, column.failed]),
             ];
             for (class, count) in counts {
                 let heights = |column: &Column| {
@@ -84,13 +84,15 @@ impl OverTime<'_> {
                     (own > 0 || class == "successful")
                         .then(|| (column.per_second(below), column.per_second(below + own)))
                 };
-                self.area(chart, room, &columns, scale, class, heights);
+                // One failure among thousands is what the chart is looked at for.
+                let least = if class == "failed" { 2.5 } else { 0.0 };
+                self.area(chart, room, &columns, scale, class, least, heights);
             }
         });
     }
 
     /// Percentiles of latency.
-    pub fn latency(&self, out: &mut Markup, room: &Room) {
+    pub(super) fn latency(&self, out: &mut Markup, room: &Room) {
         let group = columns::group_for(self.columns, if room.is_wide { POINTS_AT_MOST } else { AT_MOST });
         let columns = columns::grouped(self.columns, group);
         let latencies = || columns.iter().filter_map(|column| column.latency_ms);
@@ -124,12 +126,12 @@ impl OverTime<'_> {
     }
 
     /// How many slots stand behind one point of the latency chart.
-    pub fn slots_per_point(&self) -> usize {
+    pub(super) fn slots_per_point(&self) -> usize {
         columns::group_for(self.columns, POINTS_AT_MOST)
     }
 
     /// The backends' parts of the answers, on top of each other to 100 %.
-    pub fn shares(&self, out: &mut Markup, room: &Room, colours: &Colours) {
+    pub(super) fn shares(&self, out: &mut Markup, room: &Room, colours: &Colours) {
         let group = self.slots_per_share_column(room);
         let columns = columns::grouped(self.columns, group);
         let scale = room.upwards(1.0);
@@ -149,9 +151,9 @@ impl OverTime<'_> {
                     let part = |count: u64| count as f64 / all as f64;
                     (own > 0).then(|| (part(below), part(below + own)))
                 };
-                self.area(chart, room, &columns, scale, &colour.class(), heights);
+                self.area(chart, room, &columns, scale, &colour.class(), 0.0, heights);
                 if colour.is_hatched() {
-                    self.area(chart, room, &columns, scale, "hatched", heights);
+                    self.area(chart, room, &columns, scale, "hatched", 0.0, heights);
                 }
             }
             // Above the areas, which fill everything.
@@ -160,11 +162,12 @@ impl OverTime<'_> {
     }
 
     /// How many slots stand behind one column of the chart of shares.
-    pub fn slots_per_share_column(&self, room: &Room) -> usize {
+    pub(super) fn slots_per_share_column(&self, room: &Room) -> usize {
         let at_most = if room.is_wide { AT_MOST } else { AT_MOST / 2 };
         columns::group_for_shares(self.columns, at_most, ANSWERS_PER_COLUMN)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a struct for one call would only name them twice")]
     fn area(
         &self,
         chart: &mut Markup,
@@ -172,17 +175,15 @@ impl OverTime<'_> {
         columns: &[Column],
         scale: Scale,
         class: &str,
+        least_height: f64,
         heights: impl Fn(&Column) -> Option<(f64, f64)>,
     ) {
         let time = room.time(self.end_ms);
         let step = |column: &Column| {
             let (low, high) = heights(column)?;
-            Some(Step {
-                from_x: time.at(column.start_ms),
-                to_x: time.at(column.end_ms),
-                low_y: scale.at(low),
-                high_y: scale.at(high),
-            })
+            let low_y = scale.at(low);
+            let high_y = scale.at(high).min(low_y - least_height);
+            Some(Step { from_x: time.at(column.start_ms), to_x: time.at(column.end_ms), low_y, high_y })
         };
         let steps: Vec<_> = columns.iter().filter_map(step).collect();
         if !steps.is_empty() {

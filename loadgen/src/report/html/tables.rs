@@ -12,6 +12,9 @@ use crate::summary::{BackendShare, Latency, Summary};
 /// More rows than this are folded away; whoever has so many backends looks for one by the browser's search.
 const ROWS_SHOWN: usize = 24;
 
+/// Characters of a name that are shown.
+const NAME_SHOWN: usize = 36;
+
 /// A table with these headings; a heading that begins with `#` is above numbers.
 fn table(out: &mut Markup, class: &str, headings: &[&str], rows: impl FnOnce(&mut Markup)) {
     out.element("div", &[("class", &"scrolls")], |scrolls| {
@@ -40,7 +43,7 @@ pub(super) fn objectives(main: &mut Markup, objectives: &[Judged]) {
         return;
     }
     section(main, "Objectives", |section| {
-        table(section, "", &["", "Objective", "Measured", "#Samples"], |rows| {
+        table(section, "objectives", &["", "Objective", "Measured", "#Samples"], |rows| {
             for judged in objectives {
                 rows.element("tr", &[], |row| {
                     let (class, sign, said) = match judged.verdict {
@@ -126,7 +129,7 @@ fn backend_rows(
                 let colour = colours.of(&backend.name);
                 row.element("th", &[("scope", &"row")], |cell| {
                     swatch(cell, &colour.class(), colour.is_hatched());
-                    cell.text(&backend.name);
+                    name(cell, &backend.name);
                 });
                 row.element("td", &[("class", &"bar")], |cell| {
                     let part = if largest > 0.0 { backend.share / largest } else { 0.0 };
@@ -165,6 +168,16 @@ fn backend_rows(
             });
         }
     });
+}
+
+/// A name may be as long as a header; all of it is in the tip.
+fn name(cell: &mut Markup, name: &str) {
+    let shown = figures::shortened(name, NAME_SHOWN);
+    if shown == name {
+        cell.text(name);
+    } else {
+        cell.text_element("span", &[("title", &name)], shown);
+    }
 }
 
 /// A bar from 0 to 1.
