@@ -275,7 +275,7 @@ pub(crate) fn only_errors() -> Summary {
 /// Twenty slots with few requests in each.
 fn two_seconds() -> Summary {
     let mut noise = Noise(3);
-    let slots = (0..20).map(|_| slot(&mut noise, 12.0, 4.1, &[3.0, 1.0])).collect();
+    let slots = (0..20).map(|index| slot(&mut noise, if index < 19 { 12.0 } else { 7.0 }, 4.1, &[3.0, 1.0])).collect();
     let mut summary = of_slots(&["large", "small"], 100.0, slots, 1.96);
     summary.shares = Some(ShareVerdict { expected: vec![0.75, 0.25], ..even_shares(2) });
     summary
