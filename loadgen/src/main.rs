@@ -2,7 +2,9 @@
 //! status how it went.
 
 use std::fmt::Display;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::exit;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -11,7 +13,8 @@ use anyhow::Context;
 use loadgen::cli::{self, Arguments, Command};
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
-use loadgen::report::{json, text};
+use loadgen::report::{html, json, text};
+use loadgen::summary::Summary;
 use loadgen::{exit_codes, run};
 use structopt::StructOpt;
 
@@ -51,6 +54,9 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
         Err(error) => fail(format!("error: {error}"), exit_codes::UNREACHABLE),
     };
 
+    // Before anything is sent: a mistyped name must not cost a run.
+    let report = plan.html.as_deref().map(open_report).transpose()?;
+
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -62,7 +68,27 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     }
     .and_then(|()| out.flush())
     .context("failed to write to stdout")?;
+    if let Some((file, path)) = report {
+        write_report(file, &summary).with_context(|| format!("failed to write '{}'", path.display()))?;
+    }
     Ok(summary.exit_code())
+}
+
+/// Opens the file of the HTML report, and leaves what is in it until there is something better.
+fn open_report(path: &Path) -> anyhow::Result<(File, &Path)> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    Ok((file.with_context(|| format!("failed to open '{}' for --html", path.display()))?, path))
+}
+
+fn write_report(mut file: File, summary: &Summary) -> io::Result<()> {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let called = html::called(arguments);
+    let written = chrono::Local::now().format("%-d %B %Y, %H:%M %:z").to_string();
+    // A pipe has no length.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    html::write(&mut file, summary, html::Context { called: &called, written: &written })
 }
 
 fn fail(message: impl Display, status: i32) -> ! {

@@ -350,7 +350,7 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, live, Palette::COLOURED)).unwrap();
         let buffer = terminal.backend().buffer();
-        let rows = buffer.content.chunks(usize::from(width));
+        let rows = buffer.content.chunks(usize::from(width.max(1)));
         rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
     }
 

@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod failures;
+mod reports;
 mod runs;
 mod scripted;
