@@ -72,7 +72,7 @@ fn of_slots(names: &[&str], slot_ms: f64, slots: Vec<Slot>, elapsed_s: f64) -> S
             share: 0.0,
             errors: 0,
             classes: BTreeMap::new(),
-            latency_ms: (successful > 0).then(|| BackendLatency {
+            latency_ms: (successful > 0).then_some(BackendLatency {
                 p50: 1.9 + index as f64 * 0.03,
                 p99: 6.1,
                 max: 31.5 + index as f64,
@@ -141,7 +141,8 @@ fn histogram(requests: u64) -> Vec<(f64, u64)> {
         .collect();
     let density = |ms: f64| (bell(ms, 1.98, 0.45) + 0.02 * bell(ms, 9.0, 0.5)) / ms;
     let widths = bounds.iter().zip(bounds.iter().skip(1)).map(|(low, high)| high - low);
-    let weights: Vec<f64> = [0.01].into_iter().chain(widths).zip(&bounds).map(|(w, ms)| w * density(*ms)).collect();
+    let weights: Vec<f64> =
+        [0.01].into_iter().chain(widths).zip(&bounds).map(|(w, ms)| w * density(*ms)).collect();
     let sum: f64 = weights.iter().sum();
     bounds.into_iter().zip(weights).map(|(ms, w)| (ms, (requests as f64 * w / sum).round() as u64)).collect()
 }
@@ -275,7 +276,9 @@ pub(crate) fn only_errors() -> Summary {
 /// Twenty slots with few requests in each.
 fn two_seconds() -> Summary {
     let mut noise = Noise(3);
-    let slots = (0..20).map(|index| slot(&mut noise, if index < 19 { 12.0 } else { 7.0 }, 4.1, &[3.0, 1.0])).collect();
+    let slots = (0..20)
+        .map(|index| slot(&mut noise, if index < 19 { 12.0 } else { 7.0 }, 4.1, &[3.0, 1.0]))
+        .collect();
     let mut summary = of_slots(&["large", "small"], 100.0, slots, 1.96);
     summary.shares = Some(ShareVerdict { expected: vec![0.75, 0.25], ..even_shares(2) });
     summary
@@ -305,7 +308,7 @@ fn thousand_slots() -> Summary {
 /// Sixteen backends, each by the twelve digits of a container's name.
 fn sixteen_backends() -> Summary {
     let names: Vec<String> = (0..16_u64)
-        .map(|index| format!("{:012x}", (index + 3) * 0x1234_5678_9ab % 0xffff_ffff_ffff))
+        .map(|index| format!("{:012x}", (index + 3) * 0x0123_4567_89ab % 0xffff_ffff_ffff))
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut noise = Noise(5);

@@ -48,10 +48,12 @@ pub struct Live {
     pub counts: Counts,
     /// Requests that could not be sent so far.
     pub unsent: u64,
-    /// Requests per second between the last looks, oldest first.
+    /// Requests per second at every look, each over the last second, oldest first.
     pub rates: VecDeque<u64>,
-    /// Latency in the last second.
+    /// Latency in the last second; `None` when nothing succeeded in it.
     pub latency_ms: Option<SlotLatency>,
+    /// Whether there were slots to read a latency off.
+    pub is_latency_known: bool,
     /// Answers so far by backend, in the order of the names.
     pub backends: BTreeMap<String, u64>,
     /// Failures so far by kind, without kinds that did not occur.
@@ -60,12 +62,15 @@ pub struct Live {
     pub lag_us: Option<Lag>,
     /// What happened, in order of time.
     pub news: Vec<String>,
+    /// When the last looks were, and how many requests had ended; the first is about a second old.
+    looks: VecDeque<(Duration, u64)>,
 }
 
 /// As many rates as the widest terminal has columns for.
 const RATES_KEPT: usize = 400;
 
-/// Over how much time latency is looked at: long enough to read, short enough to see a change.
+/// Over how much time rate and latency are looked at: short enough to see a change, long enough to read, and for a
+/// rate that it matters little which of the threads, which tell ten times a second, has told last.
 const WINDOW: Duration = Duration::from_secs(1);
 
 impl Live {
@@ -79,19 +84,25 @@ impl Live {
             unsent: 0,
             rates: VecDeque::new(),
             latency_ms: None,
+            is_latency_known: false,
             backends: BTreeMap::new(),
             errors: BTreeMap::new(),
             lag_us: None,
             news: Vec::new(),
+            looks: VecDeque::from([(Duration::ZERO, 0)]),
         }
     }
 
     /// Takes in where the run stands.
     pub fn look(&mut self, now: &Now) {
-        let since = now.elapsed.saturating_sub(self.elapsed).as_secs_f64();
-        if since > 0.0 {
-            let done = now.counts.total().saturating_sub(self.counts.total());
-            self.rates.push_back((done as f64 / since).round() as u64);
+        self.looks.push_back((now.elapsed, now.counts.total()));
+        while self.looks.get(1).is_some_and(|(elapsed, _)| now.elapsed.saturating_sub(*elapsed) >= WINDOW) {
+            self.looks.pop_front();
+        }
+        if let Some((elapsed, total)) = self.looks.front() {
+            let since = now.elapsed.saturating_sub(*elapsed).as_secs_f64();
+            let done = now.counts.total().saturating_sub(*total);
+            self.rates.push_back(if since > 0.0 { (done as f64 / since).round() as u64 } else { 0 });
             if self.rates.len() > RATES_KEPT {
                 self.rates.pop_front();
             }
@@ -100,13 +111,14 @@ impl Live {
         self.counts = now.counts;
         self.unsent = now.unsent;
         self.latency_ms = recent_latency(now);
+        self.is_latency_known = !now.recent.is_empty();
         self.backends = now.backends.iter().cloned().collect();
         self.errors = now.errors.iter().copied().filter(|(_, count)| *count > 0).collect();
         self.lag_us = now.lag_us;
         self.news = now.news.to_vec();
     }
 
-    /// Requests per second since the look before.
+    /// Requests per second in the last second.
     pub fn rate(&self) -> u64 {
         self.rates.back().copied().unwrap_or(0)
     }
@@ -139,7 +151,8 @@ pub fn recent_latency(now: &Now) -> Option<SlotLatency> {
     if requests <= 0.0 {
         return None;
     }
-    let highest = |value: fn(&SlotLatency) -> f64| latencies().map(|(_, latency)| value(&latency)).fold(0.0, f64::max);
+    let highest =
+        |value: fn(&SlotLatency) -> f64| latencies().map(|(_, latency)| value(&latency)).fold(0.0, f64::max);
     Some(SlotLatency {
         p50: latencies().map(|(requests, latency)| latency.p50 * requests).sum::<f64>() / requests,
         p90: highest(|latency| latency.p90),
@@ -158,20 +171,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_since_the_look_before() {
+    fn the_rate_is_that_of_the_last_second() {
         let mut live = Live::new("GET http://a/".into(), Goal::Number(4000));
         assert_eq!((live.rate(), live.part()), (0, 0.0));
-        for (elapsed_ms, succeeded, expected) in [(1000, 1000, 1000), (1500, 2000, 2000), (1500, 2000, 2000), (2500, 2000, 0)] {
+        let looks =
+            [(200, 200, 1000), (1000, 1000, 1000), (1200, 1400, 1200), (2000, 2000, 1000), (3000, 2000, 0)];
+        for (elapsed_ms, succeeded, expected) in looks {
             let counts = Counts { succeeded, failed: 0 };
             live.look(&Now { elapsed: Duration::from_millis(elapsed_ms), counts, ..Now::default() });
             assert_eq!(live.rate(), expected, "{elapsed_ms} ms");
         }
         assert_eq!(live.part(), 0.5);
-        assert_eq!(live.rates, [1000, 2000, 0]);
-        for second in 3..2000 {
+        assert_eq!(live.rates, [1000, 1000, 1200, 1000, 0]);
+        for second in 4..2000 {
             live.look(&Now { elapsed: Duration::from_secs(second), ..Now::default() });
         }
         assert_eq!(live.rates.len(), RATES_KEPT);
+        assert_eq!(live.looks.len(), 2);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
+use ratatui::crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -80,10 +80,10 @@ impl Screen {
         });
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
         // From here on, dropping gives everything back.
-        let mut screen = Self { terminal, palette: Palette::of_environment() };
+        let screen = Self { terminal, palette: Palette::of_environment() };
         termios::tcsetattr(io::stderr(), SetArg::TCSADRAIN, &quiet)?;
-        execute!(io::stderr(), EnterAlternateScreen, Hide)?;
-        screen.terminal.clear()?;
+        // Not Terminal::clear, which asks the terminal where its cursor is and waits two seconds for one that is mute.
+        execute!(io::stderr(), EnterAlternateScreen, Hide, Clear(ClearType::All))?;
         Ok(screen)
     }
 
@@ -149,7 +149,11 @@ impl Palette {
 
     /// Without colours when the user wants none (https://no-color.org).
     fn of_environment() -> Self {
-        if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { Self::PLAIN } else { Self::COLOURED }
+        if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            Self::PLAIN
+        } else {
+            Self::COLOURED
+        }
     }
 }
 
@@ -164,7 +168,8 @@ const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 fn draw(frame: &mut Frame, live: &Live, palette: Palette) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let text = format!("{}  {}/s  {} failed", progress(live), count(live.rate()), count(live.counts.failed));
+        let text =
+            format!("{}  {}/s  {} failed", progress(live), count(live.rate()), count(live.counts.failed));
         frame.render_widget(Line::from(text), Rect { height: area.height.min(1), ..area });
         return;
     }
@@ -185,7 +190,11 @@ fn draw(frame: &mut Frame, live: &Live, palette: Palette) {
 
     let target = shortened(&printable(&live.target), usize::from(inner.width).saturating_sub(10));
     frame.render_widget(
-        Line::from(vec![Span::styled("loadgen", BOLD.patch(palette.accent)), Span::raw("  "), Span::raw(target)]),
+        Line::from(vec![
+            Span::styled("loadgen", BOLD.patch(palette.accent)),
+            Span::raw("  "),
+            Span::raw(target),
+        ]),
         title,
     );
     frame.render_widget(
@@ -236,7 +245,10 @@ fn latency<'a>(live: &Live, palette: Palette) -> Line<'a> {
                 spans.push(Span::styled(format!("{:<11}", ms(value)), BOLD));
             }
         }
-        None => spans.push(Span::styled("no answer in the last second", palette.faint)),
+        None if live.is_latency_known => {
+            spans.push(Span::styled("no success in the last second", palette.warning));
+        }
+        None => spans.push(Span::styled("not known yet", palette.faint)),
     }
     Line::from(spans)
 }
@@ -246,7 +258,10 @@ fn requests<'a>(live: &Live, palette: Palette) -> Line<'a> {
     let mut spans = vec![
         Span::styled(format!("{:<9}", "Requests"), palette.faint),
         Span::raw(format!("{} done  ", count(live.counts.total()))),
-        Span::styled(format!("{} failed", count(failed)), if failed > 0 { palette.bad } else { palette.good }),
+        Span::styled(
+            format!("{} failed", count(failed)),
+            if failed > 0 { palette.bad } else { palette.good },
+        ),
     ];
     if live.unsent > 0 {
         spans.push(Span::styled(format!("  {} unsent", count(live.unsent)), palette.warning));
@@ -327,8 +342,10 @@ mod tests {
 
     fn live() -> Live {
         let mut live = Live::new("GET http://localhost/\x1b[2J".into(), Goal::Time(Duration::from_secs(10)));
-        let (recent, news) = ([slot(100, 1.98, 6.44)], ["failover b2: gap 340 ms, 17 errors, not even again".to_owned()]);
-        let backends = [("b1", 3000), ("b2", 1000), ("evil\x1b[2J", 4000)].map(|(name, n)| (name.to_owned(), n));
+        let (recent, news) =
+            ([slot(100, 1.98, 6.44)], ["failover b2: gap 340 ms, 17 errors, not even again".to_owned()]);
+        let backends =
+            [("b1", 3000), ("b2", 1000), ("evil\x1b[2J", 4000)].map(|(name, n)| (name.to_owned(), n));
         for second in 1..=4 {
             let counts = Counts { succeeded: second * second * 1000, failed: 17 };
             live.look(&Now {
@@ -351,7 +368,8 @@ mod tests {
         terminal.draw(|frame| draw(frame, live, Palette::COLOURED)).unwrap();
         let buffer = terminal.backend().buffer();
         let rows = buffer.content.chunks(usize::from(width.max(1)));
-        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
+        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned())
+            .collect()
     }
 
     #[test]

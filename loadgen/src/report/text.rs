@@ -189,7 +189,11 @@ fn honesty(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         let busiest = cpu_share.iter().copied().fold(0.0, f64::max);
         let threads = figures::counted(cpu_share.len() as u64, "thread", "threads");
         let each = figures::us(*cpu_us_per_request);
-        writeln!(out, "Generator: {each} of processor time per request, {threads}, busiest {:.0} %", busiest * 100.0)?;
+        writeln!(
+            out,
+            "Generator: {each} of processor time per request, {threads}, busiest {:.0} %",
+            busiest * 100.0
+        )?;
     }
     if !saturated.is_empty() {
         writeln!(out, "WARNING: the generator was the bottleneck: these figures are its own:")?;
@@ -324,7 +328,9 @@ mod tests {
         let mut summary = fixtures::killed_backend();
         summary.generator.saturated = vec!["connections asked for and not opened: 12 of 64".to_owned()];
         let text = text(&summary);
-        assert_eq!(text.split_once("\n\nLatency").unwrap().1, "\
+        assert_eq!(
+            text.split_once("\n\nLatency").unwrap().1,
+            "\
 : p50 1.98 ms, p90 3.21 ms, p99 6.44 ms, max 41.2 ms
 Service: p50 1.98 ms, p90 3.21 ms, p99 5.90 ms, max 41.2 ms
 (latency from when a request was due, service from when it was sent)
@@ -355,7 +361,8 @@ Sent later than planned: p50 12 µs, p99 84 µs, max 1.31 ms
 Generator: 6.6 µs of processor time per request, 2 threads, busiest 41 %
 WARNING: the generator was the bottleneck: these figures are its own:
   connections asked for and not opened: 12 of 64
-");
+"
+        );
         for (name, summary) in fixtures::all() {
             for line in self::text(&summary).lines() {
                 assert!(line.chars().count() <= COLUMNS, "{name}: {line}");

@@ -55,7 +55,9 @@ pub fn objectives(judged: &[Judged]) -> Option<(Tone, String)> {
 /// One objective's value and verdict.
 pub fn verdict(judged: &Judged) -> String {
     let value = match judged.value {
-        None => "nothing was measured".to_owned(),
+        None if judged.samples == 0 => "nothing was measured".to_owned(),
+        // A ratio to nothing has no number.
+        None => "beyond any limit".to_owned(),
         Some(value) => format!("{}{}", number(value), unit(&judged.objective)),
     };
     match judged.verdict {
@@ -201,9 +203,26 @@ mod tests {
         let (met, few) = (judged(Verdict::Met), judged(Verdict::TooFewSamples));
         assert_eq!(verdict(&met), "12.3 ms");
         assert_eq!(verdict(&few), "12.3 ms, from 1 sample where it takes 100");
-        assert_eq!(objectives(&[met.clone()]), Some((Tone::Good, "The objective was met".to_owned())));
+        assert_eq!(
+            objectives(std::slice::from_ref(&met)),
+            Some((Tone::Good, "The objective was met".to_owned()))
+        );
         let both = objectives(&[met, few]);
         assert_eq!(both, Some((Tone::Bad, "1 of 2 objectives were missed".to_owned())));
+    }
+
+    #[test]
+    fn what_has_no_number_is_said_in_words() {
+        for (samples, expected) in [(0, "nothing was measured"), (500, "beyond any limit")] {
+            let judged = Judged {
+                objective: "share.max/share.min<2".into(),
+                value: None,
+                samples,
+                minimum_samples: 1,
+                verdict: Verdict::Missed,
+            };
+            assert_eq!(verdict(&judged), expected);
+        }
     }
 
     #[test]

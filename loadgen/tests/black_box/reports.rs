@@ -41,7 +41,10 @@ fn complaints(value: &Value) -> Option<String> {
 fn what_runs_print_keeps_the_schema() {
     let server = Server::start(|mut client| {
         while let Some(request) = client.request() {
-            client.answer(if request.index % 7 == 3 { 503 } else { 200 }, ["b1", "b2"][request.index as usize % 2]);
+            client.answer(
+                if request.index % 7 == 3 { 503 } else { 200 },
+                ["b1", "b2"][request.index as usize % 2],
+            );
         }
     });
     for options in ["-n 200 -c 4", "-d 250ms -c 2", "-n 1"] {
@@ -93,7 +96,9 @@ fn a_report_that_cannot_be_written_costs_no_request() {
 
 #[test]
 fn completions_are_scripts_of_their_shell() {
-    for (shell, begins) in [("bash", "_loadgen() {"), ("zsh", "#compdef loadgen"), ("fish", "complete -c loadgen")] {
+    for (shell, begins) in
+        [("bash", "_loadgen() {"), ("zsh", "#compdef loadgen"), ("fish", "complete -c loadgen")]
+    {
         let finished = run(&["completions", shell]);
         assert_eq!((finished.status, finished.stderr.as_str()), (0, ""), "{shell}");
         assert!(finished.stdout.contains(begins) && finished.stdout.contains("html"), "{}", finished.stdout);

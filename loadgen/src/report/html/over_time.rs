@@ -33,6 +33,9 @@ pub(super) struct OverTime<'a> {
     pub(super) end_ms: f64,
 }
 
+/// A layer of the chart of throughput: its class, what lies below it and how much it is.
+type Layer = (&'static str, fn(&Column) -> [u64; 2]);
+
 /// The percentiles that are drawn, from the calmest to the wildest.
 type Percentile = (&'static str, fn(&SlotLatency) -> f64);
 /// The wildest first, so that the calm lines lie above.
@@ -73,7 +76,7 @@ impl OverTime<'_> {
         let label = format!("Requests per second over time, at most {}", figures::rate(high));
         self.draw(out, room, &label, |chart| {
             room.grid(chart, scale, &ticks, ticks::label);
-            let counts: [(&str, fn(&Column) -> [u64; 2]); 3] = [
+            let counts: [Layer; 3] = [
                 ("successful", |column| [0, column.successful]),
                 ("unsent", |column| [column.successful + column.failed, column.unsent]),
                 ("failed", |column| [column.successful, column.failed]),
