@@ -133,12 +133,9 @@ fn a_signal_and_the_end_of_the_run_give_it_back_too() {
 fn lines_are_shown_where_the_live_view_is_not_wanted() {
     let server = Server::of_backends(&["b1"]);
     let url = server.url();
-    let table: [(&[&str], &[(&str, &str)]); 2] = [
-        (&["-d", "1300ms", "-u", &url, "--plain"], &[]),
-        (&["-d", "1300ms", "-u", &url], &[("TERM", "dumb")]),
-    ];
-    for (arguments, environment) in table {
-        let mut run = Run::start(arguments, environment);
+    for (option, terminal) in [(Some("--plain"), "xterm"), (None, "dumb")] {
+        let arguments: Vec<_> = ["-d", "1300ms", "-u", &url].into_iter().chain(option).collect();
+        let mut run = Run::start(&arguments, &[("TERM", terminal)]);
         assert_eq!(run.finish().0, 0);
         run.wait_for("1.0s  ");
         assert!(!run.shown().contains('\x1b'), "{:?}", run.shown());

@@ -1,6 +1,6 @@
 //! One colour for each backend, the same in every chart and table.
 //!
-//! The colours are Paul Tol's "muted" scheme (https://personal.sron.nl/~pault/, "Qualitative colour schemes"), made so
+//! The colours are Paul Tol's "muted" scheme (<https://personal.sron.nl/~pault/>, "Qualitative colour schemes"), made so
 //! that people with any kind of colour blindness tell them apart, ordered so that neighbours differ in brightness. Past
 //! its eight, the same ones come again hatched; past sixteen, no palette helps, and the rest is drawn as one.
 

@@ -36,7 +36,7 @@ pub(super) struct OverTime<'a> {
 /// A layer of the chart of throughput: its class, what lies below it and how much it is.
 type Layer = (&'static str, fn(&Column) -> [u64; 2]);
 
-/// The percentiles that are drawn, from the calmest to the wildest.
+/// A line of the chart of latency: its name and its value.
 type Percentile = (&'static str, fn(&SlotLatency) -> f64);
 /// The wildest first, so that the calm lines lie above.
 pub(super) const PERCENTILES: [Percentile; 4] =
