@@ -38,7 +38,7 @@ POINTED = """
     const at = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2, bubbles: true };
     chart.dispatchEvent(new PointerEvent("pointermove", at));
     const tip = document.querySelector(".tip");
-    const text = tip.hidden ? "" : tip.textContent;
+    const text = !tip || tip.hidden ? "" : tip.textContent;
     chart.dispatchEvent(new PointerEvent("pointerleave", at));
     return text;
 })()

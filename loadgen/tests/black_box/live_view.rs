@@ -1,6 +1,8 @@
 //! The live view on a terminal of its own: that it shows, that Ctrl-C still ends the run, and that the terminal is left
 //! as it was found.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +14,8 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
+
+use loadgen::report::terminal::Screen;
 
 use crate::scripted::Server;
 
@@ -28,14 +32,20 @@ struct Run {
 }
 
 impl Run {
-    /// `--ctty` makes the new terminal the program's own, which is what Ctrl-C and job control go by.
+    /// Starts loadgen.
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_loadgen").as_ref(), arguments, environment)
+    }
+
+    /// `--ctty` makes the new terminal the program's own, which is what Ctrl-C and job control go by.
+    fn start_program(program: &OsStr, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
         let (keyboard, terminal) = (File::from(pty.master), File::from(pty.slave));
         let before = tcgetattr(&terminal).unwrap();
         let child = Command::new("setsid")
-            .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_loadgen")])
+            .args(["--ctty", "--wait"])
+            .arg(program)
             .args(arguments)
             .env("TERM", "xterm-256color")
             .env_remove("NO_COLOR")
@@ -159,4 +169,25 @@ fn no_colour_is_shown_to_whoever_wants_none() {
         let is_cyan = run.shown().contains("\x1b[38;5;6");
         assert_eq!(is_cyan, has_colour, "{:?}", run.shown());
     }
+}
+
+/// Set when this very program is started as one that panics.
+const PANICS: &str = "LOADGEN_TEST_PANICS";
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_speaks() {
+    let name = "live_view::a_panic_gives_the_terminal_back_before_it_speaks";
+    if env::var_os(PANICS).is_some() {
+        let _screen = Screen::enter().unwrap();
+        panic!("in the midst of a run");
+    }
+    let program = env::current_exe().unwrap();
+    let mut run =
+        Run::start_program(program.as_os_str(), &["--exact", name, "--nocapture"], &[(PANICS, "1")]);
+    let (status, stdout) = run.finish();
+    assert_ne!(status, 0, "{stdout}");
+    run.wait_for("in the midst of a run");
+    let shown = run.shown();
+    assert!(shown.contains(ENTER) && shown.find(LEAVE) < shown.find("in the midst of a run"), "{shown:?}");
+    assert!(run.is_given_back());
 }

@@ -19,10 +19,10 @@ use std::io::{self, Write};
 use crate::report::figures::{self, count, ms, percent, rate, seconds};
 use crate::report::svg::markup::Markup;
 use crate::report::words::{self, Tone};
-use crate::summary::Summary;
+use crate::summary::{Load, Summary};
 use chart::{NARROW, Room, WIDE};
 use colours::Colours;
-use columns::columns;
+use columns::{Column, columns};
 use over_time::OverTime;
 
 /// What a report says besides what was measured.
@@ -247,13 +247,21 @@ fn figures_at_a_glance(main: &mut Markup, summary: &Summary) {
 
 fn throughput(main: &mut Markup, over_time: &OverTime) {
     section(main, "Throughput", |section| {
-        section.text_element("p", &[("class", &"sub")], "Requests per second, by when they were due");
+        let by = match over_time.summary.load {
+            Load::Closed => "Requests per second, by when they were sent",
+            Load::Open { .. } => "Requests per second, by when they were due",
+        };
+        section.text_element("p", &[("class", &"sub")], by);
         chart(section, |out, room| over_time.throughput(out, room));
-        let mut entries = vec![("successful", "successful")];
-        if over_time.columns.iter().any(|column| column.failed > 0) {
+        let has = |count: fn(&Column) -> u64| over_time.columns.iter().any(|column| count(column) > 0);
+        let mut entries = Vec::new();
+        if has(|column| column.successful) {
+            entries.push(("successful", "successful"));
+        }
+        if has(|column| column.failed) {
             entries.push(("failed", "failed"));
         }
-        if over_time.columns.iter().any(|column| column.unsent > 0) {
+        if has(|column| column.unsent) {
             entries.push(("unsent", "could not be sent"));
         }
         legend(section, &entries);
