@@ -79,6 +79,16 @@ impl Run {
         }
     }
 
+    /// Every drawing ends by hiding the cursor.
+    fn wait_for_drawings(&self, count: usize) {
+        let drawings = || self.shown().matches("\x1b[?25l").count();
+        let (before, deadline) = (drawings(), Instant::now() + Duration::from_secs(20));
+        while drawings() < before + count {
+            assert!(Instant::now() < deadline, "the view stands still: {:?}", self.shown());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The exit status and what was written to standard output.
     fn finish(&mut self) -> (i32, String) {
         let mut stdout = String::new();
@@ -102,7 +112,8 @@ fn ctrl_c_ends_the_run_and_the_terminal_is_given_back() {
     assert!(!run.is_given_back(), "the view did not take the terminal");
     // What is typed meanwhile is not shown; Ctrl-Z would leave the terminal as the view needs it.
     run.keyboard.write_all(b"zzz\x1a").unwrap();
-    thread::sleep(Duration::from_millis(300));
+    // It has had its effect when the view was drawn twice more: one drawing may have been under way.
+    run.wait_for_drawings(2);
     run.keyboard.write_all(b"\x03").unwrap();
     let (status, stdout) = run.finish();
     assert_eq!(status, 0, "{stdout}");

@@ -322,10 +322,15 @@ fn backends(main: &mut Markup, over_time: &OverTime, colours: &Colours) {
     });
 }
 
+/// More backends than this are not listed under the pointer.
+const NAMES_IN_TIP: usize = 8;
+
 /// What the script shows under the pointer: times and rates of every column, percentiles, and answers of the backends.
 fn columns_for_script(over_time: &OverTime) -> serde_json::Value {
     let group = columns::group_for(over_time.columns, 1200);
     let round = |value: f64| (value * 1e3).round() / 1e3;
+    // More than these fit no tip.
+    let names = if over_time.names.len() <= NAMES_IN_TIP { over_time.names } else { &[] };
     let rows: Vec<_> = columns::grouped(over_time.columns, group)
         .iter()
         .map(|column| {
@@ -335,11 +340,11 @@ fn columns_for_script(over_time: &OverTime) -> serde_json::Value {
                 round(column.end_ms),
                 [column.successful, column.failed, column.unsent],
                 latency,
-                column.backends,
+                &column.backends[..column.backends.len().min(names.len())],
             ])
         })
         .collect();
-    serde_json::json!({ "names": over_time.names, "columns": rows })
+    serde_json::json!({ "names": names, "columns": rows })
 }
 
 #[cfg(test)]

@@ -139,12 +139,11 @@ impl OverTime<'_> {
         let columns = columns::grouped(self.columns, group);
         let scale = room.upwards(1.0);
         self.draw(out, room, "Each backend's part of the answers over time", |chart| {
-            // Which of the names lie in one area: those of the same colour.
+            let colour_of: Vec<_> = self.names.iter().map(|name| colours.of(name)).collect();
             for colour in colours.all() {
-                let is_one =
-                    |index: usize| self.names.get(index).is_some_and(|name| colours.of(name) == colour);
-                let is_below =
-                    |index: usize| self.names.get(index).is_some_and(|name| colours.of(name) < colour);
+                // Those of the same colour lie in one area.
+                let is_one = |index: usize| colour_of.get(index) == Some(&colour);
+                let is_below = |index: usize| colour_of.get(index).is_some_and(|other| *other < colour);
                 let heights = |column: &Column| {
                     let sum = |chosen: &dyn Fn(usize) -> bool| -> u64 {
                         let counts = column.backends.iter().enumerate();

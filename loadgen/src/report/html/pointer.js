@@ -25,7 +25,7 @@
     if (unsent) lines.push(row("Unsent", rate(unsent)));
     if (latency) ["p50", "p90", "p99", "max"].forEach((name, index) => lines.push(row(name, ms(latency[index]))));
     const all = backends.reduce((sum, count) => sum + count, 0);
-    if (all && data.names.length <= 8) {
+    if (all) {
       data.names.forEach((name, index) => lines.push(row(name, `${digits((backends[index] || 0) / all * 100, 1)} %`)));
     }
     return lines;
