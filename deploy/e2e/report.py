@@ -3,6 +3,10 @@
 
     deploy/e2e/report.py REPORT.html…      fails when a page is not as it must be; screenshots go to target/e2e
 
+Reports of runs that never were, from a calm one to one of nothing but errors:
+
+    LOADGEN_WRITE_REPORTS=$PWD/target/e2e cargo test -p loadgen every_kind_of_run
+
 A page must load without a line on the console, ask for nothing but itself, show its charts, be no wider than a phone,
 and say the values under the pointer.
 """

@@ -24,6 +24,13 @@ idempotent; the summary counts how often. Ctrl-C ends the run and prints the
 summary of what was done.
 ";
 
+/// Where such a script belongs.
+const COMPLETIONS_AFTER_HELP: &str = "\
+For bash: loadgen completions bash > ~/.local/share/bash-completion/completions/loadgen
+For zsh:  loadgen completions zsh > a folder of $fpath, as _loadgen
+For fish: loadgen completions fish > ~/.config/fish/completions/loadgen.fish
+";
+
 /// As wide as the reports are.
 const HELP_COLUMNS: usize = 80;
 
@@ -125,12 +132,13 @@ pub struct Arguments {
     pub command: Option<Command>,
 }
 
-/// What `loadgen` does besides one run.
+// What `loadgen` does besides one run. As a comment for documentation, this would take the place of what `--help` says
+// of the program itself; and a command whose own takes two paragraphs would make `--help` twice as long.
 #[derive(Debug, Clone, StructOpt)]
+#[expect(missing_docs, reason = "see above")]
 pub enum Command {
-    /// Prints a script that completes loadgen's options in a shell
-    ///
-    /// For bash: loadgen completions bash > ~/.local/share/bash-completion/completions/loadgen
+    /// Print a script that completes loadgen's options in a shell
+    #[structopt(after_help = COMPLETIONS_AFTER_HELP)]
     Completions {
         /// bash, zsh or fish
         #[structopt(value_name = "SHELL", possible_values = &["bash", "zsh", "fish"])]
@@ -224,5 +232,16 @@ mod tests {
         Arguments::clap().write_long_help(&mut help).unwrap();
         let help = String::from_utf8(help).unwrap();
         assert!(help.contains(&exit_codes::help(HELP_COLUMNS)), "{help}");
+    }
+
+    #[test]
+    fn the_help_begins_with_what_the_program_is_for() {
+        let error = parse("--help").unwrap_err();
+        let help = error.message;
+        assert!(help.contains("\nSends requests to an HTTP server"), "{help}");
+        // In two columns, which a command with much to say would undo.
+        let is_short =
+            |line: &str| line.trim_start().starts_with("-n, --number <COUNT>") && line.contains("Send COUNT");
+        assert!(help.lines().any(is_short), "{help}");
     }
 }

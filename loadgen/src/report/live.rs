@@ -10,7 +10,7 @@ use crate::honesty::Lag;
 use crate::plan::Goal;
 use crate::record::ErrorKind;
 use crate::report::progress::Counts;
-use crate::timeline::{Slot, SlotLatency};
+use crate::timeline::{Slot, SlotLatency, Timeline};
 
 /// Where a run stands, as far as it is known: what is not, is left empty and not shown.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,60 @@ pub struct Now<'a> {
     pub lag_us: Option<Lag>,
     /// What happened, in order of time: failovers as they are found, commands as they are run.
     pub news: &'a [String],
+}
+
+/// What a timeline says of a run that is going on: the sums that [`Now`] wants, made anew for every look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    slot: Duration,
+    unsent: u64,
+    backends: Vec<(String, u64)>,
+    errors: Vec<(ErrorKind, u64)>,
+    /// How many of the slots are complete.
+    complete: usize,
+}
+
+/// So long after its end a slot may still change: the threads tell ten times a second, and answers take their time.
+const SETTLING: Duration = Duration::from_millis(200);
+
+impl Course {
+    /// Of the timeline as it is after `elapsed`.
+    pub fn of(timeline: &Timeline, elapsed: Duration) -> Self {
+        let slot = Duration::try_from_secs_f64(timeline.slot_ms / 1e3).unwrap_or_default();
+        let mut errors = BTreeMap::new();
+        let mut answers = vec![0; timeline.backends.len()];
+        for one in &timeline.slots {
+            for (kind, count) in &one.errors {
+                *errors.entry(*kind).or_default() += count;
+            }
+            for (sum, count) in answers.iter_mut().zip(&one.backends) {
+                *sum += count;
+            }
+        }
+        let settled = elapsed.saturating_sub(SETTLING).as_nanos();
+        let complete = settled.checked_div(slot.as_nanos()).unwrap_or(0);
+        Self {
+            slot,
+            unsent: timeline.slots.iter().map(|slot| slot.unsent).sum(),
+            backends: timeline.backends.iter().cloned().zip(answers).collect(),
+            errors: errors.into_iter().collect(),
+            complete: usize::try_from(complete).unwrap_or(usize::MAX).min(timeline.slots.len()),
+        }
+    }
+
+    /// The same with what the timeline does not know. `timeline` is the one that this was made of.
+    pub fn now<'a>(&'a self, timeline: &'a Timeline, elapsed: Duration, counts: Counts) -> Now<'a> {
+        Now {
+            elapsed,
+            counts,
+            unsent: self.unsent,
+            recent: timeline.slots.get(..self.complete).unwrap_or_default(),
+            slot: self.slot,
+            backends: &self.backends,
+            errors: &self.errors,
+            ..Now::default()
+        }
+    }
 }
 
 /// What is shown; kept from one moment to the next.
@@ -199,6 +253,23 @@ pub(crate) mod tests {
         assert_eq!(recent_latency(&now(1000)), None);
         assert!(recent_latency(&now(100)).unwrap().p50 > 300.0);
         assert_eq!(recent_latency(&Now::default()), None);
+    }
+
+    #[test]
+    fn a_timeline_says_what_is_shown() {
+        let timeline = crate::report::fixtures::killed_backend().timeline.unwrap();
+        let elapsed = Duration::from_millis(10_450);
+        let course = Course::of(&timeline, elapsed);
+        let now = course.now(&timeline, elapsed, Counts { succeeded: 7, failed: 2 });
+        assert_eq!((now.recent.len(), now.slot, now.unsent), (102, Duration::from_millis(100), 320));
+        assert_eq!(now.errors, [(ErrorKind::Reset, 12), (ErrorKind::TimedOut, 8)]);
+        let answers: u64 = timeline.slots.iter().map(|slot| slot.backends[1]).sum();
+        assert_eq!(now.backends[1], ("backend-2".to_owned(), answers));
+        assert!(recent_latency(&now).is_some());
+        // Nothing is complete at the start.
+        assert_eq!(Course::of(&timeline, Duration::from_millis(150)).complete, 0);
+        let bare = Timeline { slot_ms: 0.0, slots: Vec::new(), backends: Vec::new(), ..timeline };
+        assert_eq!(Course::of(&bare, elapsed).now(&bare, elapsed, Counts::default()).recent.len(), 0);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl View {
         self.progress.interval()
     }
 
+    /// Whether there is anybody to show anything to; looking is not free.
+    pub fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
     /// Shows where the run stands.
     ///
     /// # Errors
