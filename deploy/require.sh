@@ -15,8 +15,9 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 needs_of() {
     case $1 in
         build) printf '%s\n' "cc gcc" "ld binutils" "cmake cmake" "make make" ;;
-        # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals.
-        test) printf '%s\n' "nginx nginx" "ps procps" ;;
+        # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals; setsid gives
+        # loadgen a terminal of its own.
+        test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" ;;
         check) ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
         bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;

@@ -2,18 +2,23 @@
 
 pub mod ab;
 
+use std::io::Write;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use structopt::StructOpt;
-use structopt::clap::AppSettings;
+use structopt::clap::{AppSettings, Shell};
+
+use crate::exit_codes;
 
 /// What stands below the options in `--help`.
-const AFTER_HELP: &str = "\
-EXIT STATUS:
-    0  every request succeeded (2xx)
-    1  some request failed, or loadgen itself could not finish
-    2  the command line made no sense
-    4  a target could not be reached, or did not prove its name; nothing was sent
+static AFTER_HELP: LazyLock<String> =
+    LazyLock::new(|| format!("EXIT STATUS:\n{}{AFTER_EXIT_STATUS}", exit_codes::help(HELP_COLUMNS),));
+
+/// What stands below the exit statuses.
+const AFTER_EXIT_STATUS: &str = "
+When several apply, 5 comes before 3 and 3 before 1.
 
 A request that finds its kept-alive connection closed before the first byte of
 an answer is sent once more on a fresh one, as HTTP clients do, if its method is
@@ -25,6 +30,13 @@ request was planned, however late it was sent. What is due while no connection
 is free is counted as unsent.
 ";
 
+/// Where such a script belongs.
+const COMPLETIONS_AFTER_HELP: &str = "\
+For bash: loadgen completions bash > ~/.local/share/bash-completion/completions/loadgen
+For zsh:  loadgen completions zsh > a folder of $fpath, as _loadgen
+For fish: loadgen completions fish > ~/.config/fish/completions/loadgen.fish
+";
+
 /// As wide as the reports are.
 const HELP_COLUMNS: usize = 80;
 
@@ -32,7 +44,7 @@ const HELP_COLUMNS: usize = 80;
 #[derive(Debug, Clone, StructOpt)]
 #[structopt(
     name = "loadgen",
-    after_help = AFTER_HELP,
+    after_help = AFTER_HELP.as_str(),
     set_term_width = HELP_COLUMNS,
     global_settings = &[
         AppSettings::ColorNever,
@@ -165,13 +177,34 @@ pub struct Arguments {
     /// Print the summary as JSON, and nothing else, to standard output
     #[structopt(long = "json")]
     pub json: bool,
+
+    /// Write a report to FILE: one page of HTML with charts, which needs nothing else to be read
+    #[structopt(long = "html", value_name = "FILE", parse(from_os_str))]
+    pub html: Option<PathBuf>,
+
+    /// Show plain lines of progress, even on a terminal
+    #[structopt(long = "plain")]
+    pub plain: bool,
 }
 
-// What there is besides a plain run.
+// What `loadgen` does besides one run. As a comment for documentation, this would take the place of what `--help` says
+// of the program itself; and a command whose own takes two paragraphs would make `--help` twice as long.
 #[derive(Debug, Clone, StructOpt)]
-#[expect(missing_docs, reason = "structopt would put them in place of what help says of the program")]
+#[expect(missing_docs, reason = "see above")]
 pub enum Command {
     Ab(ab::AbArguments),
+    /// Print a script that completes loadgen's options in a shell
+    #[structopt(after_help = COMPLETIONS_AFTER_HELP)]
+    Completions {
+        /// bash, zsh or fish
+        #[structopt(value_name = "SHELL", possible_values = &["bash", "zsh", "fish"])]
+        shell: Shell,
+    },
+}
+
+/// Writes the script that completes the options in `shell`.
+pub fn completions(shell: Shell, out: &mut impl Write) {
+    Arguments::clap().gen_completions_to("loadgen", shell, out);
 }
 
 /// The standard library's own message names neither the value nor what would be accepted.
@@ -247,8 +280,45 @@ mod tests {
             "--unknown",
             "extra",
             "-n",
+            "completions",
+            "completions tcsh",
+            "-n 5 completions bash",
+            "help",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_command_leaves_the_options_where_they_are() {
+        assert!(parse("-n 5 --html run.html --plain").unwrap().command.is_none());
+        let Some(Command::Completions { shell }) = parse("completions zsh").unwrap().command else {
+            panic!("no command")
+        };
+        let mut script = Vec::new();
+        completions(shell, &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for option in ["--number", "--concurrent", "--html", "completions"] {
+            assert!(script.contains(option), "no {option} in {script}");
+        }
+    }
+
+    #[test]
+    fn the_help_says_what_every_exit_code_means() {
+        let mut help = Vec::new();
+        Arguments::clap().write_long_help(&mut help).unwrap();
+        let help = String::from_utf8(help).unwrap();
+        assert!(help.contains(&exit_codes::help(HELP_COLUMNS)), "{help}");
+    }
+
+    #[test]
+    fn the_help_begins_with_what_the_program_is_for() {
+        let error = parse("--help").unwrap_err();
+        let help = error.message;
+        assert!(help.contains("\nSends requests to an HTTP server"), "{help}");
+        // In two columns, which a command with much to say would undo.
+        let is_short =
+            |line: &str| line.trim_start().starts_with("-n, --number <COUNT>") && line.contains("Send COUNT");
+        assert!(help.lines().any(is_short), "{help}");
     }
 }

@@ -9,10 +9,11 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What the generator says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Generator {
     /// How much later than planned requests were written, in microseconds; open loop only.
     pub lag_us: Option<Lag>,
@@ -25,7 +26,7 @@ pub struct Generator {
 }
 
 /// Points of the distribution of lags, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Lag {
     pub p50: f64,

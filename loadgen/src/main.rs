@@ -2,7 +2,9 @@
 //! status how it went.
 
 use std::fmt::Display;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::exit;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -10,13 +12,15 @@ use std::thread::available_parallelism;
 use anyhow::Context;
 use loadgen::ab;
 use loadgen::cli::ab::AbArguments;
-use loadgen::cli::{Arguments, Command};
+use loadgen::cli::{self, Arguments, Command};
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
-use loadgen::report::{json, text};
+use loadgen::report::{html, json, text};
+use loadgen::summary::Summary;
 use loadgen::tls::Trust;
 use loadgen::{exit_codes, run};
 use structopt::StructOpt;
+use structopt::clap::Shell;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {
@@ -35,6 +39,7 @@ fn main() {
             execute(plan.unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE)))
         }
         Some(Command::Ab(arguments)) => compare(arguments, cores),
+        Some(Command::Completions { shell }) => complete(shell),
     };
     exit(result.unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED)));
 }
@@ -52,6 +57,9 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     }
     let reached = reach(&plan);
 
+    // Before anything is sent: a mistyped name must not cost a run.
+    let report = plan.html.as_deref().map(open_report).transpose()?;
+
     let summary =
         runtime()?.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
     match plan.output {
@@ -60,7 +68,27 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     }
     .and_then(|()| out.flush())
     .context("failed to write to stdout")?;
+    if let Some((file, path)) = report {
+        write_report(file, &summary).with_context(|| format!("failed to write '{}'", path.display()))?;
+    }
     Ok(summary.exit_code())
+}
+
+/// Opens the file of the HTML report, and leaves what is in it until there is something better.
+fn open_report(path: &Path) -> anyhow::Result<(File, &Path)> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    Ok((file.with_context(|| format!("failed to open '{}' for --html", path.display()))?, path))
+}
+
+fn write_report(mut file: File, summary: &Summary) -> io::Result<()> {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let called = html::called(arguments);
+    let written = chrono::Local::now().format("%-d %B %Y, %H:%M %:z").to_string();
+    // A pipe has no length.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    html::write(&mut file, summary, html::Context { called: &called, written: &written })
 }
 
 /// `loadgen ab`; answers with the exit status.
@@ -83,6 +111,15 @@ fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
     let write = if plan.json { ab::report::json } else { ab::report::summary };
     write(&mut out, &summary).and_then(|()| out.flush()).context("failed to write to stdout")?;
     Ok(summary.exit_code())
+}
+
+/// `loadgen completions`; answers with the exit status.
+fn complete(shell: Shell) -> anyhow::Result<i32> {
+    // To memory first: the generator panics when its output refuses a byte, as a closed pipe does.
+    let mut script = Vec::new();
+    cli::completions(shell, &mut script);
+    io::stdout().write_all(&script).context("failed to write to stdout")?;
+    Ok(exit_codes::SUCCESS)
 }
 
 /// Nothing is sent when a target is not there.

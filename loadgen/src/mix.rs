@@ -18,6 +18,7 @@
 
 use std::cmp::Reverse;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -63,7 +64,7 @@ pub struct Prepared {
 }
 
 /// What was sent to one URL and came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TargetCounts {
     /// The URL as typed.
     pub url: String,

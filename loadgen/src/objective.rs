@@ -1,9 +1,10 @@
 //! Service level objectives (`--slo`): what was asked for, what was measured, and the verdict. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One objective, judged.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Judged {
     /// As typed, such as `p99<20ms`.
     pub objective: String,
@@ -18,7 +19,7 @@ pub struct Judged {
 }
 
 /// What became of an objective.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It was met.

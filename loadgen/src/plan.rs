@@ -7,6 +7,7 @@ mod destinations;
 use std::fmt;
 use std::io;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -47,6 +48,10 @@ pub struct Plan {
     pub timeout: Duration,
     /// What is printed.
     pub output: Output,
+    /// Where the HTML report goes.
+    pub html: Option<PathBuf>,
+    /// Whether progress is shown as plain lines, even on a terminal.
+    pub plain: bool,
 }
 
 /// When a run ends by itself.
@@ -232,6 +237,8 @@ pub fn check(
         no_resend,
         verbose,
         json,
+        html,
+        plain,
         // A plan is what a plain run does.
         command: _,
     } = arguments;
@@ -326,6 +333,8 @@ pub fn check(
             (false, true) => Output::TextWithRequests,
             (false, false) => Output::Text,
         },
+        html,
+        plain,
     };
     plan.threads = plan.threads.min(plan.connections());
     Ok(plan)

@@ -5,6 +5,7 @@
 //! timeout would only show its own limit; both are counted as what they are instead.
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::honesty::ThreadTime;
@@ -12,7 +13,7 @@ use crate::punctuality::Punctuality;
 use crate::silence::SilenceTracker;
 
 /// Why a request failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The connection was refused.

@@ -1,6 +1,6 @@
 //! A run from its first request to its summary: reads the engine's events, shows progress, hears signals.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, sleep_until};
 
 use crate::engine::{Engine, Event, Halt};
-use crate::plan::{Output, Plan};
+use crate::plan::Plan;
 use crate::reach::Reached;
 use crate::record::Record;
-use crate::report::progress::{Counts, Progress};
+use crate::report::live::Now;
+use crate::report::progress::Counts;
+use crate::report::terminal::TerminalKind;
 use crate::report::text;
+use crate::report::view::View;
 use crate::silence::Silences;
 use crate::summary::Summary;
 
@@ -28,10 +31,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Summary> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
-    let mut progress = Progress::new(plan.goal, io::stderr().is_terminal());
-    // Lines of single requests are progress enough.
-    let shows_progress = plan.output != Output::TextWithRequests;
-    let mut shows = tokio::time::interval(progress.interval());
+    let mut view = View::new(plan, TerminalKind::of_stderr());
+    let mut shows = tokio::time::interval(view.interval());
     shows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shows.reset();
 
@@ -49,10 +50,8 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
             }
             _ = shows.tick() => {
                 out.flush()?;
-                if shows_progress {
-                    // A run is worth more than its progress line.
-                    let _ = progress.show(&mut io::stderr().lock(), started.elapsed(), tally.counts());
-                }
+                // A run is worth more than its view.
+                let _ = view.show(&Now { elapsed: started.elapsed(), counts: tally.counts(), ..Now::default() });
             }
             _ = interrupts.recv() => halt = stronger(halt),
             _ = terminations.recv() => halt = stronger(halt),
@@ -63,7 +62,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
             engine.halt(halt);
         }
     }
-    let _ = progress.clear(&mut io::stderr().lock());
+    view.end();
     engine.join()?;
 
     let now_ns = started.elapsed().as_nanos() as u64;

@@ -1,9 +1,10 @@
 //! Whether the backends got the load that they should have got. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The verdict of a chi-square test of the answers per backend against equal or given weights.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ShareVerdict {
     /// What each backend should have got, from 0 to 1, in the order of the summary's backends.
     pub expected: Vec<f64>,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit_codes;
@@ -20,7 +21,7 @@ use crate::shares::ShareVerdict;
 use crate::timeline::Timeline;
 
 /// One run's result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// The URL as typed; several are joined by a comma and a blank.
     pub url: String,
@@ -74,7 +75,7 @@ pub struct Summary {
 }
 
 /// The load model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "model", rename_all = "snake_case")]
 pub enum Load {
     /// Every connection sends its next request when it has its answer.
@@ -87,7 +88,7 @@ pub enum Load {
 }
 
 /// One point of an open loop's rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Stage {
     /// Seconds since the start of the run.
     pub at_s: f64,
@@ -96,7 +97,7 @@ pub struct Stage {
 }
 
 /// What the backends counted, against what was sent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Truth {
     /// Every source that was asked.
     pub sources: Vec<TruthSource>,
@@ -107,7 +108,7 @@ pub struct Truth {
 }
 
 /// One backend's own count.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TruthSource {
     /// Where it was asked.
     pub url: String,
@@ -120,7 +121,7 @@ pub struct TruthSource {
 }
 
 /// How many connections there were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Connections {
     /// Asked for on the command line.
     pub asked: usize,
@@ -129,7 +130,7 @@ pub struct Connections {
 }
 
 /// Requests by how they ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Requests {
     /// Those that ended, well or not.
     pub total: u64,
@@ -148,7 +149,7 @@ pub struct Requests {
 }
 
 /// Points of the latency distribution.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Latency {
     pub min: f64,
@@ -162,7 +163,7 @@ pub struct Latency {
 }
 
 /// What one backend did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct BackendShare {
     /// As it named itself; bytes that are not UTF-8 are replaced.
     pub name: String,
@@ -179,7 +180,7 @@ pub struct BackendShare {
 }
 
 /// Points of one backend's latency distribution, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct BackendLatency {
     pub p50: f64,

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::record::ErrorKind;
 
 /// The whole run. Its size is bounded however long the run: when there are too many slots, pairs of
 /// neighbours are merged and `slot_ms` doubles.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Timeline {
     /// How long one slot is, in milliseconds.
     pub slot_ms: f64,
@@ -25,7 +26,7 @@ pub struct Timeline {
 }
 
 /// One slot's requests.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Slot {
     /// Requests that were sent.
     pub sent: u64,
@@ -42,7 +43,7 @@ pub struct Slot {
 }
 
 /// Points of one slot's latency distribution, in milliseconds, to two significant digits at least.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct SlotLatency {
     pub p50: f64,
@@ -52,7 +53,7 @@ pub struct SlotLatency {
 }
 
 /// A fault, or whatever else `--at` ran.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Mark {
     /// When its command was started, in milliseconds since the start of the run.
     pub at_ms: f64,

@@ -1,10 +1,13 @@
-//! Where a run stands, on standard error: one line that is rewritten on a terminal, else a line a second.
+//! Where a run stands, on standard error, in plain text: a line a second, or one line that is rewritten where a terminal
+//! has no room for more.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::plan::Goal;
+use crate::report::figures::ms;
+use crate::report::live::{Now, recent_latency};
 
 /// Counts so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +16,13 @@ pub struct Counts {
     pub succeeded: u64,
     /// Requests that failed.
     pub failed: u64,
+}
+
+impl Counts {
+    /// Those that ended, well or not.
+    pub fn total(&self) -> u64 {
+        self.succeeded + self.failed
+    }
 }
 
 /// The line.
@@ -37,18 +47,18 @@ impl Progress {
         Duration::from_millis(if self.is_terminal { 200 } else { 1000 })
     }
 
-    /// Shows where the run stands after `elapsed`.
+    /// Shows where the run stands.
     ///
     /// # Errors
     /// What the output says.
-    pub fn show(&mut self, out: &mut impl Write, elapsed: Duration, counts: Counts) -> io::Result<()> {
+    pub fn show(&mut self, out: &mut impl Write, now: &Now) -> io::Result<()> {
         let (before, done_before) = self.shown.unwrap_or_default();
-        let done = counts.succeeded + counts.failed;
+        let (elapsed, done) = (now.elapsed, now.counts.total());
         let seconds = elapsed.saturating_sub(before).as_secs_f64();
-        let per_second = if seconds > 0.0 { (done - done_before) as f64 / seconds } else { 0.0 };
+        let per_second = if seconds > 0.0 { done.saturating_sub(done_before) as f64 / seconds } else { 0.0 };
         self.shown = Some((elapsed, done));
 
-        let line = line(self.goal, elapsed, counts, per_second);
+        let line = line(self.goal, now, per_second);
         if !self.is_terminal {
             return writeln!(out, "{line}");
         }
@@ -69,8 +79,8 @@ impl Progress {
     }
 }
 
-fn line(goal: Goal, elapsed: Duration, Counts { succeeded, failed }: Counts, per_second: f64) -> String {
-    let done = succeeded + failed;
+fn line(goal: Goal, now: &Now, per_second: f64) -> String {
+    let (elapsed, done, failed) = (now.elapsed, now.counts.total(), now.counts.failed);
     let mut line = format!("{:6.1}s  {done}", elapsed.as_secs_f64());
     let part = match goal {
         Goal::Number(number) => {
@@ -85,6 +95,12 @@ fn line(goal: Goal, elapsed: Duration, Counts { succeeded, failed }: Counts, per
         " requests ({:.0}%)  {per_second:.0}/s  {failed} failed",
         (part * 100.0).min(100.0).floor()
     );
+    if now.unsent > 0 {
+        let _ = write!(line, "  {} unsent", now.unsent);
+    }
+    if let Some(latency) = recent_latency(now) {
+        let _ = write!(line, "  p99 {}", ms(latency.p99));
+    }
     line
 }
 
@@ -96,7 +112,8 @@ mod tests {
 
     fn shown(progress: &mut Progress, elapsed_ms: u64, counts: Counts) -> String {
         let mut out = Vec::new();
-        progress.show(&mut out, Duration::from_millis(elapsed_ms), counts).unwrap();
+        let now = Now { elapsed: Duration::from_millis(elapsed_ms), counts, ..Now::default() };
+        progress.show(&mut out, &now).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -119,6 +136,16 @@ mod tests {
         let mut progress = Progress::new(Goal::Time(Duration::from_secs(4)), false);
         assert_eq!(shown(&mut progress, 1000, COUNTS), "   1.0s  1000 requests (25%)  1000/s  10 failed\n");
         assert_eq!(shown(&mut progress, 5000, COUNTS), "   5.0s  1000 requests (100%)  0/s  10 failed\n");
+    }
+
+    #[test]
+    fn what_is_known_besides_stands_behind() {
+        let recent = [crate::report::live::tests::slot(10, 1.0, 6.44)];
+        let now = Now { counts: COUNTS, unsent: 3, recent: &recent, ..Now::default() };
+        assert_eq!(
+            line(Goal::Number(2000), &now, 1000.0),
+            "   0.0s  1000 of 2000 requests (50%)  1000/s  10 failed  3 unsent  p99 6.44 ms"
+        );
     }
 
     #[test]

@@ -3,12 +3,19 @@
 
 use std::io::{self, Write};
 
+use crate::honesty::Generator;
+use crate::objective::Verdict;
 use crate::plan::Plan;
 use crate::record::{ErrorKind, Outcome};
-use crate::summary::Summary;
+use crate::report::figures::{self, ms, printable};
+use crate::report::words;
+use crate::summary::{BackendLatency, Summary};
 
 /// What separates the parts.
 const RULE: &str = "------------------------------------------------------------";
+
+/// As wide as a terminal is at least.
+const COLUMNS: usize = 80;
 
 /// Writes what is going to be done.
 ///
@@ -37,8 +44,8 @@ pub fn request(out: &mut impl Write, number: u64, outcome: Outcome, latency_ns: 
 /// # Errors
 /// What the output says.
 pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
-    let Summary { requests, latency_ms, .. } = summary;
-    let average_s = latency_ms.as_ref().map_or(0.0, |latency| latency.mean / 1e3);
+    let requests = &summary.requests;
+    let average_s = summary.latency_ms.as_ref().map_or(0.0, |latency| latency.mean / 1e3);
     writeln!(out, "{RULE}")?;
     writeln!(out, "Total requests: {}", requests.total)?;
     writeln!(out, "Successful: {}", requests.successful)?;
@@ -50,17 +57,12 @@ pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     if summary.interrupted {
         writeln!(out, "Interrupted; unfinished requests: {}", requests.unfinished)?;
     }
-    writeln!(out)?;
-    if let Some(latency) = latency_ms {
-        writeln!(
-            out,
-            "Latency: p50 {}, p90 {}, p99 {}, max {}",
-            ms(latency.p50),
-            ms(latency.p90),
-            ms(latency.p99),
-            ms(latency.max)
-        )?;
+    let unsent = words::unsent(summary);
+    if unsent > 0 {
+        writeln!(out, "Due, but not sent as no connection was free: {unsent}")?;
     }
+    writeln!(out)?;
+    latencies(out, summary)?;
     if summary.longest_gap_ms > 0.0 {
         writeln!(out, "Longest gap between successful answers: {}", ms(summary.longest_gap_ms))?;
     }
@@ -68,7 +70,24 @@ pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "Sent again, as the kept-alive connection had been closed: {}", requests.resent)?;
     }
     failures(out, summary)?;
-    backends(out, summary)
+    backends(out, summary)?;
+    failovers(out, summary)?;
+    objectives(out, summary)?;
+    honesty(out, summary)
+}
+
+/// From when requests were due, and in an open loop also from when they were sent.
+fn latencies(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    for (name, latency) in [("Latency", &summary.latency_ms), ("Service", &summary.service_ms)] {
+        if let Some(latency) = latency {
+            let [p50, p90, p99, max] = [latency.p50, latency.p90, latency.p99, latency.max].map(ms);
+            writeln!(out, "{name}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
+        }
+    }
+    if summary.service_ms.is_some() {
+        writeln!(out, "(latency from when a request was due, service from when it was sent)")?;
+    }
+    Ok(())
 }
 
 /// One line for each kind of failure, with the statuses in place of "not 2xx".
@@ -92,10 +111,19 @@ fn backends(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     let names: Vec<_> = summary.backends.iter().map(|backend| printable(&backend.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("(unnamed)".len());
     writeln!(out)?;
-    writeln!(out, "{:<width$}  {:>10}  {:>7}  {:>10}", "Backend", "Answers", "Share", "Errors")?;
+    write!(out, "{:<width$}  {:>10}  {:>7}  {:>8}", "Backend", "Answers", "Share", "Errors")?;
+    let has_latency = summary.backends.iter().any(|backend| backend.latency_ms.is_some());
+    if has_latency {
+        write!(out, "  {:>8}  {:>8}  {:>8}", "p50", "p99", "max")?;
+    }
+    writeln!(out)?;
     for (name, backend) in names.iter().zip(&summary.backends) {
         let percent = backend.share * 100.0;
-        writeln!(out, "{name:<width$}  {:>10}  {percent:>6.2}%  {:>10}", backend.answers, backend.errors)?;
+        write!(out, "{name:<width$}  {:>10}  {percent:>6.2}%  {:>8}", backend.answers, backend.errors)?;
+        if let Some(BackendLatency { p50, p99, max }) = backend.latency_ms {
+            write!(out, "  {:>8}  {:>8}  {:>8}", ms(p50), ms(p99), ms(max))?;
+        }
+        writeln!(out)?;
     }
     let unnamed = summary.answers_without_backend;
     if unnamed > 0 {
@@ -103,21 +131,90 @@ fn backends(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         let percent = unnamed as f64 / answers as f64 * 100.0;
         writeln!(out, "{:<width$}  {unnamed:>10}  {percent:>6.2}%", "(unnamed)")?;
     }
+    match &summary.shares {
+        Some(verdict) => wrapped(out, &format!("{}.", words::shares(verdict)), ""),
+        None => Ok(()),
+    }
+}
+
+/// What was done to the target, and the lines that scripts look for: each stands on one line, however long.
+fn failovers(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let marks = summary.timeline.as_ref().map_or(&[][..], |timeline| timeline.marks.as_slice());
+    if marks.is_empty() && summary.failovers.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for mark in marks {
+        let command = printable(&mark.command);
+        wrapped(out, &format!("At {:.2} s: {command}: {}", mark.at_ms / 1e3, words::mark(mark)), "    ")?;
+    }
+    for failover in &summary.failovers {
+        writeln!(out, "{}", printable(&failover.to_string()))?;
+    }
     Ok(())
 }
 
-/// A name comes from the network: control characters must not reach a terminal.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+fn objectives(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    if summary.objectives.is_empty() {
+        return Ok(());
+    }
+    let width = summary.objectives.iter().map(|judged| judged.objective.chars().count()).max().unwrap_or(0);
+    writeln!(out)?;
+    for judged in &summary.objectives {
+        let sign = if judged.verdict == Verdict::Met { '✓' } else { '✗' };
+        writeln!(out, "{sign} {:<width$}  {}", printable(&judged.objective), words::verdict(judged))?;
+    }
+    Ok(())
 }
 
-/// As many digits as mean something.
-fn ms(ms: f64) -> String {
-    match ms {
-        100.0.. => format!("{ms:.0} ms"),
-        10.0.. => format!("{ms:.1} ms"),
-        _ => format!("{ms:.2} ms"),
+/// What the backends counted, and whether the generator kept up.
+fn honesty(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let Generator { lag_us, cpu_share, cpu_us_per_request, saturated } = &summary.generator;
+    if summary.truth.is_some() || lag_us.is_some() || !cpu_share.is_empty() || !saturated.is_empty() {
+        writeln!(out)?;
     }
+    if let Some(truth) = &summary.truth {
+        wrapped(out, &format!("{}.", words::truth(truth, summary)), "")?;
+        for source in &truth.sources {
+            if let Some(error) = &source.error {
+                wrapped(out, &printable(&format!("  {}: {error}", source.url)), "    ")?;
+            }
+        }
+    }
+    if let Some(lag) = lag_us {
+        let [p50, p99, max] = [lag.p50, lag.p99, lag.max].map(figures::us);
+        writeln!(out, "Sent later than planned: p50 {p50}, p99 {p99}, max {max}")?;
+    }
+    if !cpu_share.is_empty() {
+        let busiest = cpu_share.iter().copied().fold(0.0, f64::max);
+        let threads = figures::counted(cpu_share.len() as u64, "thread", "threads");
+        let each = figures::us(*cpu_us_per_request);
+        writeln!(
+            out,
+            "Generator: {each} of processor time per request, {threads}, busiest {:.0} %",
+            busiest * 100.0
+        )?;
+    }
+    if !saturated.is_empty() {
+        writeln!(out, "WARNING: the generator was the bottleneck: these figures are its own:")?;
+        for reason in saturated {
+            wrapped(out, &format!("  {}", printable(reason)), "    ")?;
+        }
+    }
+    Ok(())
+}
+
+/// A sentence in lines of 80 columns, those after the first behind `indent`. A word that is longer stays whole.
+fn wrapped(out: &mut impl Write, sentence: &str, indent: &str) -> io::Result<()> {
+    let mut line = String::new();
+    for word in sentence.split_inclusive(' ') {
+        if !line.trim().is_empty() && line.chars().count() + word.trim_end().chars().count() > COLUMNS {
+            writeln!(out, "{}", line.trim_end())?;
+            line = indent.to_owned();
+        }
+        line.push_str(word);
+    }
+    writeln!(out, "{}", line.trim_end())
 }
 
 #[cfg(test)]
@@ -126,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::honesty::Generator;
+    use crate::report::fixtures;
     use crate::summary::{BackendShare, Connections, Latency, Load, Requests};
 
     fn plain() -> Summary {
@@ -227,11 +325,58 @@ mod tests {
              Failed with status 502: 6\n\
              Failed, connection refused: 4\n\
              \n\
-             Backend       Answers    Share      Errors\n\
-             backend-1           8   50.00%           0\n\
-             evil\u{fffd}[2J            4   25.00%           2\n\
+             Backend       Answers    Share    Errors\n\
+             backend-1           8   50.00%         0\n\
+             evil\u{fffd}[2J            4   25.00%         2\n\
              (unnamed)           4   25.00%\n"
         );
+    }
+
+    #[test]
+    fn everything_that_was_measured_is_said_in_80_columns() {
+        let mut summary = fixtures::killed_backend();
+        summary.generator.saturated = vec!["connections asked for and not opened: 12 of 64".to_owned()];
+        let text = text(&summary);
+        assert_eq!(
+            text.split_once("\n\nLatency").unwrap().1,
+            "\
+: p50 1.98 ms, p90 3.21 ms, p99 6.44 ms, max 41.2 ms
+Service: p50 1.98 ms, p90 3.21 ms, p99 5.90 ms, max 41.2 ms
+(latency from when a request was due, service from when it was sent)
+Longest gap between successful answers: 3.10 ms
+Failed with status 502: 4
+Failed, connection reset: 12
+Failed, timed out: 8
+
+Backend       Answers    Share    Errors       p50       p99       max
+backend-1       33235   27.76%         0   1.90 ms   6.10 ms   31.5 ms
+backend-2       20036   16.73%         5   1.93 ms   6.10 ms   32.5 ms
+backend-3       33235   27.76%         0   1.96 ms   6.10 ms   33.5 ms
+backend-4       33235   27.76%         0   1.99 ms   6.10 ms   34.5 ms
+Shares are not even: largest to smallest 1.55 (chi-square 4021.7, 3 df, p <
+0.001).
+
+At 10.00 s: docker kill cirque-backend-2: exit status 0 after 0.31 s
+At 19.50 s: docker start cirque-backend-2: exit status 0 after 0.40 s
+failover backend-2: gap 340 ms, 20 errors, even again after 1.2 s
+
+✓ p99<20ms     6.44 ms
+✓ errors<0.1%  0.017 %
+✗ gap<200ms    340 ms
+
+Backends counted 31,207 requests; 1 source could not be read.
+  http://127.0.0.1:5002: connection refused
+Sent later than planned: p50 12 µs, p99 84 µs, max 1.31 ms
+Generator: 6.6 µs of processor time per request, 2 threads, busiest 41 %
+WARNING: the generator was the bottleneck: these figures are its own:
+  connections asked for and not opened: 12 of 64
+"
+        );
+        for (name, summary) in fixtures::all() {
+            for line in self::text(&summary).lines() {
+                assert!(line.chars().count() <= COLUMNS, "{name}: {line}");
+            }
+        }
     }
 
     #[test]

@@ -235,7 +235,7 @@ fn usage_errors_have_status_2_and_name_what_is_wrong() {
 #[test]
 fn help_says_what_the_verdict_rests_on() {
     let help = run(&["--help"]).stdout;
-    for expected in ["\nSends requests to an HTTP server", "\n    ab    Compares two targets"] {
+    for expected in ["\nSends requests to an HTTP server", "\n    ab             Compares two targets"] {
         assert!(help.contains(expected), "no {expected:?} in {help}");
     }
     let help = run(&["ab", "--help"]);

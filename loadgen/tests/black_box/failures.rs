@@ -59,7 +59,7 @@ fn an_answer_that_breaks_off_is_booked_to_its_backend() {
         client.request();
         client.send("HTTP/1.1 200 OK\r\nX-Backend: b7\r\nContent-Length: 9\r\n\r\nhello");
     });
-    assert_eq!(backends(&result), [json!(["b7", 0, 0.0, 5])]);
+    assert_eq!(backends(&result), [("b7", 0, 0.0, 5)]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn statuses_other_than_2xx_fail_and_keep_their_connection() {
     assert_eq!(status, 1);
     assert_only(&result, "non_2xx", 6);
     assert_eq!(result["statuses"], json!({ "200": 2, "201": 2, "404": 2, "503": 4 }));
-    assert_eq!(backends(&result), [json!(["b1", 10, 1.0, 6])]);
+    assert_eq!(backends(&result), [("b1", 10, 1.0, 6)]);
     assert_eq!(server.connections(), 1);
 }
 

@@ -6,7 +6,9 @@
 mod ab;
 mod destinations;
 mod failures;
+mod live_view;
 mod open_loop;
+mod reports;
 mod runs;
 mod scripted;
 mod tls;

@@ -73,11 +73,11 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
 fn shares_are_those_that_the_backends_served() {
     let server = Server::of_backends(&["b1", "b2", "b1", "b3"]);
     let (_, result) = run_json(&server, "-n 400 -c 8 --threads 2");
-    let expected = [json!(["b1", 200, 0.5, 0]), json!(["b2", 100, 0.25, 0]), json!(["b3", 100, 0.25, 0])];
-    assert_eq!(backends(&result), expected);
+    let shares: Vec<_> = backends(&result);
+    assert_eq!(shares, [("b1", 200, 0.5, 0), ("b2", 100, 0.25, 0), ("b3", 100, 0.25, 0)]);
     let text = run(&["-n", "400", "-u", &server.url()]).stdout;
-    for line in ["b1                200   50.00%           0", "b3                100   25.00%           0"] {
-        assert!(text.lines().any(|actual| actual == line), "no {line:?} in {text}");
+    for line in ["b1                200   50.00%         0", "b3                100   25.00%         0"] {
+        assert!(text.lines().any(|actual| actual.starts_with(line)), "no {line:?} in {text}");
     }
 }
 

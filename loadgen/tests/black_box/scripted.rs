@@ -293,6 +293,17 @@ pub(crate) fn run_json(server: &Server, words: &str) -> (i32, Value) {
     (finished.status, finished.json())
 }
 
+/// Every backend of a summary: name, answers, share, errors.
+pub(crate) fn backends(result: &Value) -> Vec<(&str, u64, f64, u64)> {
+    let number = |backend: &Value, key: &str| backend[key].as_u64().unwrap();
+    let all = result["backends"].as_array().unwrap().iter();
+    all.map(|backend| {
+        let (name, share) = (backend["name"].as_str().unwrap(), backend["share"].as_f64().unwrap());
+        (name, number(backend, "answers"), share, number(backend, "errors"))
+    })
+    .collect()
+}
+
 pub(crate) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -331,11 +342,4 @@ fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
 pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
     assert!(status.success());
-}
-
-/// What the summary says of each backend: name, answers, share and errors.
-pub(crate) fn backends(result: &Value) -> Vec<Value> {
-    let fields = ["name", "answers", "share", "errors"];
-    let backends = result["backends"].as_array().unwrap().iter();
-    backends.map(|backend| fields.map(|field| backend[field].clone()).to_vec().into()).collect()
 }
