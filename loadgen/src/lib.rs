@@ -8,9 +8,11 @@
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 
 pub mod cli;
+pub mod collector;
 pub mod engine;
 pub mod exit_codes;
 pub mod failover;
+pub mod fault;
 pub mod honesty;
 pub mod objective;
 pub mod plan;
@@ -20,7 +22,9 @@ pub mod report;
 pub mod run;
 pub mod shares;
 pub mod silence;
+pub mod slots;
 pub mod summary;
 pub mod target;
 pub mod timeline;
+pub mod truth;
 pub mod wire;

@@ -1,4 +1,5 @@
-//! A run from its first request to its summary: reads the engine's events, shows progress, hears signals.
+//! A run from its first request to its summary: reads the engine's events, shows progress, hears signals, and
+//! has the faults done and the backends asked around it.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -7,14 +8,17 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, sleep_until};
 
+use crate::collector::Collector;
 use crate::engine::{Engine, Event, Halt};
-use crate::plan::{Output, Plan};
+use crate::fault::Faults;
+use crate::plan::{Goal, Output, Plan};
 use crate::reach::Reached;
-use crate::record::Record;
+use crate::record::{HandOver, Record};
 use crate::report::progress::{Counts, Progress};
 use crate::report::text;
 use crate::silence::Silences;
-use crate::summary::Summary;
+use crate::summary::{Observed, Summary};
+use crate::truth;
 
 /// How long an interrupted run waits for the answers in flight: most arrive, and nobody who pressed Ctrl-C
 /// waits longer. A second signal ends the wait.
@@ -35,11 +39,14 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     shows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shows.reset();
 
+    let truth_before = truth::read(&plan.truth).await;
     let started = Instant::now();
+    let faults = Faults::start(&plan.faults, started);
     let mut engine = Engine::start(Arc::clone(plan), reached, started)?;
-    let mut tally = Tally::new(plan.threads);
+    let mut tally = Tally::new(plan);
     let mut halt = Halt::No;
     let mut give_up = started;
+    let mut halted_ns = None;
     loop {
         let halt_before = halt;
         tokio::select! {
@@ -59,6 +66,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
             () = sleep_until(give_up.into()), if halt == Halt::Drain => halt = Halt::Cut,
         }
         if halt != halt_before {
+            halted_ns.get_or_insert(nanoseconds(started.elapsed()));
             give_up = Instant::now() + GRACE;
             engine.halt(halt);
         }
@@ -66,9 +74,29 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     let _ = progress.clear(&mut io::stderr().lock());
     engine.join()?;
 
-    let now_ns = started.elapsed().as_nanos() as u64;
-    let longest_gap_ns = tally.silences.longest_ns();
-    Ok(Summary::new(plan, &tally.records, longest_gap_ns, now_ns, halt != Halt::No))
+    let now_ns = nanoseconds(started.elapsed());
+    let marks = faults.finish().await;
+    let planned_until_ns = tally.planned_until_ns(plan.goal, halted_ns);
+    let mut summary = Summary::new(
+        plan,
+        Observed {
+            records: &tally.records,
+            timeline: tally.collector.timeline(planned_until_ns, marks),
+            longest_gap_ns: tally.silences.longest_ns(),
+            now_ns,
+            interrupted: halt != Halt::No,
+        },
+    );
+    if !plan.truth.is_empty() {
+        let truth_after = truth::read(&plan.truth).await;
+        summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, summary.sent()));
+    }
+    Ok(summary)
+}
+
+/// Enough for five centuries.
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos() as u64
 }
 
 fn stronger(halt: Halt) -> Halt {
@@ -83,16 +111,19 @@ struct Tally {
     /// The latest counts of every thread.
     counts: Vec<Counts>,
     silences: Silences,
+    collector: Collector,
     records: Vec<Record>,
     /// Lines written for single requests.
     lines: u64,
 }
 
 impl Tally {
-    fn new(threads: usize) -> Self {
+    fn new(plan: &Plan) -> Self {
+        let threads = plan.threads;
         Self {
             counts: vec![Counts::default(); threads],
             silences: Silences::new(threads),
+            collector: Collector::new(threads, nanoseconds(plan.slot)),
             records: Vec::with_capacity(threads),
             lines: 0,
         }
@@ -104,11 +135,13 @@ impl Tally {
                 self.lines += 1;
                 text::request(out, self.lines, outcome, latency_ns)?;
             }
-            Event::Tick { thread, through_ns, succeeded, failed, silences } => {
+            Event::Tick { thread, through_ns, succeeded, failed, counted } => {
                 if let Some(counts) = self.counts.get_mut(thread) {
                     *counts = Counts { succeeded, failed };
                 }
+                let HandOver { slots, names, silences } = counted;
                 self.silences.add(thread, through_ns, silences);
+                self.collector.add(thread, names, slots);
             }
             Event::Finished { thread, record } => {
                 self.silences.finish(thread);
@@ -123,5 +156,20 @@ impl Tally {
             succeeded: self.counts.iter().map(|counts| counts.succeeded).sum(),
             failed: self.counts.iter().map(|counts| counts.failed).sum(),
         }
+    }
+
+    /// Until when requests would have been planned, had the target answered. A timed run goes on until its time
+    /// even when nothing can be sent; a counted one ends with its last request.
+    fn planned_until_ns(&self, goal: Goal, halted_ns: Option<u64>) -> u64 {
+        let last_ns = self.records.iter().map(|record| record.last_planned_ns).max().unwrap_or(0);
+        let goal_ns = match goal {
+            Goal::Time(time) => Some(nanoseconds(time)),
+            Goal::Number(_) => None,
+        };
+        let until_ns = match (goal_ns, halted_ns) {
+            (Some(goal_ns), Some(halted_ns)) => goal_ns.min(halted_ns),
+            (one, other) => one.or(other).unwrap_or(0),
+        };
+        until_ns.max(last_ns)
     }
 }

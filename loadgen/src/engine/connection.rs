@@ -68,7 +68,7 @@ pub(super) async fn run(worker: Rc<Worker>, first: Option<std::net::TcpStream>) 
         let start_ns = now_ns;
         let (outcome, could_connect) = connection.request(start_ns).await;
         now_ns = worker.now_ns();
-        worker.record_mut().add(outcome, start_ns, now_ns);
+        worker.record_mut().add(outcome, start_ns, start_ns, now_ns);
 
         if let Some(requests) = &worker.requests {
             let event = Event::Request { outcome, latency_ns: now_ns - start_ns };

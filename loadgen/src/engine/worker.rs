@@ -48,11 +48,12 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let single_requests = shared.plan.output == Output::TextWithRequests;
+    let slot_ns = shared.plan.slot.as_nanos() as u64;
     let worker = Rc::new(Worker {
         shared,
         allotment: Cell::new(0),
         draining: Cell::new(false),
-        record: RefCell::default(),
+        record: RefCell::new(Record::new(slot_ns, false)),
         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         requests: single_requests.then(|| events.clone()),
     });
@@ -159,7 +160,7 @@ impl Worker {
             through_ns,
             succeeded: record.succeeded,
             failed: record.failed(),
-            silences: record.silences.cut(through_ns),
+            counted: record.hand_over(through_ns),
         }
     }
 }

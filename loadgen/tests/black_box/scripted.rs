@@ -195,6 +195,17 @@ pub(crate) fn run_json(server: &Server, words: &str) -> (i32, Value) {
     (finished.status, finished.json())
 }
 
+/// Every backend of a summary: name, answers, share, errors.
+pub(crate) fn backends(result: &Value) -> Vec<(&str, u64, f64, u64)> {
+    let number = |backend: &Value, key: &str| backend[key].as_u64().unwrap();
+    let all = result["backends"].as_array().unwrap().iter();
+    all.map(|backend| {
+        let (name, share) = (backend["name"].as_str().unwrap(), backend["share"].as_f64().unwrap());
+        (name, number(backend, "answers"), share, number(backend, "errors"))
+    })
+    .collect()
+}
+
 pub(crate) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
