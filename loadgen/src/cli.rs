@@ -97,12 +97,7 @@ pub struct Arguments {
 
     /// Take the name of the backend from the answer's header NAME; given several times, the first that an
     /// answer carries [default: X-Backend]
-    #[structopt(
-        long = "backend-header",
-        value_name = "NAME",
-        number_of_values = 1,
-        multiple = true
-    )]
+    #[structopt(long = "backend-header", value_name = "NAME", number_of_values = 1, multiple = true)]
     pub backend_header: Vec<String>,
 
     /// Judge the backends' shares by weights, as in b1=3,b2=1, instead of as equal
@@ -183,7 +178,8 @@ mod tests {
         let arguments = parse("--header A:b -H C:d --json").unwrap();
         assert_eq!(arguments.header, ["A:b", "C:d"]);
         assert!(arguments.json);
-        let words = ["loadgen", "--at", "1s", "echo a", "--at", "2s", "echo b", "--slo", "p99 < 5ms", "--json"];
+        let words =
+            ["loadgen", "--at", "1s", "echo a", "--at", "2s", "echo b", "--slo", "p99 < 5ms", "--json"];
         let arguments = Arguments::from_iter_safe(words).unwrap();
         assert_eq!(arguments.at, ["1s", "echo a", "2s", "echo b"]);
         assert_eq!(arguments.slo, ["p99 < 5ms"]);
@@ -192,7 +188,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        for line in ["-n 5 -d 1s", "--verbose --json", "-n x", "-c -1", "--unknown", "extra", "-n", "--at 5s"] {
+        for line in ["-n 5 -d 1s", "--verbose --json", "-n x", "-c -1", "--unknown", "extra", "-n", "--at 5s"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -318,13 +318,24 @@ mod tests {
     fn hours_take_no_more_memory_than_minutes() {
         let size = |hours: u64| {
             let mut collector = Collector::new(1, 100 * MS);
-            let mut record = Record::default();
-            for slot in 0..hours * 36_000 {
-                for name in [b"a", b"b", b"c"] {
-                    // A spread from 1 to 1000 ms, different in every slot.
-                    answer(&mut record, name, slot * 100, 1 + (slot * 7919 + u64::from(name[0]) * 31) % 1000);
-                }
-                hand_over(&mut collector, 0, &mut record);
+            collector.add(0, vec![b"a".to_vec(), b"b".to_vec()], Vec::new());
+            for index in 0..hours * 36_000 {
+                let planned = Span { first_ns: index * 100 * MS, last_ns: index * 100 * MS + 7 };
+                // One of 2000 cells, more than a histogram has between 10 µs and 1 s.
+                let cell = |n: u64| Cell { ms: ((index * 7919 + n * 31) % 2000) as f32, count: 1 };
+                let mut latencies = vec![cell(1), cell(2), cell(3)];
+                latencies.sort_by(|a, b| a.ms.total_cmp(&b.ms));
+                let piece = Piece {
+                    index,
+                    unsent: 1,
+                    successes: planned,
+                    errors: [1; ErrorKind::ALL.len()],
+                    failures: planned,
+                    slow: vec![(3, planned)],
+                    backends: [0, 1].map(|backend| Served { backend, answers: 1, planned }).to_vec(),
+                    latencies,
+                };
+                collector.add(0, Vec::new(), vec![piece]);
             }
             let lists: usize = collector
                 .slots
@@ -338,9 +349,9 @@ mod tests {
             assert!(collector.slots.capacity() <= SLOT_LIMIT * 2);
             lists + collector.slots.capacity() * size_of::<Kept>()
         };
-        let (short, long) = (size(1), size(24));
-        // However many answers a slot holds, there are no more cells than the histogram has below 1 s.
-        assert!(long < 16 << 20, "{long} bytes after a day");
-        assert!(short < 16 << 20, "{short} bytes after an hour");
+        for hours in [1, 4, 16] {
+            let bytes = size(hours);
+            assert!(bytes < 8 << 20, "{bytes} bytes after {hours} hours");
+        }
     }
 }

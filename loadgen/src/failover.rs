@@ -7,8 +7,9 @@
 //! draws at random, a silence begins after one of `N` answers, so that a backend which lives is called dead in
 //! at most one run of a thousand; under a round robin never. `p` is a lower bound: three standard deviations
 //! below what the backend had, over its whole life and over its latest 50 answers, whichever is less. So a
-//! trickle needs a long silence, and a backend with nine answers or fewer is never judged. A silence must
-//! also be three times as long as any earlier one that was not a death, for backends that live in bursts.
+//! trickle needs a long silence, and a backend with nine answers or fewer is never judged. For backends that
+//! live in bursts, a silence must also be three times as long as any earlier one that was not a death, and as
+//! any at all in the same number of chances just before it.
 //!
 //! The end of the run is no death, since nobody is answered then; neither is a backend that begins late. A
 //! pause is none either: what was planned while a backend stood still and was answered later is booked where
@@ -176,7 +177,11 @@ fn silences(answers: &[f64], chances: &[f64]) -> Vec<Silence> {
         {
             let part = lower_bound(answers_before, chances_before).min(recent_part(answers, chances, last));
             let evidence = -(1.0 - part.min(PART_LIMIT)).ln() * between;
-            if evidence >= needed && between >= LONGER_THAN_BEFORE * longest_before {
+            let unusual = between / LONGER_THAN_BEFORE;
+            if evidence >= needed
+                && longest_before <= unusual
+                && longest_gap_before(answers, chances, last, between) <= unusual
+            {
                 found.push(Silence { last, next: (!is_end).then_some(slot) });
             } else {
                 longest_before = longest_before.max(between);
@@ -192,6 +197,25 @@ fn silences(answers: &[f64], chances: &[f64]) -> Vec<Silence> {
         between = 0.0;
     }
     found
+}
+
+/// The longest silence in so many chances before this slot, as far as the backend lived.
+fn longest_gap_before(answers: &[f64], chances: &[f64], last: usize, stretch: f64) -> f64 {
+    let (mut longest, mut gap, mut passed) = (0.0_f64, 0.0, 0.0);
+    for slot in (0..=last).rev() {
+        if passed >= stretch {
+            return longest.max(gap);
+        }
+        passed += chances[slot];
+        if answers[slot] > 0.0 {
+            longest = longest.max(gap);
+            gap = 0.0;
+        } else {
+            gap += chances[slot];
+        }
+    }
+    // What came before the first answer is no silence.
+    longest
 }
 
 /// The backend's part over its latest answers up to this slot.
@@ -231,9 +255,7 @@ fn whole_service(slots: &[Slot], is_paced: bool, deaths: &[Death], backends: usi
             slots[*last..end].iter().any(|slot| slot.failed() + slot.unsent > 0)
         })
         .map(|silence| Death { backend: None, silence })
-        .filter(|whole| {
-            backends != 1 || !deaths.iter().any(|death| death.covers(whole.silence.last + 1))
-        })
+        .filter(|whole| backends != 1 || !deaths.iter().any(|death| death.covers(whole.silence.last + 1)))
         .collect()
 }
 
@@ -264,7 +286,8 @@ impl View<'_> {
             even_after_ms: if self.timeline.backends.is_empty() {
                 back_after_ms
             } else {
-                self.even_from(death).map(|slot| (slot as f64 * self.timeline.slot_ms - at_ns as f64 / 1e6).max(0.0))
+                self.even_from(death)
+                    .map(|slot| (slot as f64 * self.timeline.slot_ms - at_ns as f64 / 1e6).max(0.0))
             },
             back_after_ms,
         }
@@ -317,8 +340,9 @@ impl View<'_> {
         let count = self.timeline.slots.len();
         let weights = self.weights(death.silence.last);
         (death.silence.last + 1..count).find(|start| {
-            let alive: Vec<usize> =
-                (0..weights.len()).filter(|backend| weights[*backend] > 0.0 && self.is_alive(*backend, *start)).collect();
+            let alive: Vec<usize> = (0..weights.len())
+                .filter(|backend| weights[*backend] > 0.0 && self.is_alive(*backend, *start))
+                .collect();
             // Nobody comes or goes while it is looked at.
             let edges = self.deaths.iter().flat_map(|death| [Some(death.silence.last), death.silence.next]);
             let end = edges.flatten().filter(|edge| edge > start).min().unwrap_or(count);

@@ -171,7 +171,8 @@ fn say(at: Duration, text: &str) {
     let mut out = io::stderr().lock();
     // A progress line may stand there.
     let rewrite = if out.is_terminal() { "\r\x1b[K" } else { "" };
-    let text: String = text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+    let text: String =
+        text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(out, "{rewrite}[at {at:?}] {text}");
 }
@@ -202,7 +203,8 @@ mod tests {
     fn a_command_that_does_not_end_is_ended_with_all_it_started() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("child");
-        let command = format!("sh -c 'trap \"\" TERM; echo $$ >{0}.x; mv {0}.x {0}; sleep 60' & wait", file.display());
+        let command =
+            format!("sh -c 'trap \"\" TERM; echo $$ >{0}.x; mv {0}.x {0}; sleep 60' & wait", file.display());
         let started = Instant::now();
         let [mark] = marks(&[&command], Duration::from_secs(1)).try_into().unwrap();
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -221,7 +223,10 @@ mod tests {
         let commands: Vec<_> = table.iter().map(|row| row.0).collect();
         let marks = marks(&commands, Duration::from_secs(1));
         for ((command, status, error), mark) in table.iter().zip(&marks) {
-            assert_eq!((mark.command.as_str(), mark.status, mark.error.as_deref()), (*command, *status, *error));
+            assert_eq!(
+                (mark.command.as_str(), mark.status, mark.error.as_deref()),
+                (*command, *status, *error)
+            );
             assert!(mark.ended_ms.unwrap() >= mark.at_ms, "{mark:?}");
         }
     }

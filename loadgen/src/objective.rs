@@ -176,7 +176,11 @@ impl Objective {
         let minimum_samples = self.measure.minimum_samples(self.limit, measured);
         let verdict = match value {
             Some(value) if samples >= minimum_samples => {
-                if self.comparison.holds(value, self.limit) { Verdict::Met } else { Verdict::Missed }
+                if self.comparison.holds(value, self.limit) {
+                    Verdict::Met
+                } else {
+                    Verdict::Missed
+                }
             }
             _ => Verdict::TooFewSamples,
         };
@@ -248,8 +252,9 @@ impl Measure {
 
     /// What was measured and how many samples stand behind it.
     fn value(self, measured: &Measured) -> (Option<f64>, u64) {
-        let Measured { latency_ms, successful, ended, failed, unsent, max_to_min, answers, gap_ms, rate, .. } =
-            measured;
+        let Measured {
+            latency_ms, successful, ended, failed, unsent, max_to_min, answers, gap_ms, rate, ..
+        } = measured;
         let percent = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64 * 100.0);
         let due = ended + unsent;
         let latency = |index: usize| (latency_ms.map(|points| points[index]), *successful);
@@ -452,7 +457,8 @@ mod tests {
 
     #[test]
     fn a_backend_that_got_nothing_misses_any_ratio() {
-        let judged = judge("share.max/share.min<1000", &Measured { max_to_min: Some(f64::INFINITY), ..measured() });
+        let judged =
+            judge("share.max/share.min<1000", &Measured { max_to_min: Some(f64::INFINITY), ..measured() });
         assert_eq!((judged.verdict, judged.value), (Verdict::Missed, None));
     }
 
@@ -502,7 +508,11 @@ mod tests {
         ];
         for (failed, objectives, saturated, expected) in table {
             let objectives: Vec<_> = objectives.iter().map(|judged| (*judged).clone()).collect();
-            assert_eq!(exit_code(*failed, &objectives, *saturated), *expected, "{failed} {objectives:?} {saturated}");
+            assert_eq!(
+                exit_code(*failed, &objectives, *saturated),
+                *expected,
+                "{failed} {objectives:?} {saturated}"
+            );
         }
     }
 }

@@ -402,7 +402,8 @@ fn read_source(url: String) -> Result<Source, PlanError> {
 fn read_shares(text: String) -> Result<Vec<(String, f64)>, PlanError> {
     let share = |item: &str| {
         let (name, weight) = item.rsplit_once('=')?;
-        let weight = weight.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0)?;
+        let weight =
+            weight.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0)?;
         Some((name.trim().to_owned(), weight)).filter(|(name, _)| !name.is_empty())
     };
     let shares: Option<Vec<(String, f64)>> = text.split(',').map(share).collect();
@@ -551,13 +552,33 @@ mod tests {
     #[test]
     fn what_is_counted_is_checked() {
         let all = plan(&[
-            "-d", "10s", "--slot", "50ms", "--at", "5s", "later", "--at", "1s", "first", "--truth", "http://b1:81",
-            "--truth", "b2/", "--expect-shares", "b1=3, b2=0.5", "--slo", "p99<5ms", "--backend-header", "Via",
-            "--backend-header", "X-Served-By",
+            "-d",
+            "10s",
+            "--slot",
+            "50ms",
+            "--at",
+            "5s",
+            "later",
+            "--at",
+            "1s",
+            "first",
+            "--truth",
+            "http://b1:81",
+            "--truth",
+            "b2/",
+            "--expect-shares",
+            "b1=3, b2=0.5",
+            "--slo",
+            "p99<5ms",
+            "--backend-header",
+            "Via",
+            "--backend-header",
+            "X-Served-By",
         ])
         .unwrap();
         assert_eq!(all.slot, Duration::from_millis(50));
-        let faults: Vec<_> = all.faults.iter().map(|fault| (fault.at.as_secs(), fault.command.as_str())).collect();
+        let faults: Vec<_> =
+            all.faults.iter().map(|fault| (fault.at.as_secs(), fault.command.as_str())).collect();
         assert_eq!(faults, [(1, "first"), (5, "later")]);
         let paths: Vec<_> = all.truth.iter().map(|source| source.target.path.as_str()).collect();
         assert_eq!(paths, ["/rps", "/"]);

@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn the_p_value_is_that_of_the_tables() {
         // Abramowitz and Stegun, table 26.8: chi-square at which the upper part is p.
-        let table = [(1, 3.841, 0.05), (1, 6.635, 0.01), (2, 5.991, 0.05), (5, 15.086, 0.01), (30, 43.773, 0.05)];
+        let table =
+            [(1, 3.841, 0.05), (1, 6.635, 0.01), (2, 5.991, 0.05), (5, 15.086, 0.01), (30, 43.773, 0.05)];
         for (degrees_of_freedom, chi_square, p) in table {
             let actual = p_value(chi_square, degrees_of_freedom);
             assert!((actual - p).abs() < 1e-4, "{chi_square} on {degrees_of_freedom}: {actual}, not {p}");
@@ -116,7 +117,9 @@ mod tests {
 
     #[test]
     fn without_two_backends_or_an_answer_there_is_no_verdict() {
-        for (answers, weights) in [(&[5][..], &[1.0][..]), (&[], &[]), (&[0, 0], &[1.0, 1.0]), (&[1, 2], &[1.0])] {
+        for (answers, weights) in
+            [(&[5][..], &[1.0][..]), (&[], &[]), (&[0, 0], &[1.0, 1.0]), (&[1, 2], &[1.0])]
+        {
             assert_eq!(judge(answers, weights), None, "{answers:?}");
         }
     }

@@ -244,7 +244,10 @@ impl OpenSlot {
         let latencies = self
             .latency_ns
             .iter_recorded()
-            .map(|step| Cell { ms: (step.value_iterated_to() as f64 / 1e6) as f32, count: step.count_at_value() })
+            .map(|step| Cell {
+                ms: (step.value_iterated_to() as f64 / 1e6) as f32,
+                count: step.count_at_value(),
+            })
             .collect();
         self.latency_ns.reset();
         let backends = (0..)
@@ -336,7 +339,8 @@ mod tests {
 
     #[test]
     fn slow_begins_at_eight_milliseconds() {
-        let table = [(0, None), (7, None), (8, Some(0)), (15, Some(0)), (16, Some(1)), (10_000_000, Some(13))];
+        let table =
+            [(0, None), (7, None), (8, Some(0)), (15, Some(0)), (16, Some(1)), (10_000_000, Some(13))];
         for (ms, expected) in table {
             assert_eq!(doubling(ms * MS), expected, "{ms} ms");
         }

@@ -225,10 +225,8 @@ impl Summary {
             record.add_latencies_to(&mut all);
         }
         let load = Load::Closed;
-        let circumstances = Circumstances {
-            is_paced: matches!(load, Load::Open { .. }),
-            weights: &plan.expected_shares,
-        };
+        let circumstances =
+            Circumstances { is_paced: matches!(load, Load::Open { .. }), weights: &plan.expected_shares };
         let mut summary = Self {
             url: plan.url.clone(),
             method: plan.method.clone(),
@@ -284,7 +282,10 @@ impl Summary {
         let gaps = self.failovers.iter().map(|failover| failover.gap_ms);
         let named = self.backends.iter().map(|backend| backend.answers);
         Measured {
-            latency_ms: self.latency_ms.as_ref().map(|l| [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max, l.mean]),
+            latency_ms: self
+                .latency_ms
+                .as_ref()
+                .map(|l| [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max, l.mean]),
             successful: self.requests.successful,
             ended: self.requests.total,
             failed: self.requests.failed,
@@ -476,7 +477,9 @@ mod tests {
         let summary = summary(&[], vec![first, second], 0, false);
         let [a, b] = summary.backends.as_slice() else { panic!("{summary:?}") };
         assert_eq!(a.classes, BTreeMap::from([("2xx".to_owned(), 2), ("3xx".to_owned(), 1)]));
-        let latency = |backend: &BackendShare| backend.latency_ms.map(|l| [l.p50.round(), l.p99.round(), l.max.round()]);
+        let latency = |backend: &BackendShare| {
+            backend.latency_ms.map(|l| [l.p50.round(), l.p99.round(), l.max.round()])
+        };
         assert_eq!((latency(a), latency(b)), (Some([2.0, 6.0, 6.0]), Some([40.0, 40.0, 40.0])));
         let bars: u64 = summary.latency_histogram.iter().map(|(_, count)| count).sum();
         assert_eq!(bars, summary.requests.successful);
@@ -487,9 +490,11 @@ mod tests {
 
     #[test]
     fn a_backend_that_was_expected_and_did_not_come_is_there() {
-        let outcomes: Vec<Ended> = (0..60).map(|n| (Ok(200), Some(if n % 2 == 0 { &b"a"[..] } else { &b"b"[..] }), 1)).collect();
+        let outcomes: Vec<Ended> =
+            (0..60).map(|n| (Ok(200), Some(if n % 2 == 0 { &b"a"[..] } else { &b"b"[..] }), 1)).collect();
         let uneven = summary(&["--expect-shares", "a=1,b=1,c=1"], vec![record(&outcomes)], 0, false);
-        let names: Vec<_> = uneven.backends.iter().map(|backend| (backend.name.as_str(), backend.answers)).collect();
+        let names: Vec<_> =
+            uneven.backends.iter().map(|backend| (backend.name.as_str(), backend.answers)).collect();
         assert_eq!(names, [("a", 30), ("b", 30), ("c", 0)]);
         let verdict = uneven.shares.unwrap();
         assert!(!verdict.even && verdict.max_to_min.is_infinite(), "{verdict:?}");

@@ -112,8 +112,12 @@ fn difference(
     let source = |server, counted, error| TruthSource { url, server, counted, error };
     let (before, after) = match (before, after) {
         (Ok(before), Ok(after)) => (before, after),
-        (Err(error), Ok(after)) => return source(after.server, None, Some(format!("before the run: {error}"))),
-        (Ok(before), Err(error)) => return source(before.server, None, Some(format!("after the run: {error}"))),
+        (Err(error), Ok(after)) => {
+            return source(after.server, None, Some(format!("before the run: {error}")));
+        }
+        (Ok(before), Err(error)) => {
+            return source(before.server, None, Some(format!("after the run: {error}")));
+        }
         (Err(error), Err(_)) => return source(None, None, Some(error.to_string())),
     };
     if before.server != after.server {
@@ -209,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_count_is_found_in_whatever_pieces_it_comes() {
-        let event = |total| format!("data: {{\"server\":\"b1\",\"current_rps\":1,\"total_requests\":{total}}}\n\n");
+        let event =
+            |total| format!("data: {{\"server\":\"b1\",\"current_rps\":1,\"total_requests\":{total}}}\n\n");
         let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
         let stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
         let json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
@@ -223,10 +228,15 @@ mod tests {
                 ),
                 Some(reading("b1", 7)),
             ),
-            (format!("{stream}\r\nretry: 1000\n\n: hello\n\n{}{}", event(5), event(9)), Some(reading("b1", 9))),
+            (
+                format!("{stream}\r\nretry: 1000\n\n: hello\n\n{}{}", event(5), event(9)),
+                Some(reading("b1", 9)),
+            ),
             (format!("{stream}\r\n{}", event(5)), Some(reading("b1", 5))),
             (
-                format!("{json}Content-Length: 40\r\n\r\n{{\"total_requests\":12,\"server\":\"b1\",\"x\":[1]}}"),
+                format!(
+                    "{json}Content-Length: 40\r\n\r\n{{\"total_requests\":12,\"server\":\"b1\",\"x\":[1]}}"
+                ),
                 Some(reading("b1", 11)),
             ),
             (

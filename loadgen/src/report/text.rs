@@ -135,7 +135,14 @@ mod tests {
             connections: Connections { asked: 50, opened: 50 },
             threads: 2,
             interrupted: false,
-            requests: Requests { total: 20000, successful: 20000, failed: 0, unfinished: 0, resent: 0, unsent: 0 },
+            requests: Requests {
+                total: 20000,
+                successful: 20000,
+                failed: 0,
+                unfinished: 0,
+                resent: 0,
+                unsent: 0,
+            },
             elapsed_s: 12.3451,
             requests_per_second: 1620.449,
             latency_ms: Some(Latency {
@@ -191,7 +198,8 @@ mod tests {
     fn what_went_wrong_and_who_answered_stands_below() {
         let mut summary = plain();
         summary.interrupted = true;
-        summary.requests = Requests { total: 20, successful: 10, failed: 10, unfinished: 2, resent: 3, unsent: 0 };
+        summary.requests =
+            Requests { total: 20, successful: 10, failed: 10, unfinished: 2, resent: 3, unsent: 0 };
         summary.longest_gap_ms = 12.34;
         summary.latency_ms = None;
         summary.statuses = BTreeMap::from([(200, 10), (502, 6)]);

@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod failures;
+mod objectives;
 mod runs;
 mod scripted;
+mod timeline;
