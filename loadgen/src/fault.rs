@@ -131,14 +131,12 @@ fn spawn(command: &str) -> io::Result<Child> {
 
 /// Ends the command with all that it started.
 async fn stop(child: &mut Child) {
-    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-        // Its number is its own until it has been waited for.
-        let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()) else { return };
-        let _ = killpg(Pid::from_raw(group), signal);
-        if timeout(GRACE, child.wait()).await.is_ok() {
-            return;
-        }
-    }
+    let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
+    let _ = killpg(group, Signal::SIGTERM);
+    let _ = timeout(GRACE, child.wait()).await;
+    // The shell may have ended, and what it started not.
+    let _ = killpg(group, Signal::SIGKILL);
+    let _ = timeout(GRACE, child.wait()).await;
 }
 
 fn failure(status: ExitStatus) -> String {
@@ -210,6 +208,14 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
         assert_eq!((mark.status, mark.ended_ms), (None, None));
         assert!(mark.error.unwrap().starts_with("STOPPED"));
+        // A process that has ended has no command line, even while nobody has taken note of its end.
+        let child = std::fs::read_to_string(&file).unwrap();
+        let command_line = format!("/proc/{}/cmdline", child.trim());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::fs::read(&command_line).is_ok_and(|words| !words.is_empty()) {
+            assert!(Instant::now() < deadline, "{child} outlived the run");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub struct SlotBook {
     ring: Vec<Option<Box<OpenSlot>>>,
     /// Places of the ring that are taken.
     taken: Vec<u16>,
+    #[expect(clippy::vec_box, reason = "slots move between here and the ring, and are large")]
     spare: Vec<Box<OpenSlot>>,
     /// Slots that had to make room, which is rare.
     closed: Vec<Piece>,

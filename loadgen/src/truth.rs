@@ -4,7 +4,7 @@
 //! the run nothing. It answers with an event stream, as a backend's `/rps` does, or with one JSON object, as its
 //! `/` does (docs/wire.md); either holds `total_requests`, and usually `server`. A stream's first event is a
 //! reading of up to a second ago; the second one is of now, and is the one that counts. A JSON answer counts the
-//! very request that asked for it, which is taken off again.
+//! very request that asked for it, which is taken off the count after the run.
 //!
 //! The amplification is the whole of what the backends counted, divided by what was sent. It is given only when
 //! every source could be read, both times and of the same server: a part of the truth is none.
@@ -39,6 +39,9 @@ pub struct Reading {
     pub server: Option<String>,
     /// Requests since it started.
     pub total_requests: u64,
+    /// The last of them was the one that asked.
+    #[serde(skip)]
+    pub counts_itself: bool,
 }
 
 /// Why a source could not be read.
@@ -125,7 +128,8 @@ fn difference(
         let error = format!("{} before the run, {} after it", name(before.server), name(after.server));
         return source(None, None, Some(error));
     }
-    match after.total_requests.checked_sub(before.total_requests) {
+    let own = u64::from(after.counts_itself);
+    match after.total_requests.checked_sub(before.total_requests.saturating_add(own)) {
         Some(counted) => source(after.server, Some(counted), None),
         None => {
             let error = format!(
@@ -173,10 +177,8 @@ fn find(answer: &[u8], is_over: bool) -> Result<Option<Reading>, TruthError> {
     let raw = answer.get(length..).unwrap_or_default();
     let body = if header("transfer-encoding", "chunked") { unchunked(raw) } else { raw.to_vec() };
     if !header("content-type", "text/event-stream") {
-        return Ok(serde_json::from_slice(&body).ok().map(|reading: Reading| Reading {
-            total_requests: reading.total_requests.saturating_sub(1),
-            ..reading
-        }));
+        let reading = serde_json::from_slice::<Reading>(&body).ok();
+        return Ok(reading.map(|reading| Reading { counts_itself: true, ..reading }));
     }
     // A line is complete when its end has come.
     let complete = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -208,7 +210,7 @@ mod tests {
     use super::*;
 
     fn reading(server: &str, total_requests: u64) -> Reading {
-        Reading { server: Some(server.to_owned()), total_requests }
+        Reading { server: Some(server.to_owned()), total_requests, counts_itself: false }
     }
 
     #[test]
@@ -237,11 +239,11 @@ mod tests {
                 format!(
                     "{json}Content-Length: 40\r\n\r\n{{\"total_requests\":12,\"server\":\"b1\",\"x\":[1]}}"
                 ),
-                Some(reading("b1", 11)),
+                Some(Reading { counts_itself: true, ..reading("b1", 12) }),
             ),
             (
                 format!("{json}\r\n{{\"total_requests\":12}}"),
-                Some(Reading { server: None, total_requests: 11 }),
+                Some(Reading { server: None, total_requests: 12, counts_itself: true }),
             ),
             (format!("{json}\r\n{{\"requests\":12}}"), None),
             (format!("{stream}\r\ndata: soon\n\n"), None),

@@ -107,7 +107,7 @@ fn a_kill_behind_a_balancer_that_repeats_costs_nothing_but_shares() {
 #[test]
 fn a_kill_without_repeats_shows_its_errors_finer_than_a_slot() {
     let run = Run::new(10_000, 1000, |at, n| match n % 3 {
-        1 if at >= 4030.0 && at < 4371.0 => Fate::Failed,
+        1 if (4030.0..4371.0).contains(&at) => Fate::Failed,
         1 if at >= 4030.0 => Fate::Answered(n / 3 % 2 * 2, 1),
         backend => Fate::Answered(backend, 1),
     });
@@ -124,7 +124,7 @@ fn a_kill_without_repeats_shows_its_errors_finer_than_a_slot() {
 fn requests_that_hang_and_are_repeated_are_hurt_too() {
     let run = Run::new(10_000, 1000, |at, n| match n % 2 {
         // A second until the balancer gives up on the dead one, and for half a second it keeps trying.
-        1 if at >= 3000.0 && at < 3500.0 => Fate::Answered(0, 1000),
+        1 if (3000.0..3500.0).contains(&at) => Fate::Answered(0, 1000),
         1 if at >= 3000.0 => Fate::Answered(0, 2),
         backend => Fate::Answered(backend, 2),
     });
@@ -138,7 +138,7 @@ fn requests_that_hang_and_are_repeated_are_hurt_too() {
 fn a_restarted_backend_is_back() {
     for (down_ms, comes_back) in [(1500.0, true), (30_000.0, false)] {
         let run = Run::new(10_000, 500, |at, n| match n % 2 {
-            1 if at >= 2000.0 && at < 2000.0 + down_ms => Fate::Answered(0, 1),
+            1 if (2000.0..2000.0 + down_ms).contains(&at) => Fate::Answered(0, 1),
             backend => Fate::Answered(backend, 1),
         });
         let failovers = run.detect(true, &[]);
