@@ -3,7 +3,9 @@
 //! One run flows through the modules in this order: [`cli`] holds what was typed, [`plan`] what it means,
 //! [`reach`] finds an address that accepts, [`engine`] sends requests and speaks [`wire`], every thread
 //! keeps its own [`record`], and [`run`] turns the engine's events into one [`summary`] that the modules
-//! under [`report`] print.
+//! under [`report`] print. On the way the threads' [`slots`] meet in the [`collector`], which makes the
+//! [`timeline`]; [`failover`], [`shares`] and [`objective`] judge what came of it. [`fault`] does something to
+//! the target meanwhile, [`truth`] asks the backends what they saw.
 //!
 //! It is a library only so that tests and benches can reach the parts; the program is `loadgen`.
 

@@ -238,9 +238,9 @@ fn who_lives_is_hardly_ever_called_dead() {
     let mut alarms = 0;
     for round in 0..2000 {
         let backends = 2 + round % 3;
-        let per_second = [20, 100, 1000][round % 3];
-        let run =
-            Run::new(20_000 / (per_second / 20), per_second, |_, _| Fate::Answered(dice.below(backends), 1));
+        // Slots of a few requests each, where silences of whole slots are common.
+        let (end_ms, per_second) = [(12_000, 20), (6000, 50), (2000, 150)][round / 3 % 3];
+        let run = Run::new(end_ms, per_second, |_, _| Fate::Answered(dice.below(backends), 1));
         alarms += run.detect(true, &[]).len();
     }
     // Promised is one in a thousand for each backend: 6 for these 6000.
