@@ -3,8 +3,8 @@
 //! A command is a shell's, in a process group of its own. Its output goes to standard error, every line with the
 //! time that the command was planned for, since standard output belongs to the report. A command that could not
 //! run, failed or was not done when the run ended is said so there in capitals: a failover test whose fault did
-//! not happen proves nothing. No command outlives the run: its group is asked to end, and after
-//! [`GRACE`] killed. What a shell put into the background and did not wait for is not followed.
+//! not happen proves nothing. A command that still runs when the run has ended is asked to end, with all that it
+//! started, and after half a second killed. What a shell that has ended left in the background is not followed.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::ExitStatusExt;

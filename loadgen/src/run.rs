@@ -76,12 +76,13 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
 
     let now_ns = nanoseconds(started.elapsed());
     let marks = faults.finish().await;
-    let planned_until_ns = tally.planned_until_ns(plan.goal, halted_ns);
+    let last_ns = tally.records.iter().map(|record| record.last_planned_ns).max().unwrap_or(0);
+    let end_ns = planned_until_ns(plan.goal, halted_ns, last_ns);
     let mut summary = Summary::new(
         plan,
         Observed {
             records: &tally.records,
-            timeline: tally.collector.timeline(planned_until_ns, marks),
+            timeline: tally.collector.timeline(end_ns, marks),
             longest_gap_ns: tally.silences.longest_ns(),
             now_ns,
             interrupted: halt != Halt::No,
@@ -157,19 +158,37 @@ impl Tally {
             failed: self.counts.iter().map(|counts| counts.failed).sum(),
         }
     }
+}
 
-    /// Until when requests would have been planned, had the target answered. A timed run goes on until its time
-    /// even when nothing can be sent; a counted one ends with its last request.
-    fn planned_until_ns(&self, goal: Goal, halted_ns: Option<u64>) -> u64 {
-        let last_ns = self.records.iter().map(|record| record.last_planned_ns).max().unwrap_or(0);
-        let goal_ns = match goal {
-            Goal::Time(time) => Some(nanoseconds(time)),
-            Goal::Number(_) => None,
-        };
-        let until_ns = match (goal_ns, halted_ns) {
-            (Some(goal_ns), Some(halted_ns)) => goal_ns.min(halted_ns),
-            (one, other) => one.or(other).unwrap_or(0),
-        };
-        until_ns.max(last_ns)
+/// Until when requests would have been planned, had the target answered. A timed run goes on until its time even
+/// when nothing can be sent, unless a signal halts it before; a counted one ends with its last request.
+fn planned_until_ns(goal: Goal, halted_ns: Option<u64>, last_ns: u64) -> u64 {
+    let goal_ns = match goal {
+        Goal::Time(time) => Some(nanoseconds(time)),
+        Goal::Number(_) => None,
+    };
+    goal_ns.into_iter().chain(halted_ns).min().unwrap_or(0).max(last_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timed_run_lasts_until_its_time_or_the_signal() {
+        let timed = Goal::Time(Duration::from_nanos(1000));
+        let table = [
+            (timed, None, 400, 1000),
+            (timed, Some(700), 400, 700),
+            // The signal came while the last answers were waited for.
+            (timed, Some(1500), 999, 1000),
+            (Goal::Number(5), None, 400, 400),
+            (Goal::Number(5), Some(700), 400, 700),
+            (Goal::Number(5), None, 0, 0),
+        ];
+        for (goal, halted_ns, last_ns, expected) in table {
+            let actual = planned_until_ns(goal, halted_ns, last_ns);
+            assert_eq!(actual, expected, "{goal:?} {halted_ns:?} {last_ns}");
+        }
     }
 }
