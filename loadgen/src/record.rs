@@ -196,8 +196,6 @@ pub struct Record {
     unnamed_ns: Histogram<u64>,
     /// The sum of all successful answers' latencies, exact.
     pub latency_sum_ns: u64,
-    /// Time from writing until the answer was complete, of successful requests; open loop only.
-    pub service: Option<Service>,
     /// The silences between successes.
     pub silences: SilenceTracker,
     /// The run over time.
@@ -208,15 +206,6 @@ pub struct Record {
     pub last_end_ns: u64,
     /// When the last request of all was planned.
     pub last_planned_ns: u64,
-}
-
-/// Latency from the moment of writing.
-#[derive(Debug)]
-pub struct Service {
-    /// Its distribution, in nanoseconds.
-    pub latency_ns: Histogram<u64>,
-    /// Its sum, exact.
-    pub sum_ns: u64,
 }
 
 /// What a thread has counted since it told the last time.
@@ -237,9 +226,9 @@ pub(crate) const LATENCY_LIMIT_NS: u64 = 3_600_000_000_000;
 const LATENCY_DIGITS: u8 = 3;
 
 impl Default for Record {
-    /// For a closed loop, with slots of [`crate::plan::DEFAULT_SLOT`].
+    /// With slots of [`crate::plan::DEFAULT_SLOT`].
     fn default() -> Self {
-        Self::new(crate::plan::DEFAULT_SLOT.as_nanos() as u64, false)
+        Self::new(crate::plan::DEFAULT_SLOT.as_nanos() as u64)
     }
 }
 
@@ -249,9 +238,8 @@ pub fn latency_histogram() -> Histogram<u64> {
 }
 
 impl Record {
-    /// An empty record with slots of this length. Service times are kept only where they differ from the
-    /// latencies, which is in the open loop.
-    pub fn new(slot_ns: u64, keeps_service: bool) -> Self {
+    /// An empty record with slots of this length.
+    pub fn new(slot_ns: u64) -> Self {
         Self {
             started: 0,
             succeeded: 0,
@@ -263,7 +251,6 @@ impl Record {
             backends: Backends::default(),
             unnamed_ns: latency_histogram(),
             latency_sum_ns: 0,
-            service: keeps_service.then(|| Service { latency_ns: latency_histogram(), sum_ns: 0 }),
             silences: SilenceTracker::default(),
             slots: SlotBook::new(slot_ns),
             names_told: 0,
@@ -274,7 +261,7 @@ impl Record {
 
     /// Counts a request that was planned, written and ended at these times since the start of the run. In a
     /// closed loop a request is planned when it is written.
-    pub fn add(&mut self, outcome: Outcome, planned_ns: u64, sent_ns: u64, end_ns: u64) {
+    pub fn add(&mut self, outcome: Outcome, planned_ns: u64, _sent_ns: u64, end_ns: u64) {
         self.last_end_ns = self.last_end_ns.max(end_ns);
         self.last_planned_ns = self.last_planned_ns.max(planned_ns);
         let error = outcome.error();
@@ -304,11 +291,6 @@ impl Record {
         self.succeeded += 1;
         self.latency_sum_ns += latency_ns;
         histogram.saturating_record(latency_ns);
-        if let Some(service) = &mut self.service {
-            let service_ns = end_ns.saturating_sub(sent_ns);
-            service.sum_ns += service_ns;
-            service.latency_ns.saturating_record(service_ns);
-        }
         slot.succeeded(planned_ns, latency_ns);
         self.silences.success(end_ns);
     }
@@ -388,14 +370,13 @@ mod tests {
     }
 
     #[test]
-    fn latency_counts_from_the_plan_and_service_from_the_writing() {
-        let mut record = Record::new(100_000_000, true);
+    fn latency_counts_from_the_plan() {
+        let mut record = Record::default();
         record.add(Outcome { result: Ok(200), backend: None }, 1_000, 5_000, 6_000);
-        let service = record.service.as_ref().unwrap();
-        assert_eq!((record.latency_sum_ns, service.sum_ns), (5_000, 1_000));
-        assert_eq!((service.latency_ns.len(), record.last_planned_ns, record.last_end_ns), (1, 1_000, 6_000));
-        // In a closed loop the two are one, and nobody pays for keeping both.
-        assert!(Record::default().service.is_none());
+        assert_eq!(
+            (record.latency_sum_ns, record.last_planned_ns, record.last_end_ns),
+            (5_000, 1_000, 6_000)
+        );
     }
 
     #[test]

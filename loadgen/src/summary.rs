@@ -12,7 +12,7 @@ use crate::failover::{self, Circumstances, Failover};
 use crate::honesty::Generator;
 use crate::objective::{self, Judged, Measured};
 use crate::plan::Plan;
-use crate::record::{Backend, ErrorKind, OTHER_BACKENDS, Record, Service, latency_histogram};
+use crate::record::{Backend, ErrorKind, OTHER_BACKENDS, Record, latency_histogram};
 use crate::shares::{self, ShareVerdict};
 use crate::timeline::Timeline;
 
@@ -136,11 +136,12 @@ pub struct Requests {
     pub failed: u64,
     /// Those given up because the run was interrupted; in none of the other counts.
     pub unfinished: u64,
+    /// Those that were due while no connection was free, and so were never sent (open loop); in none of the other
+    /// counts.
+    pub unsent: u64,
     /// How often a request was sent again because its kept-alive connection had been closed. Such a
     /// request counts once, by how it ended.
     pub resent: u64,
-    /// Requests that were due and could not be sent (open loop); in none of the other counts.
-    pub unsent: u64,
 }
 
 /// Points of the latency distribution.
@@ -252,7 +253,7 @@ impl Summary {
             statuses,
             answers_without_backend: answers - named,
             load,
-            service_ms: service(records),
+            service_ms: None,
             latency_histogram: bars(&all),
             shares: share_verdict(&backends, &plan.expected_shares),
             backends,
@@ -316,16 +317,6 @@ impl Latency {
             max: to_ms(histogram.max()),
         })
     }
-}
-
-fn service(records: &[Record]) -> Option<Latency> {
-    let mut all: Histogram<u64> = latency_histogram();
-    let mut sum_ns = 0;
-    for Service { latency_ns, sum_ns: sum } in records.iter().filter_map(|record| record.service.as_ref()) {
-        all.add(latency_ns).expect("all latency histograms have the same bounds");
-        sum_ns += sum;
-    }
-    Latency::of(&all, sum_ns)
 }
 
 /// The first bar of the histogram ends here: no answer comes in less.

@@ -53,7 +53,7 @@ pub(super) fn run(
         shared,
         allotment: Cell::new(0),
         draining: Cell::new(false),
-        record: RefCell::new(Record::new(slot_ns, false)),
+        record: RefCell::new(Record::new(slot_ns)),
         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
         requests: single_requests.then(|| events.clone()),
     });
