@@ -170,6 +170,40 @@ pub struct Arguments {
     #[structopt(long = "no-resend")]
     pub no_resend: bool,
 
+    /// Take the name of the backend from the answer's header NAME; given several times, the first that an
+    /// answer carries [default: X-Backend]
+    #[structopt(long = "backend-header", value_name = "NAME", number_of_values = 1, multiple = true)]
+    pub backend_header: Vec<String>,
+
+    /// Judge the backends' shares by weights, as in b1=3,b2=1, instead of as equal
+    #[structopt(long = "expect-shares", value_name = "NAME=WEIGHT,…")]
+    pub expect_shares: Option<String>,
+
+    /// Report the run over time in slots of TIME; a long run gets longer ones
+    #[structopt(long = "slot", value_name = "TIME", default_value = "100ms")]
+    pub slot: String,
+
+    /// Run a shell COMMAND at TIME since the start, such as 10s 'docker kill b2', and mark it in the report;
+    /// may be given several times
+    #[structopt(
+        long = "at",
+        value_names = &["TIME", "COMMAND"],
+        number_of_values = 2,
+        multiple = true
+    )]
+    pub at: Vec<String>,
+
+    /// Ask a backend for its own count before and after the run, at URL (/rps when it has no path); may be given
+    /// several times, once for each backend
+    #[structopt(long = "truth", value_name = "URL", number_of_values = 1, multiple = true)]
+    pub truth: Vec<String>,
+
+    /// Exit with 3 unless EXPRESSION holds: p50, p90, p95, p99, p99.9, max, mean or gap < TIME, errors or
+    /// unsent < PERCENT, share.max/share.min < NUMBER, rate > NUMBER (also <= and >=), such as 'p99<20ms'. Too
+    /// few requests to tell count as missed. May be given several times
+    #[structopt(long = "slo", value_name = "EXPRESSION", number_of_values = 1, multiple = true)]
+    pub slo: Vec<String>,
+
     /// Print one line per request
     #[structopt(long = "verbose", conflicts_with = "json")]
     pub verbose: bool,
@@ -244,6 +278,12 @@ mod tests {
         let arguments = parse("--header A:b -H C:d --json").unwrap();
         assert_eq!(arguments.header, ["A:b", "C:d"]);
         assert!(arguments.json);
+        let words =
+            ["loadgen", "--at", "1s", "echo a", "--at", "2s", "echo b", "--slo", "p99 < 5ms", "--json"];
+        let arguments = Arguments::from_iter_safe(words).unwrap();
+        assert_eq!(arguments.at, ["1s", "echo a", "2s", "echo b"]);
+        assert_eq!(arguments.slo, ["p99 < 5ms"]);
+        assert!(arguments.json);
     }
 
     #[test]
@@ -284,6 +324,7 @@ mod tests {
             "completions tcsh",
             "-n 5 completions bash",
             "help",
+            "--at 5s",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

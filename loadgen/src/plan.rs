@@ -13,16 +13,19 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::cli::Arguments;
+use crate::fault::Fault;
 use crate::mix::{Mix, Prepared};
+use crate::objective::{Objective, ObjectiveError};
 use crate::schedule::{Point, Rate, Schedule, ScheduleError};
-use crate::target::TargetError;
+use crate::target::{Target, TargetError};
 use crate::tls::Trust;
+use crate::truth::{self, Source};
 use crate::wire::head::Expectations;
 use crate::wire::request::{self, Persistence, Request};
 use destinations::{Origins, authorities, read_server_name, weights};
 
 /// One run, ready to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The URLs: where they lead, what is sent to them, and in which order.
     pub mix: Mix,
@@ -52,6 +55,16 @@ pub struct Plan {
     pub html: Option<PathBuf>,
     /// Whether progress is shown as plain lines, even on a terminal.
     pub plain: bool,
+    /// How long a slot of the run over time is at first.
+    pub slot: Duration,
+    /// The commands to run meanwhile, in order of time.
+    pub faults: Vec<Fault>,
+    /// The backends to ask for their own counts.
+    pub truth: Vec<Source>,
+    /// What each backend should get, by name, in any scale; empty when all should get the same.
+    pub expected_shares: Vec<(String, f64)>,
+    /// What the run must come to.
+    pub objectives: Vec<Objective>,
 }
 
 /// When a run ends by itself.
@@ -179,6 +192,45 @@ pub enum PlanError {
     /// A header that frames the request.
     #[error("invalid value '{0}' for '--header': this header follows from --body, leave it out")]
     FramingHeader(String),
+    /// A header's name is none.
+    #[error("invalid value '{0}' for '--backend-header': expected the name of a header, such as X-Backend")]
+    HeaderName(String),
+    /// Weights cannot be read.
+    #[error(
+        "invalid value '{0}' for '--expect-shares': expected a weight above zero for each of at least two \
+         backends, such as b1=3,b2=1"
+    )]
+    Shares(String),
+    /// A slot is shorter than can be told apart.
+    #[error("invalid value '{0}' for '--slot': expected a time from 1ms to 1h")]
+    Slot(String),
+    /// A command would never run.
+    #[error("invalid value '{at}' for '--at': expected a time within --duration {duration:?}")]
+    TooLate {
+        /// As typed.
+        at: String,
+        /// How long the run is.
+        duration: Duration,
+    },
+    /// There is nothing to run.
+    #[error("invalid value '' for '--at': expected a time and a command, such as 10s 'docker kill b2'")]
+    NoCommand,
+    /// A backend cannot be asked.
+    #[error("invalid value '{url}' for '--truth': {reason}; expected http://host[:port][/path]")]
+    Truth {
+        /// As typed.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An objective cannot be read.
+    #[error("invalid value '{text}' for '--slo': {reason}")]
+    Objective {
+        /// As typed.
+        text: String,
+        /// What is wrong with it.
+        reason: ObjectiveError,
+    },
     /// The body is neither a size nor a file that can be read.
     #[error("invalid value '{value}' for '--body': expected a size up to 1024m or a file: {reason}")]
     Body {
@@ -201,6 +253,9 @@ const DEFAULT_OPEN_CONCURRENCY: usize = 100;
 
 /// The header by which this project's backends name themselves.
 pub const BACKEND_HEADER: &str = "X-Backend";
+
+/// Fine enough to see a failover of a few hundred milliseconds, coarse enough for a slot to hold some answers.
+pub const DEFAULT_SLOT: Duration = Duration::from_millis(100);
 
 /// The request is kept in memory once, so this is about typing errors, not about cost.
 const BODY_LIMIT_BYTES: u64 = 1 << 30;
@@ -235,6 +290,12 @@ pub fn check(
         timeout,
         threads,
         no_resend,
+        backend_header,
+        expect_shares,
+        slot,
+        at,
+        truth,
+        slo,
         verbose,
         json,
         html,
@@ -318,7 +379,7 @@ pub fn check(
         trust,
         requests_per_connection,
         expectations: Expectations {
-            backend_header: BACKEND_HEADER.to_owned(),
+            backend_headers: read_backend_headers(backend_header)?,
             head_request: method == "HEAD",
         },
         resend: request::is_idempotent(&method) && !no_resend,
@@ -335,6 +396,11 @@ pub fn check(
         },
         html,
         plain,
+        slot: read_slot(slot)?,
+        faults: read_faults(&at, goal)?,
+        truth: truth.into_iter().map(read_source).collect::<Result<_, _>>()?,
+        expected_shares: expect_shares.map(read_shares).transpose()?.unwrap_or_default(),
+        objectives: slo.into_iter().map(read_objective).collect::<Result<_, _>>()?,
     };
     plan.threads = plan.threads.min(plan.connections());
     Ok(plan)
@@ -480,6 +546,80 @@ fn read_header(text: String) -> Result<(String, String), PlanError> {
         return Err(PlanError::FramingHeader(text));
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn read_backend_headers(names: Vec<String>) -> Result<Vec<String>, PlanError> {
+    if names.is_empty() {
+        return Ok(vec![BACKEND_HEADER.to_owned()]);
+    }
+    match names.iter().find(|name| !is_token(name)) {
+        Some(name) => Err(PlanError::HeaderName(name.clone())),
+        None => Ok(names),
+    }
+}
+
+fn read_slot(text: String) -> Result<Duration, PlanError> {
+    let limits = Duration::from_millis(1)..=Duration::from_secs(3600);
+    let slot = time("--slot", &text)?;
+    if limits.contains(&slot) { Ok(slot) } else { Err(PlanError::Slot(text)) }
+}
+
+/// Times and commands in turn.
+fn read_faults(words: &[String], goal: Goal) -> Result<Vec<Fault>, PlanError> {
+    let mut faults = Vec::new();
+    for words in words.chunks(2) {
+        let [at, command] = words else { return Err(PlanError::NoCommand) };
+        if command.trim().is_empty() {
+            return Err(PlanError::NoCommand);
+        }
+        let fault = Fault { at: time("--at", at)?, command: command.clone() };
+        match goal {
+            Goal::Time(duration) if fault.at >= duration => {
+                return Err(PlanError::TooLate { at: at.clone(), duration });
+            }
+            Goal::Time(_) | Goal::Number(_) => faults.push(fault),
+        }
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Ok(faults)
+}
+
+/// A bare origin is asked for its stream of readings.
+fn read_source(url: String) -> Result<Source, PlanError> {
+    if url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")) {
+        return Err(PlanError::Truth { url, reason: "backends are asked over http only".to_owned() });
+    }
+    match url.parse::<Target>() {
+        Ok(mut target) => {
+            let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+            if !rest.contains(['/', '?']) {
+                target.path = truth::DEFAULT_PATH.to_owned();
+            }
+            Ok(Source { url, target })
+        }
+        Err(reason) => Err(PlanError::Truth { url, reason: reason.to_string() }),
+    }
+}
+
+/// `NAME=WEIGHT` several times, with commas between them.
+fn read_shares(text: String) -> Result<Vec<(String, f64)>, PlanError> {
+    let share = |item: &str| {
+        let (name, weight) = item.rsplit_once('=')?;
+        let weight =
+            weight.trim().parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight > 0.0)?;
+        Some((name.trim().to_owned(), weight)).filter(|(name, _)| !name.is_empty())
+    };
+    let shares: Option<Vec<(String, f64)>> = text.split(',').map(share).collect();
+    shares
+        .filter(|shares| {
+            let is_new = |index: usize, name: &String| shares[..index].iter().all(|(other, _)| other != name);
+            shares.len() > 1 && shares.iter().enumerate().all(|(index, (name, _))| is_new(index, name))
+        })
+        .ok_or(PlanError::Shares(text))
+}
+
+fn read_objective(text: String) -> Result<Objective, PlanError> {
+    text.parse().map_err(|reason| PlanError::Objective { text, reason })
 }
 
 /// RFC 9110, 5.6.2.
@@ -650,6 +790,64 @@ mod tests {
             (&["--stages", "0:0,5s:0"], "the rate is never above zero"),
             (&["--catch-up"], "'--catch-up' makes sense only with"),
             (&["--method", "connect"], "'connect' for '--method'"),
+        ];
+        for (words, expected) in table {
+            let error = plan(words).unwrap_err().to_string();
+            assert!(error.contains(expected), "{words:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_checked() {
+        let all = plan(&[
+            "-d",
+            "10s",
+            "--slot",
+            "50ms",
+            "--at",
+            "5s",
+            "later",
+            "--at",
+            "1s",
+            "first",
+            "--truth",
+            "http://b1:81",
+            "--truth",
+            "b2/",
+            "--expect-shares",
+            "b1=3, b2=0.5",
+            "--slo",
+            "p99<5ms",
+            "--backend-header",
+            "Via",
+            "--backend-header",
+            "X-Served-By",
+        ])
+        .unwrap();
+        assert_eq!(all.slot, Duration::from_millis(50));
+        let faults: Vec<_> =
+            all.faults.iter().map(|fault| (fault.at.as_secs(), fault.command.as_str())).collect();
+        assert_eq!(faults, [(1, "first"), (5, "later")]);
+        let paths: Vec<_> = all.truth.iter().map(|source| source.target.path.as_str()).collect();
+        assert_eq!(paths, ["/rps", "/"]);
+        assert_eq!(all.expected_shares, [("b1".to_owned(), 3.0), ("b2".to_owned(), 0.5)]);
+        assert_eq!((all.objectives.len(), all.expectations.backend_headers.len()), (1, 2));
+        assert_eq!(plan(&[]).unwrap().expectations.backend_headers, [BACKEND_HEADER]);
+
+        let table: &[(&[&str], &str)] = &[
+            (&["--slot", "100us"], "'100us' for '--slot'"),
+            (&["--slot", "2h"], "expected a time from 1ms to 1h"),
+            (&["--at", "soon", "true"], "'soon' for '--at'"),
+            (&["--at", "1s", " "], "expected a time and a command"),
+            (&["-d", "5s", "--at", "5s", "true"], "'5s' for '--at': expected a time within --duration 5s"),
+            (&["--truth", "https://b1"], "'https://b1' for '--truth': backends are asked over http only"),
+            (&["--truth", "http://"], "'http://' for '--truth': it names no host"),
+            (&["--expect-shares", "b1=3"], "'b1=3' for '--expect-shares': expected a weight above zero"),
+            (&["--expect-shares", "b1=3,b2"], "'b1=3,b2'"),
+            (&["--expect-shares", "b1=3,b1=1"], "'b1=3,b1=1'"),
+            (&["--expect-shares", "b1=3,b2=0"], "'b1=3,b2=0'"),
+            (&["--slo", "p99"], "'p99' for '--slo': expected MEASURE<LIMIT"),
+            (&["--backend-header", "a b"], "'a b' for '--backend-header'"),
         ];
         for (words, expected) in table {
             let error = plan(words).unwrap_err().to_string();

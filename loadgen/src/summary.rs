@@ -9,15 +9,14 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::exit_codes;
-use crate::failover::Failover;
+use crate::failover::{self, Circumstances, Failover};
 use crate::honesty::{self, Facts, Generator};
 use crate::mix::TargetCounts;
-use crate::objective::Judged;
+use crate::objective::{self, Judged, Measured};
 use crate::plan::{Pacing, Plan};
-use crate::record::{Backend, ErrorKind, Record, latency_histogram};
+use crate::record::{Backend, ErrorKind, OTHER_BACKENDS, Record, latency_histogram};
 use crate::schedule::Point;
-use crate::shares::ShareVerdict;
+use crate::shares::{self, ShareVerdict};
 use crate::timeline::Timeline;
 
 /// One run's result.
@@ -58,7 +57,8 @@ pub struct Summary {
     pub load: Load,
     /// Latency from the moment of writing instead of the planned one, in milliseconds; open loop only.
     pub service_ms: Option<Latency>,
-    /// Successful requests by latency, for a histogram: upper bound in milliseconds (inclusive) and count, in rising order.
+    /// Successful requests by latency, for a histogram: upper bound in milliseconds (inclusive) and count, in
+    /// rising order; each bound is a twelfth of a doubling above the one before. From the first that is not empty.
     pub latency_histogram: Vec<(f64, u64)>,
     /// Whether the backends got their shares; `null` with fewer than two backends.
     pub shares: Option<ShareVerdict>,
@@ -103,8 +103,9 @@ pub struct Truth {
     pub sources: Vec<TruthSource>,
     /// Requests that the backends counted, all sources together.
     pub counted: u64,
-    /// `counted` divided by the requests that loadgen sent: above one, the balancer repeated some.
-    pub amplification: f64,
+    /// `counted` divided by the requests that loadgen sent, those included that it sent again or gave up: above
+    /// one, the balancer repeated some. `null` when a source could not be read.
+    pub amplification: Option<f64>,
 }
 
 /// One backend's own count.
@@ -188,9 +189,25 @@ pub struct BackendLatency {
     pub max: f64,
 }
 
+/// What a run came to, before it is added up.
+#[derive(Debug)]
+pub struct Observed<'a> {
+    /// What every thread kept.
+    pub records: &'a [Record],
+    /// The run over time.
+    pub timeline: Timeline,
+    /// The longest time between two successes.
+    pub longest_gap_ns: u64,
+    /// Stands in for the end when no request ended.
+    pub now_ns: u64,
+    /// A signal ended the run.
+    pub interrupted: bool,
+}
+
 impl Summary {
-    /// Adds up what the threads counted. `now_ns` stands in for the end when no request ended.
-    pub fn new(plan: &Plan, records: &[Record], longest_gap_ns: u64, now_ns: u64, interrupted: bool) -> Self {
+    /// Adds up what the threads counted, and judges it.
+    pub fn new(plan: &Plan, observed: Observed<'_>) -> Self {
+        let Observed { records, timeline, longest_gap_ns, now_ns, interrupted } = observed;
         let sum = |count: fn(&Record) -> u64| records.iter().map(count).sum::<u64>();
         let started = sum(|record| record.started);
         let successful = sum(|record| record.succeeded);
@@ -207,9 +224,12 @@ impl Summary {
             *statuses.entry(status).or_default() += count;
         }
         let answers = statuses.values().sum();
-        let backends = shares(records, answers);
+        let backends = backends(records, answers, &plan.expected_shares);
         let named: u64 = backends.iter().map(|backend| backend.answers).sum();
-        let latency_ns = added_up(records.iter().map(|record| &record.latency_ns));
+        let mut all: Histogram<u64> = latency_histogram();
+        for record in records {
+            record.add_latencies_to(&mut all);
+        }
         let punctualities = || records.iter().filter_map(|record| record.punctuality.as_deref());
         let service_ns = added_up(punctualities().map(|punctuality| &punctuality.service_ns));
         let service_sum_ns = punctualities().map(|punctuality| punctuality.service_sum_ns).sum();
@@ -217,11 +237,14 @@ impl Summary {
         let threads: Vec<_> = records.iter().map(|record| record.time).collect();
         let facts = Facts {
             lag_ns: lag_ns.as_ref(),
-            latency_ns: latency_ns.as_ref(),
+            latency_ns: Some(&all).filter(|all| !all.is_empty()),
             threads: &threads,
             requests: total,
         };
-        Self {
+        let load = load(&plan.pacing);
+        let circumstances =
+            Circumstances { is_paced: matches!(load, Load::Open { .. }), weights: &plan.expected_shares };
+        let mut summary = Self {
             url: plan.mix.urls(),
             targets: targets(plan, records),
             method: plan.method.clone(),
@@ -238,33 +261,59 @@ impl Summary {
             },
             elapsed_s,
             requests_per_second: if elapsed_s > 0.0 { total as f64 / elapsed_s } else { 0.0 },
-            latency_ms: latency_ns.as_ref().and_then(|all| latency(all, sum(|record| record.latency_sum_ns))),
+            latency_ms: Latency::of(&all, sum(|record| record.latency_sum_ns)),
             longest_gap_ms: to_ms(longest_gap_ns),
             errors: ErrorKind::ALL
                 .into_iter()
                 .map(|kind| (kind, records.iter().map(|record| record.errors(kind)).sum()))
                 .collect(),
             statuses,
-            backends,
             answers_without_backend: answers - named,
-            load: load(&plan.pacing),
-            service_ms: service_ns.as_ref().and_then(|all| latency(all, service_sum_ns)),
-            latency_histogram: Vec::new(),
-            shares: None,
-            timeline: None,
-            failovers: Vec::new(),
+            load,
+            service_ms: service_ns.as_ref().and_then(|all| Latency::of(all, service_sum_ns)),
+            latency_histogram: bars(&all),
+            shares: share_verdict(&backends, &plan.expected_shares),
+            backends,
+            failovers: failover::detect(&timeline, circumstances),
+            timeline: Some(timeline),
             generator: honesty::judge(&facts),
             truth: None,
             objectives: Vec::new(),
-        }
+        };
+        let measured = summary.measured();
+        summary.objectives = plan.objectives.iter().map(|objective| objective.judge(&measured)).collect();
+        summary
     }
 
-    /// The exit status that this result deserves; see [`exit_codes`].
+    /// How many requests left for the target, those included that were sent again or given up.
+    pub fn sent(&self) -> u64 {
+        let Requests { total, unfinished, resent, .. } = self.requests;
+        total + unfinished + resent
+    }
+
+    /// The exit status that this result deserves; see [`crate::exit_codes`].
     pub fn exit_code(&self) -> i32 {
-        if !self.generator.saturated.is_empty() {
-            return exit_codes::SATURATED;
+        objective::exit_code(self.requests.failed, &self.objectives, !self.generator.saturated.is_empty())
+    }
+
+    fn measured(&self) -> Measured {
+        let gaps = self.failovers.iter().map(|failover| failover.gap_ms);
+        let named = self.backends.iter().map(|backend| backend.answers);
+        Measured {
+            latency_ms: self
+                .latency_ms
+                .as_ref()
+                .map(|l| [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max, l.mean]),
+            successful: self.requests.successful,
+            ended: self.requests.total,
+            failed: self.requests.failed,
+            unsent: self.requests.unsent,
+            max_to_min: self.shares.as_ref().map(|shares| shares.max_to_min),
+            backends: self.backends.len() as u64,
+            answers: named.sum(),
+            gap_ms: gaps.fold(self.longest_gap_ms, f64::max),
+            rate: self.requests_per_second,
         }
-        if self.requests.failed == 0 { exit_codes::SUCCESS } else { exit_codes::FAILED }
     }
 }
 
@@ -287,40 +336,71 @@ fn added_up<'a>(parts: impl Iterator<Item = &'a Histogram<u64>>) -> Option<Histo
     })
 }
 
-fn latency(all: &Histogram<u64>, sum_ns: u64) -> Option<Latency> {
-    if all.is_empty() {
-        return None;
+impl Latency {
+    fn of(histogram: &Histogram<u64>, sum_ns: u64) -> Option<Self> {
+        if histogram.is_empty() {
+            return None;
+        }
+        let quantile = |quantile| to_ms(histogram.value_at_quantile(quantile));
+        Some(Self {
+            min: to_ms(histogram.min()),
+            mean: to_ms(sum_ns / histogram.len()),
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            p99_9: quantile(0.999),
+            max: to_ms(histogram.max()),
+        })
     }
-    let quantile = |quantile| to_ms(all.value_at_quantile(quantile));
-    Some(Latency {
-        min: to_ms(all.min()),
-        mean: to_ms(sum_ns / all.len()),
-        p50: quantile(0.5),
-        p90: quantile(0.9),
-        p95: quantile(0.95),
-        p99: quantile(0.99),
-        p99_9: quantile(0.999),
-        max: to_ms(all.max()),
-    })
 }
 
-/// The same backend's counts from all threads together, sorted by name.
-fn shares(records: &[Record], answers: u64) -> Vec<BackendShare> {
-    let mut by_name: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for Backend { name, answers, errors } in records.iter().flat_map(|record| record.backends.entries()) {
-        let counts = by_name.entry(String::from_utf8_lossy(name).into_owned()).or_default();
-        counts.0 += answers;
-        counts.1 += errors;
+/// The first bar of the histogram ends here: no answer comes in less.
+const FIRST_BAR_NS: u64 = 1000;
+/// By how much each bar ends above the one before: a twelfth of a doubling, so that 40 bars make a decade.
+const BAR_RATIO: f64 = 1.059_463_094_359_295_3;
+
+fn bars(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
+    if histogram.is_empty() {
+        return Vec::new();
+    }
+    histogram
+        .iter_log(FIRST_BAR_NS, BAR_RATIO)
+        .map(|step| (step.value_iterated_to() as f64 / 1e6, step.count_since_last_iteration()))
+        .skip_while(|(_, count)| *count == 0)
+        .collect()
+}
+
+/// The same backend's counts from all threads together, sorted by name, with those that were expected and did not
+/// answer.
+fn backends(records: &[Record], answers: u64, expected: &[(String, f64)]) -> Vec<BackendShare> {
+    let mut by_name: BTreeMap<String, Backend> =
+        expected.iter().map(|(name, _)| (name.clone(), Backend::new(name.as_bytes()))).collect();
+    for backend in records.iter().flat_map(|record| record.backends.entries()) {
+        let name = String::from_utf8_lossy(&backend.name).into_owned();
+        by_name.entry(name).or_insert_with(|| Backend::new(&backend.name)).add(backend);
     }
     by_name
         .into_iter()
-        .map(|(name, (count, errors))| BackendShare {
-            name,
-            answers: count,
-            share: if answers == 0 { 0.0 } else { count as f64 / answers as f64 },
-            errors,
-            classes: BTreeMap::new(),
-            latency_ms: None,
+        .map(|(name, Backend { answers: count, errors, classes, latency_ns, .. })| {
+            let quantile = |quantile| to_ms(latency_ns.value_at_quantile(quantile));
+            BackendShare {
+                name,
+                answers: count,
+                share: if answers == 0 { 0.0 } else { count as f64 / answers as f64 },
+                errors,
+                classes: CLASSES
+                    .into_iter()
+                    .zip(classes)
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(class, count)| (class.to_owned(), count))
+                    .collect(),
+                latency_ms: (!latency_ns.is_empty()).then(|| BackendLatency {
+                    p50: quantile(0.5),
+                    p99: quantile(0.99),
+                    max: to_ms(latency_ns.max()),
+                }),
+            }
         })
         .collect()
 }
@@ -343,6 +423,23 @@ fn targets(plan: &Plan, records: &[Record]) -> Vec<TargetCounts> {
         .collect()
 }
 
+/// As the classes stand in a [`Backend`].
+const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Nothing can be said when not all backends are known by name.
+fn share_verdict(backends: &[BackendShare], expected: &[(String, f64)]) -> Option<ShareVerdict> {
+    if backends.iter().any(|backend| backend.name.as_bytes() == OTHER_BACKENDS) {
+        return None;
+    }
+    let weight = |backend: &BackendShare| match expected.iter().find(|(name, _)| *name == backend.name) {
+        Some((_, weight)) => *weight,
+        None if expected.is_empty() => 1.0,
+        None => 0.0,
+    };
+    let answers: Vec<_> = backends.iter().map(|backend| backend.answers).collect();
+    shares::judge(&answers, &backends.iter().map(weight).collect::<Vec<_>>())
+}
+
 /// Milliseconds, to the microsecond: more digits are noise.
 fn to_ms(ns: u64) -> f64 {
     (ns as f64 / 1e3).round() / 1e3
@@ -354,11 +451,12 @@ mod tests {
 
     use super::*;
     use crate::cli::Arguments;
-    use crate::plan;
+    use crate::collector::Collector;
     use crate::record::Outcome;
+    use crate::{exit_codes, plan};
 
-    fn plan() -> Plan {
-        let arguments = Arguments::from_iter_safe(["loadgen", "-c", "4"]).unwrap();
+    fn plan(words: &[&str]) -> Plan {
+        let arguments = Arguments::from_iter_safe(["loadgen", "-c", "4"].iter().chain(words)).unwrap();
         plan::check(arguments, 2, |_| unreachable!("no body is asked for")).unwrap()
     }
 
@@ -375,6 +473,18 @@ mod tests {
         record
     }
 
+    fn summary(words: &[&str], mut records: Vec<Record>, longest_gap_ns: u64, interrupted: bool) -> Summary {
+        let plan = plan(words);
+        let mut collector = Collector::new(records.len(), plan.slot.as_nanos() as u64);
+        for (thread, record) in records.iter_mut().enumerate() {
+            let told = record.hand_over(0);
+            collector.add(thread, told.names, told.slots);
+        }
+        let timeline = collector.timeline(0, Vec::new());
+        let observed = Observed { records: &records, timeline, longest_gap_ns, now_ns: 0, interrupted };
+        Summary::new(&plan, observed)
+    }
+
     #[test]
     fn threads_are_added_up() {
         let mut first = record(&[
@@ -385,7 +495,7 @@ mod tests {
         first.started += 1;
         first.resent = 1;
         let second = record(&[(Ok(503), Some(b"a"), 500), (Ok(200), Some(b"b"), 6), (Ok(204), None, 8)]);
-        let summary = Summary::new(&plan(), &[first, second], 7_000_000, 0, false);
+        let summary = summary(&[], vec![first, second], 7_000_000, false);
 
         let expected = Requests { total: 6, successful: 4, failed: 2, unfinished: 1, unsent: 0, resent: 1 };
         assert_eq!(summary.requests, expected);
@@ -406,8 +516,39 @@ mod tests {
     }
 
     #[test]
+    fn backends_have_classes_and_latencies_of_their_own() {
+        let first = record(&[(Ok(200), Some(b"a"), 2), (Ok(301), Some(b"a"), 9), (Ok(200), Some(b"b"), 40)]);
+        let second = record(&[(Ok(200), Some(b"a"), 6), (Ok(200), None, 300)]);
+        let summary = summary(&[], vec![first, second], 0, false);
+        let [a, b] = summary.backends.as_slice() else { panic!("{summary:?}") };
+        assert_eq!(a.classes, BTreeMap::from([("2xx".to_owned(), 2), ("3xx".to_owned(), 1)]));
+        let latency = |backend: &BackendShare| {
+            backend.latency_ms.map(|l| [l.p50.round(), l.p99.round(), l.max.round()])
+        };
+        assert_eq!((latency(a), latency(b)), (Some([2.0, 6.0, 6.0]), Some([40.0, 40.0, 40.0])));
+        let bars: u64 = summary.latency_histogram.iter().map(|(_, count)| count).sum();
+        assert_eq!(bars, summary.requests.successful);
+        assert!(summary.latency_histogram.is_sorted_by(|a, b| a.0 < b.0), "{:?}", summary.latency_histogram);
+        assert!(summary.latency_histogram[0].1 > 0);
+        assert_eq!(summary.service_ms, None);
+    }
+
+    #[test]
+    fn a_backend_that_was_expected_and_did_not_come_is_there() {
+        let outcomes: Vec<Ended> =
+            (0..60).map(|n| (Ok(200), Some(if n % 2 == 0 { &b"a"[..] } else { &b"b"[..] }), 1)).collect();
+        let uneven = summary(&["--expect-shares", "a=1,b=1,c=1"], vec![record(&outcomes)], 0, false);
+        let names: Vec<_> =
+            uneven.backends.iter().map(|backend| (backend.name.as_str(), backend.answers)).collect();
+        assert_eq!(names, [("a", 30), ("b", 30), ("c", 0)]);
+        let verdict = uneven.shares.unwrap();
+        assert!(!verdict.even && verdict.max_to_min.is_infinite(), "{verdict:?}");
+        assert!(summary(&[], vec![record(&outcomes)], 0, false).shares.unwrap().even);
+    }
+
+    #[test]
     fn nothing_done_divides_by_nothing() {
-        let summary = Summary::new(&plan(), &[Record::default()], 0, 0, true);
+        let summary = summary(&[], vec![Record::default()], 0, true);
         assert_eq!(summary.requests_per_second, 0.0);
         assert_eq!(summary.latency_ms, None);
         assert_eq!(summary.exit_code(), exit_codes::SUCCESS);
@@ -415,7 +556,7 @@ mod tests {
 
     #[test]
     fn the_json_has_the_promised_fields() {
-        let summary = Summary::new(&plan(), &[record(&[(Ok(500), Some(b"a"), 2)])], 0, 0, false);
+        let summary = summary(&[], vec![record(&[(Ok(500), Some(b"a"), 2)])], 0, false);
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(
             json,
@@ -439,14 +580,23 @@ mod tests {
                 },
                 "statuses": { "500": 1 },
                 "backends": [{
-                    "name": "a", "answers": 1, "share": 1.0, "errors": 1, "classes": {}, "latency_ms": null,
+                    "name": "a", "answers": 1, "share": 1.0, "errors": 1, "classes": { "5xx": 1 }, "latency_ms": null,
                 }],
                 "answers_without_backend": 0,
                 "load": { "model": "closed" },
                 "service_ms": null,
                 "latency_histogram": [],
                 "shares": null,
-                "timeline": null,
+                "timeline": {
+                    "slot_ms": 100.0,
+                    "end_ms": 0.0,
+                    "backends": ["a"],
+                    "slots": [{
+                        "sent": 1, "unsent": 0, "successful": 0, "errors": { "non_2xx": 1 },
+                        "latency_ms": null, "backends": [1],
+                    }],
+                    "marks": [],
+                },
                 "failovers": [],
                 "generator": { "lag_us": null, "cpu_share": [0.0], "cpu_us_per_request": 0.0, "saturated": [] },
                 "truth": null,

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::record::ErrorKind;
+use crate::slots::{DOUBLINGS, Span};
 
 /// The whole run. Its size is bounded however long the run: when there are too many slots, pairs of
 /// neighbours are merged and `slot_ms` doubles.
@@ -17,7 +18,9 @@ use crate::record::ErrorKind;
 pub struct Timeline {
     /// How long one slot is, in milliseconds.
     pub slot_ms: f64,
-    /// Names of the backends, in the order of [`Slot::backends`].
+    /// Until when requests were planned, in milliseconds since the start of the run; most often amid the last slot.
+    pub end_ms: f64,
+    /// Names of the backends, in the order of [`Slot::backends`], which is that of their names.
     pub backends: Vec<String>,
     /// One after another without holes; the first begins with the run.
     pub slots: Vec<Slot>,
@@ -28,7 +31,7 @@ pub struct Timeline {
 /// One slot's requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Slot {
-    /// Requests that were sent.
+    /// Requests that were sent and ended, well or not.
     pub sent: u64,
     /// Requests that were due and could not be sent (open loop).
     pub unsent: u64,
@@ -40,6 +43,30 @@ pub struct Slot {
     pub latency_ms: Option<SlotLatency>,
     /// Complete answers of every backend, in the order of [`Timeline::backends`].
     pub backends: Vec<u64>,
+    /// What is known finer than the slot.
+    #[serde(skip)]
+    pub spans: Spans,
+}
+
+/// When some of a slot's requests were planned.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Spans {
+    /// The successful ones.
+    pub successes: Span,
+    /// The failed ones.
+    pub failures: Span,
+    /// The successful ones that took at least [`SLOW_NS`](crate::slots::SLOW_NS), twice that, and so on; each
+    /// of these holds those up to twice its own bound.
+    pub slow: [Span; DOUBLINGS],
+    /// Those that each backend answered, in the order of [`Slot::backends`].
+    pub backends: Vec<Span>,
+}
+
+impl Slot {
+    /// Failures of every kind together.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
 }
 
 /// Points of one slot's latency distribution, in milliseconds, to two significant digits at least.
@@ -55,12 +82,15 @@ pub struct SlotLatency {
 /// A fault, or whatever else `--at` ran.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Mark {
-    /// When its command was started, in milliseconds since the start of the run.
+    /// When its command was started, in milliseconds since the start of the run; when it was to be started, if
+    /// it was not.
     pub at_ms: f64,
-    /// When the command ended; `null` when it was still running at the end of the run.
+    /// When the command ended; `null` when it was still running at the end of the run, or never ran.
     pub ended_ms: Option<f64>,
     /// The command as typed.
     pub command: String,
     /// The command's exit status; `null` when a signal ended it, it could not be started or it never ended.
     pub status: Option<i32>,
+    /// What went wrong with it, in words; `null` when it ended by itself with status 0.
+    pub error: Option<String>,
 }

@@ -64,7 +64,7 @@ impl Parts {
         };
         let mut latency_ns = latency_histogram();
         for record in records(&self.window).chain(records(&self.tail)) {
-            latency_ns.add(&record.latency_ns).expect("all threads' histograms have the same bounds");
+            record.add_latencies_to(&mut latency_ns);
         }
         let quantile = |quantile, least: u64| {
             (latency_ns.len() >= least).then(|| latency_ns.value_at_quantile(quantile) as f64 / 1e6)

@@ -23,8 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::plan::{Goal, Plan};
 use crate::reach::{Endpoint, Reached};
-use crate::record::{Outcome, Record};
-use crate::silence::Piece;
+use crate::record::{HandOver, Outcome, Record};
 use quota::Quota;
 
 /// What a thread tells. Times are nanoseconds since the start of the run.
@@ -47,8 +46,8 @@ pub enum Event {
         succeeded: u64,
         /// Requests that failed so far.
         failed: u64,
-        /// Its silences since the last tick.
-        silences: Vec<Piece>,
+        /// What it counted since the last tick.
+        counted: HandOver,
     },
     /// A thread is done; its last event.
     Finished {

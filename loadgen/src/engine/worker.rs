@@ -129,7 +129,7 @@ impl Worker {
     /// For the thread of this index. `requests` is where single requests are told, if anyone wants to know.
     pub(super) fn new(shared: Arc<Shared>, index: usize, requests: Option<mpsc::Sender<Event>>) -> Self {
         let is_open_loop = matches!(shared.plan.pacing, Pacing::Open { .. });
-        let mut record = Record::default();
+        let mut record = Record::new(shared.plan.slot.as_nanos() as u64);
         record.punctuality = is_open_loop.then(Box::default);
         Self {
             pool: is_open_loop.then(|| Pool::new(shared.plan.connections_of(index))),
@@ -216,7 +216,7 @@ impl Worker {
             through_ns,
             succeeded: record.succeeded,
             failed: record.failed(),
-            silences: record.silences.cut(through_ns),
+            counted: record.hand_over(through_ns),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::failover::Failover;
 use crate::honesty::{Generator, Lag};
-use crate::objective::{Judged, Verdict};
+use crate::objective::{Judged, Measure, Verdict};
 use crate::record::ErrorKind;
 use crate::shares::ShareVerdict;
 use crate::summary::{
@@ -123,6 +123,7 @@ fn of_slots(names: &[&str], slot_ms: f64, slots: Vec<Slot>, elapsed_s: f64) -> S
         shares: None,
         timeline: Some(Timeline {
             slot_ms,
+            end_ms: elapsed_s * 1e3,
             backends: names.iter().map(|name| (*name).to_owned()).collect(),
             slots,
             marks: Vec::new(),
@@ -224,6 +225,7 @@ pub(crate) fn killed_backend() -> Summary {
             ended_ms: Some(ended_ms),
             command: command.to_owned(),
             status: Some(0),
+            error: None,
         };
         timeline.marks = vec![
             mark(10_000.0, 10_312.0, "docker kill cirque-backend-2"),
@@ -246,19 +248,20 @@ pub(crate) fn killed_backend() -> Summary {
             },
         ],
         counted: 31_207,
-        amplification: 1.002,
+        amplification: Some(1.002),
     });
-    let judged = |objective: &str, value, samples, verdict| Judged {
+    let judged = |objective: &str, measure, value, samples, verdict| Judged {
         objective: objective.to_owned(),
+        measure,
         value: Some(value),
         samples,
         minimum_samples: 1_000,
         verdict,
     };
     summary.objectives = vec![
-        judged("p99<20ms", 6.44, 119_000, Verdict::Met),
-        judged("errors<0.1%", 0.0168, 119_000, Verdict::Met),
-        judged("gap<200ms", 340.0, 119_000, Verdict::Missed),
+        judged("p99<20ms", Measure::P99, 6.44, 119_000, Verdict::Met),
+        judged("errors<0.1%", Measure::Errors, 0.0168, 119_000, Verdict::Met),
+        judged("gap<200ms", Measure::Gap, 340.0, 119_000, Verdict::Missed),
     ];
     summary
 }

@@ -119,12 +119,15 @@ pub fn truth(truth: &Truth, summary: &Summary) -> String {
         let sources = counted(unread, "source", "sources");
         return format!("Backends counted {} requests; {sources} could not be read", count(truth.counted));
     }
-    format!(
-        "Backends counted {} for {} sent: {:.3} tries per request",
+    let counts = format!(
+        "Backends counted {} for {} sent",
         counted(truth.counted, "request", "requests"),
-        count(summary.requests.total + summary.requests.unfinished),
-        truth.amplification
-    )
+        count(summary.sent())
+    );
+    match truth.amplification {
+        Some(amplification) => format!("{counts}: {amplification:.3} tries per request"),
+        None => counts,
+    }
 }
 
 /// How the requests were paced.
@@ -149,6 +152,9 @@ pub fn load(summary: &Summary) -> String {
 
 /// How an `--at` command went.
 pub fn mark(mark: &Mark) -> String {
+    if let Some(error) = &mark.error {
+        return error.clone();
+    }
     match (mark.ended_ms, mark.status) {
         (None, _) => "still running at the end".to_owned(),
         (Some(_), None) => "could not be started, or was ended by a signal".to_owned(),
@@ -160,7 +166,7 @@ pub fn mark(mark: &Mark) -> String {
 
 /// Requests that were due and could not be sent.
 pub fn unsent(summary: &Summary) -> u64 {
-    summary.timeline.iter().flat_map(|timeline| &timeline.slots).map(|slot| slot.unsent).sum()
+    summary.requests.unsent
 }
 
 /// A number without needless zeros.
@@ -172,6 +178,7 @@ fn trimmed(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::Measure;
     use crate::report::fixtures;
     use crate::summary::Stage;
 
@@ -179,9 +186,7 @@ mod tests {
     fn the_outcome_counts_everything_that_was_due() {
         let mut summary = fixtures::calm();
         assert_eq!(outcome(&summary), (Tone::Good, "Every request succeeded".to_owned()));
-        if let Some(slot) = summary.timeline.as_mut().and_then(|timeline| timeline.slots.first_mut()) {
-            slot.unsent = 3;
-        }
+        summary.requests.unsent = 3;
         let (tone, words) = outcome(&summary);
         assert_eq!(tone, Tone::Doubtful);
         assert!(words.ends_with("sent succeeded, 3 could not be sent"), "{words}");
@@ -194,6 +199,7 @@ mod tests {
     fn objectives_that_were_not_proved_are_missed() {
         let judged = |verdict| Judged {
             objective: "p99<20ms".into(),
+            measure: Measure::P99,
             value: Some(12.345),
             samples: 1,
             minimum_samples: 100,
@@ -216,6 +222,7 @@ mod tests {
         for (samples, expected) in [(0, "nothing was measured"), (500, "beyond any limit")] {
             let judged = Judged {
                 objective: "share.max/share.min<2".into(),
+                measure: Measure::Shares,
                 value: None,
                 samples,
                 minimum_samples: 1,
@@ -235,6 +242,7 @@ mod tests {
         ] {
             let judged = Judged {
                 objective: objective.into(),
+                measure: Measure::P99,
                 value: Some(2.5),
                 samples: 10,
                 minimum_samples: 1,

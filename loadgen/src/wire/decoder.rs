@@ -154,7 +154,7 @@ mod tests {
     const CLOSED: Progress = Progress::Complete { keep_alive: false };
 
     fn decoder(head_request: bool) -> Decoder {
-        Decoder::new(Expectations { backend_header: "x-backend".to_owned(), head_request })
+        Decoder::new(Expectations { backend_headers: vec!["x-backend".to_owned()], head_request })
     }
 
     struct Case {

@@ -9,8 +9,8 @@ use super::body::Body;
 /// What is asked of every head in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectations {
-    /// The header that names the backend.
-    pub backend_header: String,
+    /// The headers that may name the backend; the first of them that an answer carries does.
+    pub backend_headers: Vec<String>,
     /// The request was a HEAD, so that no answer has a body whatever its head says.
     pub head_request: bool,
 }
@@ -20,7 +20,7 @@ pub struct Expectations {
 pub struct Head<'input> {
     /// The status code, 100 to 999.
     pub status: u16,
-    /// The value of the first backend header.
+    /// The value of the backend header.
     pub backend: Option<&'input [u8]>,
     /// What body follows.
     pub body: Body,
@@ -104,6 +104,8 @@ struct Fields<'input> {
     close: bool,
     keep_alive: bool,
     backend: Option<&'input [u8]>,
+    /// How many backend headers come before the one that was found.
+    backend_rank: usize,
 }
 
 impl<'input> Fields<'input> {
@@ -132,8 +134,18 @@ impl<'input> Fields<'input> {
                 self.close |= token.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
             }
-        } else if self.backend.is_none() && name.eq_ignore_ascii_case(&expectations.backend_header) {
-            self.backend = Some(header.value.trim_ascii());
+        } else {
+            // A header counts unless itself or a better one was seen before.
+            let limit = if self.backend.is_none() { usize::MAX } else { self.backend_rank };
+            let rank = expectations
+                .backend_headers
+                .iter()
+                .take(limit)
+                .position(|candidate| name.eq_ignore_ascii_case(candidate));
+            if let Some(rank) = rank {
+                self.backend = Some(header.value.trim_ascii());
+                self.backend_rank = rank;
+            }
         }
         Ok(())
     }
@@ -160,7 +172,7 @@ mod tests {
     use super::*;
 
     fn expectations(head_request: bool) -> Expectations {
-        Expectations { backend_header: "X-Backend".to_owned(), head_request }
+        Expectations { backend_headers: vec!["X-Backend".to_owned()], head_request }
     }
 
     #[test]
@@ -236,6 +248,26 @@ mod tests {
         let head = parse(input, &expectations(false)).unwrap().unwrap();
         assert_eq!(head.backend, Some(&b"b-1"[..]));
         assert_eq!(&input[head.length..], b"rest");
+    }
+
+    #[test]
+    fn the_first_of_several_headers_that_is_there_names_the_backend() {
+        let expectations = Expectations {
+            backend_headers: ["X-Backend", "Via", "Server"].map(str::to_owned).to_vec(),
+            head_request: false,
+        };
+        let table: [(&str, Option<&str>); 5] = [
+            ("Server: s\r\nVia: v\r\nX-Backend: b\r\n", Some("b")),
+            ("X-Backend: b\r\nVia: v\r\nX-Backend: c\r\n", Some("b")),
+            ("Server: s\r\nvia: v\r\nVia: w\r\n", Some("v")),
+            ("Server: s\r\n", Some("s")),
+            ("Date: d\r\n", None),
+        ];
+        for (fields, expected) in table {
+            let input = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            let head = parse(input.as_bytes(), &expectations).unwrap().unwrap();
+            assert_eq!(head.backend, expected.map(str::as_bytes), "{fields:?}");
+        }
     }
 
     #[test]

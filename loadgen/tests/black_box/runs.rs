@@ -75,6 +75,7 @@ fn shares_are_those_that_the_backends_served() {
     let (_, result) = run_json(&server, "-n 400 -c 8 --threads 2");
     let shares: Vec<_> = backends(&result);
     assert_eq!(shares, [("b1", 200, 0.5, 0), ("b2", 100, 0.25, 0), ("b3", 100, 0.25, 0)]);
+    assert_eq!(result["backends"][0]["classes"], json!({ "2xx": 200 }));
     let text = run(&["-n", "400", "-u", &server.url()]).stdout;
     for line in ["b1                200   50.00%         0", "b3                100   25.00%         0"] {
         assert!(text.lines().any(|actual| actual.starts_with(line)), "no {line:?} in {text}");
@@ -229,7 +230,10 @@ fn progress_is_a_line_a_second_where_stderr_is_no_terminal() {
     let finished = run(&["--json", "-d", "2500ms", "-u", &server.url()]);
     let lines: Vec<_> = finished.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{finished:?}");
-    assert!(lines.iter().all(|line| line.contains("requests (") && line.ends_with("0 failed")), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.contains("requests (") && line.contains("  0 failed  p99 ")),
+        "{lines:?}"
+    );
     assert_eq!(finished.json()["requests"]["failed"], 0);
 }
 

@@ -34,7 +34,7 @@ enum Verdict {
 
 /// What a decoder concludes when the bytes come in these pieces.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, head_request: bool) -> Verdict {
-    let expectations = Expectations { backend_header: "X-Backend".to_owned(), head_request };
+    let expectations = Expectations { backend_headers: vec!["X-Backend".to_owned()], head_request };
     let mut decoder = Decoder::new(expectations);
     let mut heads = Vec::new();
     let mut fed = 0;

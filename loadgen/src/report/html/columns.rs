@@ -137,7 +137,7 @@ mod tests {
             ..Slot::default()
         };
         let slots = successes.iter().map(slot).collect();
-        Timeline { slot_ms: 100.0, backends: vec!["a".into()], slots, marks: Vec::new() }
+        Timeline { slot_ms: 100.0, end_ms: 0.0, backends: vec!["a".into()], slots, marks: Vec::new() }
     }
 
     #[test]

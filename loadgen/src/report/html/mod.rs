@@ -85,7 +85,7 @@ fn sections(main: &mut Markup, summary: &Summary, context: Context) {
     tables::objectives(main, &summary.objectives);
 
     let colours = Colours::new(&summary.backends);
-    let columns = summary.timeline.as_ref().map_or_else(Vec::new, |t| columns(t, summary.elapsed_s * 1e3));
+    let columns = summary.timeline.as_ref().map_or_else(Vec::new, |t| columns(t, t.end_ms));
     let names = summary.timeline.as_ref().map_or(&[][..], |timeline| timeline.backends.as_slice());
     let end_ms = columns.last().map_or(0.0, |column| column.end_ms);
     let over_time = OverTime { summary, columns: &columns, names, end_ms };
