@@ -226,7 +226,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, StructOpt)]
 #[expect(missing_docs, reason = "see above")]
 pub enum Command {
-    Ab(ab::AbArguments),
+    Ab(Box<ab::AbArguments>),
     /// Print a script that completes loadgen's options in a shell
     #[structopt(after_help = COMPLETIONS_AFTER_HELP)]
     Completions {

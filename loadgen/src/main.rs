@@ -38,7 +38,7 @@ fn main() {
             let plan = plan::check(arguments, cores, |path| std::fs::read(path));
             execute(plan.unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE)))
         }
-        Some(Command::Ab(arguments)) => compare(arguments, cores),
+        Some(Command::Ab(arguments)) => compare(*arguments, cores),
         Some(Command::Completions { shell }) => complete(shell),
     };
     exit(result.unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED)));

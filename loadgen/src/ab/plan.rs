@@ -247,7 +247,7 @@ mod tests {
         let Some(Command::Ab(arguments)) = Arguments::from_iter_safe(words).unwrap().command else {
             panic!("not ab: {line}");
         };
-        check(arguments, 4, SEED, |_| Err(io::ErrorKind::NotFound.into()))
+        check(*arguments, 4, SEED, |_| Err(io::ErrorKind::NotFound.into()))
     }
 
     #[test]
