@@ -53,8 +53,9 @@ judge: bench-tools ## Put lb and NGINX to the same configurations and requests; 
 	@cargo build --quiet --locked --package lb
 	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 4
 
-bench: bench-tools release ## Measure lb against nginx: CPU per request, memory per idle connection
+bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run
+	@bench/loadgen
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 

@@ -61,6 +61,17 @@ def cpu_us_per_request(program, proxy, answer, connections, seconds, cores):
     return (cpu_ns(pids) - before) / 1000 / count, count
 
 
+def share_on_disk(program, nginx, answer, connections, cores):
+    """The part of the answers whose body NGINX writes to a temporary file, from 0 to 1, in a load of one second."""
+    before = _bodies_on_disk(nginx)
+    count = load(program, nginx.port, answer, connections, 1, cores)
+    return min((_bodies_on_disk(nginx) - before) / count, 1)
+
+
+def _bodies_on_disk(nginx):
+    return nginx.error_log.read_bytes().count(b"buffered to a temporary file")
+
+
 def bytes_per_idle_connection(proxy):
     """Growth of the proxy by a connection that has carried one request and waits for the next."""
     allow_open_files(IDLE_CONNECTIONS + 100)

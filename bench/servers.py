@@ -44,7 +44,7 @@ PROXY = """
 worker_processes 1;
 daemon off;
 pid {directory}/pid;
-error_log {directory}/error.log;
+error_log {directory}/error.log {log_level};
 events {{ worker_connections 8192; }}
 http {{
     {temporary_paths}
@@ -104,6 +104,7 @@ class Server:
 
     def __init__(self, program, configuration, directory, port, cores):
         self.port = port
+        self.error_log = directory / "error.log"
         directory.mkdir()
         os.chmod(directory, 0o755)
         self._file = directory / "nginx.conf"
@@ -187,12 +188,13 @@ class Field:
         )
         self._running.append(self._upstream)
 
-    def start(self, name, program, keepalive):
-        """A proxy before the upstream."""
+    def start(self, name, program, keepalive, log_level="error"):
+        """A proxy before the upstream. With `warn`, NGINX tells of every body that it writes to a temporary file."""
         directory = self._directory / name
         (port,) = free_ports(1)
         text = PROXY.format(
             directory=directory,
+            log_level=log_level,
             port=port,
             # Paths that NGINX wants writable and that lb has no use for.
             temporary_paths=temporary_paths(directory) if program == self._nginx else "",
