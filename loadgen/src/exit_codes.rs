@@ -4,10 +4,10 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | every request succeeded (2xx), or every objective stated with `--slo` was met |
-//! | 1 | some request failed and no `--slo` judges errors, or loadgen itself could not finish |
+//! | 1 | some request failed and no `--slo` judges errors, an `--at` command failed, or loadgen itself could not finish |
 //! | 2 | the command line made no sense; nothing was sent |
 //! | 3 | an objective was missed, or had too few samples to be judged |
-//! | 4 | the target could not be reached; nothing was sent |
+//! | 4 | the target could not be reached, or did not prove its name; nothing was sent |
 //! | 5 | the generator was the bottleneck: the figures are its own, not the target's |
 //!
 //! When several apply, 5 comes before 3 and 3 before 1: figures that are not the target's can judge no objective, and
@@ -31,10 +31,13 @@ pub const SATURATED: i32 = 5;
 /// Every code and what it means, in the words that users read. A backquoted word is code.
 pub const TABLE: [(i32, &str); 6] = [
     (SUCCESS, "every request succeeded (2xx), or every objective stated with `--slo` was met"),
-    (FAILED, "some request failed and no `--slo` judges errors, or loadgen itself could not finish"),
+    (
+        FAILED,
+        "some request failed and no `--slo` judges errors, an `--at` command failed, or loadgen itself could not finish",
+    ),
     (USAGE, "the command line made no sense; nothing was sent"),
     (OBJECTIVE_MISSED, "an objective was missed, or had too few samples to be judged"),
-    (UNREACHABLE, "the target could not be reached; nothing was sent"),
+    (UNREACHABLE, "the target could not be reached, or did not prove its name; nothing was sent"),
     (SATURATED, "the generator was the bottleneck: the figures are its own, not the target's"),
 ];
 

@@ -43,8 +43,8 @@ pub struct Failover {
     pub gap_ms: f64,
     /// Requests that failed in that time.
     pub errors: u64,
-    /// From `at_ms` until the backends that were left shared the load evenly (or by their weights);
-    /// `null` when they did not before the run ended. To one slot.
+    /// From `at_ms` until no request was hurt any more and the backends that were left shared the load evenly (or
+    /// by their weights); `null` when they did not before the run ended. To one slot.
     pub even_after_ms: Option<f64>,
     /// From `at_ms` until the backend answered again; `null` when it did not before the run ended.
     pub back_after_ms: Option<f64>,
@@ -80,6 +80,21 @@ const ANSWERS_TO_JUDGE: f64 = 50.0;
 /// So far may the largest share be above the smallest and still be even, whatever chance allows: a balancer by
 /// connections is never exact, and many answers would prove every trifle.
 const EVEN_ENOUGH: f64 = 1.1;
+
+/// The slots in which no failover was going on: those that one touches are left out.
+pub fn slots_without_a_death<'a>(
+    timeline: &'a Timeline,
+    failovers: &'a [Failover],
+) -> impl Iterator<Item = &'a Slot> + Clone {
+    let touched = |slot: f64| {
+        let (begin, end) = (slot * timeline.slot_ms, (slot + 1.0) * timeline.slot_ms);
+        failovers.iter().any(|failover| {
+            let lasts_ms = failover.back_after_ms.unwrap_or(f64::INFINITY).max(failover.gap_ms);
+            begin <= failover.at_ms + lasts_ms && failover.at_ms < end
+        })
+    };
+    timeline.slots.iter().enumerate().filter(move |(index, _)| !touched(*index as f64)).map(|(_, slot)| slot)
+}
 
 /// Finds every backend that stopped answering, in order of time.
 pub fn detect(timeline: &Timeline, circumstances: Circumstances<'_>) -> Vec<Failover> {
@@ -287,7 +302,7 @@ impl View<'_> {
             even_after_ms: if self.timeline.backends.is_empty() {
                 back_after_ms
             } else {
-                self.even_from(death)
+                self.even_from(death, hurt)
                     .map(|slot| (slot as f64 * self.timeline.slot_ms - at_ns as f64 / 1e6).max(0.0))
             },
             back_after_ms,
@@ -336,11 +351,14 @@ impl View<'_> {
         (span, errors)
     }
 
-    /// The first slot from which the backends that were alive shared the load as they should.
-    fn even_from(&self, death: &Death) -> Option<usize> {
+    /// The first slot from which the backends that were alive shared the load as they should. While requests are
+    /// hurt nothing is even: those that failed had no backend to be counted for.
+    fn even_from(&self, death: &Death, hurt: Span) -> Option<usize> {
         let count = self.timeline.slots.len();
         let weights = self.weights(death.silence.last);
-        (death.silence.last + 1..count).find(|start| {
+        let slot_of = |ns: u64| (ns as f64 / (self.timeline.slot_ms * 1e6)) as usize;
+        let clean = if hurt.is_empty() { 0 } else { slot_of(hurt.last_ns) + 1 };
+        (clean.max(death.silence.last + 1)..count).find(|start| {
             let alive: Vec<usize> = (0..weights.len())
                 .filter(|backend| weights[*backend] > 0.0 && self.is_alive(*backend, *start))
                 .collect();

@@ -57,7 +57,7 @@ pub struct Facts<'a> {
 }
 
 /// A thread that runs for this part of the time has none left: the rest goes to the kernel's own work.
-const BUSY_SHARE: f64 = 0.9;
+pub const BUSY_SHARE: f64 = 0.9;
 
 /// Shorter runs say little about how busy a thread is, as starting up is a good part of them.
 const SHORTEST_JUDGED: Duration = Duration::from_secs(1);

@@ -47,10 +47,7 @@ fn main() {
 /// A plain run; answers with the exit status.
 fn execute(plan: Plan) -> anyhow::Result<i32> {
     let plan = Arc::new(plan);
-    if plan.trust == Trust::Anyone {
-        // A warning that nobody can be told is no reason to stop.
-        let _ = writeln!(io::stderr(), "warning: with --insecure any server is believed, whoever it is");
-    }
+    warn_of_trust(&plan);
     let mut out = BufWriter::new(io::stdout().lock());
     if plan.output != Output::Json {
         text::header(&mut out, &plan).and_then(|()| out.flush()).context("failed to write to stdout")?;
@@ -102,6 +99,7 @@ fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
             .context("failed to write to stdout")?;
     }
     for side in [Some(&plan.a), plan.b.as_ref()].into_iter().flatten() {
+        warn_of_trust(side);
         reach(side);
     }
 
@@ -120,6 +118,13 @@ fn complete(shell: Shell) -> anyhow::Result<i32> {
     cli::completions(shell, &mut script);
     io::stdout().write_all(&script).context("failed to write to stdout")?;
     Ok(exit_codes::SUCCESS)
+}
+
+fn warn_of_trust(plan: &Plan) {
+    if plan.trust == Trust::Anyone {
+        // A warning that nobody can be told is no reason to stop.
+        let _ = writeln!(io::stderr(), "warning: with --insecure any server is believed, whoever it is");
+    }
 }
 
 /// Nothing is sent when a target is not there.

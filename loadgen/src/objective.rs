@@ -198,13 +198,15 @@ impl Objective {
 
 /// The exit status of a run that took place. A saturated generator comes first, since its figures say nothing
 /// about the target; then the objectives; and failures only when no objective says how many there may be.
-pub fn exit_code(failed: u64, objectives: &[Judged], saturated: bool) -> i32 {
+pub fn exit_code(failed: u64, objectives: &[Judged], saturated: bool, faults_failed: bool) -> i32 {
     let missed = objectives.iter().any(|judged| judged.verdict != Verdict::Met);
     let failures_judged = objectives.iter().any(|judged| judged.measure == Measure::Errors);
     match () {
         () if saturated => exit_codes::SATURATED,
         () if missed => exit_codes::OBJECTIVE_MISSED,
         () if failed > 0 && !failures_judged => exit_codes::FAILED,
+        // A run whose fault did not happen proves nothing.
+        () if faults_failed => exit_codes::FAILED,
         () => exit_codes::SUCCESS,
     }
 }
@@ -510,10 +512,12 @@ mod tests {
         for (failed, objectives, saturated, expected) in table {
             let objectives: Vec<_> = objectives.iter().map(|judged| (*judged).clone()).collect();
             assert_eq!(
-                exit_code(*failed, &objectives, *saturated),
+                exit_code(*failed, &objectives, *saturated, false),
                 *expected,
                 "{failed} {objectives:?} {saturated}"
             );
         }
+        assert_eq!(exit_code(0, &[], false, true), exit_codes::FAILED, "a fault that did not happen");
+        assert_eq!(exit_code(0, &[missed], false, true), exit_codes::OBJECTIVE_MISSED);
     }
 }

@@ -62,6 +62,8 @@ pub struct Summary {
     pub latency_histogram: Vec<(f64, u64)>,
     /// Whether the backends got their shares; `null` with fewer than two backends.
     pub shares: Option<ShareVerdict>,
+    /// The same of the time in which no backend was dead; `null` when none was.
+    pub shares_while_alive: Option<ShareVerdict>,
     /// The run over time.
     pub timeline: Option<Timeline>,
     /// Backends that stopped answering, in order of time.
@@ -244,6 +246,7 @@ impl Summary {
         let load = load(&plan.pacing);
         let circumstances =
             Circumstances { is_paced: matches!(load, Load::Open { .. }), weights: &plan.expected_shares };
+        let failovers = failover::detect(&timeline, circumstances);
         let mut summary = Self {
             url: plan.mix.urls(),
             targets: targets(plan, records),
@@ -272,9 +275,12 @@ impl Summary {
             load,
             service_ms: service_ns.as_ref().and_then(|all| Latency::of(all, service_sum_ns)),
             latency_histogram: bars(&all),
-            shares: share_verdict(&backends, &plan.expected_shares),
+            shares: share_verdict(&backends, &plan.expected_shares, None),
+            shares_while_alive: (!failovers.is_empty())
+                .then(|| share_verdict(&backends, &plan.expected_shares, Some((&timeline, &failovers))))
+                .flatten(),
             backends,
-            failovers: failover::detect(&timeline, circumstances),
+            failovers,
             timeline: Some(timeline),
             generator: honesty::judge(&facts),
             truth: None,
@@ -293,7 +299,13 @@ impl Summary {
 
     /// The exit status that this result deserves; see [`crate::exit_codes`].
     pub fn exit_code(&self) -> i32 {
-        objective::exit_code(self.requests.failed, &self.objectives, !self.generator.saturated.is_empty())
+        let marks = self.timeline.iter().flat_map(|timeline| &timeline.marks);
+        objective::exit_code(
+            self.requests.failed,
+            &self.objectives,
+            !self.generator.saturated.is_empty(),
+            marks.into_iter().any(|mark| mark.error.is_some()),
+        )
     }
 
     fn measured(&self) -> Measured {
@@ -426,8 +438,13 @@ fn targets(plan: &Plan, records: &[Record]) -> Vec<TargetCounts> {
 /// As the classes stand in a [`Backend`].
 const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// Nothing can be said when not all backends are known by name.
-fn share_verdict(backends: &[BackendShare], expected: &[(String, f64)]) -> Option<ShareVerdict> {
+/// Of the whole run, or of its slots in which no backend was dead. Nothing can be said when not all backends are known
+/// by name.
+fn share_verdict(
+    backends: &[BackendShare],
+    expected: &[(String, f64)],
+    alive: Option<(&Timeline, &[Failover])>,
+) -> Option<ShareVerdict> {
     if backends.iter().any(|backend| backend.name.as_bytes() == OTHER_BACKENDS) {
         return None;
     }
@@ -436,7 +453,17 @@ fn share_verdict(backends: &[BackendShare], expected: &[(String, f64)]) -> Optio
         None if expected.is_empty() => 1.0,
         None => 0.0,
     };
-    let answers: Vec<_> = backends.iter().map(|backend| backend.answers).collect();
+    let answers: Vec<_> = match alive {
+        None => backends.iter().map(|backend| backend.answers).collect(),
+        Some((timeline, failovers)) => {
+            let alive = failover::slots_without_a_death(timeline, failovers);
+            let count = |backend: &BackendShare| {
+                let place = timeline.backends.iter().position(|name| *name == backend.name);
+                place.map_or(0, |place| alive.clone().filter_map(|slot| slot.backends.get(place)).sum())
+            };
+            backends.iter().map(count).collect()
+        }
+    };
     shares::judge(&answers, &backends.iter().map(weight).collect::<Vec<_>>())
 }
 
@@ -587,6 +614,7 @@ mod tests {
                 "service_ms": null,
                 "latency_histogram": [],
                 "shares": null,
+                "shares_while_alive": null,
                 "timeline": {
                     "slot_ms": 100.0,
                     "end_ms": 0.0,

@@ -43,7 +43,7 @@ pub struct AbPlan {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say all")]
 pub enum AbError {
-    #[error("invalid value '{url}' for '{name}': {reason}; expected http://host[:port][/path]")]
+    #[error("invalid value '{url}' for '{name}': {reason}; expected http[s]://host[:port][/path]")]
     Url { name: &'static str, url: String, reason: TargetError },
     #[error("URL_B is missing: expected two URLs, or one and --aa to compare it with itself")]
     NoSecondUrl,
@@ -131,6 +131,8 @@ pub fn check(
         timeout,
         threads,
         no_resend,
+        ca_file,
+        insecure,
         json,
     } = arguments;
 
@@ -156,7 +158,11 @@ pub fn check(
         if let Err(reason) = url.parse::<Target>() {
             return Err(AbError::Url { name, url, reason });
         }
+        // They say nothing to a target without TLS, which would refuse them.
+        let is_tls = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
         let arguments = Arguments {
+            ca_file: if is_tls { ca_file.clone() } else { Vec::new() },
+            insecure: is_tls && insecure,
             concurrent: Some(concurrent),
             url: vec![url],
             duration: Some(ENGINE_LIMIT.to_owned()),

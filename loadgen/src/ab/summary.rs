@@ -7,6 +7,7 @@ use super::plan::{AbPlan, Phase, Purpose};
 use super::slice::SideCounts;
 use super::statistics::{Comparison, Finding, Pair};
 use crate::exit_codes;
+use crate::honesty::BUSY_SHARE;
 
 /// A comparison's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,7 +20,7 @@ pub struct AbSummary {
     pub method: String,
     /// Connections to each target.
     pub connections: usize,
-    /// Threads for each target; those of one target work at a time.
+    /// Threads; the same serve both targets, one at a time.
     pub threads: usize,
     /// Pairs of slices that were asked for.
     pub pairs_asked: usize,
@@ -52,9 +53,6 @@ pub struct Compared {
     /// The figures of the pairs, in the order in which they were measured.
     pub pair_values: Vec<Pair>,
 }
-
-/// From here on the threads had no time to spare, so that a faster target could not have shown it.
-const SATURATED_CPU_SHARE: f64 = 0.95;
 
 impl AbSummary {
     /// Nothing is compared yet.
@@ -108,7 +106,7 @@ impl Compared {
 
     /// Whether loadgen itself set the pace, for one of the targets at least.
     pub fn is_saturated(&self) -> bool {
-        self.a.generator_cpu_share.max(self.b.generator_cpu_share) >= SATURATED_CPU_SHARE
+        self.a.generator_cpu_share.max(self.b.generator_cpu_share) >= BUSY_SHARE
     }
 }
 

@@ -95,13 +95,27 @@ pub struct AbArguments {
     #[structopt(long = "timeout", value_name = "TIME", default_value = "30s")]
     pub timeout: String,
 
-    /// Use COUNT threads for each target [default: one per core, at most one per connection]
+    /// Use COUNT threads, the same for both targets [default: one per core, at most one per connection]
     #[structopt(long = "threads", value_name = "COUNT", parse(try_from_str = count))]
     pub threads: Option<usize>,
 
     /// Count a request as failed when its kept-alive connection was closed, instead of sending it again
     #[structopt(long = "no-resend")]
     pub no_resend: bool,
+
+    /// Believe https servers only that a certificate in FILE (PEM) vouches for; may be given several times
+    #[structopt(
+        long = "ca-file",
+        value_name = "FILE",
+        number_of_values = 1,
+        multiple = true,
+        conflicts_with = "insecure"
+    )]
+    pub ca_file: Vec<String>,
+
+    /// Believe any https server, whoever it is
+    #[structopt(long = "insecure")]
+    pub insecure: bool,
 
     /// Print the result as JSON, and nothing else, to standard output
     #[structopt(long = "json")]

@@ -62,12 +62,17 @@ impl Run {
         Self { record, end_ms }
     }
 
-    fn detect(mut self, is_paced: bool, weights: &[(String, f64)]) -> Vec<Failover> {
+    fn detect(self, is_paced: bool, weights: &[(String, f64)]) -> Vec<Failover> {
+        self.look(is_paced, weights).1
+    }
+
+    fn look(mut self, is_paced: bool, weights: &[(String, f64)]) -> (Timeline, Vec<Failover>) {
         let mut collector = Collector::new(1, 100 * MS);
         let told = self.record.hand_over(0);
         collector.add(0, told.names, told.slots);
         let timeline = collector.timeline(self.end_ms * MS, Vec::new());
-        detect(&timeline, Circumstances { is_paced, weights })
+        let failovers = detect(&timeline, Circumstances { is_paced, weights });
+        (timeline, failovers)
     }
 }
 
@@ -117,7 +122,26 @@ fn a_kill_without_repeats_shows_its_errors_finer_than_a_slot() {
     // Requests 4030 mod 3 = 1, …, 4369 are b2's.
     assert!((failover.gap_ms - 339.0).abs() < 1.1, "{failover:?}");
     assert_eq!(failover.errors, (4030..4371).filter(|n| n % 3 == 1).count() as u64);
-    assert!(failover.even_after_ms.unwrap() < 200.0, "{failover:?}");
+    // Those that were answered were shared evenly all the time, but not before the last error was it over.
+    assert_near(failover.even_after_ms, 342.0, "even");
+}
+
+#[test]
+fn shares_are_looked_at_where_everybody_lives() {
+    let run = |back_ms: f64| {
+        let run = Run::new(6_000, 1000, |at, n| match n % 2 {
+            1 if (2000.0..back_ms).contains(&at) => Fate::Answered(0, 1),
+            backend => Fate::Answered(backend, 1),
+        });
+        let (timeline, failovers) = run.look(true, &[]);
+        let sums = slots_without_a_death(&timeline, &failovers)
+            .fold([0, 0], |sums, slot| [sums[0] + slot.backends[0], sums[1] + slot.backends[1]]);
+        sums
+    };
+    // The slots of the last answer before and of the first after it are left out with those in between.
+    assert_eq!(run(4_050.0), [950 + 950, 950 + 950]);
+    assert_eq!(run(9_000.0), [950, 950]);
+    assert_eq!(run(0.0), [3_000, 3_000]);
 }
 
 #[test]
@@ -169,7 +193,7 @@ fn two_killed_one_after_the_other_are_two_failures() {
     assert_eq!((failovers[0].errors, failovers[1].errors), (30, 15));
     assert!(failovers[1].gap_ms < 50.0, "{failovers:?}");
     // The one that is left has everything at once.
-    assert!(failovers[1].even_after_ms.unwrap() <= 101.0, "{failovers:?}");
+    assert_near(failovers[1].even_after_ms, 46.0, "even");
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn of_slots(names: &[&str], slot_ms: f64, slots: Vec<Slot>, elapsed_s: f64) -> S
         load: Load::Closed,
         service_ms: None,
         shares: None,
+        shares_while_alive: None,
         timeline: Some(Timeline {
             slot_ms,
             end_ms: elapsed_s * 1e3,

@@ -70,6 +70,7 @@ pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "Sent again, as the kept-alive connection had been closed: {}", requests.resent)?;
     }
     failures(out, summary)?;
+    targets(out, summary)?;
     backends(out, summary)?;
     failovers(out, summary)?;
     objectives(out, summary)?;
@@ -104,6 +105,20 @@ fn failures(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
+/// What came of each URL, when there are several.
+fn targets(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    if summary.targets.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    writeln!(out, "{:>6}  {:>10}  {:>8}  URL", "Weight", "Requests", "Failed")?;
+    for target in &summary.targets {
+        let url = printable(&target.url);
+        writeln!(out, "{:>6}  {:>10}  {:>8}  {url}", target.weight, target.requests, target.failed)?;
+    }
+    Ok(())
+}
+
 fn backends(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     if summary.backends.is_empty() {
         return Ok(());
@@ -132,7 +147,11 @@ fn backends(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "{:<width$}  {unnamed:>10}  {percent:>6.2}%", "(unnamed)")?;
     }
     match &summary.shares {
-        Some(verdict) => wrapped(out, &format!("{}.", words::shares(verdict)), ""),
+        Some(verdict) => wrapped(out, &format!("{}.", words::shares(verdict)), "")?,
+        None => {}
+    }
+    match &summary.shares_while_alive {
+        Some(verdict) => wrapped(out, &format!("{}.", words::shares_while_alive(verdict)), ""),
         None => Ok(()),
     }
 }
@@ -263,6 +282,7 @@ mod tests {
             service_ms: None,
             latency_histogram: Vec::new(),
             shares: None,
+            shares_while_alive: None,
             timeline: None,
             failovers: Vec::new(),
             generator: Generator::default(),

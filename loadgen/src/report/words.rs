@@ -1,6 +1,6 @@
 //! What the figures say, in sentences: the same in the text and in the HTML report. Pure.
 
-use crate::objective::{Judged, Verdict};
+use crate::objective::{Judged, Measure, Verdict};
 use crate::report::figures::{count, counted, percent};
 use crate::shares::ShareVerdict;
 use crate::summary::{Load, Summary, Truth};
@@ -56,9 +56,10 @@ pub fn objectives(judged: &[Judged]) -> Option<(Tone, String)> {
 pub fn verdict(judged: &Judged) -> String {
     let value = match judged.value {
         None if judged.samples == 0 => "nothing was measured".to_owned(),
-        // A ratio to nothing has no number.
+        // A ratio to nothing has no number, and with one backend there is no ratio.
+        None if judged.verdict == Verdict::TooFewSamples => "nothing to compare".to_owned(),
         None => "beyond any limit".to_owned(),
-        Some(value) => format!("{}{}", number(value), unit(&judged.objective)),
+        Some(value) => format!("{}{}", number(value), unit(judged.measure)),
     };
     match judged.verdict {
         Verdict::Met | Verdict::Missed => value,
@@ -70,15 +71,20 @@ pub fn verdict(judged: &Judged) -> String {
     }
 }
 
-/// The unit in which an objective's value is given: that of its limit. A time is always in milliseconds.
-fn unit(objective: &str) -> &'static str {
-    let limit = objective.trim_end();
-    if limit.ends_with('%') {
-        " %"
-    } else if limit.ends_with('s') {
-        " ms"
-    } else {
-        ""
+/// The unit in which an objective's value is given. A time is always in milliseconds.
+fn unit(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Errors | Measure::Unsent => " %",
+        Measure::Shares => "",
+        Measure::Rate => "/s",
+        Measure::P50
+        | Measure::P90
+        | Measure::P95
+        | Measure::P99
+        | Measure::P999
+        | Measure::Max
+        | Measure::Mean
+        | Measure::Gap => " ms",
     }
 }
 
@@ -110,6 +116,11 @@ pub fn shares(verdict: &ShareVerdict) -> String {
         "one got none".to_owned()
     };
     format!("{what}: {ratio} (chi-square {chi_square:.1}, {degrees_of_freedom} df, {p})")
+}
+
+/// The same where no backend was dead, as a second sentence.
+pub fn shares_while_alive(verdict: &ShareVerdict) -> String {
+    format!("While no backend was lost: {}", shares(verdict))
 }
 
 /// What the backends' own counters say about repeated requests.
@@ -178,7 +189,6 @@ fn trimmed(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::Measure;
     use crate::report::fixtures;
     use crate::summary::Stage;
 
@@ -234,15 +244,17 @@ mod tests {
 
     #[test]
     fn values_have_the_unit_of_their_objective() {
-        for (objective, expected) in [
-            ("p99<20ms", "2.50 ms"),
-            ("gap<1s", "2.50 ms"),
-            ("errors<0.1%", "2.50 %"),
-            ("share.max/share.min<1.2", "2.50"),
+        for (measure, objective, expected) in [
+            (Measure::P99, "p99<20ms", "2.50 ms"),
+            (Measure::Max, "max<1m", "2.50 ms"),
+            (Measure::Gap, "gap<1s", "2.50 ms"),
+            (Measure::Errors, "errors<0.1%", "2.50 %"),
+            (Measure::Shares, "share.max/share.min<1.2", "2.50"),
+            (Measure::Rate, "rate>2", "2.50/s"),
         ] {
             let judged = Judged {
                 objective: objective.into(),
-                measure: Measure::P99,
+                measure,
                 value: Some(2.5),
                 samples: 10,
                 minimum_samples: 1,

@@ -314,6 +314,13 @@ fn backends(main: &mut Markup, over_time: &OverTime, colours: &Colours) {
         if let Some(verdict) = &summary.shares {
             section.text_element("p", &[("class", &"sub")], format_args!("{}.", words::shares(verdict)));
         }
+        if let Some(verdict) = &summary.shares_while_alive {
+            section.text_element(
+                "p",
+                &[("class", &"sub")],
+                format_args!("{}.", words::shares_while_alive(verdict)),
+            );
+        }
         tables::backends(section, summary, colours);
         if over_time.columns.iter().any(|column| column.backends.iter().any(|count| *count > 0)) {
             section.text_element("h3", &[], "Shares over time");
