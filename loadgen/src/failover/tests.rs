@@ -134,9 +134,8 @@ fn shares_are_looked_at_where_everybody_lives() {
             backend => Fate::Answered(backend, 1),
         });
         let (timeline, failovers) = run.look(true, &[]);
-        let sums = slots_without_a_death(&timeline, &failovers)
-            .fold([0, 0], |sums, slot| [sums[0] + slot.backends[0], sums[1] + slot.backends[1]]);
-        sums
+        slots_without_a_death(&timeline, &failovers)
+            .fold([0, 0], |sums, slot| [sums[0] + slot.backends[0], sums[1] + slot.backends[1]])
     };
     // The slots of the last answer before and of the first after it are left out with those in between.
     assert_eq!(run(4_050.0), [950 + 950, 950 + 950]);

@@ -146,9 +146,8 @@ fn backends(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         let percent = unnamed as f64 / answers as f64 * 100.0;
         writeln!(out, "{:<width$}  {unnamed:>10}  {percent:>6.2}%", "(unnamed)")?;
     }
-    match &summary.shares {
-        Some(verdict) => wrapped(out, &format!("{}.", words::shares(verdict)), "")?,
-        None => {}
+    if let Some(verdict) = &summary.shares {
+        wrapped(out, &format!("{}.", words::shares(verdict)), "")?;
     }
     match &summary.shares_while_alive {
         Some(verdict) => wrapped(out, &format!("{}.", words::shares_while_alive(verdict)), ""),
