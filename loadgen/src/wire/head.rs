@@ -117,12 +117,11 @@ impl<'input> Fields<'input> {
         let name = header.name;
         // The comparison looks at the length first, so that most names cost no look at their letters.
         if name.eq_ignore_ascii_case("content-length") {
-            for item in items(header.value) {
-                let length = decimal(item).ok_or(Malformed::Length)?;
-                if self.length.is_some_and(|before| before != length) {
-                    return Err(Malformed::Length);
-                }
-                self.length = Some(length);
+            // Hardly ever a list, and to look for one takes longer than to read the number.
+            match decimal(header.value) {
+                Some(length) => self.agree_on(length)?,
+                None => items(header.value)
+                    .try_for_each(|item| self.agree_on(decimal(item).ok_or(Malformed::Length)?))?,
             }
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             self.encoded = true;
@@ -130,6 +129,10 @@ impl<'input> Fields<'input> {
             self.chunked =
                 items(header.value).last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         } else if name.eq_ignore_ascii_case("connection") {
+            if header.value == b"keep-alive" {
+                self.keep_alive = true;
+                return Ok(());
+            }
             for token in items(header.value) {
                 self.close |= token.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
@@ -148,6 +151,16 @@ impl<'input> Fields<'input> {
             }
         }
         Ok(())
+    }
+}
+
+impl Fields<'_> {
+    /// Several lengths must be the same.
+    fn agree_on(&mut self, length: u64) -> Result<(), Malformed> {
+        match self.length.replace(length) {
+            Some(before) if before != length => Err(Malformed::Length),
+            _ => Ok(()),
+        }
     }
 }
 
