@@ -19,8 +19,6 @@ KILL_AT_S, START_AT_S = 4, 7
 RUN_S = 14
 # Under the balancer's first look at a dead address all connections may have to wait.
 CONNECTIONS = 256
-# So many requests to each backend before a run that a restarted one ends below what it began with.
-WARM_UP_PER_BACKEND = 3 * RATE
 # How it went, or how it went on a machine that had no time for the generator; neither changes who died and when.
 DONE, SATURATED = 0, 5
 
@@ -57,7 +55,6 @@ class Loadgen(unittest.TestCase):
         """--at 'docker kill': one failover, the victim's, within one slot of the kill; the page of it in Chromium"""
         before = self.stack.backends()
         victim, survivors = before[2], [backend for backend in before if backend is not before[2]]
-        load.run("warm-up", number=4 * WARM_UP_PER_BACKEND, concurrent=32)
         page_file = stacks.ARTIFACTS / "loadgen-failover.html"
         # By the containers' addresses: the port on this machine is another one after a start.
         truth = [word for backend in before for word in ("--truth", f"http://{backend.ip}:5000")]
