@@ -93,7 +93,8 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     );
     if !plan.truth.is_empty() {
         let truth_after = truth::read(&plan.truth).await;
-        summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, summary.sent()));
+        let (sent, backends) = (summary.sent(), &summary.backends);
+        summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, sent, backends));
     }
     Ok(summary)
 }

@@ -7,7 +7,9 @@
 //! very request that asked for it, which is taken off the count after the run.
 //!
 //! The amplification is the whole of what the backends counted, divided by what was sent. It is given only when
-//! every source could be read, both times and of the same server: a part of the truth is none.
+//! every source could be read, both times and of the same server: a part of the truth is none. A server that was
+//! restarted begins again at zero, and may since have passed its count before the run; that it counted less than it
+//! answered, by its name in the answers, gives it away.
 
 use std::io;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::summary::{Truth, TruthSource};
+use crate::summary::{BackendShare, Truth, TruthSource};
 use crate::target::Target;
 
 /// Where a backend is asked.
@@ -95,12 +97,20 @@ pub async fn read(sources: &[Source]) -> Readings {
     readings
 }
 
-/// Holds what the backends counted between two readings against the number of requests that were sent.
-pub fn compare(sources: &[Source], before: Readings, after: Readings, sent: u64) -> Truth {
+/// Holds what the backends counted between two readings against the number of requests that were sent, and against
+/// what each of them answered.
+pub fn compare(
+    sources: &[Source],
+    before: Readings,
+    after: Readings,
+    sent: u64,
+    backends: &[BackendShare],
+) -> Truth {
     let sources: Vec<_> = sources
         .iter()
         .zip(before.into_iter().zip(after))
         .map(|(source, (before, after))| difference(source.url.clone(), before, after))
+        .map(|source| believed(source, backends))
         .collect();
     let counted = sources.iter().filter_map(|source| source.counted).sum();
     let is_whole = sources.iter().all(|source| source.counted.is_some()) && sent > 0;
@@ -138,6 +148,21 @@ fn difference(
             );
             source(after.server, None, Some(error))
         }
+    }
+}
+
+/// A count of less than the answers is not of the whole run.
+fn believed(source: TruthSource, backends: &[BackendShare]) -> TruthSource {
+    let is_its = |backend: &&BackendShare| source.server.as_ref() == Some(&backend.name);
+    let answers = backends.iter().find(is_its).map_or(0, |backend| backend.answers);
+    match source.counted {
+        Some(counted) if counted < answers => {
+            let error = format!(
+                "counted {counted} of the {answers} that it answered: restarted, or it does not count all"
+            );
+            TruthSource { counted: None, error: Some(error), ..source }
+        }
+        _ => source,
     }
 }
 
@@ -266,7 +291,7 @@ mod tests {
         let gone = || Err(TruthError::Status(503));
         let compare = |before: Readings, after: Readings| {
             let sources: Vec<_> = before.iter().map(|_| source("http://b")).collect();
-            compare(&sources, before, after, 100)
+            compare(&sources, before, after, 100, &[])
         };
         let whole = compare(
             vec![Ok(reading("b1", 1000)), Ok(reading("b2", 5))],
@@ -285,6 +310,35 @@ mod tests {
             let truth = compare(vec![Ok(reading("b1", 0)), before], vec![Ok(reading("b1", 50)), after]);
             assert_eq!(truth.sources[1].error.as_deref(), Some(expected));
             assert_eq!((truth.counted, truth.amplification, truth.sources[1].counted), (50, None, None));
+        }
+    }
+
+    #[test]
+    fn a_count_below_the_answers_is_not_believed() {
+        let sources = [Source { url: "http://b".to_owned(), target: "http://b".parse().unwrap() }];
+        let backend = |name: &str| BackendShare {
+            name: name.to_owned(),
+            answers: 50,
+            share: 0.5,
+            errors: 0,
+            classes: [("2xx".to_owned(), 50)].into(),
+            latency_ms: None,
+        };
+        let backends = [backend("b1"), backend("b2")];
+        let restarted = "counted 49 of the 50 that it answered: restarted, or it does not count all";
+        // Its name, its count before and after, and what is made of them.
+        let table = [
+            ("b2", 0, 49, None, Some(restarted)),
+            ("b2", 0, 50, Some(50), None),
+            ("b2", 7, 60, Some(53), None),
+            ("another", 0, 1, Some(1), None),
+        ];
+        for (name, before, after, counted, error) in table {
+            let [before, after] = [before, after].map(|total| vec![Ok(reading(name, total))]);
+            let truth = compare(&sources, before, after, 100, &backends);
+            let source = &truth.sources[0];
+            assert_eq!((source.counted, source.error.as_deref()), (counted, error), "{name}");
+            assert_eq!(truth.amplification.is_some(), counted.is_some(), "{name}");
         }
     }
 }

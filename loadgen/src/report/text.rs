@@ -383,7 +383,7 @@ failover backend-2: gap 340 ms, 20 errors, even again after 1.2 s
 ✓ errors<0.1%  0.017 %
 ✗ gap<200ms    340 ms
 
-Backends counted 31,207 requests; 1 source could not be read.
+Backends counted 31,207 requests; 1 source gave no whole count.
   http://127.0.0.1:5002: connection refused
 Sent later than planned: p50 12 µs, p99 84 µs, max 1.31 ms
 Generator: 6.6 µs of processor time per request, 2 threads, busiest 41 %

@@ -128,7 +128,7 @@ pub fn truth(truth: &Truth, summary: &Summary) -> String {
     let unread = truth.sources.iter().filter(|source| source.counted.is_none()).count() as u64;
     if unread > 0 {
         let sources = counted(unread, "source", "sources");
-        return format!("Backends counted {} requests; {sources} could not be read", count(truth.counted));
+        return format!("Backends counted {} requests; {sources} gave no whole count", count(truth.counted));
     }
     let counts = format!(
         "Backends counted {} for {} sent",

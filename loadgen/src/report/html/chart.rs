@@ -1,13 +1,11 @@
-//! What all charts share: the room they have, grid and axes, and the marks of what was done to the target.
+//! What all charts share: the room they have, grid, axes, and gaps.
 //!
 //! Every chart is drawn twice, wide and narrow, and the style sheet shows the one that fits: letters keep their size on
 //! a phone without a script that draws.
 
-use crate::report::figures::shortened;
 use crate::report::svg::markup::{At, Attributes, Markup};
 use crate::report::svg::scale::Scale;
 use crate::report::svg::ticks;
-use crate::report::words;
 use crate::summary::Summary;
 
 /// The room of one chart, in units of its view box.
@@ -31,9 +29,19 @@ pub(super) const NARROW: Room =
     Room { width: 350.0, height: 220.0, left: 46.0, right: 8.0, top: 26.0, bottom: 28.0, is_wide: false };
 
 /// About how wide a character of the small print is.
-const CHARACTER_WIDTH: f64 = 6.2;
+pub(super) const CHARACTER_WIDTH: f64 = 6.2;
 
 impl Room {
+    /// The same with as much more above the drawing.
+    pub(super) fn with_more_above(self, more: f64) -> Self {
+        Self { height: self.height + more, top: self.top + more, ..self }
+    }
+
+    /// How wide it is, from edge to edge.
+    pub(super) fn width(&self) -> f64 {
+        self.width
+    }
+
     /// Where the drawing begins on the left.
     pub(super) fn left(&self) -> f64 {
         self.left
@@ -155,86 +163,5 @@ impl Room {
                 |gap| gap.text_element("title", &[], failover),
             );
         }
-    }
-
-    /// What was done and what came of it as lines from top to bottom, above what is drawn.
-    pub(super) fn marks(&self, out: &mut Markup, summary: &Summary, end_ms: f64) {
-        let time = self.time(end_ms);
-        let mut flags: Vec<Flag> = Vec::new();
-        for mark in summary.timeline.iter().flat_map(|timeline| &timeline.marks) {
-            let title = format!("{:.2} s: {}: {}", mark.at_ms / 1e3, mark.command, words::mark(mark));
-            flags.push(Flag { x: time.at(mark.at_ms), class: "mark", text: mark.command.clone(), title });
-        }
-        for failover in &summary.failovers {
-            let backend = &failover.backend;
-            let at = |ms: f64| format!("{:.2} s", ms / 1e3);
-            flags.push(Flag {
-                x: time.at(failover.at_ms),
-                class: "lost",
-                text: format!("{backend} lost"),
-                title: format!("{}: {failover}", at(failover.at_ms)),
-            });
-            if let Some(after_ms) = failover.back_after_ms {
-                let back_ms = failover.at_ms + after_ms;
-                flags.push(Flag {
-                    x: time.at(back_ms),
-                    class: "back",
-                    text: format!("{backend} back"),
-                    title: format!("{}: {backend} answered again", at(back_ms)),
-                });
-            }
-        }
-        flags.sort_by(|left, right| left.x.total_cmp(&right.x));
-        let mut free_from = self.left();
-        for (index, flag) in flags.iter().enumerate() {
-            // The command that was run says more than what it did a moment later.
-            let is_repeated = flag.class == "lost"
-                && flags.iter().any(|other| other.class == "mark" && (other.x - flag.x).abs() < 4.0);
-            let next_x = flags[index + 1..]
-                .iter()
-                .map(|next| next.x)
-                .find(|x| *x - flag.x >= 4.0)
-                .unwrap_or(self.width);
-            flag.draw(out, self, &mut free_from, next_x, !is_repeated);
-        }
-    }
-}
-
-/// One line with what it stands for.
-struct Flag {
-    x: f64,
-    class: &'static str,
-    text: String,
-    title: String,
-}
-
-impl Flag {
-    /// Draws it. The text stands right of the line where there is room before the next, else left of it, else not at
-    /// all; `free_from` is where the texts before end.
-    fn draw(&self, out: &mut Markup, room: &Room, free_from: &mut f64, next_x: f64, has_text: bool) {
-        let (top, bottom) = (room.top(), room.bottom());
-        let class = format!("flag {}", self.class);
-        out.element("g", &[("class", &class)], |flag| {
-            flag.text_element("title", &[], &self.title);
-            let x = At(self.x);
-            flag.empty("line", &[("x1", &x), ("x2", &x), ("y1", &At(top - 6.0)), ("y2", &At(bottom))]);
-            flag.empty("circle", &[("cx", &x), ("cy", &At(top - 8.0)), ("r", &"3")]);
-            let fits = |space: f64| (space / CHARACTER_WIDTH).max(0.0) as usize;
-            let (right, left) = (fits(next_x - self.x - 12.0), fits(self.x - 8.0 - *free_from));
-            let y = At(top - 4.0);
-            // A few characters of a command say nothing.
-            let enough = self.text.chars().count().min(10);
-            if !has_text {
-                *free_from = free_from.max(self.x + 6.0);
-            } else if right >= enough {
-                let text = shortened(&self.text, right);
-                *free_from = self.x + 8.0 + text.chars().count() as f64 * CHARACTER_WIDTH;
-                flag.text_element("text", &[("class", &"start"), ("x", &At(self.x + 8.0)), ("y", &y)], text);
-            } else if left >= enough {
-                *free_from = self.x + 6.0;
-                let text = shortened(&self.text, left);
-                flag.text_element("text", &[("class", &"end"), ("x", &At(self.x - 8.0)), ("y", &y)], text);
-            }
-        });
     }
 }

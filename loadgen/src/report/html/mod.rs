@@ -8,6 +8,7 @@ mod called;
 mod chart;
 mod colours;
 mod columns;
+mod flags;
 mod histogram;
 mod over_time;
 mod tables;

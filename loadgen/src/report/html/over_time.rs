@@ -3,6 +3,7 @@
 use super::chart::Room;
 use super::colours::Colours;
 use super::columns::{self, Column};
+use super::flags::Flags;
 use crate::report::figures;
 use crate::report::svg::markup::{At, Markup};
 use crate::report::svg::scale::Scale;
@@ -50,13 +51,22 @@ impl OverTime<'_> {
             &[("data-left", &left), ("data-right", &right), ("data-end", &self.end_ms)];
         room.draw(out, "over-time", label, extra, |chart| {
             self.gaps_and(chart, room, inside);
-            room.marks(chart, self.summary, self.end_ms);
+            self.flags(room).draw(chart, room);
             let (top, bottom) = (At(room.top()), At(room.bottom()));
             chart.empty(
                 "line",
                 &[("class", &"pointer"), ("x1", &"-9"), ("x2", &"-9"), ("y1", &top), ("y2", &bottom)],
             );
         });
+    }
+
+    fn flags(&self, room: &Room) -> Flags {
+        Flags::new(self.summary, room, self.end_ms)
+    }
+
+    /// The room of a chart with what its flags take.
+    fn with_flags(&self, room: &Room) -> Room {
+        room.with_more_above(self.flags(room).more_above())
     }
 
     fn gaps_and(&self, chart: &mut Markup, room: &Room, inside: impl FnOnce(&mut Markup)) {
@@ -67,6 +77,7 @@ impl OverTime<'_> {
 
     /// Requests per second: successful, failed and unsent ones on top of each other.
     pub(super) fn throughput(&self, out: &mut Markup, room: &Room) {
+        let room = &self.with_flags(room);
         let group = columns::group_for(self.columns, if room.is_wide { AT_MOST } else { AT_MOST / 2 });
         let columns = columns::grouped(self.columns, group);
         let all = |column: &Column| column.per_second(column.successful + column.failed + column.unsent);
@@ -96,6 +107,7 @@ impl OverTime<'_> {
 
     /// Percentiles of latency.
     pub(super) fn latency(&self, out: &mut Markup, room: &Room) {
+        let room = &self.with_flags(room);
         let group = columns::group_for(self.columns, if room.is_wide { POINTS_AT_MOST } else { AT_MOST });
         let columns = columns::grouped(self.columns, group);
         let latencies = || columns.iter().filter_map(|column| column.latency_ms);
@@ -135,6 +147,7 @@ impl OverTime<'_> {
 
     /// The backends' parts of the answers, on top of each other to 100 %.
     pub(super) fn shares(&self, out: &mut Markup, room: &Room, colours: &Colours) {
+        let room = &self.with_flags(room);
         let group = self.slots_per_share_column(room);
         let columns = columns::grouped(self.columns, group);
         let scale = room.upwards(1.0);
