@@ -19,7 +19,7 @@ use loadgen::reach::{self, Reached};
 use loadgen::report::{html, json, text};
 use loadgen::summary::Summary;
 use loadgen::tls::Trust;
-use loadgen::{exit_codes, run};
+use loadgen::{descriptors, exit_codes, run};
 use structopt::StructOpt;
 use structopt::clap::Shell;
 use tokio::runtime::{Builder, Runtime};
@@ -65,6 +65,7 @@ fn not_utf8() -> Option<String> {
 /// A plain run; answers with the exit status.
 fn execute(plan: Plan) -> anyhow::Result<i32> {
     let plan = Arc::new(plan);
+    descriptors::provide(descriptors::needed([&*plan]));
     warn_of_trust(&plan);
     let mut out = BufWriter::new(io::stdout().lock());
     if plan.output != Output::Json {
@@ -110,6 +111,9 @@ fn write_report(mut file: File, summary: &Summary) -> io::Result<()> {
 fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
     let plan = ab::plan::check(arguments, cores, fastrand::u64(..), |path| std::fs::read(path))
         .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));
+    // Without B, there are connections to A twice.
+    let second = plan.b.as_ref().unwrap_or(&plan.a);
+    descriptors::provide(descriptors::needed([&*plan.a, &**second]));
     let mut out = BufWriter::new(io::stdout().lock());
     if !plan.json {
         ab::report::header(&mut out, &plan)

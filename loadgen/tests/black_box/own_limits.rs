@@ -4,7 +4,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::scripted::{finish, loadgen, run, start};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::failures::assert_only;
+use crate::scripted::{Finished, Server, finish, loadgen, run, start};
 
 #[test]
 fn words_that_are_no_utf8_have_status_2() {
@@ -47,4 +52,58 @@ fn counts_that_no_machine_could_serve_have_status_2() {
         assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{words:?}: {finished:?}");
         assert!(finished.stderr.contains(expected), "{words:?}: {}", finished.stderr);
     }
+}
+
+/// Answers so slowly that all connections are needed.
+fn slow() -> Server {
+    Server::start(|mut client| {
+        while client.request().is_some() {
+            thread::sleep(Duration::from_millis(20));
+            client.answer(200, "b1");
+        }
+    })
+}
+
+/// Runs the program after `ulimit` with these words.
+fn limited(limit: &str, words: &[&str]) -> Finished {
+    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_loadgen")]).args(words);
+    finish(start(&mut command))
+}
+
+#[test]
+fn a_shortage_of_descriptors_is_the_generators_own() {
+    let server = slow();
+    let words = ["--threads", "1", "-n", "40", "-c", "40", "-u", &server.url()];
+    let finished = limited("-n 20", &[&["--json"], &words[..]].concat());
+    assert_eq!(finished.status, 5, "{finished:?}");
+    let result = finished.json();
+    let failed = result["requests"]["failed"].as_u64().unwrap();
+    assert!((20..40).contains(&failed), "{result:#}");
+    assert_only(&result, "no_resources", failed);
+    assert_eq!(result["requests"]["successful"], server.requests());
+    let connections = &result["connections"];
+    assert_eq!((&connections["asked"], &connections["peak"]), (&40.into(), &server.connections().into()));
+    let reasons = result["generator"]["saturated"].as_array().unwrap();
+    assert!(reasons[0].as_str().unwrap().contains("no file descriptor"), "{result:#}");
+
+    let finished = limited("-n 20", &words);
+    assert_eq!(finished.status, 5, "{finished:?}");
+    for expected in [
+        "\nConnections: 40 asked for, ",
+        "\nWARNING: the generator was the bottleneck",
+        " requests found no file descriptor",
+    ] {
+        assert!(finished.stdout.contains(expected), "no {expected:?} in {}", finished.stdout);
+    }
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised() {
+    let server = slow();
+    let finished =
+        limited("-S -n 20", &["--json", "--threads", "1", "-n", "40", "-c", "40", "-u", &server.url()]);
+    assert_eq!(finished.status, 0, "{finished:?}");
+    assert_eq!(finished.json()["connections"], serde_json::json!({ "asked": 40, "opened": 40, "peak": 40 }));
 }
