@@ -107,3 +107,14 @@ fn the_soft_limit_of_descriptors_is_raised() {
     assert_eq!(finished.status, 0, "{finished:?}");
     assert_eq!(finished.json()["connections"], serde_json::json!({ "asked": 40, "opened": 40, "peak": 40 }));
 }
+
+#[test]
+fn a_comparison_whose_threads_cannot_start_ends_at_once() {
+    let server = slow();
+    let url = server.url();
+    let words = ["ab", "--json", "-c", "8", "--threads", "8", "--slice", "10ms", &url, &url];
+    let finished = limited("-n 24", &words);
+    assert_eq!((finished.status, finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains("not all of 8 threads could start: "), "{finished:?}");
+    assert_eq!(server.requests(), 0);
+}
