@@ -89,6 +89,10 @@ impl AbSummary {
         if all().any(Compared::is_saturated) {
             return exit_codes::SATURATED;
         }
+        let last = self.comparison.as_ref().or(self.noise_floor.as_ref().filter(|_| self.url_b.is_none()));
+        if last.is_none_or(|compared| compared.result.pairs == 0) {
+            return exit_codes::FAILED;
+        }
         let is_undecided =
             !self.interrupted && all().any(|compared| compared.result.finding == Finding::TooFewPairs);
         if is_undecided || all().any(|compared| compared.failed() > 0) {
@@ -163,6 +167,16 @@ pub(super) mod tests {
         assert_eq!(summary(19, 1.0).exit_code(), exit_codes::FAILED);
         let mut interrupted = summary(19, 1.0);
         interrupted.interrupted = true;
+        assert_eq!(interrupted.exit_code(), exit_codes::SUCCESS);
+        // Nothing was compared, or only A with itself.
+        let mut interrupted = summary(0, 1.0);
+        interrupted.interrupted = true;
+        assert_eq!(interrupted.exit_code(), exit_codes::FAILED);
+        let mut interrupted = summary(20, 1.0);
+        interrupted.interrupted = true;
+        interrupted.noise_floor = interrupted.comparison.take();
+        assert_eq!(interrupted.exit_code(), exit_codes::FAILED);
+        interrupted.url_b = None;
         assert_eq!(interrupted.exit_code(), exit_codes::SUCCESS);
         let mut failed = summary(20, 1.0);
         failed.comparison.as_mut().unwrap().b.failed = 1;
