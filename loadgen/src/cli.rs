@@ -37,6 +37,9 @@ For zsh:  loadgen completions zsh > a folder of $fpath, as _loadgen
 For fish: loadgen completions fish > ~/.config/fish/completions/loadgen.fish
 ";
 
+/// Where requests go by default, if the environment says so.
+pub const URL_VARIABLE: &str = "LOADGEN_URL";
+
 /// As wide as the reports are.
 const HELP_COLUMNS: usize = 80;
 
@@ -97,7 +100,7 @@ pub struct Arguments {
     /// environment's URL to those of the command line.
     #[structopt(
         long = "default-url",
-        env = "LOADGEN_URL",
+        env = URL_VARIABLE,
         hidden = true,
         default_value = "http://localhost:80"
     )]

@@ -1,7 +1,8 @@
 //! Whether the figures are the target's, or the generator's own. Pure.
 //!
-//! Two things show that a generator was the bottleneck. Its threads had no time left: then a target that
-//! answered faster would have changed nothing. Or, in an open loop, it kept waking too late: then the
+//! Three things show that a generator was the bottleneck. Its threads had no time left: then a target that
+//! answered faster would have changed nothing. Or its machine had nothing left to open a connection with: then
+//! requests failed that never left. Or, in an open loop, it kept waking too late: then the
 //! latencies, which count from the planned time, hold its own delay. A lag makes a target look slower, never
 //! faster, so a false alarm is worse than a missed one here, and the limits are generous: the verdict is
 //! spoken only when the greater part of what the p99 says may be the generator's.
@@ -54,6 +55,8 @@ pub struct Facts<'a> {
     pub threads: &'a [ThreadTime],
     /// Requests that ended.
     pub requests: u64,
+    /// Those among them that failed as this machine had nothing left to open a connection with.
+    pub shortages: u64,
 }
 
 /// A thread that runs for this part of the time has none left: the rest goes to the kernel's own work.
@@ -89,7 +92,10 @@ pub fn judge(facts: &Facts<'_>) -> Generator {
             0 => 0.0,
             requests => (cpu.as_nanos() as f64 / requests as f64).round() / 1e3,
         },
-        saturated: [lateness(facts), business(facts.threads, &cpu_share)].into_iter().flatten().collect(),
+        saturated: [lateness(facts), business(facts.threads, &cpu_share), shortage(facts.shortages)]
+            .into_iter()
+            .flatten()
+            .collect(),
         cpu_share,
     }
 }
@@ -121,6 +127,14 @@ fn business(threads: &[ThreadTime], shares: &[f64]) -> Option<String> {
             1 => format!("its only thread was busy for {percent} % of the run"),
             count => format!("all {count} threads were busy for at least {percent} % of the run"),
         }
+    })
+}
+
+/// Whether this machine ran out of something. One failure is enough: unlike a lag, it is never the target's.
+fn shortage(failures: u64) -> Option<String> {
+    let requests = if failures == 1 { "request" } else { "requests" };
+    (failures > 0).then(|| {
+        format!("{failures} {requests} found no file descriptor, port or memory left for a connection on this machine")
     })
 }
 
@@ -168,7 +182,8 @@ mod tests {
         ];
         for (shares, wall_ms, expected) in table {
             let threads = threads(shares, Duration::from_millis(*wall_ms));
-            let facts = Facts { lag_ns: None, latency_ns: None, threads: &threads, requests: 1000 };
+            let facts =
+                Facts { lag_ns: None, latency_ns: None, threads: &threads, requests: 1000, shortages: 0 };
             let generator = judge(&facts);
             assert_eq!(generator.saturated.first().map(String::as_str), *expected, "{shares:?}");
             assert_eq!(generator.cpu_share, *shares);
@@ -177,10 +192,33 @@ mod tests {
     }
 
     #[test]
+    fn a_shortage_of_this_machine_is_told() {
+        let table = [
+            (0, None),
+            (
+                1,
+                Some(
+                    "1 request found no file descriptor, port or memory left for a connection on this machine",
+                ),
+            ),
+            (
+                1820,
+                Some(
+                    "1820 requests found no file descriptor, port or memory left for a connection on this machine",
+                ),
+            ),
+        ];
+        for (shortages, expected) in table {
+            let facts = Facts { lag_ns: None, latency_ns: None, threads: &[], requests: 4000, shortages };
+            assert_eq!(judge(&facts).saturated.first().map(String::as_str), expected, "{shortages}");
+        }
+    }
+
+    #[test]
     fn processor_time_is_told_per_request() {
         let threads = threads(&[0.5, 0.25], Duration::from_secs(2));
         for (requests, expected) in [(100_000, 15.0), (0, 0.0)] {
-            let facts = Facts { lag_ns: None, latency_ns: None, threads: &threads, requests };
+            let facts = Facts { lag_ns: None, latency_ns: None, threads: &threads, requests, shortages: 0 };
             assert_eq!(judge(&facts).cpu_us_per_request, expected);
         }
     }
@@ -213,6 +251,7 @@ mod tests {
                 latency_ns: Some(&latency_ns),
                 threads: &[],
                 requests: latency_ns.len(),
+                shortages: 0,
             };
             let generator = judge(&facts);
             assert_eq!(!generator.saturated.is_empty(), *expected, "{lags:?}: {generator:?}");
@@ -223,8 +262,13 @@ mod tests {
     #[test]
     fn a_verdict_says_what_it_is_based_on() {
         let (lag_ns, latency_ns) = (times(&[(8000, 1000)]), times(&[(8500, 1000)]));
-        let facts =
-            Facts { lag_ns: Some(&lag_ns), latency_ns: Some(&latency_ns), threads: &[], requests: 1000 };
+        let facts = Facts {
+            lag_ns: Some(&lag_ns),
+            latency_ns: Some(&latency_ns),
+            threads: &[],
+            requests: 1000,
+            shortages: 0,
+        };
         assert_eq!(
             judge(&facts).saturated,
             ["one request in 100 was sent 8.0 ms or more after its time, most of the p99 latency of 8.5 ms"]

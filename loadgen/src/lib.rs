@@ -15,6 +15,7 @@
 pub mod ab;
 pub mod cli;
 pub mod collector;
+pub mod descriptors;
 pub mod engine;
 pub mod exit_codes;
 pub mod failover;

@@ -1,6 +1,7 @@
 //! The program: read the command line, make a plan, reach the target, run, report, and say by the exit
 //! status how it went.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -18,12 +19,15 @@ use loadgen::reach::{self, Reached};
 use loadgen::report::{html, json, text};
 use loadgen::summary::Summary;
 use loadgen::tls::Trust;
-use loadgen::{exit_codes, run};
+use loadgen::{descriptors, exit_codes, run};
 use structopt::StructOpt;
 use structopt::clap::Shell;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {
+    if let Some(complaint) = not_utf8() {
+        fail(format!("error: {complaint}"), exit_codes::USAGE);
+    }
     let mut arguments = Arguments::from_iter_safe(std::env::args_os()).unwrap_or_else(|error| {
         if error.use_stderr() {
             fail(error, exit_codes::USAGE);
@@ -44,9 +48,24 @@ fn main() {
     exit(result.unwrap_or_else(|error| fail(format!("error: {error:#}"), exit_codes::FAILED)));
 }
 
+/// What is wrong with the first word that is not UTF-8, where the parser would panic; so it would with the variable.
+fn not_utf8() -> Option<String> {
+    let complain = |name: String, value: OsString| {
+        let value = value.to_string_lossy().into_owned();
+        format!("invalid value '{value}' for {name}: expected text in UTF-8")
+    };
+    let words = std::env::args_os().enumerate().skip(1);
+    let word = words
+        .filter(|(_, word)| word.to_str().is_none())
+        .map(|(place, word)| complain(format!("argument {place}"), word));
+    let variable = std::env::var_os(cli::URL_VARIABLE).filter(|value| value.to_str().is_none());
+    word.chain(variable.map(|value| complain(format!("'{}'", cli::URL_VARIABLE), value))).next()
+}
+
 /// A plain run; answers with the exit status.
 fn execute(plan: Plan) -> anyhow::Result<i32> {
     let plan = Arc::new(plan);
+    descriptors::provide(descriptors::needed([&*plan]));
     warn_of_trust(&plan);
     let mut out = BufWriter::new(io::stdout().lock());
     if plan.output != Output::Json {
@@ -92,6 +111,9 @@ fn write_report(mut file: File, summary: &Summary) -> io::Result<()> {
 fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
     let plan = ab::plan::check(arguments, cores, fastrand::u64(..), |path| std::fs::read(path))
         .unwrap_or_else(|error| fail(format!("error: {error}"), exit_codes::USAGE));
+    // Without B, there are connections to A twice.
+    let second = plan.b.as_ref().unwrap_or(&plan.a);
+    descriptors::provide(descriptors::needed([&*plan.a, &**second]));
     let mut out = BufWriter::new(io::stdout().lock());
     if !plan.json {
         ab::report::header(&mut out, &plan)

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::cli::Arguments;
+use crate::cli::{self, Arguments};
 use crate::fault::Fault;
 use crate::mix::{Mix, Prepared};
 use crate::objective::{Objective, ObjectiveError};
@@ -144,6 +144,16 @@ pub enum PlanError {
         /// The option.
         flag: &'static str,
     },
+    /// A count is larger than anyone can mean.
+    #[error("invalid value '{value}' for '{flag}': expected a number from 1 to {limit}")]
+    TooMany {
+        /// The option.
+        flag: &'static str,
+        /// As typed.
+        value: usize,
+        /// The largest that is accepted.
+        limit: usize,
+    },
     /// A time cannot be read, or is zero.
     #[error(
         "invalid value '{value}' for '{flag}': expected a time above zero such as 500ms, 10s, 1.5s, 2m or 1h"
@@ -251,6 +261,14 @@ const DEFAULT_CONCURRENCY: usize = 1;
 /// requests per second to a target that takes 100 ms.
 const DEFAULT_OPEN_CONCURRENCY: usize = 100;
 
+/// More than an address has ports towards one target, so that only several targets could carry them. Each costs some
+/// kilobytes before its first request.
+const CONNECTION_LIMIT: usize = 100_000;
+
+/// More than nearly every machine has cores; a thread beyond them only takes turns with the others, and costs a
+/// megabyte.
+const THREAD_LIMIT: usize = 512;
+
 /// The header by which this project's backends name themselves.
 pub const BACKEND_HEADER: &str = "X-Backend";
 
@@ -304,7 +322,8 @@ pub fn check(
         command: _,
     } = arguments;
 
-    let (source_name, url) = if url.is_empty() { ("LOADGEN_URL", vec![default_url]) } else { ("--url", url) };
+    let (source_name, url) =
+        if url.is_empty() { (cli::URL_VARIABLE, vec![default_url]) } else { ("--url", url) };
     let (weights, order) = weights(url_weights, url.len())?;
     let server_name = server_name.map(read_server_name).transpose()?;
     let origins = Origins::read(source_name, &url, server_name.as_ref())?;
@@ -345,13 +364,13 @@ pub fn check(
         None => Pacing::Closed,
     };
     let concurrency = match (concurrent, &pacing) {
-        (Some(count), _) => at_least_one("--concurrent", count)?,
+        (Some(count), _) => within("--concurrent", count, CONNECTION_LIMIT)?,
         (None, Pacing::Closed) => DEFAULT_CONCURRENCY,
         (None, Pacing::Open { .. }) => DEFAULT_OPEN_CONCURRENCY,
     };
     let threads = match threads {
-        Some(count) => at_least_one("--threads", count)?,
-        None => cores.max(1),
+        Some(count) => within("--threads", count, THREAD_LIMIT)?,
+        None => cores.clamp(1, THREAD_LIMIT),
     };
     let timeout = time("--timeout", &timeout)?;
     let requests_per_connection =
@@ -446,6 +465,13 @@ impl fmt::Display for Goal {
 
 fn at_least_one<N: PartialEq + From<u8>>(flag: &'static str, number: N) -> Result<N, PlanError> {
     if number == N::from(0) { Err(PlanError::Zero { flag }) } else { Ok(number) }
+}
+
+fn within(flag: &'static str, number: usize, limit: usize) -> Result<usize, PlanError> {
+    if number > limit {
+        return Err(PlanError::TooMany { flag, value: number, limit });
+    }
+    at_least_one(flag, number)
 }
 
 fn constant(rate: &str, goal: Goal) -> Result<Schedule, ScheduleError> {

@@ -37,13 +37,16 @@ pub enum ErrorKind {
     /// The answer's status was not 2xx.
     #[serde(rename = "non_2xx")]
     Non2xx,
-    /// Anything else, such as an unreachable network or no free file descriptor.
+    /// This machine had no file descriptor, port, buffer or memory left for a connection: the generator's own
+    /// shortage, not the target's failure.
+    NoResources,
+    /// Anything else, such as an unreachable network.
     Other,
 }
 
 impl ErrorKind {
     /// All kinds, in the order in which they are reported.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Refused,
         Self::Reset,
         Self::ClosedEarly,
@@ -52,6 +55,7 @@ impl ErrorKind {
         Self::TimedOut,
         Self::Malformed,
         Self::Non2xx,
+        Self::NoResources,
         Self::Other,
     ];
 
@@ -66,6 +70,7 @@ impl ErrorKind {
             Self::TimedOut => "timed out",
             Self::Malformed => "malformed answer",
             Self::Non2xx => "status not 2xx",
+            Self::NoResources => "no file descriptor, port or memory left here",
             Self::Other => "other failure",
         }
     }
@@ -203,6 +208,8 @@ pub struct Record {
     pub resent: u64,
     /// Connections established.
     pub connections: u64,
+    /// The most of them that were open at once.
+    pub peak_connections: u64,
     /// Answers by backend.
     pub backends: Backends,
     /// With several URLs: successes and failures of each, by its number; those that never had a turn may
@@ -268,6 +275,7 @@ impl Record {
             statuses: vec![0; 1000],
             resent: 0,
             connections: 0,
+            peak_connections: 0,
             backends: Backends::default(),
             unnamed_ns: latency_histogram(),
             latency_sum_ns: 0,
@@ -398,7 +406,7 @@ mod tests {
         }
         assert_eq!((record.succeeded, record.failed()), (2, 5));
         let errors: Vec<_> = ErrorKind::ALL.into_iter().map(|kind| record.errors(kind)).collect();
-        assert_eq!(errors, [2, 0, 1, 0, 0, 0, 0, 2, 0]);
+        assert_eq!(errors, [2, 0, 1, 0, 0, 0, 0, 2, 0, 0]);
         assert_eq!(record.statuses().collect::<Vec<_>>(), [(200, 1), (204, 1), (302, 1), (503, 1)]);
         let [one, two] = record.backends.entries() else { panic!("{:?}", record.backends) };
         assert_eq!((one.name.as_slice(), one.answers, one.errors), (&b"one"[..], 1, 0));

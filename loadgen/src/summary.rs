@@ -130,6 +130,9 @@ pub struct Connections {
     pub asked: usize,
     /// Established in the course of the run, one after another included.
     pub opened: u64,
+    /// The most that were open at once: each thread's, added up. With several places to send to, each of those asked
+    /// for may be one to every place.
+    pub peak: u64,
 }
 
 /// Requests by how they ended.
@@ -242,6 +245,7 @@ impl Summary {
             latency_ns: Some(&all).filter(|all| !all.is_empty()),
             threads: &threads,
             requests: total,
+            shortages: sum(|record| record.errors(ErrorKind::NoResources)),
         };
         let load = load(&plan.pacing);
         let circumstances =
@@ -251,7 +255,11 @@ impl Summary {
             url: plan.mix.urls(),
             targets: targets(plan, records),
             method: plan.method.clone(),
-            connections: Connections { asked: plan.concurrency, opened: sum(|record| record.connections) },
+            connections: Connections {
+                asked: plan.concurrency,
+                opened: sum(|record| record.connections),
+                peak: sum(|record| record.peak_connections),
+            },
             threads: plan.threads,
             interrupted,
             requests: Requests {
@@ -593,7 +601,7 @@ mod tests {
                     "url": "http://localhost:80", "weight": 1, "requests": 1, "successful": 0, "failed": 1,
                 }],
                 "method": "GET",
-                "connections": { "asked": 4, "opened": 0 },
+                "connections": { "asked": 4, "opened": 0, "peak": 0 },
                 "threads": 2,
                 "interrupted": false,
                 "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "unsent": 0, "resent": 0 },
@@ -603,7 +611,7 @@ mod tests {
                 "longest_gap_ms": 0.0,
                 "errors": {
                     "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "tls": 0,
-                    "timed_out": 0, "malformed": 0, "non_2xx": 1, "other": 0,
+                    "timed_out": 0, "malformed": 0, "non_2xx": 1, "no_resources": 0, "other": 0,
                 },
                 "statuses": { "500": 1 },
                 "backends": [{

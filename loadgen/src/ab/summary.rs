@@ -8,6 +8,7 @@ use super::slice::SideCounts;
 use super::statistics::{Comparison, Finding, Pair};
 use crate::exit_codes;
 use crate::honesty::BUSY_SHARE;
+use crate::record::ErrorKind;
 
 /// A comparison's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,6 +89,10 @@ impl AbSummary {
         if all().any(Compared::is_saturated) {
             return exit_codes::SATURATED;
         }
+        let last = self.comparison.as_ref().or(self.noise_floor.as_ref().filter(|_| self.url_b.is_none()));
+        if last.is_none_or(|compared| compared.result.pairs == 0) {
+            return exit_codes::FAILED;
+        }
         let is_undecided =
             !self.interrupted && all().any(|compared| compared.result.finding == Finding::TooFewPairs);
         if is_undecided || all().any(|compared| compared.failed() > 0) {
@@ -104,9 +109,11 @@ impl Compared {
         self.a.failed + self.b.failed
     }
 
-    /// Whether loadgen itself set the pace, for one of the targets at least.
+    /// Whether loadgen itself set the pace, or its machine had nothing left, for one of the targets at least.
     pub fn is_saturated(&self) -> bool {
-        self.a.generator_cpu_share.max(self.b.generator_cpu_share) >= BUSY_SHARE
+        let shortages = [&self.a, &self.b].map(|side| side.errors.get(&ErrorKind::NoResources));
+        shortages.into_iter().flatten().any(|count| *count > 0)
+            || self.a.generator_cpu_share.max(self.b.generator_cpu_share) >= BUSY_SHARE
     }
 }
 
@@ -161,9 +168,22 @@ pub(super) mod tests {
         let mut interrupted = summary(19, 1.0);
         interrupted.interrupted = true;
         assert_eq!(interrupted.exit_code(), exit_codes::SUCCESS);
+        // Nothing was compared, or only A with itself.
+        let mut interrupted = summary(0, 1.0);
+        interrupted.interrupted = true;
+        assert_eq!(interrupted.exit_code(), exit_codes::FAILED);
+        let mut interrupted = summary(20, 1.0);
+        interrupted.interrupted = true;
+        interrupted.noise_floor = interrupted.comparison.take();
+        assert_eq!(interrupted.exit_code(), exit_codes::FAILED);
+        interrupted.url_b = None;
+        assert_eq!(interrupted.exit_code(), exit_codes::SUCCESS);
         let mut failed = summary(20, 1.0);
         failed.comparison.as_mut().unwrap().b.failed = 1;
         assert_eq!(failed.exit_code(), exit_codes::FAILED);
+        let mut short = failed.clone();
+        short.comparison.as_mut().unwrap().b.errors.insert(ErrorKind::NoResources, 1);
+        assert_eq!(short.exit_code(), exit_codes::SATURATED);
         failed.comparison.as_mut().unwrap().a.generator_cpu_share = 0.96;
         assert_eq!(failed.exit_code(), exit_codes::SATURATED);
     }

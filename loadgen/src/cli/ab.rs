@@ -21,7 +21,8 @@ halve the interval.
 
 EXIT STATUS:
     0  the targets were compared, whatever came of it
-    1  some request failed, or there were too few answers for a verdict
+    1  some request failed, or there were too few answers for a verdict, or
+       Ctrl-C came before the first pair
     2  the command line made no sense
     4  a target could not be reached, nothing was sent
     5  loadgen itself was the bottleneck, so the figures are not the targets'

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -52,7 +53,7 @@ enum Fault {
 /// What a connection begins with. `first` is a stream to the first endpoint that is open already; `place` is
 /// where in the order of the URLs it begins.
 pub(super) fn begin(worker: &Worker, first: Option<std::net::TcpStream>, place: usize) -> Links {
-    let mut links = Links::new(worker.shared().endpoints.len(), place);
+    let mut links = Links::new(worker.shared().endpoints.len(), place, Rc::clone(worker.gauge()));
     if let Some(stream) = first.and_then(|stream| Stream::adopt(stream).ok()) {
         links.add(0, stream);
         worker.record_mut().connections += 1;
@@ -365,10 +366,18 @@ impl Fault {
                 io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
                 io::ErrorKind::TimedOut => ErrorKind::TimedOut,
                 _ if is_reset(error) => ErrorKind::Reset,
+                _ if is_own_shortage(error) => ErrorKind::NoResources,
                 _ => ErrorKind::Other,
             },
         }
     }
+}
+
+/// Whether it was this machine that had nothing left: no descriptor for the process or the whole system, no port
+/// towards the target's address, no buffer, no memory.
+fn is_own_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::EADDRNOTAVAIL, Errno::ENOBUFS, Errno::ENOMEM];
+    error.raw_os_error().is_some_and(|code| shortages.contains(&Errno::from_raw(code)))
 }
 
 fn is_reset(error: &io::Error) -> bool {
@@ -376,4 +385,29 @@ fn is_reset(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_targets_failure() {
+        let table = [
+            (Errno::EMFILE, ErrorKind::NoResources),
+            (Errno::ENFILE, ErrorKind::NoResources),
+            (Errno::EADDRNOTAVAIL, ErrorKind::NoResources),
+            (Errno::ENOBUFS, ErrorKind::NoResources),
+            (Errno::ENOMEM, ErrorKind::NoResources),
+            (Errno::ECONNREFUSED, ErrorKind::Refused),
+            (Errno::ECONNRESET, ErrorKind::Reset),
+            (Errno::ETIMEDOUT, ErrorKind::TimedOut),
+            (Errno::ENETUNREACH, ErrorKind::Other),
+        ];
+        for (code, expected) in table {
+            for fault in [Fault::Connect(code.into()), Fault::Exchange(code.into())] {
+                assert_eq!(fault.kind(), expected, "{fault:?}");
+            }
+        }
+    }
 }

@@ -6,8 +6,10 @@
 //! call through a table. (A TLS stream lies in a box of its own, made when it is opened: it is a hundred
 //! times as large as a socket.)
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -34,6 +36,13 @@ pub(super) struct Link {
     pub(super) answers: u64,
 }
 
+/// How many links are open, and the most that ever were; one for all connections of a thread.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    open: Cell<u64>,
+    peak: Cell<u64>,
+}
+
 /// What becomes of a link after a complete answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Afterlife {
@@ -49,6 +58,7 @@ pub(super) enum Afterlife {
 #[derive(Debug)]
 pub(super) struct Links {
     slots: Vec<Slot>,
+    gauge: Rc<Gauge>,
     /// Where it stands in the order of the URLs.
     pub(super) place: usize,
 }
@@ -110,11 +120,12 @@ impl Stream {
 }
 
 impl Links {
-    /// No link to any of so many endpoints, at this place in the order of the URLs.
-    pub(super) fn new(endpoints: usize, place: usize) -> Self {
+    /// No link to any of so many endpoints, at this place in the order of the URLs; `gauge` learns of those that
+    /// are opened.
+    pub(super) fn new(endpoints: usize, place: usize, gauge: Rc<Gauge>) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(endpoints, Slot::default);
-        Self { slots, place }
+        Self { slots, gauge, place }
     }
 
     /// The open link to an endpoint, if there is one.
@@ -122,8 +133,9 @@ impl Links {
         self.slots[endpoint].link.as_mut()
     }
 
-    /// Takes a stream to an endpoint that was just opened.
+    /// Takes a stream to an endpoint that was just opened, where none was.
     pub(super) fn add(&mut self, endpoint: usize, stream: Stream) -> &mut Link {
+        self.gauge.opened();
         self.slots[endpoint].link.insert(Link { stream, answers: 0 })
     }
 
@@ -134,7 +146,9 @@ impl Links {
 
     /// Closes the link at once.
     pub(super) fn drop(&mut self, endpoint: usize) {
-        self.slots[endpoint].link = None;
+        if self.slots[endpoint].link.take().is_some() {
+            self.gauge.closed();
+        }
     }
 
     /// The link has carried a complete answer.
@@ -146,9 +160,35 @@ impl Links {
                     link.answers += 1;
                 }
             }
-            Afterlife::Part => slot.parting = slot.link.take().map(|link| link.stream),
-            Afterlife::Drop => slot.link = None,
+            // What is parting carries nothing more.
+            Afterlife::Part => {
+                slot.parting = slot.link.take().map(|link| link.stream);
+                self.gauge.closed();
+            }
+            Afterlife::Drop => self.drop(endpoint),
         }
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.slots.iter().filter(|slot| slot.link.is_some()).for_each(|_| self.gauge.closed());
+    }
+}
+
+impl Gauge {
+    fn opened(&self) {
+        self.open.set(self.open.get() + 1);
+        self.peak.set(self.peak.get().max(self.open.get()));
+    }
+
+    fn closed(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+
+    /// The most links that were open at once.
+    pub(super) fn peak(&self) -> u64 {
+        self.peak.get()
     }
 }
 

@@ -11,6 +11,7 @@ mod lead;
 mod link;
 mod pace;
 mod quota;
+mod ready;
 pub mod slices;
 mod worker;
 

@@ -16,15 +16,17 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::connection;
 use super::link::Links;
+use super::ready::{self, Ready};
 use super::worker::Worker;
 use crate::plan::Plan;
 use crate::reach::Reached;
@@ -47,6 +49,9 @@ impl Counted {
         Self { through_ns, record: Box::new(record), is_idle: false }
     }
 }
+
+/// How long to wait for an answer before looking whether the threads are still there.
+const LIFE_CHECK: Duration = Duration::from_secs(1);
 
 /// What the threads are told, about one of the targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +80,11 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Starts the threads, as many as the first plan says. Connections are opened by the first requests, and
-    /// none is sent before [`Pools::go`].
+    /// Starts the threads, as many as the first plan says, and waits until all are ready. Connections are opened by
+    /// the first requests, and none is sent before [`Pools::go`].
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// When the system refuses a thread, or what a thread needs; then the others end too.
     pub fn start(targets: [(Arc<Plan>, Reached); 2]) -> io::Result<Self> {
         let count = targets[0].0.threads;
         let started = Instant::now();
@@ -93,15 +98,19 @@ impl Pools {
         // A pause is answered twice by every thread.
         let (counted_sender, counted) = mpsc::channel(2 * count);
         let mut pools = Self { orders, counted, threads: Vec::new() };
+        let (ready_sender, all_ready) = ready::channel();
         for index in 0..count {
             let (orders, counted) = (order_receiver.clone(), counted_sender.clone());
             let sides: Vec<_> =
                 shared.iter().map(Arc::clone).zip(firsts.iter_mut().map(Option::take)).collect();
-            let thread = thread::Builder::new()
-                .name(format!("loadgen-{index}"))
-                .spawn(move || run(index, sides, orders, counted))?;
+            let thread = thread::Builder::new().name(format!("loadgen-{index}")).spawn({
+                let ready = ready_sender.clone();
+                move || run(index, sides, orders, counted, ready)
+            })?;
             pools.threads.push(thread);
         }
+        drop(ready_sender);
+        all_ready.wait(count)?;
         Ok(pools)
     }
 
@@ -144,8 +153,12 @@ impl Pools {
         self.orders.send_replace(order);
         let mut all = Vec::with_capacity(answers);
         while all.len() < answers {
-            let counted = self.counted.recv().await.ok_or_else(|| io::Error::other("a thread has ended"))?;
-            all.push(counted);
+            match timeout(LIFE_CHECK, self.counted.recv()).await {
+                Ok(Some(counted)) => all.push(counted),
+                // The others would be waited for in vain as well: the answer counts on all.
+                Err(_) if !self.threads.iter().any(JoinHandle::is_finished) => {}
+                Ok(None) | Err(_) => return Err(io::Error::other("a thread has ended")),
+            }
         }
         Ok(all)
     }
@@ -158,8 +171,10 @@ fn run(
     sides: Vec<(Arc<Shared>, Option<TcpStream>)>,
     orders: watch::Receiver<Order>,
     counted: mpsc::Sender<Counted>,
+    ready: Ready,
 ) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let built = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let Some(runtime) = ready.tell(built) else { return Ok(()) };
     runtime.block_on(async move {
         let sides = sides.into_iter().map(|(shared, first)| Side::new(index, shared, first)).collect();
         drive(sides, orders, counted).await;

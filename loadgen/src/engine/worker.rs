@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::link::Gauge;
 use super::pace::{self, Pool};
 use super::{Event, Halt, Shared, connection};
 use crate::honesty::ThreadTime;
@@ -31,6 +32,8 @@ pub(super) struct Worker {
     record: RefCell<Record>,
     /// The connections that wait for a request; only in an open loop.
     pool: Option<Pool>,
+    /// How many of its connections are open.
+    gauge: Rc<Gauge>,
     /// Where answers are read into. One for all connections, so that it stays in the processor's cache;
     /// no connection keeps anything in it while another runs.
     scratch: RefCell<Box<[u8]>>,
@@ -63,6 +66,7 @@ pub(super) fn run(
     let tick = worker.tick(index);
     let mut record = Box::new(worker.record.take());
     record.time = thread_time(begun)?;
+    record.peak_connections = worker.gauge.peak();
     // Nobody listens only when the run was given up altogether.
     let _ = events.blocking_send(tick);
     let _ = events.blocking_send(Event::Finished { thread: index, record });
@@ -137,6 +141,7 @@ impl Worker {
             allotment: Cell::new(0),
             draining: Cell::new(false),
             record: RefCell::new(record),
+            gauge: Rc::default(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             requests,
         }
@@ -153,6 +158,11 @@ impl Worker {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Where it is counted how many connections are open.
+    pub(super) fn gauge(&self) -> &Rc<Gauge> {
+        &self.gauge
     }
 
     /// Where connections wait for a request; only in an open loop.

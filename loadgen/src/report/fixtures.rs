@@ -98,7 +98,7 @@ fn of_slots(names: &[&str], slot_ms: f64, slots: Vec<Slot>, elapsed_s: f64) -> S
         targets: Vec::new(),
         url: "http://localhost:80/".into(),
         method: "GET".into(),
-        connections: Connections { asked: 64, opened: 64 },
+        connections: Connections { asked: 64, opened: 64, peak: 64 },
         threads: 2,
         interrupted: false,
         requests: Requests {

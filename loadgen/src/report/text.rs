@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::record::{ErrorKind, Outcome};
 use crate::report::figures::{self, ms, printable};
 use crate::report::words;
-use crate::summary::{BackendLatency, Summary};
+use crate::summary::{BackendLatency, Connections, Summary};
 
 /// What separates the parts.
 const RULE: &str = "------------------------------------------------------------";
@@ -212,6 +212,8 @@ fn honesty(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             "Generator: {each} of processor time per request, {threads}, busiest {:.0} %",
             busiest * 100.0
         )?;
+        let Connections { asked, opened, peak } = summary.connections;
+        writeln!(out, "Connections: {asked} asked for, {peak} open at once at most, {opened} opened in all")?;
     }
     if !saturated.is_empty() {
         writeln!(out, "WARNING: the generator was the bottleneck: these figures are its own:")?;
@@ -242,14 +244,14 @@ mod tests {
     use super::*;
     use crate::honesty::Generator;
     use crate::report::fixtures;
-    use crate::summary::{BackendShare, Connections, Latency, Load, Requests};
+    use crate::summary::{BackendShare, Latency, Load, Requests};
 
     fn plain() -> Summary {
         Summary {
             url: "http://localhost:80".into(),
             targets: Vec::new(),
             method: "GET".into(),
-            connections: Connections { asked: 50, opened: 50 },
+            connections: Connections { asked: 50, opened: 50, peak: 50 },
             threads: 2,
             interrupted: false,
             requests: Requests {
@@ -387,6 +389,7 @@ Backends counted 31,207 requests; 1 source gave no whole count.
   http://127.0.0.1:5002: connection refused
 Sent later than planned: p50 12 µs, p99 84 µs, max 1.31 ms
 Generator: 6.6 µs of processor time per request, 2 threads, busiest 41 %
+Connections: 64 asked for, 64 open at once at most, 64 opened in all
 WARNING: the generator was the bottleneck: these figures are its own:
   connections asked for and not opened: 12 of 64
 "

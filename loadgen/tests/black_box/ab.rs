@@ -203,6 +203,17 @@ fn an_interrupted_comparison_says_what_it_has() {
 }
 
 #[test]
+fn a_comparison_that_is_interrupted_before_its_first_pair_has_status_1() {
+    let (a, b) = (server(1000), server(1000));
+    let child = start(&mut loadgen(&["ab", "--slice", "10s", &a.url(), &b.url()]));
+    a.wait_for_requests(10);
+    signal(&child, "INT");
+    let finished = finish(child);
+    assert_eq!(finished.status, 1, "{finished:?}");
+    assert!(finished.stdout.contains("\nInterrupted.\n"), "{finished:?}");
+}
+
+#[test]
 fn a_second_target_that_is_not_there_has_status_4_before_anything_is_sent() {
     let a = server(1000);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -134,7 +134,7 @@ fn connections_end_after_their_last_request_and_say_so() {
     assert_eq!(status, 0, "{result:#}");
     let expected = [(0, false), (0, false), (0, true), (1, false), (1, false), (1, true), (2, false)];
     assert_eq!(*seen.lock().unwrap(), expected);
-    assert_eq!(result["connections"], json!({ "asked": 1, "opened": 3 }));
+    assert_eq!(result["connections"], json!({ "asked": 1, "opened": 3, "peak": 1 }));
     assert_eq!(result["requests"]["resent"], 0);
 }
 

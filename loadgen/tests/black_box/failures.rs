@@ -3,17 +3,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::thread;
 
-use crate::scripted::{Client, Server, backends, finish, run, run_json, start};
+use crate::scripted::{Client, Server, backends, run, run_json};
 use serde_json::{Value, json};
 
 /// Checks that all failures of a run are of one kind.
 pub(crate) fn assert_only(result: &Value, kind: &str, count: u64) {
     let mut expected = json!({
         "refused": 0, "reset": 0, "closed_early": 0, "stale": 0, "tls": 0,
-        "timed_out": 0, "malformed": 0, "non_2xx": 0, "other": 0,
+        "timed_out": 0, "malformed": 0, "non_2xx": 0, "no_resources": 0, "other": 0,
     });
     expected[kind] = json!(count);
     assert_eq!(result["errors"], expected, "{result:#}");
@@ -141,26 +140,6 @@ fn refused_in_the_midst_of_a_run() {
     assert_eq!(finished.json()["requests"]["successful"], 1);
 }
 
-#[test]
-fn what_the_system_refuses_is_other() {
-    let server = Server::start(|mut client| {
-        while client.request().is_some() {
-            thread::sleep(std::time::Duration::from_millis(20));
-            client.answer(200, "b1");
-        }
-    });
-    // Too few file descriptors for forty connections.
-    let script = "ulimit -n 20; exec \"$0\" --json --threads 1 -n 40 -c 40 -u \"$1\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_loadgen"), &server.url()]);
-    let finished = finish(start(&mut command));
-    let result = finished.json();
-    let failed = result["requests"]["failed"].as_u64().unwrap();
-    assert!((20..40).contains(&failed), "{result:#}");
-    assert_only(&result, "other", failed);
-    assert_eq!(result["requests"]["successful"], server.requests());
-}
-
 /// Answers two requests on each connection, reads a third, and closes or resets.
 fn closes_after_two(reset: bool) -> Server {
     Server::start(move |mut client| {
@@ -188,7 +167,7 @@ fn a_stale_connection_costs_one_more_request_and_no_failure() {
             json!({ "total": 9, "successful": 9, "failed": 0, "unfinished": 0, "unsent": 0, "resent": 4 });
         assert_eq!(result["requests"], expected, "reset: {reset}");
         assert_eq!((server.requests(), server.connections()), (9, 5));
-        assert_eq!(result["connections"], json!({ "asked": 1, "opened": 5 }));
+        assert_eq!(result["connections"], json!({ "asked": 1, "opened": 5, "peak": 1 }));
     }
 }
 

@@ -9,6 +9,7 @@ mod failures;
 mod live_view;
 mod objectives;
 mod open_loop;
+mod own_limits;
 mod reports;
 mod runs;
 mod scripted;

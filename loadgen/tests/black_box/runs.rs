@@ -59,7 +59,8 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
         assert_eq!(server.requests(), number, "{result:#}");
         // Fewer when some were so quick that nothing was left for the others.
         assert!((1..=u64::min(number, concurrent)).contains(&server.connections()), "{result:#}");
-        let connections = json!({ "asked": concurrent, "opened": server.connections() });
+        let opened = server.connections();
+        let connections = json!({ "asked": concurrent, "opened": opened, "peak": opened });
         assert_eq!(result["connections"], connections);
         assert_eq!(
             result["requests"],

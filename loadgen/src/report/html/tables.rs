@@ -296,7 +296,12 @@ pub(super) fn generator(main: &mut Markup, summary: &Summary) {
         let mut entries = vec![
             (
                 "Connections",
-                format!("{} asked for, {} opened in all", count(asked as u64), count(connections.opened)),
+                format!(
+                    "{} asked for, {} opened in all, at most {} at once",
+                    count(asked as u64),
+                    count(connections.opened),
+                    count(connections.peak)
+                ),
             ),
             ("Threads", count(summary.threads as u64)),
         ];
