@@ -28,12 +28,22 @@ use crate::truth;
 /// waits longer. A second signal ends the wait.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// Everything that was measured.
+    pub summary: Summary,
+    /// Whether the lines of single requests could be written. The first refusal ends the run as a signal does: what
+    /// was measured until then is worth a report all the same.
+    pub lines: io::Result<()>,
+}
+
 /// Sends what the plan says and answers with what came of it. Lines of single requests go to `out`,
 /// progress goes to standard error.
 ///
 /// # Errors
-/// When the system refuses a thread or a signal handler, or `out` refuses a line.
-pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Summary> {
+/// When the system refuses a thread or a signal handler.
+pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Finished> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     let mut view = View::new(plan, TerminalKind::of_stderr());
@@ -49,15 +59,19 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     let mut halt = Halt::No;
     let mut give_up = started;
     let mut halted_ns = None;
+    let mut lines = Ok(());
     loop {
         let halt_before = halt;
         tokio::select! {
             event = engine.next() => {
                 let Some(event) = event else { break };
-                tally.add(event, out)?;
+                let written = tally.add(event, lines.is_ok().then_some(&mut *out));
+                lines = lines.and(written);
             }
             _ = shows.tick() => {
-                out.flush()?;
+                if lines.is_ok() {
+                    lines = out.flush();
+                }
                 if !view.is_silent() {
                     // A run is worth more than its view.
                     let _ = tally.show(plan, &mut view, started.elapsed());
@@ -67,6 +81,9 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
             _ = interrupts.recv() => halt = stronger(halt),
             _ = terminations.recv() => halt = stronger(halt),
             () = sleep_until(give_up.into()), if halt == Halt::Drain => halt = Halt::Cut,
+        }
+        if lines.is_err() && halt == Halt::No {
+            halt = Halt::Drain;
         }
         if halt != halt_before {
             halted_ns.get_or_insert(nanoseconds(started.elapsed()));
@@ -95,7 +112,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
         let truth_after = truth::read(&plan.truth).await;
         summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, summary.sent()));
     }
-    Ok(summary)
+    Ok(Finished { summary, lines })
 }
 
 /// Enough for five centuries.
@@ -140,11 +157,14 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, event: Event, out: &mut impl Write) -> io::Result<()> {
+    /// Takes an event in; lines of single requests go to `out`.
+    fn add(&mut self, event: Event, out: Option<&mut impl Write>) -> io::Result<()> {
         match event {
             Event::Request { outcome, latency_ns } => {
                 self.lines += 1;
-                text::request(out, self.lines, outcome, latency_ns)?;
+                if let Some(out) = out {
+                    text::request(out, self.lines, outcome, latency_ns)?;
+                }
             }
             Event::Tick { thread, through_ns, succeeded, failed, counted } => {
                 if let Some(counts) = self.counts.get_mut(thread) {
