@@ -19,7 +19,7 @@ use loadgen::report::{html, json, text};
 use loadgen::run::Finished;
 use loadgen::summary::Summary;
 use loadgen::tls::Trust;
-use loadgen::{exit_codes, run};
+use loadgen::{exit_codes, run, signals};
 use structopt::StructOpt;
 use structopt::clap::Shell;
 use tokio::runtime::{Builder, Runtime};
@@ -58,6 +58,7 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     // Before anything is sent: a mistyped name must not cost a run.
     let report = plan.html.as_deref().map(open_report).transpose()?;
 
+    signals::watch().context("failed to listen for signals")?;
     let Finished { summary, lines } =
         runtime()?.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
     // First, because standard output may be closed or full, and its reader may be slow.
@@ -106,6 +107,7 @@ fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
         reach(side);
     }
 
+    signals::watch().context("failed to listen for signals")?;
     let summary = runtime()?
         .block_on(ab::driver::run(&plan, &mut io::stderr().lock()))
         .context("failed to finish the comparison")?;
