@@ -108,6 +108,7 @@ async fn run(fault: Fault, started: Instant, mut ended: watch::Receiver<bool>, t
             return mark;
         }
     };
+    told.say(&format!("runs '{}'", mark.command)).await;
     let mut output = JoinSet::new();
     if let Some(stdout) = child.stdout.take() {
         output.spawn(pass_on(told.clone(), stdout));

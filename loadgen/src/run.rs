@@ -15,7 +15,7 @@ use crate::fault::Faults;
 use crate::plan::{Goal, Pacing, Plan};
 use crate::reach::Reached;
 use crate::record::{HandOver, Record};
-use crate::report::live::{Course, Now};
+use crate::report::live::{Course, News, Now};
 use crate::report::progress::Counts;
 use crate::report::terminal::TerminalKind;
 use crate::report::text;
@@ -77,7 +77,10 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
                     let _ = tally.show(plan, &mut view, started.elapsed());
                 }
             }
-            Some(line) = faults.line() => view.tell(&line),
+            Some(line) = faults.line() => {
+                tally.news.tell(started.elapsed(), &line);
+                view.tell(&line);
+            }
             _ = interrupts.recv() => halt = stronger(halt),
             _ = terminations.recv() => halt = stronger(halt),
             () = sleep_until(give_up.into()), if halt == Halt::Drain => halt = Halt::Cut,
@@ -136,8 +139,7 @@ struct Tally {
     records: Vec<Record>,
     /// Lines written for single requests.
     lines: u64,
-    /// The failovers so far, in words.
-    failovers: Vec<String>,
+    news: News,
 }
 
 /// So long after its end a slot is looked at for failovers while the run goes on: answers that are still on their
@@ -153,7 +155,7 @@ impl Tally {
             collector: Collector::new(threads, nanoseconds(plan.slot)),
             records: Vec::with_capacity(threads),
             lines: 0,
-            failovers: Vec::new(),
+            news: News::default(),
         }
     }
 
@@ -186,14 +188,14 @@ impl Tally {
     fn show(&mut self, plan: &Plan, view: &mut View, elapsed: Duration) -> io::Result<()> {
         let mut timeline = self.collector.timeline(0, Vec::new());
         let course = Course::of(&timeline, elapsed);
-        view.show(&Now { news: &self.failovers, ..course.now(&timeline, elapsed, self.counts()) })?;
+        view.show(&Now { news: &self.news.lines(), ..course.now(&timeline, elapsed, self.counts()) })?;
         timeline.end_ms = elapsed.saturating_sub(FAILOVERS_SETTLE).as_secs_f64() * 1e3;
         timeline.slots.truncate((timeline.end_ms / timeline.slot_ms) as usize);
         let circumstances = Circumstances {
             is_paced: matches!(plan.pacing, Pacing::Open { .. }),
             weights: &plan.expected_shares,
         };
-        self.failovers = failover::detect(&timeline, circumstances).iter().map(ToString::to_string).collect();
+        self.news.find(&failover::detect(&timeline, circumstances));
         Ok(())
     }
 

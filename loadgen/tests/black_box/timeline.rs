@@ -148,6 +148,7 @@ fn faults_are_run_at_their_times_and_stamped() {
     }
     assert_eq!(marks[0]["error"], Value::Null);
     for line in [
+        "[at 100ms] runs 'true'",
         "[at 300ms] hello",
         "[at 300ms] 'echo hello; exit 3' FAILED with status 3",
         "[at 400ms] 'sleep 60' STOPPED, it was still running when the run ended",
