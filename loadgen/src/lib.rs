@@ -31,6 +31,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod shares;
+pub mod signals;
 pub mod silence;
 pub mod slots;
 pub mod summary;

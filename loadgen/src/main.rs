@@ -17,9 +17,10 @@ use loadgen::cli::{self, Arguments, Command};
 use loadgen::plan::{self, Output, Plan};
 use loadgen::reach::{self, Reached};
 use loadgen::report::{html, json, text};
+use loadgen::run::Finished;
 use loadgen::summary::Summary;
 use loadgen::tls::Trust;
-use loadgen::{descriptors, exit_codes, run};
+use loadgen::{descriptors, exit_codes, run, signals};
 use structopt::StructOpt;
 use structopt::clap::Shell;
 use tokio::runtime::{Builder, Runtime};
@@ -76,18 +77,21 @@ fn execute(plan: Plan) -> anyhow::Result<i32> {
     // Before anything is sent: a mistyped name must not cost a run.
     let report = plan.html.as_deref().map(open_report).transpose()?;
 
-    let summary =
+    signals::watch().context("failed to listen for signals")?;
+    let Finished { summary, lines } =
         runtime()?.block_on(run::run(&plan, reached, &mut out)).context("failed to finish the run")?;
-    match plan.output {
-        Output::Json => json::summary(&mut out, &summary),
-        Output::Text | Output::TextWithRequests => text::summary(&mut out, &summary),
-    }
-    .and_then(|()| out.flush())
-    .context("failed to write to stdout")?;
-    if let Some((file, path)) = report {
-        write_report(file, &summary).with_context(|| format!("failed to write '{}'", path.display()))?;
-    }
-    Ok(summary.exit_code())
+    // First, because standard output may be closed or full, and its reader may be slow.
+    let reported = report.map_or(Ok(()), |(file, path)| {
+        write_report(file, &summary).with_context(|| format!("failed to write '{}'", path.display()))
+    });
+    let printed = lines
+        .and_then(|()| match plan.output {
+            Output::Json => json::summary(&mut out, &summary),
+            Output::Text | Output::TextWithRequests => text::summary(&mut out, &summary),
+        })
+        .and_then(|()| out.flush())
+        .context("failed to write to stdout");
+    reported.and(printed).map(|()| summary.exit_code())
 }
 
 /// Opens the file of the HTML report, and leaves what is in it until there is something better.
@@ -125,6 +129,7 @@ fn compare(arguments: AbArguments, cores: usize) -> anyhow::Result<i32> {
         reach(side);
     }
 
+    signals::watch().context("failed to listen for signals")?;
     let summary = runtime()?
         .block_on(ab::driver::run(&plan, &mut io::stderr().lock()))
         .context("failed to finish the comparison")?;

@@ -15,7 +15,7 @@ use crate::fault::Faults;
 use crate::plan::{Goal, Pacing, Plan};
 use crate::reach::Reached;
 use crate::record::{HandOver, Record};
-use crate::report::live::{Course, Now};
+use crate::report::live::{Course, News, Now};
 use crate::report::progress::Counts;
 use crate::report::terminal::TerminalKind;
 use crate::report::text;
@@ -28,12 +28,22 @@ use crate::truth;
 /// waits longer. A second signal ends the wait.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// Everything that was measured.
+    pub summary: Summary,
+    /// Whether the lines of single requests could be written. The first refusal ends the run as a signal does: what
+    /// was measured until then is worth a report all the same.
+    pub lines: io::Result<()>,
+}
+
 /// Sends what the plan says and answers with what came of it. Lines of single requests go to `out`,
 /// progress goes to standard error.
 ///
 /// # Errors
-/// When the system refuses a thread or a signal handler, or `out` refuses a line.
-pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Summary> {
+/// When the system refuses a thread or a signal handler.
+pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Finished> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     let mut view = View::new(plan, TerminalKind::of_stderr());
@@ -49,24 +59,34 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     let mut halt = Halt::No;
     let mut give_up = started;
     let mut halted_ns = None;
+    let mut lines = Ok(());
     loop {
         let halt_before = halt;
         tokio::select! {
             event = engine.next() => {
                 let Some(event) = event else { break };
-                tally.add(event, out)?;
+                let written = tally.add(event, lines.is_ok().then_some(&mut *out));
+                lines = lines.and(written);
             }
             _ = shows.tick() => {
-                out.flush()?;
+                if lines.is_ok() {
+                    lines = out.flush();
+                }
                 if !view.is_silent() {
                     // A run is worth more than its view.
                     let _ = tally.show(plan, &mut view, started.elapsed());
                 }
             }
-            Some(line) = faults.line() => view.tell(&line),
+            Some(line) = faults.line() => {
+                tally.news.tell(started.elapsed(), &line);
+                view.tell(&line);
+            }
             _ = interrupts.recv() => halt = stronger(halt),
             _ = terminations.recv() => halt = stronger(halt),
             () = sleep_until(give_up.into()), if halt == Halt::Drain => halt = Halt::Cut,
+        }
+        if lines.is_err() && halt == Halt::No {
+            halt = Halt::Drain;
         }
         if halt != halt_before {
             halted_ns.get_or_insert(nanoseconds(started.elapsed()));
@@ -96,7 +116,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
         let (sent, backends) = (summary.sent(), &summary.backends);
         summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, sent, backends));
     }
-    Ok(summary)
+    Ok(Finished { summary, lines })
 }
 
 /// Enough for five centuries.
@@ -120,8 +140,7 @@ struct Tally {
     records: Vec<Record>,
     /// Lines written for single requests.
     lines: u64,
-    /// The failovers so far, in words.
-    failovers: Vec<String>,
+    news: News,
 }
 
 /// So long after its end a slot is looked at for failovers while the run goes on: answers that are still on their
@@ -137,15 +156,18 @@ impl Tally {
             collector: Collector::new(threads, nanoseconds(plan.slot)),
             records: Vec::with_capacity(threads),
             lines: 0,
-            failovers: Vec::new(),
+            news: News::default(),
         }
     }
 
-    fn add(&mut self, event: Event, out: &mut impl Write) -> io::Result<()> {
+    /// Takes an event in; lines of single requests go to `out`.
+    fn add(&mut self, event: Event, out: Option<&mut impl Write>) -> io::Result<()> {
         match event {
             Event::Request { outcome, latency_ns } => {
                 self.lines += 1;
-                text::request(out, self.lines, outcome, latency_ns)?;
+                if let Some(out) = out {
+                    text::request(out, self.lines, outcome, latency_ns)?;
+                }
             }
             Event::Tick { thread, through_ns, succeeded, failed, counted } => {
                 if let Some(counts) = self.counts.get_mut(thread) {
@@ -167,14 +189,14 @@ impl Tally {
     fn show(&mut self, plan: &Plan, view: &mut View, elapsed: Duration) -> io::Result<()> {
         let mut timeline = self.collector.timeline(0, Vec::new());
         let course = Course::of(&timeline, elapsed);
-        view.show(&Now { news: &self.failovers, ..course.now(&timeline, elapsed, self.counts()) })?;
+        view.show(&Now { news: &self.news.lines(), ..course.now(&timeline, elapsed, self.counts()) })?;
         timeline.end_ms = elapsed.saturating_sub(FAILOVERS_SETTLE).as_secs_f64() * 1e3;
         timeline.slots.truncate((timeline.end_ms / timeline.slot_ms) as usize);
         let circumstances = Circumstances {
             is_paced: matches!(plan.pacing, Pacing::Open { .. }),
             weights: &plan.expected_shares,
         };
-        self.failovers = failover::detect(&timeline, circumstances).iter().map(ToString::to_string).collect();
+        self.news.find(&failover::detect(&timeline, circumstances));
         Ok(())
     }
 

@@ -91,6 +91,7 @@ pub struct Mark {
     pub command: String,
     /// The command's exit status; `null` when a signal ended it, it could not be started or it never ended.
     pub status: Option<i32>,
-    /// What went wrong with it, in words; `null` when it ended by itself with status 0.
+    /// What went wrong with it, in words; `null` when it ended by itself with status 0, and when it was still running at
+    /// the end of the run, which ended it.
     pub error: Option<String>,
 }

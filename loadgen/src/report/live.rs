@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::failover::Failover;
 use crate::honesty::Lag;
 use crate::plan::Goal;
 use crate::record::ErrorKind;
@@ -86,6 +87,42 @@ impl Course {
             errors: &self.errors,
             ..Now::default()
         }
+    }
+}
+
+/// What happened so far: failovers as they are found, and what commands say as they run.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// When each line was told.
+    told: VecDeque<(Duration, String)>,
+    /// Found anew at every look, since a failover that goes on is told differently later.
+    failovers: Vec<(Duration, String)>,
+}
+
+/// Of what commands say as many of the latest lines are kept; a screen shows fewer.
+const TOLD_KEPT: usize = 100;
+
+impl News {
+    /// Takes in a line that a command told so long after the start.
+    pub fn tell(&mut self, elapsed: Duration, line: &str) {
+        if self.told.len() == TOLD_KEPT {
+            self.told.pop_front();
+        }
+        self.told.push_back((elapsed, line.to_owned()));
+    }
+
+    /// Takes in the failovers as they look now, in order of time.
+    pub fn find(&mut self, failovers: &[Failover]) {
+        let at = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+        self.failovers =
+            failovers.iter().map(|failover| (at(failover.at_ms), failover.to_string())).collect();
+    }
+
+    /// All of it, in order of time.
+    pub fn lines(&self) -> Vec<String> {
+        let mut all: Vec<_> = self.told.iter().chain(&self.failovers).collect();
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, line)| line.clone()).collect()
     }
 }
 
@@ -270,6 +307,29 @@ pub(crate) mod tests {
         assert_eq!(Course::of(&timeline, Duration::from_millis(150)).complete, 0);
         let bare = Timeline { slot_ms: 0.0, slots: Vec::new(), backends: Vec::new(), ..timeline };
         assert_eq!(Course::of(&bare, elapsed).now(&bare, elapsed, Counts::default()).recent.len(), 0);
+    }
+
+    #[test]
+    fn news_of_both_kinds_stand_in_order_of_time() {
+        let mut news = News::default();
+        let failover = |at_ms, gap_ms| Failover {
+            backend: "b2".to_owned(),
+            at_ms,
+            gap_ms,
+            errors: 1,
+            even_after_ms: None,
+            back_after_ms: None,
+        };
+        news.tell(Duration::from_secs(1), "first");
+        news.tell(Duration::from_secs(5), "last");
+        news.find(&[failover(2000.0, 10.0)]);
+        // The same, as it looks later.
+        news.find(&[failover(2000.0, 340.0)]);
+        assert_eq!(news.lines(), ["first", &failover(2000.0, 340.0).to_string(), "last"]);
+        for _ in 0..1000 {
+            news.tell(Duration::from_secs(6), "more");
+        }
+        assert_eq!(news.lines().len(), TOLD_KEPT + 1);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl fmt::Debug for Screen {
 }
 
 /// Gives the terminal back, if it is ours. Nothing can be done about a terminal that refuses.
-fn leave() {
+pub fn leave() {
     // A panic in the one place that holds the lock would else wait for itself.
     let Ok(mut before) = BEFORE.try_lock() else { return };
     if let Some(settings) = before.take() {

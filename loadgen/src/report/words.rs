@@ -167,7 +167,7 @@ pub fn mark(mark: &Mark) -> String {
         return error.clone();
     }
     match (mark.ended_ms, mark.status) {
-        (None, _) => "still running at the end".to_owned(),
+        (None, _) => "STOPPED, still running at the end".to_owned(),
         (Some(_), None) => "could not be started, or was ended by a signal".to_owned(),
         (Some(ended_ms), Some(status)) => {
             format!("exit status {status} after {:.2} s", (ended_ms - mark.at_ms) / 1e3)

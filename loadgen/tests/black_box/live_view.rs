@@ -130,6 +130,26 @@ fn ctrl_c_ends_the_run_and_the_terminal_is_given_back() {
 }
 
 #[test]
+fn commands_are_told_of_as_they_run() {
+    let server = Server::of_backends(&["b1"]);
+    let mut run = Run::start(
+        &["-d", "30s", "-u", &server.url(), "--at", "1s", "true", "--at", "1100ms", "echo happened"],
+        &[],
+    );
+    // Blanks are not drawn on what is blank, so that words are looked for one by one.
+    for word in ["'true'", "happened"] {
+        run.wait_for(word);
+    }
+    assert!(!run.shown().contains(LEAVE), "told only at the end: {:?}", run.shown());
+    run.keyboard.write_all(b"\x03").unwrap();
+    assert_eq!(run.finish().0, 0);
+    run.wait_for(LEAVE);
+    // And once more below, for good.
+    let shown = run.shown();
+    assert!(shown[shown.rfind(LEAVE).unwrap()..].contains("[at 1.1s] happened\r\n"), "{shown:?}");
+}
+
+#[test]
 fn a_signal_and_the_end_of_the_run_give_it_back_too() {
     let server = Server::of_backends(&["b1"]);
     let url = server.url();

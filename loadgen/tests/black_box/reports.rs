@@ -1,13 +1,15 @@
 //! What is written besides the summary: JSON that keeps its schema, the HTML report, completions, a live view that
 //! stays away where there is no terminal.
 
+use std::io::Read;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
 
-use crate::scripted::{Server, run, run_json};
+use crate::scripted::{Server, loadgen, run, run_json, start};
 
 /// Where the schema stands in the repository.
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/loadgen.schema.json");
@@ -92,6 +94,37 @@ fn a_report_that_cannot_be_written_costs_no_request() {
     assert_eq!(finished.status, 1);
     assert!(finished.stderr.contains("failed to open '/nowhere/run.html' for --html"), "{}", finished.stderr);
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_standard_output_that_refuses_costs_no_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.html");
+    let path_text = path.to_str().unwrap();
+    let server = Server::of_backends(&["b1"]);
+    let url = server.url();
+    // Full: nothing can be written at all.
+    let mut command = loadgen(&["--json", "-n", "50", "-u", &url, "--html", path_text]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error: failed to write to stdout: "), "{stderr}");
+    assert!(fs::read_to_string(&path).unwrap().ends_with("</html>\n"));
+    // Closed in the midst of the lines, as `head` does: the run ends, and the report tells of it.
+    fs::remove_file(&path).unwrap();
+    let mut command = loadgen(&["--verbose", "-d", "60s", "-u", &url, "--html", path_text]);
+    let mut child = start(&mut command);
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 64]).unwrap();
+    drop(stdout);
+    let begun = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "the run went on for {:?}", begun.elapsed());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error: failed to write to stdout: "), "{stderr}");
+    assert!(fs::read_to_string(&path).unwrap().ends_with("</html>\n"));
 }
 
 #[test]

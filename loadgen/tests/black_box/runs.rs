@@ -287,6 +287,40 @@ fn an_interrupted_run_gives_up_on_answers_that_do_not_come() {
 }
 
 #[test]
+fn a_run_whose_output_nobody_reads_can_be_ended() {
+    let server = Server::of_backends(&["b1"]);
+    // Lines of 2,500 requests are more than a pipe holds, and few enough for the rest to wait within the program: the
+    // one run is over but for its lines, the other is not.
+    for (options, requests) in [(["-n", "2500"], 2500), (["-d", "60s"], 2500)] {
+        let before = server.requests();
+        let mut words = vec!["--verbose", "-u"];
+        let url = server.url();
+        words.push(&url);
+        words.extend(options);
+        let mut child = start(&mut loadgen(&words));
+        let _unread = child.stdout.take();
+        server.wait_for_requests(before + requests);
+        thread::sleep(Duration::from_millis(200));
+        for name in ["INT", "INT", "TERM"] {
+            signal(&child, name);
+            thread::sleep(Duration::from_millis(100));
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("still running after three signals");
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(status.code(), Some(1));
+    }
+}
+
+#[test]
 fn usage_errors_have_status_2_and_name_the_option() {
     let table: &[(&[&str], &str)] = &[
         (&["-n", "0"], "--number"),

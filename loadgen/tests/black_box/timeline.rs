@@ -130,7 +130,7 @@ fn faults_are_run_at_their_times_and_stamped() {
         "400ms",
         "sleep 60",
     ]);
-    // Two of them went wrong, so that the run proves nothing.
+    // One of them went wrong, so that the run proves nothing.
     assert_eq!(finished.status, 1, "{finished:?}");
     let result = finished.json();
     let marks = result["timeline"]["marks"].as_array().unwrap();
@@ -148,12 +148,16 @@ fn faults_are_run_at_their_times_and_stamped() {
     }
     assert_eq!(marks[0]["error"], Value::Null);
     for line in [
+        "[at 100ms] runs 'true'",
         "[at 300ms] hello",
         "[at 300ms] 'echo hello; exit 3' FAILED with status 3",
         "[at 400ms] 'sleep 60' STOPPED, it was still running when the run ended",
     ] {
         assert!(finished.stderr.lines().any(|actual| actual == line), "no {line:?} in {}", finished.stderr);
     }
+    let finished = run(&["-d", "300ms", "-u", &url, "--at", "100ms", "sleep 60"]);
+    assert_eq!(finished.status, 0, "what lasts as long as the run is no failure: {finished:?}");
+    assert!(finished.stdout.contains("STOPPED, still running at the end"), "{finished:?}");
     let finished = run(&["--json", "-n", "5", "-u", &url, "--at", "1h", "true"]);
     assert_eq!(finished.status, 1, "{finished:?}");
     assert!(finished.stderr.contains("[at 3600s] 'true' NEVER RUN, the run ended before"), "{finished:?}");
