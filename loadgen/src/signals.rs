@@ -2,7 +2,7 @@
 //!
 //! A run hears signals itself, and answers them with a summary ([`crate::run`]). It cannot while it waits for whoever
 //! should read its output, a pipe into a program that stands still for one. So a thread of its own hears them too. The
-//! first signal is left to the run; so is the second, for [`PATIENCE`]; the third ends the program at once. What was
+//! first signal is left to the run; so is the second, for `PATIENCE`; the third ends the program at once. What was
 //! not written by then is lost, which is what somebody asks for who insists.
 
 use std::io::{self, Write};

@@ -8,7 +8,7 @@
 //! on a laptop, or beside a task that runs every two seconds, it looks just like a slower B. A random order
 //! turns that into noise, which the interval accounts for; a test here shows both.
 //!
-//! [`plan`] decides what happens when, [`driver`] does it, [`slice`] adds up what the threads counted,
+//! [`plan`] decides what happens when, [`driver`] does it, [`mod@slice`] adds up what the threads counted,
 //! [`statistics`] says what follows from it, and [`report`] tells it, in the words of `verdict`. All but the
 //! driver are pure.
 
