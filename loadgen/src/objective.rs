@@ -6,9 +6,9 @@
 //!
 //! | measure | limit | samples | at least |
 //! |---|---|---|---|
-//! | `p50` `p90` `p95` `p99` `p99.9` | time | successes | ten beyond the point: 10 / (1 - q), so 1000 for p99 |
+//! | `p50` `p90` `p95` `p99` `p99.9` | time | successes, and behind them what could not be sent or hung | ten beyond the point: 10 / (1 - q), so 1000 for p99 |
 //! | `mean` | time | successes | 30, from where the mean of nearly anything is close to normal |
-//! | `max` | time | successes | 1 |
+//! | `max` | time | as the percentiles | 1 |
 //! | `errors` | percent | requests that ended or hung | 3 / limit: with none failed in so many, the share is below the limit with 95 % confidence |
 //! | `unsent` | percent | requests that were due | 3 / limit likewise |
 //! | `share.max/share.min` | number | answers of named backends | 100 per backend: a count then has a standard error of 10 % at most |

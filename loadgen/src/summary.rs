@@ -296,7 +296,7 @@ impl Summary {
             truth: None,
             objectives: Vec::new(),
         };
-        let measured = summary.measured();
+        let measured = summary.measured(&all);
         summary.objectives = plan.objectives.iter().map(|objective| objective.judge(&measured)).collect();
         summary
     }
@@ -320,14 +320,17 @@ impl Summary {
         )
     }
 
-    fn measured(&self) -> Measured {
+    /// `latency_ns` is that of all successful answers.
+    fn measured(&self, latency_ns: &Histogram<u64>) -> Measured {
         let gaps = self.failovers.iter().map(|failover| failover.gap_ms);
         let named = self.backends.iter().map(|backend| backend.answers);
         Measured {
-            latency_ms: self
-                .latency_ms
-                .as_ref()
-                .map(|l| [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max, l.mean]),
+            latency_ms: self.latency_ms.as_ref().map(|latency| {
+                let endless = self.requests.unsent + self.requests.hung;
+                let [p50, p90, p95, p99, p99_9, max] =
+                    [0.5, 0.9, 0.95, 0.99, 0.999, 1.0].map(|q| quantile_of_all_ms(latency_ns, endless, q));
+                [p50, p90, p95, p99, p99_9, max, latency.mean]
+            }),
             successful: self.requests.successful,
             ended: self.requests.total + self.requests.hung,
             failed: self.requests.failed + self.requests.hung,
@@ -392,6 +395,21 @@ impl Latency {
             max: to_ms(histogram.max()),
         })
     }
+}
+
+/// The latency that this part of the requests did not exceed, when some were never sent or never answered: those
+/// rank behind every answer. Infinite where the percentile is one of theirs.
+fn quantile_of_all_ms(latency_ns: &Histogram<u64>, endless: u64, quantile: f64) -> f64 {
+    let answered = latency_ns.len();
+    // Without any, the very value that is reported.
+    if endless == 0 {
+        return to_ms(latency_ns.value_at_quantile(quantile));
+    }
+    let rank = (quantile * (answered + endless) as f64).ceil();
+    if rank > answered as f64 {
+        return f64::INFINITY;
+    }
+    to_ms(latency_ns.value_at_quantile(rank / answered as f64))
 }
 
 /// The first bar of the histogram ends here: no answer comes in less.
@@ -618,6 +636,41 @@ mod tests {
         assert_eq!(summary.requests_per_second, 0.0);
         assert_eq!(summary.latency_ms, None);
         assert_eq!(summary.exit_code(), exit_codes::FAILED, "no success is no success");
+    }
+
+    #[test]
+    fn what_was_never_sent_ranks_behind_every_answer() {
+        let mut latency_ns = latency_histogram();
+        (1..=100).for_each(|ms| latency_ns.record(ms * 1_000_000).unwrap());
+        let table = [
+            (0, 0.5, 50.0),
+            (0, 1.0, 100.0),
+            // The median of 150 is the 75th.
+            (50, 0.5, 75.0),
+            (25, 0.8, 100.0),
+            (25, 0.81, f64::INFINITY),
+            (1, 0.99, 100.0),
+            (1, 1.0, f64::INFINITY),
+        ];
+        for (endless, quantile, expected) in table {
+            let actual = quantile_of_all_ms(&latency_ns, endless, quantile);
+            let is_close = actual == expected || (actual / expected - 1.0).abs() < 2e-3;
+            assert!(is_close, "{quantile} with {endless}: {actual}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn objectives_of_latency_know_what_was_never_sent() {
+        let mut outcomes = record(&[(Ok(200), None, 1); 300]);
+        (0..100).for_each(|number| outcomes.unsent(number));
+        let words = ["--slo", "p50<20ms", "--slo", "p95<20ms", "--slo", "max<20ms", "--slo", "mean<20ms"];
+        let summary = summary(&words, vec![outcomes], 0, false);
+        let judged: Vec<_> = summary.objectives.iter().map(|judged| (judged.verdict, judged.value)).collect();
+        let (met, missed) = ((Verdict::Met, Some(1.0)), (Verdict::Missed, None));
+        let rounded: Vec<_> =
+            judged.iter().map(|(verdict, value)| (*verdict, value.map(f64::round))).collect();
+        assert_eq!(rounded, [met, missed, missed, met]);
+        assert!(summary.latency_ms.unwrap().max < 1.1, "those that were answered");
     }
 
     #[test]

@@ -89,6 +89,14 @@ fn latencies(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             writeln!(out, "{name}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
         }
     }
+    let unsent = words::unsent(summary);
+    if unsent > 0 && summary.latency_ms.is_some() {
+        writeln!(
+            out,
+            "(of those that were sent; objectives rank the {} unsent behind them)",
+            figures::count(unsent)
+        )?;
+    }
     if summary.service_ms.is_some() {
         writeln!(out, "(latency from when a request was due, service from when it was sent)")?;
     }

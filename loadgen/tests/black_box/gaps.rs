@@ -34,6 +34,23 @@ fn verdicts(result: &Value) -> Vec<&str> {
     all.map(|judged| judged["verdict"].as_str().unwrap()).collect()
 }
 
+/// Answers in a millisecond, but hangs for a while some time after the first request: whoever asks meanwhile is
+/// answered at its end.
+fn stalls(from: Duration, to: Duration) -> Server {
+    let begun = OnceLock::new();
+    Server::start(move |mut client| {
+        while client.request().is_some() {
+            let elapsed = begun.get_or_init(Instant::now).elapsed();
+            thread::sleep(if elapsed < from {
+                MILLISECOND
+            } else {
+                MILLISECOND.max(to.saturating_sub(elapsed))
+            });
+            client.answer(200, "b1");
+        }
+    })
+}
+
 /// Answers for a while after the first request, and never again; connections stay open.
 fn hangs_after(answering: Duration) -> Server {
     let begun = OnceLock::new();
@@ -123,4 +140,20 @@ fn a_backend_that_hangs_before_it_is_given_up_costs_a_closed_loop_that_long() {
     assert_eq!((&failover["backend"], &failover["errors"]), (&json!("b2"), &json!(0)));
     // On a busy machine, a stray slow answer of the next second is counted to it.
     assert!((270.0..1500.0).contains(&number(&failover["gap_ms"])), "{failover}");
+}
+
+#[test]
+fn what_could_not_be_sent_is_in_gap_percentiles_and_status() {
+    let server = || stalls(1000 * MILLISECOND, 2000 * MILLISECOND);
+    let objectives = ["p50<20ms", "p95<20ms", "gap<500ms", "unsent<90%"];
+    let result = judge(&server(), "-r 200 -d 3s -c 5", &objectives, None).json();
+    let unsent = number(&result["requests"]["unsent"]);
+    assert!((150.0..300.0).contains(&unsent), "{result:#}");
+    assert_eq!(verdicts(&result), ["met", "missed", "missed", "met"], "{result:#}");
+    assert_eq!(result["objectives"][1]["value"], Value::Null);
+    let failover = &result["failovers"][0];
+    assert!((850.0..1150.0).contains(&number(&failover["gap_ms"])), "{failover}");
+    // All that was sent succeeded, and yet.
+    let finished = judge(&server(), "-r 200 -d 1500ms -c 5", &[], None);
+    assert_eq!((finished.status, &finished.json()["requests"]["failed"]), (1, &json!(0)));
 }
