@@ -108,8 +108,8 @@ pub struct Truth {
     pub sources: Vec<TruthSource>,
     /// Requests that the backends counted, all sources together.
     pub counted: u64,
-    /// `counted` divided by the requests that loadgen sent, those included that it sent again or gave up: above
-    /// one, the balancer repeated some. `null` when a source could not be read.
+    /// `counted` divided by the requests that loadgen sent, those included that it sent again or gave up, those left
+    /// out that no connection could be had for: above one, the balancer repeated some. `null` when a source could not be read.
     pub amplification: Option<f64>,
 }
 
@@ -636,6 +636,17 @@ mod tests {
         assert_eq!(summary.requests_per_second, 0.0);
         assert_eq!(summary.latency_ms, None);
         assert_eq!(summary.exit_code(), exit_codes::FAILED, "no success is no success");
+    }
+
+    #[test]
+    fn what_no_connection_could_be_had_for_was_not_sent() {
+        let mut record =
+            record(&[(Ok(200), None, 1), (Err(ErrorKind::Refused), None, 1), (Ok(500), None, 1)]);
+        record.unconnected = 1;
+        record.resent = 3;
+        record.started += 2;
+        let summary = summary(&[], vec![record], 0, true);
+        assert_eq!((summary.requests.total, summary.requests.unconnected, summary.sent()), (3, 1, 7));
     }
 
     #[test]

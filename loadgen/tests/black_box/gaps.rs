@@ -1,6 +1,7 @@
 //! What a target that hangs, dies or cannot be asked costs: no gate may take silence for health.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,4 +157,43 @@ fn what_could_not_be_sent_is_in_gap_percentiles_and_status() {
     // All that was sent succeeded, and yet.
     let finished = judge(&server(), "-r 200 -d 1500ms -c 5", &[], None);
     assert_eq!((finished.status, &finished.json()["requests"]["failed"]), (1, &json!(0)));
+}
+
+#[test]
+fn what_was_refused_is_not_sent_to_anybody() {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let target = Server::start(move |mut client| {
+        while client.request().is_some() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            client.answer(200, "b1");
+        }
+    });
+    let source = Server::start(move |mut client| {
+        while client.request().is_some() {
+            // The reading counts itself, as docs/wire.md says.
+            let total = count.fetch_add(1, Ordering::SeqCst) + 1;
+            let body = format!("{{\"server\":\"b1\",\"total_requests\":{total}}}");
+            client.send(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+        }
+    });
+    let truth = format!("{}/", source.url());
+    let url = target.url();
+    let words =
+        ["--json", "-r", "100", "-d", "1s", "--requests-per-connection", "1", "-u", &url, "--truth", &truth];
+    let child = start(&mut loadgen(&words));
+    target.wait_for_requests(20);
+    // From here on, connections are refused.
+    drop(target);
+    let result = finish(child).json();
+    let refused = result["errors"]["refused"].as_u64().unwrap();
+    assert!(refused > 30, "{result:#}");
+    let requests = &result["requests"];
+    let lost = requests["failed"].as_u64().unwrap() - requests["unconnected"].as_u64().unwrap();
+    assert!(requests["unconnected"].as_u64().unwrap() >= refused && lost <= 2, "{result:#}");
+    let amplification = number(&result["truth"]["amplification"]);
+    assert!((0.9..=1.0).contains(&amplification), "{result:#}");
 }
