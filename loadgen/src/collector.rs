@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use crate::record::ErrorKind;
-use crate::slots::{Cell, DOUBLINGS, Piece, Served, Span};
+use crate::slots::{Cell, DOUBLINGS, Hurt, Piece, Served, Span};
 use crate::timeline::{Mark, Slot, SlotLatency, Spans, Timeline};
 
 /// As many slots are kept: nearly seven minutes at 100 ms, and more than a screen has columns.
@@ -33,11 +33,13 @@ pub struct Collector {
 #[derive(Debug, Default)]
 struct Kept {
     unsent: u64,
+    unsent_planned: Span,
+    hung: u64,
     successes: Span,
     errors: [u64; ErrorKind::ALL.len()],
-    failures: Span,
+    failures: Hurt,
     /// In rising order, as in a [`Piece`].
-    slow: Vec<(u8, Span)>,
+    slow: Vec<(u8, Hurt)>,
     /// In rising order of the collector's numbers.
     backends: Vec<Served>,
     latencies: Vec<Cell>,
@@ -119,15 +121,29 @@ fn merge_pairs(slots: &mut Vec<Kept>) {
 
 impl From<Piece> for Kept {
     fn from(piece: Piece) -> Self {
-        let Piece { index: _, unsent, successes, errors, failures, slow, backends, latencies } = piece;
-        Self { unsent, successes, errors, failures, slow, backends, latencies }
+        let Piece {
+            index: _,
+            unsent,
+            unsent_planned,
+            hung,
+            successes,
+            errors,
+            failures,
+            slow,
+            backends,
+            latencies,
+        } = piece;
+        Self { unsent, unsent_planned, hung, successes, errors, failures, slow, backends, latencies }
     }
 }
 
 impl Kept {
     fn add(&mut self, other: Self) {
-        let Self { unsent, successes, errors, failures, slow, backends, latencies } = other;
+        let Self { unsent, unsent_planned, hung, successes, errors, failures, slow, backends, latencies } =
+            other;
         self.unsent += unsent;
+        self.unsent_planned = self.unsent_planned.joined(unsent_planned);
+        self.hung += hung;
         self.successes = self.successes.joined(successes);
         for (count, more) in self.errors.iter_mut().zip(errors) {
             *count += more;
@@ -155,7 +171,8 @@ impl Kept {
         let mut spans = Spans {
             successes: self.successes,
             failures: self.failures,
-            slow: [Span::EMPTY; DOUBLINGS],
+            unsent: self.unsent_planned,
+            slow: [Hurt::default(); DOUBLINGS],
             backends: vec![Span::EMPTY; place.len()],
         };
         for (doubling, span) in &self.slow {
@@ -173,6 +190,7 @@ impl Kept {
         Slot {
             sent: successful + errors.values().sum::<u64>(),
             unsent: self.unsent,
+            hung: self.hung,
             successful,
             errors,
             latency_ms: self.latencies.last().map(|slowest| SlotLatency {
@@ -310,7 +328,8 @@ mod tests {
         assert!(timeline.slots.iter().all(|slot| slot.backends == [4]));
         assert_eq!(timeline.slots.iter().map(|slot| slot.sent).sum::<u64>(), slots + 1);
         let edge = 5000 * 100 * MS + 11;
-        assert_eq!(timeline.slots[1250].spans.failures, Span { first_ns: edge, last_ns: edge });
+        let planned = Span { first_ns: edge, last_ns: edge };
+        assert_eq!(timeline.slots[1250].spans.failures, Hurt { planned, ended_ns: edge + 1 });
         assert_eq!(timeline.slots[1250].errors, BTreeMap::from([(ErrorKind::Reset, 1)]));
     }
 
@@ -328,10 +347,12 @@ mod tests {
                 let piece = Piece {
                     index,
                     unsent: 1,
+                    unsent_planned: planned,
+                    hung: 1,
                     successes: planned,
                     errors: [1; ErrorKind::ALL.len()],
-                    failures: planned,
-                    slow: vec![(3, planned)],
+                    failures: Hurt { planned, ended_ns: planned.last_ns },
+                    slow: vec![(3, Hurt { planned, ended_ns: planned.last_ns })],
                     backends: [0, 1].map(|backend| Served { backend, answers: 1, planned }).to_vec(),
                     latencies,
                 };
@@ -343,7 +364,7 @@ mod tests {
                 .map(|kept| {
                     kept.latencies.capacity() * size_of::<Cell>()
                         + kept.backends.capacity() * size_of::<Served>()
-                        + kept.slow.capacity() * size_of::<(u8, Span)>()
+                        + kept.slow.capacity() * size_of::<(u8, Hurt)>()
                 })
                 .sum();
             assert!(collector.slots.capacity() <= SLOT_LIMIT * 2);

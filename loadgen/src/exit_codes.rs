@@ -4,7 +4,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | every request succeeded (2xx), or every objective stated with `--slo` was met |
-//! | 1 | some request failed and no `--slo` judges errors, an `--at` command failed, or loadgen itself could not finish |
+//! | 1 | some request failed, hung or could not be sent and no `--slo` judges that, none succeeded, an `--at` command failed, or loadgen itself could not finish |
 //! | 2 | the command line made no sense; nothing was sent |
 //! | 3 | an objective was missed, or had too few samples to be judged |
 //! | 4 | the target could not be reached, or did not prove its name; nothing was sent |
@@ -12,12 +12,12 @@
 //!
 //! When several apply, 5 comes before 3 and 3 before 1: figures that are not the target's can judge no objective, and
 //! whoever states an objective asks for it rather than for perfection. A run that Ctrl-C ended is judged like any
-//! other: what was sent decides.
+//! other: what was due until then decides.
 
 /// Every request that was started succeeded, or every objective was met.
 pub const SUCCESS: i32 = 0;
-/// Some request failed and no objective judges errors, or `loadgen` itself could not finish (a thread or an output
-/// was refused).
+/// Some request failed, hung or could not be sent and no objective judges that, none succeeded, or `loadgen` itself
+/// could not finish (a thread or an output was refused).
 pub const FAILED: i32 = 1;
 /// The command line made no sense; nothing was sent.
 pub const USAGE: i32 = 2;
@@ -33,7 +33,7 @@ pub const TABLE: [(i32, &str); 6] = [
     (SUCCESS, "every request succeeded (2xx), or every objective stated with `--slo` was met"),
     (
         FAILED,
-        "some request failed and no `--slo` judges errors, an `--at` command failed, or loadgen itself could not finish",
+        "some request failed, hung or could not be sent and no `--slo` judges that, none succeeded, an `--at` command failed, or loadgen itself could not finish",
     ),
     (USAGE, "the command line made no sense; nothing was sent"),
     (OBJECTIVE_MISSED, "an objective was missed, or had too few samples to be judged"),

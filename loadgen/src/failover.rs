@@ -19,9 +19,17 @@
 //! dead service is sent nothing, so there the usual number of requests stands in for the chances, and some
 //! request must have failed.
 //!
-//! **What it cost.** Hurt are failed requests, beyond what failed all the time before, and successful ones at
-//! least twice as slow as nearly all of the five seconds before, and no less than 8 ms. They are followed from
-//! the slot of the last answer until a whole second of answers was free of them, or another backend stopped.
+//! **What it cost.** Hurt are requests that failed or could not be sent, beyond what did all the time before, those
+//! that hung until the run was cut off, and successful ones at least twice as slow as nearly all of the five seconds
+//! before, and no less than 8 ms. They are followed from the slot of the last answer until a whole second of answers
+//! was free of them, or another backend stopped. Where fewer than 50 requests came before, what comes after the
+//! backend is back says what is usual, or the whole run when it does not come back; for a service that stays dead
+//! there is no usual.
+//!
+//! **How long that is.** A schedule asks all the time, so the planned times of the hurt requests are as good as a
+//! clock: the gap goes from the first to the last. A closed loop asks nobody while it waits: eight connections that
+//! hang for ten seconds were all planned within a few milliseconds. There the gap lasts until the last hurt request
+//! was *over*, and further until a request succeeds again, or else the run ends.
 
 use std::fmt;
 
@@ -29,7 +37,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::shares;
-use crate::slots::{DOUBLINGS, SLOW_NS, Span};
+use crate::slots::{DOUBLINGS, Hurt, SLOW_NS, Span};
 use crate::timeline::{Slot, Timeline};
 
 /// One backend's failure and what it cost.
@@ -39,9 +47,10 @@ pub struct Failover {
     pub backend: String,
     /// When the last request was planned that it answered, in milliseconds since the start of the run.
     pub at_ms: f64,
-    /// From the first request that was hurt by it to the last, on planned time; zero when none was.
+    /// From when the first request was planned that was hurt by it, to when the last one was; in a closed loop to when
+    /// the last one was over and a request succeeded again, or the run ended. Zero when none was hurt.
     pub gap_ms: f64,
-    /// Requests that failed in that time.
+    /// Requests that failed in that time, or hung until the run was cut off.
     pub errors: u64,
     /// From `at_ms` until no request was hurt any more and the backends that were left shared the load evenly (or
     /// by their weights); `null` when they did not before the run ended. To one slot.
@@ -74,6 +83,8 @@ const LONGER_THAN_BEFORE: f64 = 3.0;
 const SLOTS_BEFORE: usize = 50;
 /// As long must nothing have been hurt for a failure to be over.
 const CLEAN_MS: f64 = 1000.0;
+/// So many requests before a failure say what was usual: a tenth that fails is then four standard deviations from none.
+const REQUESTS_TO_BE_USUAL: f64 = 50.0;
 /// As many answers per backend tell whether they are shared evenly: twice its part is then five standard
 /// deviations off.
 const ANSWERS_TO_JUDGE: f64 = 50.0;
@@ -99,7 +110,7 @@ pub fn slots_without_a_death<'a>(
 /// Finds every backend that stopped answering, in order of time.
 pub fn detect(timeline: &Timeline, circumstances: Circumstances<'_>) -> Vec<Failover> {
     let slots = &timeline.slots;
-    let sent: Vec<f64> = slots.iter().map(|slot| slot.sent as f64).collect();
+    let sent: Vec<f64> = slots.iter().map(|slot| (slot.sent + slot.hung) as f64).collect();
     let mut deaths: Vec<Death> = (0..timeline.backends.len())
         .flat_map(|backend| {
             let answers: Vec<f64> = slots.iter().map(|slot| answers(slot, backend)).collect();
@@ -113,7 +124,8 @@ pub fn detect(timeline: &Timeline, circumstances: Circumstances<'_>) -> Vec<Fail
     let begun = (0..timeline.backends.len())
         .map(|backend| slots.iter().position(|slot| answers(slot, backend) > 0.0).unwrap_or(slots.len()))
         .collect();
-    let view = View { timeline, weights: circumstances.weights, deaths: &deaths, begun };
+    let Circumstances { is_paced, weights } = circumstances;
+    let view = View { timeline, is_paced, weights, deaths: &deaths, begun };
     deaths.iter().map(|death| view.failover(death)).collect()
 }
 
@@ -259,16 +271,16 @@ fn whole_service(slots: &[Slot], is_paced: bool, deaths: &[Death], backends: usi
     let chances: Vec<f64> = slots
         .iter()
         .map(|slot| match () {
-            () if is_paced => (slot.sent + slot.unsent) as f64,
-            () if slot.successful == 0 => usual.max(slot.sent as f64),
-            () => slot.sent as f64,
+            () if is_paced => (slot.sent + slot.hung + slot.unsent) as f64,
+            () if slot.successful == 0 => usual.max((slot.sent + slot.hung) as f64),
+            () => (slot.sent + slot.hung) as f64,
         })
         .collect();
     silences(&successes, &chances)
         .into_iter()
         .filter(|Silence { last, next }| {
             let end = next.map_or(slots.len(), |next| next + 1);
-            slots[*last..end].iter().any(|slot| slot.failed() + slot.unsent > 0)
+            slots[*last..end].iter().any(|slot| slot.failed() + slot.hung + slot.unsent > 0)
         })
         .map(|silence| Death { backend: None, silence })
         .filter(|whole| backends != 1 || !deaths.iter().any(|death| death.covers(whole.silence.last + 1)))
@@ -278,6 +290,7 @@ fn whole_service(slots: &[Slot], is_paced: bool, deaths: &[Death], backends: usi
 /// What a death cost is read off everything else that happened.
 struct View<'a> {
     timeline: &'a Timeline,
+    is_paced: bool,
     weights: &'a [(String, f64)],
     deaths: &'a [Death],
     /// The slot of every backend's first answer.
@@ -291,33 +304,74 @@ impl View<'_> {
         let since_ms = |ns: u64| ns.saturating_sub(at_ns) as f64 / 1e6;
         let back_after_ms = death.back_ns(slots).map(since_ms);
         let (hurt, errors) = self.hurt(death);
+        let gap = self.gap(hurt);
         Failover {
             backend: death
                 .backend
                 .and_then(|backend| self.timeline.backends.get(backend).cloned())
                 .unwrap_or_else(|| ALL.to_owned()),
             at_ms: at_ns as f64 / 1e6,
-            gap_ms: if hurt.is_empty() { 0.0 } else { (hurt.last_ns - hurt.first_ns) as f64 / 1e6 },
+            gap_ms: if gap.is_empty() { 0.0 } else { (gap.last_ns - gap.first_ns) as f64 / 1e6 },
             errors,
             even_after_ms: if self.timeline.backends.is_empty() {
                 back_after_ms
             } else {
-                self.even_from(death, hurt)
+                self.even_from(death, hurt.planned)
                     .map(|slot| (slot as f64 * self.timeline.slot_ms - at_ns as f64 / 1e6).max(0.0))
             },
             back_after_ms,
         }
     }
 
-    /// When the requests were planned that were hurt, and how many of them failed.
-    fn hurt(&self, death: &Death) -> (Span, u64) {
+    /// How long the requests of a failure were hurt.
+    fn gap(&self, hurt: Hurt) -> Span {
+        let Hurt { planned, ended_ns } = hurt;
+        if self.is_paced || hurt.is_empty() {
+            return planned;
+        }
+        let last_ns = planned.last_ns.max(ended_ns);
+        let slot_ns = self.timeline.slot_ms * 1e6;
+        // What was planned after that and succeeded was quick, or it would be among the hurt.
+        let later = self.timeline.slots.iter().skip((last_ns as f64 / slot_ns) as usize);
+        let again_ns = later
+            .map(|slot| slot.spans.successes)
+            .find(|successes| !successes.is_empty() && successes.last_ns >= last_ns)
+            .map(|successes| successes.first_ns.max(last_ns));
+        let end_ns = again_ns.unwrap_or_else(|| last_ns.max((self.timeline.end_ms * 1e6) as u64));
+        Span { first_ns: planned.first_ns, last_ns: end_ns }
+    }
+
+    /// The slots that say what is usual: those before the failure, if there was anything before it.
+    fn usual_slots(&self, death: &Death) -> &[Slot] {
+        let slots = &self.timeline.slots;
+        let Silence { last, next } = death.silence;
+        let before = &slots[last.saturating_sub(SLOTS_BEFORE)..last];
+        let is_enough = before.iter().map(|slot| slot.sent).sum::<u64>() as f64 >= REQUESTS_TO_BE_USUAL;
+        match next {
+            _ if is_enough => before,
+            // In the slot of the first answer some may still be hurt.
+            Some(next) => &slots[(next + 1).min(slots.len())..(next + 1 + SLOTS_BEFORE).min(slots.len())],
+            None if death.backend.is_some() => slots,
+            None => before,
+        }
+    }
+
+    /// When the requests were planned and over that were hurt, and how many of them failed.
+    fn hurt(&self, death: &Death) -> (Hurt, u64) {
         let slots = &self.timeline.slots;
         let first = death.silence.last;
-        let before = &slots[first.saturating_sub(SLOTS_BEFORE)..first];
-        let (failed, sent) =
-            before.iter().fold((0.0, 0.0), |(f, s), slot| (f + slot.failed() as f64, s + slot.sent as f64));
-        let usual_failures = if sent > 0.0 { failed / sent } else { 0.0 };
-        let slow = slow_from(before);
+        let usual = self.usual_slots(death);
+        let part = |count: fn(&Slot) -> u64, whole: fn(&Slot) -> u64| {
+            let sum = |count: fn(&Slot) -> u64| usual.iter().map(count).sum::<u64>() as f64;
+            if sum(whole) > 0.0 { sum(count) / sum(whole) } else { 0.0 }
+        };
+        let usual_failures = part(Slot::failed, |slot| slot.sent);
+        let usual_unsent = part(|slot| slot.unsent, |slot| slot.sent + slot.unsent);
+        let is_unusual = |count: u64, part: f64, whole: u64| {
+            let expected = part * whole as f64;
+            count as f64 > expected + 3.0 * expected.sqrt()
+        };
+        let slow = slow_from(usual);
         // What another backend's death costs from then on is that one's.
         let end = self
             .deaths
@@ -329,17 +383,21 @@ impl View<'_> {
             .unwrap_or(slots.len());
         let clean_limit = (CLEAN_MS / self.timeline.slot_ms).ceil().max(2.0);
 
-        let (mut span, mut errors, mut clean) = (Span::EMPTY, 0, 0.0);
+        let (mut hurt, mut errors, mut clean) = (Hurt::default(), 0, 0.0);
         for slot in &slots[first..end] {
-            let expected = usual_failures * slot.sent as f64;
-            let slow_span = slot.spans.slow[slow..].iter().fold(Span::EMPTY, |all, one| all.joined(*one));
-            let fails = slot.failed() as f64 > expected + 3.0 * expected.sqrt();
+            let slowed = slot.spans.slow[slow..].iter().fold(Hurt::default(), |all, one| all.joined(*one));
+            let failed = slot.failed() + slot.hung;
+            let fails = is_unusual(failed, usual_failures, slot.sent + slot.hung);
+            let lacks = is_unusual(slot.unsent, usual_unsent, slot.sent + slot.hung + slot.unsent);
             if fails {
-                errors += slot.failed();
-                span = span.joined(slot.spans.failures);
+                errors += failed;
+                hurt = hurt.joined(slot.spans.failures);
             }
-            span = span.joined(slow_span);
-            if fails || !slow_span.is_empty() {
+            if lacks {
+                hurt.planned = hurt.planned.joined(slot.spans.unsent);
+            }
+            hurt = hurt.joined(slowed);
+            if fails || lacks || !slowed.is_empty() {
                 clean = 0.0;
             } else if slot.successful > 0 {
                 clean += 1.0;
@@ -348,7 +406,7 @@ impl View<'_> {
                 break;
             }
         }
-        (span, errors)
+        (hurt, errors)
     }
 
     /// The first slot from which the backends that were alive shared the load as they should. While requests are

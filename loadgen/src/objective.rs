@@ -6,10 +6,10 @@
 //!
 //! | measure | limit | samples | at least |
 //! |---|---|---|---|
-//! | `p50` `p90` `p95` `p99` `p99.9` | time | successes | ten beyond the point: 10 / (1 - q), so 1000 for p99 |
+//! | `p50` `p90` `p95` `p99` `p99.9` | time | successes, and behind them what could not be sent or hung | ten beyond the point: 10 / (1 - q), so 1000 for p99 |
 //! | `mean` | time | successes | 30, from where the mean of nearly anything is close to normal |
-//! | `max` | time | successes | 1 |
-//! | `errors` | percent | requests that ended | 3 / limit: with none failed in so many, the share is below the limit with 95 % confidence |
+//! | `max` | time | as the percentiles | 1 |
+//! | `errors` | percent | requests that ended or hung | 3 / limit: with none failed in so many, the share is below the limit with 95 % confidence |
 //! | `unsent` | percent | requests that were due | 3 / limit likewise |
 //! | `share.max/share.min` | number | answers of named backends | 100 per backend: a count then has a standard error of 10 % at most |
 //! | `gap` | time | successes | 2 |
@@ -196,15 +196,29 @@ impl Objective {
     }
 }
 
+/// How a run's requests ended, as far as its exit status goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Requests with a complete 2xx answer.
+    pub successful: u64,
+    /// Requests that failed, or hung until the run was cut off.
+    pub failed: u64,
+    /// Requests that were due and could not be sent.
+    pub unsent: u64,
+}
+
 /// The exit status of a run that took place. A saturated generator comes first, since its figures say nothing
-/// about the target; then the objectives; and failures only when no objective says how many there may be.
-pub fn exit_code(failed: u64, objectives: &[Judged], saturated: bool, faults_failed: bool) -> i32 {
+/// about the target; then the objectives; and what failed or was not sent only when no objective says how many there
+/// may be. Where nothing succeeded, no objective makes that a success.
+pub fn exit_code(ended: Ended, objectives: &[Judged], saturated: bool, faults_failed: bool) -> i32 {
     let missed = objectives.iter().any(|judged| judged.verdict != Verdict::Met);
-    let failures_judged = objectives.iter().any(|judged| judged.measure == Measure::Errors);
+    let is_judged = |measure: Measure| objectives.iter().any(|judged| judged.measure == measure);
     match () {
         () if saturated => exit_codes::SATURATED,
         () if missed => exit_codes::OBJECTIVE_MISSED,
-        () if failed > 0 && !failures_judged => exit_codes::FAILED,
+        () if ended.successful == 0 => exit_codes::FAILED,
+        () if ended.failed > 0 && !is_judged(Measure::Errors) => exit_codes::FAILED,
+        () if ended.unsent > 0 && !is_judged(Measure::Unsent) => exit_codes::FAILED,
         // A run whose fault did not happen proves nothing.
         () if faults_failed => exit_codes::FAILED,
         () => exit_codes::SUCCESS,
@@ -511,13 +525,21 @@ mod tests {
         ];
         for (failed, objectives, saturated, expected) in table {
             let objectives: Vec<_> = objectives.iter().map(|judged| (*judged).clone()).collect();
+            let ended = Ended { successful: 10, failed: *failed, unsent: 0 };
             assert_eq!(
-                exit_code(*failed, &objectives, *saturated, false),
+                exit_code(ended, &objectives, *saturated, false),
                 *expected,
                 "{failed} {objectives:?} {saturated}"
             );
         }
-        assert_eq!(exit_code(0, &[], false, true), exit_codes::FAILED, "a fault that did not happen");
-        assert_eq!(exit_code(0, &[missed], false, true), exit_codes::OBJECTIVE_MISSED);
+        let fine = Ended { successful: 10, ..Ended::default() };
+        assert_eq!(exit_code(fine, &[], false, true), exit_codes::FAILED, "a fault that did not happen");
+        assert_eq!(exit_code(fine, &[missed], false, true), exit_codes::OBJECTIVE_MISSED);
+        let unsent = Ended { unsent: 1, ..fine };
+        assert_eq!(exit_code(unsent, std::slice::from_ref(&errors_met), false, false), exit_codes::FAILED);
+        assert_eq!(exit_code(unsent, &[judged("unsent<=20%")], false, false), exit_codes::SUCCESS);
+        let nothing = Ended::default();
+        assert_eq!(exit_code(nothing, &[], false, false), exit_codes::FAILED);
+        assert_eq!(exit_code(nothing, &[errors_met], false, false), exit_codes::FAILED);
     }
 }

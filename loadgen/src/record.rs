@@ -204,6 +204,10 @@ pub struct Record {
     errors: [u64; ErrorKind::ALL.len()],
     /// Complete answers by status.
     statuses: Vec<u64>,
+    /// Requests without an answer when the run was cut off, though they had waited longer than any answer took.
+    pub hung: u64,
+    /// Failed requests that no connection could be had for, and that never left.
+    pub unconnected: u64,
     /// Requests sent again because their kept-alive connection was closed.
     pub resent: u64,
     /// Connections established.
@@ -227,6 +231,8 @@ pub struct Record {
     names_told: usize,
     /// When the last request ended.
     pub last_end_ns: u64,
+    /// When the last successful one ended.
+    pub last_success_ns: u64,
     /// When the last request of all was planned.
     pub last_planned_ns: u64,
     /// How well the schedule was kept; only in an open loop.
@@ -271,6 +277,8 @@ impl Record {
             started: 0,
             succeeded: 0,
             unsent: 0,
+            hung: 0,
+            unconnected: 0,
             errors: [0; ErrorKind::ALL.len()],
             statuses: vec![0; 1000],
             resent: 0,
@@ -284,6 +292,7 @@ impl Record {
             names_told: 0,
             targets: Vec::new(),
             last_end_ns: 0,
+            last_success_ns: 0,
             last_planned_ns: 0,
             punctuality: None,
             time: ThreadTime::default(),
@@ -315,11 +324,12 @@ impl Record {
         }
         if let Some(kind) = error {
             self.errors[kind as usize] += 1;
-            slot.failed(planned_ns, kind);
+            slot.failed(planned_ns, end_ns, kind);
             return;
         }
         let latency_ns = end_ns.saturating_sub(planned_ns);
         self.succeeded += 1;
+        self.last_success_ns = self.last_success_ns.max(end_ns);
         self.latency_sum_ns += latency_ns;
         histogram.saturating_record(latency_ns);
         slot.succeeded(planned_ns, latency_ns);
@@ -348,7 +358,19 @@ impl Record {
     pub fn unsent(&mut self, planned_ns: u64) {
         self.unsent += 1;
         self.last_planned_ns = self.last_planned_ns.max(planned_ns);
-        self.slots.at(planned_ns).unsent();
+        self.slots.at(planned_ns).unsent(planned_ns);
+    }
+
+    /// Notes a request that was given up when the run was cut off. It hung if it had waited longer than any
+    /// answer took; else it was merely on its way, which says nothing about the target. Once per connection.
+    pub fn given_up(&mut self, planned_ns: u64, now_ns: u64) {
+        let named = self.backends.entries.iter().map(|backend| &backend.latency_ns);
+        let longest_ns = named.chain([&self.unnamed_ns]).map(Histogram::max).max().unwrap_or(0);
+        if now_ns.saturating_sub(planned_ns) > longest_ns {
+            self.hung += 1;
+            self.last_planned_ns = self.last_planned_ns.max(planned_ns);
+            self.slots.at(planned_ns).hung(planned_ns, now_ns);
+        }
     }
 
     /// Hands over what was counted since the last time, up to now.
@@ -470,6 +492,23 @@ mod tests {
         assert_eq!(counts(&first), (1, 1, 1, b"two".to_vec()));
         assert_eq!(counts(&second), (2, 2, 2, b"two".to_vec()));
         assert_eq!(counts(&record), (0, 0, 0, b"two".to_vec()));
+    }
+
+    #[test]
+    fn who_is_given_up_hung_only_when_it_waited_longer_than_any_answer() {
+        let mut record = Record::default();
+        // Without any answer, whatever waited hung.
+        record.given_up(5_000_000, 6_000_000);
+        assert_eq!((record.hung, record.last_planned_ns), (1, 5_000_000));
+        let backend = Some(record.backends.intern(b"b"));
+        record.add(Outcome { result: Ok(200), backend }, 0, 0, 50_000_000);
+        record.add(Outcome { result: Ok(200), backend: None }, 0, 0, 20_000_000);
+        for (now_ns, hung) in [(90_000_000, 1), (151_000_000, 2)] {
+            record.given_up(100_000_000, now_ns);
+            assert_eq!(record.hung, hung, "at {now_ns}");
+        }
+        let told = record.hand_over(200_000_000);
+        assert_eq!(told.slots.iter().map(|slot| slot.hung).sum::<u64>(), 2);
     }
 
     #[test]

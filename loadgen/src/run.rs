@@ -108,6 +108,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
             timeline: tally.collector.timeline(end_ns, marks),
             longest_gap_ns: tally.silences.longest_ns(),
             now_ns,
+            halted_ns,
             interrupted: halt != Halt::No,
         },
     );

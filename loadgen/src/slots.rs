@@ -50,6 +50,35 @@ impl Default for Span {
     }
 }
 
+/// Requests that somebody had to suffer: when they were planned, and when the last of them was over. A closed loop
+/// plans nothing while it waits, so that only their ends tell how long it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hurt {
+    /// When they were planned.
+    pub planned: Span,
+    /// When the last of them to end did so, in nanoseconds since the start of the run; zero when there was none.
+    pub ended_ns: u64,
+}
+
+impl Hurt {
+    /// Takes one more request in.
+    pub fn widen(&mut self, planned_ns: u64, ended_ns: u64) {
+        self.planned.widen(planned_ns);
+        self.ended_ns = self.ended_ns.max(ended_ns);
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self { planned: self.planned.joined(other.planned), ended_ns: self.ended_ns.max(other.ended_ns) }
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(self) -> bool {
+        self.planned.is_empty()
+    }
+}
+
 /// Slow answers are told apart by doublings of this. What is quicker is not slow to anybody who watches a
 /// backend die; the connection that a balancer repeats on another backend costs less.
 pub const SLOW_NS: u64 = 8_000_000;
@@ -78,14 +107,18 @@ pub struct Piece {
     pub index: u64,
     /// Requests that were due and could not be sent.
     pub unsent: u64,
+    /// When those were planned.
+    pub unsent_planned: Span,
+    /// Requests that hung until the run was cut off.
+    pub hung: u64,
     /// When those with a complete 2xx answer were planned.
     pub successes: Span,
     /// How many failed, by [`ErrorKind`].
     pub errors: [u64; ErrorKind::ALL.len()],
-    /// When those were planned.
-    pub failures: Span,
-    /// When the slow successes were planned, by doublings of [`SLOW_NS`]; in rising order, only those that occurred.
-    pub slow: Vec<(u8, Span)>,
+    /// When those and the hung ones were planned and over.
+    pub failures: Hurt,
+    /// When the slow successes were, by doublings of [`SLOW_NS`]; in rising order, only those that occurred.
+    pub slow: Vec<(u8, Hurt)>,
     /// Complete answers by the thread's number of the backend.
     pub backends: Vec<Served>,
     /// Latency of the successes, in rising order.
@@ -131,10 +164,12 @@ pub struct SlotBook {
 pub struct OpenSlot {
     index: u64,
     unsent: u64,
+    unsent_planned: Span,
+    hung: u64,
     successes: Span,
     errors: [u64; ErrorKind::ALL.len()],
-    failures: Span,
-    slow: [Span; DOUBLINGS],
+    failures: Hurt,
+    slow: [Hurt; DOUBLINGS],
     backends: Vec<(u64, Span)>,
     latency_ns: Histogram<u32>,
 }
@@ -211,29 +246,38 @@ impl OpenSlot {
         self.successes.widen(planned_ns);
         self.latency_ns.saturating_record(latency_ns);
         if let Some(doubling) = doubling(latency_ns) {
-            self.slow[doubling].widen(planned_ns);
+            self.slow[doubling].widen(planned_ns, planned_ns.saturating_add(latency_ns));
         }
     }
 
     /// Counts a failure.
-    pub fn failed(&mut self, planned_ns: u64, kind: ErrorKind) {
+    pub fn failed(&mut self, planned_ns: u64, end_ns: u64, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
-        self.failures.widen(planned_ns);
+        self.failures.widen(planned_ns, end_ns);
+    }
+
+    /// Counts a request that hung until the run was cut off.
+    pub fn hung(&mut self, planned_ns: u64, end_ns: u64) {
+        self.hung += 1;
+        self.failures.widen(planned_ns, end_ns);
     }
 
     /// Counts a request that was due and could not be sent.
-    pub fn unsent(&mut self) {
+    pub fn unsent(&mut self, planned_ns: u64) {
         self.unsent += 1;
+        self.unsent_planned.widen(planned_ns);
     }
 
     fn new() -> Self {
         Self {
             index: 0,
             unsent: 0,
+            unsent_planned: Span::EMPTY,
+            hung: 0,
             successes: Span::EMPTY,
             errors: [0; ErrorKind::ALL.len()],
-            failures: Span::EMPTY,
-            slow: [Span::EMPTY; DOUBLINGS],
+            failures: Hurt::default(),
+            slow: [Hurt::default(); DOUBLINGS],
             backends: Vec::new(),
             latency_ns: Histogram::new_with_max(LATENCY_LIMIT_NS, DIGITS)
                 .expect("the bounds are constants that fit"),
@@ -257,10 +301,12 @@ impl OpenSlot {
             .map(|(backend, (answers, planned))| Served { backend, answers: *answers, planned: *planned })
             .collect();
         self.backends.fill((0, Span::EMPTY));
-        let slow = mem::replace(&mut self.slow, [Span::EMPTY; DOUBLINGS]);
+        let slow = mem::take(&mut self.slow);
         Piece {
             index: self.index,
             unsent: mem::take(&mut self.unsent),
+            unsent_planned: mem::take(&mut self.unsent_planned),
+            hung: mem::take(&mut self.hung),
             successes: mem::take(&mut self.successes),
             errors: mem::replace(&mut self.errors, [0; ErrorKind::ALL.len()]),
             failures: mem::take(&mut self.failures),
@@ -283,9 +329,10 @@ mod tests {
         book.at(99 * MS).served(99 * MS, BackendId(1));
         book.at(99 * MS).succeeded(99 * MS, 5000 * MS);
         book.at(20 * MS).succeeded(20 * MS, 2 * MS);
-        book.at(100 * MS).failed(100 * MS, ErrorKind::Reset);
-        book.at(130 * MS).failed(130 * MS, ErrorKind::Reset);
-        book.at(250 * MS).unsent();
+        book.at(100 * MS).failed(100 * MS, 101 * MS, ErrorKind::Reset);
+        book.at(130 * MS).failed(130 * MS, 900 * MS, ErrorKind::Reset);
+        book.at(250 * MS).unsent(250 * MS);
+        book.at(260 * MS).hung(260 * MS, 950 * MS);
         let mut pieces = book.hand_over();
         pieces.sort_by_key(|piece| piece.index);
         let [first, second, third] = pieces.try_into().unwrap();
@@ -294,12 +341,15 @@ mod tests {
         assert_eq!(first.backends, [Served { backend: 1, answers: 1, planned }]);
         assert_eq!(first.successes, Span { first_ns: 20 * MS, last_ns: 99 * MS });
         // 5 s lie between 4.096 and 8.192 s, the ninth doubling of 8 ms.
-        assert_eq!(first.slow, [(9, planned)]);
+        assert_eq!(first.slow, [(9, Hurt { planned, ended_ns: 5099 * MS })]);
         assert_eq!(first.latencies.iter().map(|cell| cell.count).collect::<Vec<_>>(), [1, 1]);
         assert!((first.latencies[0].ms - 2.0).abs() < 0.02 && (first.latencies[1].ms - 5000.0).abs() < 50.0);
         assert_eq!(second.errors[ErrorKind::Reset as usize], 2);
-        assert_eq!(second.failures, Span { first_ns: 100 * MS, last_ns: 130 * MS });
-        assert_eq!(third.unsent, 1);
+        let planned = Span { first_ns: 100 * MS, last_ns: 130 * MS };
+        assert_eq!(second.failures, Hurt { planned, ended_ns: 900 * MS });
+        let at = |ms| Span { first_ns: ms * MS, last_ns: ms * MS };
+        assert_eq!((third.unsent, third.unsent_planned, third.hung), (1, at(250), 1));
+        assert_eq!(third.failures, Hurt { planned: at(260), ended_ns: 950 * MS });
         assert!(book.hand_over().is_empty());
     }
 
@@ -308,18 +358,21 @@ mod tests {
         let mut book = SlotBook::new(100 * MS);
         book.at(10 * MS).served(10 * MS, BackendId(3));
         book.at(10 * MS).succeeded(10 * MS, 100 * MS);
-        book.at(10 * MS).failed(10 * MS, ErrorKind::Other);
-        book.at(10 * MS).unsent();
+        book.at(10 * MS).failed(10 * MS, 11 * MS, ErrorKind::Other);
+        book.at(10 * MS).hung(10 * MS, 11 * MS);
+        book.at(10 * MS).unsent(10 * MS);
         let before = book.hand_over();
-        book.at(10 * MS).unsent();
+        book.at(10 * MS).unsent(10 * MS);
         let [piece] = book.hand_over().try_into().unwrap();
         assert_ne!(vec![piece.clone()], before);
         let nothing = Piece {
             index: 0,
             unsent: 1,
+            unsent_planned: Span { first_ns: 10 * MS, last_ns: 10 * MS },
+            hung: 0,
             successes: Span::EMPTY,
             errors: [0; ErrorKind::ALL.len()],
-            failures: Span::EMPTY,
+            failures: Hurt::default(),
             slow: Vec::new(),
             backends: Vec::new(),
             latencies: Vec::new(),

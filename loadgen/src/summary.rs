@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::failover::{self, Circumstances, Failover};
 use crate::honesty::{self, Facts, Generator};
 use crate::mix::TargetCounts;
-use crate::objective::{self, Judged, Measured};
+use crate::objective::{self, Ended, Judged, Measured};
 use crate::plan::{Pacing, Plan};
 use crate::record::{Backend, ErrorKind, OTHER_BACKENDS, Record, latency_histogram};
 use crate::schedule::Point;
 use crate::shares::{self, ShareVerdict};
+use crate::silence::RESOLUTION_NS;
 use crate::timeline::Timeline;
 
 /// One run's result.
@@ -36,14 +37,16 @@ pub struct Summary {
     pub interrupted: bool,
     /// Requests by how they ended.
     pub requests: Requests,
-    /// From the start of the run to the end of its last request, in seconds.
+    /// From the start of the run to the end of its last request, in seconds; when some never ended, until the run was
+    /// told to end.
     pub elapsed_s: f64,
     /// `requests.total` per second of that time.
     pub requests_per_second: f64,
     /// Latency of the successful requests, in milliseconds; `null` when none succeeded.
     pub latency_ms: Option<Latency>,
-    /// The longest time between two successful answers, over all connections, in milliseconds; zero when
-    /// it was below one millisecond, or when there were not two.
+    /// The longest time without a successful answer after the first, over all connections, in milliseconds: between
+    /// two of them, or from the last one to the end of what came to nothing. Zero when it was below one millisecond,
+    /// or when there were not two.
     pub longest_gap_ms: f64,
     /// Failed requests by kind; every kind is there, and together they are `requests.failed`.
     pub errors: BTreeMap<ErrorKind, u64>,
@@ -105,8 +108,8 @@ pub struct Truth {
     pub sources: Vec<TruthSource>,
     /// Requests that the backends counted, all sources together.
     pub counted: u64,
-    /// `counted` divided by the requests that loadgen sent, those included that it sent again or gave up: above
-    /// one, the balancer repeated some. `null` when a source could not be read.
+    /// `counted` divided by the requests that loadgen sent, those included that it sent again or gave up, those left
+    /// out that no connection could be had for: above one, the balancer repeated some. `null` when a source could not be read.
     pub amplification: Option<f64>,
 }
 
@@ -144,8 +147,12 @@ pub struct Requests {
     pub successful: u64,
     /// All others that ended.
     pub failed: u64,
-    /// Those given up because the run was interrupted; in none of the other counts.
+    /// Those given up because the run was interrupted; in none of the other counts but `hung`.
     pub unfinished: u64,
+    /// Those of `unfinished` that had waited longer than any successful answer took.
+    pub hung: u64,
+    /// Those of `failed` that no connection could be had for, and that never left.
+    pub unconnected: u64,
     /// Those that were due while no connection was free, and so were never sent (open loop); in none of the other
     /// counts.
     pub unsent: u64,
@@ -205,6 +212,8 @@ pub struct Observed<'a> {
     pub longest_gap_ns: u64,
     /// Stands in for the end when no request ended.
     pub now_ns: u64,
+    /// When a signal first told the run to end.
+    pub halted_ns: Option<u64>,
     /// A signal ended the run.
     pub interrupted: bool,
 }
@@ -212,17 +221,16 @@ pub struct Observed<'a> {
 impl Summary {
     /// Adds up what the threads counted, and judges it.
     pub fn new(plan: &Plan, observed: Observed<'_>) -> Self {
-        let Observed { records, timeline, longest_gap_ns, now_ns, interrupted } = observed;
+        let Observed { records, timeline, longest_gap_ns, now_ns, halted_ns, interrupted } = observed;
         let sum = |count: fn(&Record) -> u64| records.iter().map(count).sum::<u64>();
         let started = sum(|record| record.started);
         let successful = sum(|record| record.succeeded);
         let failed = sum(Record::failed);
         let total = successful + failed;
 
-        let elapsed_ns = match records.iter().map(|record| record.last_end_ns).max() {
-            None | Some(0) => now_ns,
-            Some(end_ns) => end_ns,
-        };
+        let unfinished = started.saturating_sub(total);
+        let elapsed_ns = elapsed_ns(records, halted_ns.filter(|_| unfinished > 0), now_ns);
+        let longest_gap_ns = longest_gap_ns.max(silent_end_ns(records, elapsed_ns));
         let elapsed_s = elapsed_ns as f64 / 1e9;
         let mut statuses = BTreeMap::new();
         for (status, count) in records.iter().flat_map(Record::statuses) {
@@ -266,7 +274,9 @@ impl Summary {
                 total,
                 successful,
                 failed,
-                unfinished: started.saturating_sub(total),
+                unfinished,
+                hung: sum(|record| record.hung),
+                unconnected: sum(|record| record.unconnected),
                 unsent: sum(|record| record.unsent),
                 resent: sum(|record| record.resent),
             },
@@ -294,39 +304,44 @@ impl Summary {
             truth: None,
             objectives: Vec::new(),
         };
-        let measured = summary.measured();
+        let measured = summary.measured(&all);
         summary.objectives = plan.objectives.iter().map(|objective| objective.judge(&measured)).collect();
         summary
     }
 
-    /// How many requests left for the target, those included that were sent again or given up.
+    /// How many requests left for the target: those included that were sent again or given up, those left out that no
+    /// connection could be had for.
     pub fn sent(&self) -> u64 {
-        let Requests { total, unfinished, resent, .. } = self.requests;
-        total + unfinished + resent
+        let Requests { total, unfinished, resent, unconnected, .. } = self.requests;
+        (total + unfinished + resent).saturating_sub(unconnected)
     }
 
     /// The exit status that this result deserves; see [`crate::exit_codes`].
     pub fn exit_code(&self) -> i32 {
         let marks = self.timeline.iter().flat_map(|timeline| &timeline.marks);
+        let Requests { successful, failed, hung, unsent, .. } = self.requests;
         objective::exit_code(
-            self.requests.failed,
+            Ended { successful, failed: failed + hung, unsent },
             &self.objectives,
             !self.generator.saturated.is_empty(),
             marks.into_iter().any(|mark| mark.error.is_some()),
         )
     }
 
-    fn measured(&self) -> Measured {
+    /// `latency_ns` is that of all successful answers.
+    fn measured(&self, latency_ns: &Histogram<u64>) -> Measured {
         let gaps = self.failovers.iter().map(|failover| failover.gap_ms);
         let named = self.backends.iter().map(|backend| backend.answers);
         Measured {
-            latency_ms: self
-                .latency_ms
-                .as_ref()
-                .map(|l| [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max, l.mean]),
+            latency_ms: self.latency_ms.as_ref().map(|latency| {
+                let endless = self.requests.unsent + self.requests.hung;
+                let [p50, p90, p95, p99, p99_9, max] =
+                    [0.5, 0.9, 0.95, 0.99, 0.999, 1.0].map(|q| quantile_of_all_ms(latency_ns, endless, q));
+                [p50, p90, p95, p99, p99_9, max, latency.mean]
+            }),
             successful: self.requests.successful,
-            ended: self.requests.total,
-            failed: self.requests.failed,
+            ended: self.requests.total + self.requests.hung,
+            failed: self.requests.failed + self.requests.hung,
             unsent: self.requests.unsent,
             max_to_min: self.shares.as_ref().map(|shares| shares.max_to_min),
             backends: self.backends.len() as u64,
@@ -335,6 +350,21 @@ impl Summary {
             rate: self.requests_per_second,
         }
     }
+}
+
+/// When the run was over: with its last request, or when it was told to end while some had no answer. What is due and
+/// never sent is a part of the run too.
+fn elapsed_ns(records: &[Record], halted_ns: Option<u64>, now_ns: u64) -> u64 {
+    let ends = records.iter().flat_map(|record| [record.last_end_ns, record.last_planned_ns]);
+    ends.chain(halted_ns).max().filter(|end_ns| *end_ns > 0).unwrap_or(now_ns)
+}
+
+/// From the last success to the end of the run. A run that ends with a success has none.
+fn silent_end_ns(records: &[Record], elapsed_ns: u64) -> u64 {
+    let succeeded: u64 = records.iter().map(|record| record.succeeded).sum();
+    let last_ns = records.iter().map(|record| record.last_success_ns).max().unwrap_or(0);
+    let silent_ns = elapsed_ns.saturating_sub(last_ns);
+    if succeeded >= 2 && silent_ns >= RESOLUTION_NS { silent_ns } else { 0 }
 }
 
 fn load(pacing: &Pacing) -> Load {
@@ -373,6 +403,21 @@ impl Latency {
             max: to_ms(histogram.max()),
         })
     }
+}
+
+/// The latency that this part of the requests did not exceed, when some were never sent or never answered: those
+/// rank behind every answer. Infinite where the percentile is one of theirs.
+fn quantile_of_all_ms(latency_ns: &Histogram<u64>, endless: u64, quantile: f64) -> f64 {
+    let answered = latency_ns.len();
+    // Without any, the very value that is reported.
+    if endless == 0 {
+        return to_ms(latency_ns.value_at_quantile(quantile));
+    }
+    let rank = (quantile * (answered + endless) as f64).ceil();
+    if rank > answered as f64 {
+        return f64::INFINITY;
+    }
+    to_ms(latency_ns.value_at_quantile(rank / answered as f64))
 }
 
 /// The first bar of the histogram ends here: no answer comes in less.
@@ -487,6 +532,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
     use crate::collector::Collector;
+    use crate::objective::Verdict;
     use crate::record::Outcome;
     use crate::{exit_codes, plan};
 
@@ -516,7 +562,8 @@ mod tests {
             collector.add(thread, told.names, told.slots);
         }
         let timeline = collector.timeline(0, Vec::new());
-        let observed = Observed { records: &records, timeline, longest_gap_ns, now_ns: 0, interrupted };
+        let observed =
+            Observed { records: &records, timeline, longest_gap_ns, now_ns: 0, halted_ns: None, interrupted };
         Summary::new(&plan, observed)
     }
 
@@ -532,7 +579,16 @@ mod tests {
         let second = record(&[(Ok(503), Some(b"a"), 500), (Ok(200), Some(b"b"), 6), (Ok(204), None, 8)]);
         let summary = summary(&[], vec![first, second], 7_000_000, false);
 
-        let expected = Requests { total: 6, successful: 4, failed: 2, unfinished: 1, unsent: 0, resent: 1 };
+        let expected = Requests {
+            total: 6,
+            successful: 4,
+            failed: 2,
+            unfinished: 1,
+            hung: 0,
+            unconnected: 0,
+            unsent: 0,
+            resent: 1,
+        };
         assert_eq!(summary.requests, expected);
         assert_eq!(summary.errors.values().sum::<u64>(), summary.requests.failed);
         assert_eq!(summary.statuses, BTreeMap::from([(200, 3), (204, 1), (503, 1)]));
@@ -542,7 +598,8 @@ mod tests {
         assert_eq!(shares, [share("a", 2, 0.4, 1), share("b", 2, 0.4, 0)]);
         assert_eq!(summary.answers_without_backend, 1);
         assert_eq!((summary.elapsed_s, summary.requests_per_second), (1.0, 6.0));
-        assert_eq!(summary.longest_gap_ms, 7.0);
+        // From the last success to the timeout.
+        assert_eq!(summary.longest_gap_ms, 992.0);
         let latency = summary.latency_ms.as_ref().unwrap();
         assert_eq!(latency.mean, 5.0);
         assert!((latency.p50 - 4.0).abs() < 0.01, "{latency:?}");
@@ -586,7 +643,95 @@ mod tests {
         let summary = summary(&[], vec![Record::default()], 0, true);
         assert_eq!(summary.requests_per_second, 0.0);
         assert_eq!(summary.latency_ms, None);
-        assert_eq!(summary.exit_code(), exit_codes::SUCCESS);
+        assert_eq!(summary.exit_code(), exit_codes::FAILED, "no success is no success");
+    }
+
+    #[test]
+    fn what_no_connection_could_be_had_for_was_not_sent() {
+        let mut record =
+            record(&[(Ok(200), None, 1), (Err(ErrorKind::Refused), None, 1), (Ok(500), None, 1)]);
+        record.unconnected = 1;
+        record.resent = 3;
+        record.started += 2;
+        let summary = summary(&[], vec![record], 0, true);
+        assert_eq!((summary.requests.total, summary.requests.unconnected, summary.sent()), (3, 1, 7));
+    }
+
+    #[test]
+    fn what_was_never_sent_ranks_behind_every_answer() {
+        let mut latency_ns = latency_histogram();
+        (1..=100).for_each(|ms| latency_ns.record(ms * 1_000_000).unwrap());
+        let table = [
+            (0, 0.5, 50.0),
+            (0, 1.0, 100.0),
+            // The median of 150 is the 75th.
+            (50, 0.5, 75.0),
+            (25, 0.8, 100.0),
+            (25, 0.81, f64::INFINITY),
+            (1, 0.99, 100.0),
+            (1, 1.0, f64::INFINITY),
+        ];
+        for (endless, quantile, expected) in table {
+            let actual = quantile_of_all_ms(&latency_ns, endless, quantile);
+            let is_close = actual == expected || (actual / expected - 1.0).abs() < 2e-3;
+            assert!(is_close, "{quantile} with {endless}: {actual}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn objectives_of_latency_know_what_was_never_sent() {
+        let mut outcomes = record(&[(Ok(200), None, 1); 300]);
+        (0..100).for_each(|number| outcomes.unsent(number));
+        let words = ["--slo", "p50<20ms", "--slo", "p95<20ms", "--slo", "max<20ms", "--slo", "mean<20ms"];
+        let summary = summary(&words, vec![outcomes], 0, false);
+        let judged: Vec<_> = summary.objectives.iter().map(|judged| (judged.verdict, judged.value)).collect();
+        let (met, missed) = ((Verdict::Met, Some(1.0)), (Verdict::Missed, None));
+        let rounded: Vec<_> =
+            judged.iter().map(|(verdict, value)| (*verdict, value.map(f64::round))).collect();
+        assert_eq!(rounded, [met, missed, missed, met]);
+        assert!(summary.latency_ms.unwrap().max < 1.1, "those that were answered");
+    }
+
+    #[test]
+    fn a_run_that_hangs_lasts_until_it_is_told_to_end() {
+        const S: u64 = 1_000_000_000;
+        fn observed(records: &[Record]) -> Observed<'_> {
+            Observed {
+                records,
+                timeline: Collector::new(records.len(), S / 10).timeline(8 * S, Vec::new()),
+                longest_gap_ns: 0,
+                now_ns: 9 * S,
+                halted_ns: Some(8 * S),
+                interrupted: true,
+            }
+        }
+        let plan = plan(&["--slo", "gap<500ms", "--slo", "errors<50%", "--slo", "rate>150"]);
+        // Two seconds of 100 requests each, and four that never end, in one thread or two.
+        for threads in [1, 2] {
+            let mut records: Vec<_> = (0..threads).map(|_| Record::default()).collect();
+            for number in 0..200 {
+                let planned_ns = number * S / 100;
+                let record = &mut records[number as usize % threads];
+                record.started += 1;
+                let outcome = Outcome { result: Ok(200), backend: None };
+                record.add(outcome, planned_ns, planned_ns, planned_ns + S / 100);
+            }
+            records[0].started += 4;
+            (0..4).for_each(|_| records[0].given_up(2 * S, 9 * S));
+            let summary = Summary::new(&plan, observed(&records));
+            assert_eq!((summary.elapsed_s, summary.requests_per_second), (8.0, 25.0));
+            assert_eq!(summary.longest_gap_ms, 6000.0);
+            assert_eq!((summary.requests.unfinished, summary.requests.hung), (4, 4));
+            let verdicts: Vec<_> = summary.objectives.iter().map(|judged| judged.verdict).collect();
+            assert_eq!(verdicts, [Verdict::Missed, Verdict::Met, Verdict::Missed]);
+            // Nothing was on its way when the signal came: the run ended with its last answer.
+            for record in &mut records {
+                record.started = record.succeeded;
+                record.hung = 0;
+            }
+            let summary = Summary::new(&plan, observed(&records));
+            assert_eq!((summary.elapsed_s, summary.longest_gap_ms), (2.0, 0.0));
+        }
     }
 
     #[test]
@@ -604,7 +749,7 @@ mod tests {
                 "connections": { "asked": 4, "opened": 0, "peak": 0 },
                 "threads": 2,
                 "interrupted": false,
-                "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "unsent": 0, "resent": 0 },
+                "requests": { "total": 1, "successful": 0, "failed": 1, "unfinished": 0, "hung": 0, "unconnected": 0, "unsent": 0, "resent": 0 },
                 "elapsed_s": 0.002,
                 "requests_per_second": 500.0,
                 "latency_ms": null,
@@ -628,7 +773,7 @@ mod tests {
                     "end_ms": 0.0,
                     "backends": ["a"],
                     "slots": [{
-                        "sent": 1, "unsent": 0, "successful": 0, "errors": { "non_2xx": 1 },
+                        "sent": 1, "unsent": 0, "hung": 0, "successful": 0, "errors": { "non_2xx": 1 },
                         "latency_ms": null, "backends": [1],
                     }],
                     "marks": [],

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::record::ErrorKind;
-use crate::slots::{DOUBLINGS, Span};
+use crate::slots::{DOUBLINGS, Hurt, Span};
 
 /// The whole run. Its size is bounded however long the run: when there are too many slots, pairs of
 /// neighbours are merged and `slot_ms` doubles.
@@ -35,6 +35,8 @@ pub struct Slot {
     pub sent: u64,
     /// Requests that were due and could not be sent (open loop).
     pub unsent: u64,
+    /// Requests without an answer when the run was cut off, though they had waited longer than any answer took.
+    pub hung: u64,
     /// Requests with a complete 2xx answer.
     pub successful: u64,
     /// Requests that failed, by kind; kinds that did not occur are left out.
@@ -53,11 +55,13 @@ pub struct Slot {
 pub struct Spans {
     /// The successful ones.
     pub successes: Span,
-    /// The failed ones.
-    pub failures: Span,
+    /// The failed and the hung ones.
+    pub failures: Hurt,
+    /// Those that were due and could not be sent.
+    pub unsent: Span,
     /// The successful ones that took at least [`SLOW_NS`](crate::slots::SLOW_NS), twice that, and so on; each
     /// of these holds those up to twice its own bound.
-    pub slow: [Span; DOUBLINGS],
+    pub slow: [Hurt; DOUBLINGS],
     /// Those that each backend answered, in the order of [`Slot::backends`].
     pub backends: Vec<Span>,
 }

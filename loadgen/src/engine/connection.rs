@@ -19,6 +19,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Event;
+use super::in_flight::InFlight;
 use super::link::{self, Afterlife, Links, Stream};
 use super::pace::Pool;
 use super::worker::Worker;
@@ -86,7 +87,9 @@ async fn serve(worker: &Worker, connection: &mut Connection, pool: &Pool, seat: 
         if let Some(punctuality) = &mut worker.record_mut().punctuality {
             punctuality.began(begun_ns.saturating_sub(turn.sendable_ns));
         }
+        let in_flight = InFlight { worker, planned_ns: turn.planned_ns };
         let (outcome, _) = connection.request(begun_ns).await;
+        in_flight.ended();
         now_ns = worker.now_ns();
         worker.record_mut().add(outcome, turn.planned_ns, connection.sent_ns, now_ns);
 
@@ -103,7 +106,9 @@ async fn repeat(worker: &Worker, connection: &mut Connection) {
     let mut now_ns = worker.now_ns();
     while worker.begin_request(now_ns) {
         let start_ns = now_ns;
+        let in_flight = InFlight { worker, planned_ns: start_ns };
         let (outcome, could_connect) = connection.request(start_ns).await;
+        in_flight.ended();
         now_ns = worker.now_ns();
         worker.record_mut().add(outcome, start_ns, connection.sent_ns, now_ns);
 
@@ -163,6 +168,8 @@ impl Connection {
                 Ok(status)
             }
             Err(fault) => {
+                let never_left = self.links.at(endpoint).is_none();
+                self.worker.record_mut().unconnected += u64::from(never_left);
                 self.links.drop(endpoint);
                 Err(fault.kind())
             }

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod connection;
+mod in_flight;
 mod lead;
 mod link;
 mod pace;

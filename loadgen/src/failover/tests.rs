@@ -32,6 +32,10 @@ enum Fate {
     /// By this backend, after so many milliseconds.
     Answered(usize, u64),
     Failed,
+    /// Failed after so many milliseconds.
+    TimedOut(u64),
+    /// Without an answer when the run was cut off, a second after it was told to end.
+    Hung,
     Unsent,
     /// Not even planned.
     Skipped,
@@ -55,6 +59,11 @@ impl Run {
                     let outcome = Outcome { result: Err(ErrorKind::Reset), backend: None };
                     record.add(outcome, planned_ns, planned_ns, planned_ns + MS);
                 }
+                Fate::TimedOut(after_ms) => {
+                    let outcome = Outcome { result: Err(ErrorKind::TimedOut), backend: None };
+                    record.add(outcome, planned_ns, planned_ns, planned_ns + after_ms * MS);
+                }
+                Fate::Hung => record.given_up(planned_ns, (end_ms + 1000) * MS),
                 Fate::Unsent => record.unsent(planned_ns),
                 Fate::Skipped => {}
             }
@@ -314,6 +323,7 @@ fn a_closed_loop_is_sent_nothing_while_the_service_hangs() {
     let failovers = run.detect(false, &[]);
     assert_eq!(names(&failovers), [ALL]);
     assert_eq!((failovers[0].errors, failovers[0].back_after_ms), (4, Some(2001.0)));
+    assert_eq!(failovers[0].gap_ms, 2000.0, "from the first that failed to the first success after");
     // A pause after which everything is answered is no failure.
     let run = Run::new(10_000, 1000, |at, n| match at {
         4000.0..4004.0 => Fate::Answered(n % 2, 2000),
@@ -329,7 +339,94 @@ fn a_closed_loop_is_sent_nothing_while_the_service_hangs() {
     });
     let failovers = run.detect(false, &[]);
     assert_eq!(names(&failovers), [ALL]);
-    assert_eq!(failovers[0].back_after_ms, None);
+    assert_eq!((failovers[0].gap_ms, failovers[0].back_after_ms), (6000.0, None));
+}
+
+#[test]
+fn a_closed_loop_measures_a_gap_by_when_requests_were_over() {
+    // All eight connections come to hang at one of two backends within 8 ms, for 1.5 s.
+    let hang = |fate: fn(f64) -> Fate| {
+        let run = Run::new(10_000, 1000, move |at, n| match at {
+            ..3000.0 => Fate::Answered(n % 2, 1),
+            ..3008.0 => fate(at),
+            ..4500.0 => Fate::Skipped,
+            _ => Fate::Answered(0, 1),
+        });
+        run.detect(false, &[]).into_iter().find(|failover| failover.backend == "b2").expect("b2 died")
+    };
+    // Answered by the other in the end: the last, planned at 3007 ms, came after 1500 ms.
+    let slow = hang(|_| Fate::Answered(0, 1500));
+    assert_eq!((slow.gap_ms, slow.errors), (1507.0, 0));
+    // Given up by the client.
+    let failed = hang(|_| Fate::TimedOut(1500));
+    assert_eq!((failed.gap_ms, failed.errors), (1507.0, 8));
+    // A schedule asks on, so that planned times are enough.
+    let run = Run::new(10_000, 1000, |at, n| match at {
+        ..3000.0 => Fate::Answered(n % 2, 1),
+        ..3500.0 => Fate::TimedOut(2000),
+        _ => Fate::Answered(0, 1),
+    });
+    assert_eq!(run.detect(true, &[])[0].gap_ms, 499.0);
+}
+
+#[test]
+fn what_hangs_until_the_run_is_cut_off_is_hurt() {
+    for is_paced in [false, true] {
+        let run = Run::new(8000, 1000, |at, n| match at {
+            ..2000.0 => Fate::Answered(n % 2, 1),
+            ..2004.0 => Fate::Hung,
+            _ if is_paced => Fate::Unsent,
+            _ => Fate::Skipped,
+        });
+        let failovers = run.detect(is_paced, &[]);
+        let whole = failovers.iter().find(|failover| failover.backend == ALL).expect("the service died");
+        assert_eq!((whole.errors, whole.back_after_ms), (4, None), "{failovers:?}");
+        // Without a schedule, until the last of them was given up.
+        assert_eq!(whole.gap_ms, if is_paced { 5999.0 } else { 7000.0 });
+    }
+}
+
+#[test]
+fn what_could_not_be_sent_is_hurt() {
+    // All connections hang for a second and are answered; what is due meanwhile cannot be sent.
+    let nameless = NAMES.len();
+    let run = Run::new(10_000, 1000, |at, _| match at {
+        4000.0..4010.0 => Fate::Answered(nameless, 1000),
+        4010.0..5000.0 => Fate::Unsent,
+        _ => Fate::Answered(nameless, 1),
+    });
+    let failovers = run.detect(true, &[]);
+    assert_eq!(names(&failovers), [ALL]);
+    assert_eq!((failovers[0].gap_ms, failovers[0].errors), (999.0, 0));
+    // Where a fifth is never sent, one more fifth is nothing new.
+    let run = Run::new(10_000, 1000, |at, n| match n {
+        _ if n % 5 == 0 => Fate::Unsent,
+        _ if n % 2 == 1 && at >= 5000.0 => Fate::Answered(0, 1),
+        _ => Fate::Answered(n % 2, 1),
+    });
+    let failovers = run.detect(true, &[]);
+    assert_eq!((failovers.len(), failovers[0].gap_ms), (1, 0.0), "{failovers:?}");
+}
+
+#[test]
+fn a_death_at_the_very_start_is_judged_by_what_comes_after() {
+    // A quarter fails all the time, at random; b2 is dead from 100 ms to 2 s, which costs nothing, or for good.
+    for back_ms in [2000.0, 60_000.0] {
+        let mut dice = Dice(17);
+        let run = Run::new(10_000, 1000, |at, n| match n % 2 {
+            _ if dice.next() < 0.25 => Fate::Failed,
+            1 if (100.0..back_ms).contains(&at) => Fate::Answered(0, 1),
+            backend => Fate::Answered(backend, 1),
+        });
+        let failovers = run.detect(true, &[]);
+        assert_eq!(names(&failovers), ["b2"]);
+        assert!(failovers[0].gap_ms < 150.0, "{failovers:?}");
+    }
+    // A service that dies for good in its second slot has no usual failures at all.
+    let run = Run::new(5000, 1000, |at, n| if at < 130.0 { Fate::Answered(n % 2, 1) } else { Fate::Failed });
+    let failovers = run.detect(true, &[]);
+    let whole = failovers.iter().find(|failover| failover.backend == ALL).expect("the service died");
+    assert_eq!(whole.gap_ms, 4869.0);
 }
 
 #[test]

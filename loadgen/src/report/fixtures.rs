@@ -106,6 +106,8 @@ fn of_slots(names: &[&str], slot_ms: f64, slots: Vec<Slot>, elapsed_s: f64) -> S
             successful,
             failed,
             unfinished: 0,
+            hung: 0,
+            unconnected: 0,
             unsent: 0,
             resent: 0,
         },

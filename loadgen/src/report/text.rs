@@ -55,7 +55,11 @@ pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     writeln!(out, "Requests per second: {:.2}", summary.requests_per_second)?;
 
     if summary.interrupted {
-        writeln!(out, "Interrupted; unfinished requests: {}", requests.unfinished)?;
+        write!(out, "Interrupted; unfinished requests: {}", requests.unfinished)?;
+        match requests.hung {
+            0 => writeln!(out)?,
+            hung => writeln!(out, ", of which hung: {hung}")?,
+        }
     }
     let unsent = words::unsent(summary);
     if unsent > 0 {
@@ -84,6 +88,14 @@ fn latencies(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             let [p50, p90, p99, max] = [latency.p50, latency.p90, latency.p99, latency.max].map(ms);
             writeln!(out, "{name}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
         }
+    }
+    let unsent = words::unsent(summary);
+    if unsent > 0 && summary.latency_ms.is_some() {
+        writeln!(
+            out,
+            "(of those that were sent; objectives rank the {} unsent behind them)",
+            figures::count(unsent)
+        )?;
     }
     if summary.service_ms.is_some() {
         writeln!(out, "(latency from when a request was due, service from when it was sent)")?;
@@ -259,6 +271,8 @@ mod tests {
                 successful: 20000,
                 failed: 0,
                 unfinished: 0,
+                hung: 0,
+                unconnected: 0,
                 unsent: 0,
                 resent: 0,
             },
@@ -318,8 +332,16 @@ mod tests {
     fn what_went_wrong_and_who_answered_stands_below() {
         let mut summary = plain();
         summary.interrupted = true;
-        summary.requests =
-            Requests { total: 20, successful: 10, failed: 10, unfinished: 2, unsent: 0, resent: 3 };
+        summary.requests = Requests {
+            total: 20,
+            successful: 10,
+            failed: 10,
+            unfinished: 2,
+            hung: 1,
+            unconnected: 0,
+            unsent: 0,
+            resent: 3,
+        };
         summary.longest_gap_ms = 12.34;
         summary.latency_ms = None;
         summary.statuses = BTreeMap::from([(200, 10), (502, 6)]);
@@ -339,7 +361,7 @@ mod tests {
         let below = text.split_once("Requests per second: 1620.45\n").unwrap().1;
         assert_eq!(
             below,
-            "Interrupted; unfinished requests: 2\n\
+            "Interrupted; unfinished requests: 2, of which hung: 1\n\
              \n\
              Longest gap between successful answers: 12.3 ms\n\
              Sent again, as the kept-alive connection had been closed: 3\n\

@@ -163,8 +163,7 @@ fn a_stale_connection_costs_one_more_request_and_no_failure() {
         let server = closes_after_two(reset);
         let (status, result) = run_json(&server, "-n 9");
         assert_eq!(status, 0, "{result:#}");
-        let expected =
-            json!({ "total": 9, "successful": 9, "failed": 0, "unfinished": 0, "unsent": 0, "resent": 4 });
+        let expected = json!({ "total": 9, "successful": 9, "failed": 0, "unfinished": 0, "hung": 0, "unconnected": 0, "unsent": 0, "resent": 4 });
         assert_eq!(result["requests"], expected, "reset: {reset}");
         assert_eq!((server.requests(), server.connections()), (9, 5));
         assert_eq!(result["connections"], json!({ "asked": 1, "opened": 5, "peak": 1 }));

@@ -6,6 +6,7 @@
 mod ab;
 mod destinations;
 mod failures;
+mod gaps;
 mod live_view;
 mod objectives;
 mod open_loop;

@@ -18,10 +18,12 @@ fn slow(time: Duration) -> Server {
     })
 }
 
-/// A machine that is busy with something else may keep the generator from its schedule, which then says so.
+/// A machine that is busy with something else may keep the generator from its schedule, which then says so. What could
+/// not be sent makes the status 1.
 fn assert_went_well(status: i32, result: &Value) {
     let is_saturated = !result["generator"]["saturated"].as_array().unwrap().is_empty();
-    assert_eq!(status, if is_saturated { 5 } else { 0 }, "{result:#}");
+    let expected = i32::from(result["requests"]["unsent"] != 0);
+    assert_eq!(status, if is_saturated { 5 } else { expected }, "{result:#}");
     assert_eq!(result["requests"]["failed"], 0, "{result:#}");
 }
 

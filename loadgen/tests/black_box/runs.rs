@@ -64,7 +64,7 @@ fn exactly_as_many_requests_arrive_as_were_asked_for() {
         assert_eq!(result["connections"], connections);
         assert_eq!(
             result["requests"],
-            json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "unsent": 0, "resent": 0 })
+            json!({ "total": number, "successful": number, "failed": 0, "unfinished": 0, "hung": 0, "unconnected": 0, "unsent": 0, "resent": 0 })
         );
         assert_eq!(result["statuses"], json!({ "200": number }));
     }
@@ -279,8 +279,12 @@ fn an_interrupted_run_gives_up_on_answers_that_do_not_come() {
         let finished = finish(child);
         let waited = interrupted.elapsed();
         assert!(finished.stdout.contains("\nTotal requests: 0\n"), "{finished:?}");
-        assert!(finished.stdout.contains("\nInterrupted; unfinished requests: 3\n"), "{finished:?}");
-        assert_eq!(finished.status, 0);
+        assert!(
+            finished.stdout.contains("\nInterrupted; unfinished requests: 3, of which hung: 3\n"),
+            "{finished:?}"
+        );
+        // Nothing succeeded.
+        assert_eq!(finished.status, 1);
         let is_early = waited < Duration::from_millis(900);
         assert_eq!(is_early, signals == 2, "{signals} signals, {waited:?}");
     }

@@ -308,8 +308,7 @@ fn a_stale_connection_is_resent_on_with_or_without_the_alert() {
         );
         let finished = run_https(&server, &["-n", "9", "--ca-file", authority.file()]);
         assert_eq!(finished.status, 0, "{finished:?}");
-        let expected =
-            json!({ "total": 9, "successful": 9, "failed": 0, "unfinished": 0, "unsent": 0, "resent": 4 });
+        let expected = json!({ "total": 9, "successful": 9, "failed": 0, "unfinished": 0, "hung": 0, "unconnected": 0, "unsent": 0, "resent": 4 });
         assert_eq!(finished.json()["requests"], expected, "{notifies}");
     }
 }
