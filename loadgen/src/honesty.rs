@@ -57,6 +57,8 @@ pub struct Facts<'a> {
     pub requests: u64,
     /// Those among them that failed as this machine had nothing left to open a connection with.
     pub shortages: u64,
+    /// Requests that were not sent as the generator itself was too late for them, in an open loop.
+    pub overdue: u64,
 }
 
 /// A thread that runs for this part of the time has none left: the rest goes to the kernel's own work.
@@ -75,6 +77,9 @@ const LAG_PART: f64 = 0.5;
 /// in which it is booked.
 const LAG_LIMIT_WITHOUT_ANSWERS_NS: f64 = 100e6;
 
+/// One request in so many.
+const OVERDUE_PART: u64 = 100;
+
 /// A p99 of fewer is one or two requests.
 const SMALLEST_SAMPLE: u64 = 200;
 
@@ -92,10 +97,15 @@ pub fn judge(facts: &Facts<'_>) -> Generator {
             0 => 0.0,
             requests => (cpu.as_nanos() as f64 / requests as f64).round() / 1e3,
         },
-        saturated: [lateness(facts), business(facts.threads, &cpu_share), shortage(facts.shortages)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        saturated: [
+            lateness(facts),
+            overdue(facts),
+            business(facts.threads, &cpu_share),
+            shortage(facts.shortages),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         cpu_share,
     }
 }
@@ -114,6 +124,15 @@ fn lateness(facts: &Facts<'_>) -> Option<String> {
             None => String::new(),
         };
         format!("one request in 100 was sent {lag_ms:.1} ms or more after its time{compared}")
+    })
+}
+
+/// Whether a good part of the schedule was not even tried. Fewer do not touch the p99.
+fn overdue(facts: &Facts<'_>) -> Option<String> {
+    let Facts { overdue, requests, .. } = facts;
+    let all = overdue + requests;
+    (*overdue > 0 && overdue * OVERDUE_PART >= all).then(|| {
+        format!("{overdue} requests were not sent, as loadgen itself was more than 100 ms late for them")
     })
 }
 
@@ -182,8 +201,14 @@ mod tests {
         ];
         for (shares, wall_ms, expected) in table {
             let threads = threads(shares, Duration::from_millis(*wall_ms));
-            let facts =
-                Facts { lag_ns: None, latency_ns: None, threads: &threads, requests: 1000, shortages: 0 };
+            let facts = Facts {
+                lag_ns: None,
+                latency_ns: None,
+                threads: &threads,
+                requests: 1000,
+                shortages: 0,
+                overdue: 0,
+            };
             let generator = judge(&facts);
             assert_eq!(generator.saturated.first().map(String::as_str), *expected, "{shares:?}");
             assert_eq!(generator.cpu_share, *shares);
@@ -209,8 +234,25 @@ mod tests {
             ),
         ];
         for (shortages, expected) in table {
-            let facts = Facts { lag_ns: None, latency_ns: None, threads: &[], requests: 4000, shortages };
+            let facts =
+                Facts { lag_ns: None, latency_ns: None, threads: &[], requests: 4000, shortages, overdue: 0 };
             assert_eq!(judge(&facts).saturated.first().map(String::as_str), expected, "{shortages}");
+        }
+    }
+
+    #[test]
+    fn requests_that_loadgen_was_too_late_for_are_told() {
+        let told = "10 requests were not sent, as loadgen itself was more than 100 ms late for them";
+        for (overdue, requests, expected) in
+            [(0, 0, None), (10, 991, None), (10, 990, Some(told)), (10, 0, Some(told))]
+        {
+            let facts =
+                Facts { lag_ns: None, latency_ns: None, threads: &[], requests, shortages: 0, overdue };
+            assert_eq!(
+                judge(&facts).saturated.first().map(String::as_str),
+                expected,
+                "{overdue} of {requests}"
+            );
         }
     }
 
@@ -218,7 +260,14 @@ mod tests {
     fn processor_time_is_told_per_request() {
         let threads = threads(&[0.5, 0.25], Duration::from_secs(2));
         for (requests, expected) in [(100_000, 15.0), (0, 0.0)] {
-            let facts = Facts { lag_ns: None, latency_ns: None, threads: &threads, requests, shortages: 0 };
+            let facts = Facts {
+                lag_ns: None,
+                latency_ns: None,
+                threads: &threads,
+                requests,
+                shortages: 0,
+                overdue: 0,
+            };
             assert_eq!(judge(&facts).cpu_us_per_request, expected);
         }
     }
@@ -252,6 +301,7 @@ mod tests {
                 threads: &[],
                 requests: latency_ns.len(),
                 shortages: 0,
+                overdue: 0,
             };
             let generator = judge(&facts);
             assert_eq!(!generator.saturated.is_empty(), *expected, "{lags:?}: {generator:?}");
@@ -268,6 +318,7 @@ mod tests {
             threads: &[],
             requests: 1000,
             shortages: 0,
+            overdue: 0,
         };
         assert_eq!(
             judge(&facts).saturated,

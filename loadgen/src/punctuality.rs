@@ -18,11 +18,13 @@ pub struct Punctuality {
     pub service_ns: Histogram<u64>,
     /// The sum of the same, exact.
     pub service_sum_ns: u64,
+    /// Requests that were not sent as the generator itself was too late for them.
+    pub overdue: u64,
 }
 
 impl Default for Punctuality {
     fn default() -> Self {
-        Self { lag_ns: latency_histogram(), service_ns: latency_histogram(), service_sum_ns: 0 }
+        Self { lag_ns: latency_histogram(), service_ns: latency_histogram(), service_sum_ns: 0, overdue: 0 }
     }
 }
 

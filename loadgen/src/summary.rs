@@ -153,8 +153,8 @@ pub struct Requests {
     pub hung: u64,
     /// Those of `failed` that no connection could be had for, and that never left.
     pub unconnected: u64,
-    /// Those that were due while no connection was free, and so were never sent (open loop); in none of the other
-    /// counts.
+    /// Those that were due while no connection was free, or that the generator itself was over 100 ms late for, and so
+    /// were never sent (open loop); in none of the other counts.
     pub unsent: u64,
     /// How often a request was sent again because its kept-alive connection had been closed. Such a
     /// request counts once, by how it ended.
@@ -253,6 +253,7 @@ impl Summary {
             latency_ns: Some(&all).filter(|all| !all.is_empty()),
             threads: &threads,
             requests: total,
+            overdue: punctualities().map(|punctuality| punctuality.overdue).sum(),
             shortages: sum(|record| record.errors(ErrorKind::NoResources)),
         };
         let load = load(&plan.pacing);

@@ -10,8 +10,10 @@
 //! everything else that waited, would be a load that nobody asked for; who wants it says `--catch-up`,
 //! and then requests are sent in their order as connections come free. It is not the target's doing
 //! when the pacer itself wakes late, so requests that came due meanwhile are sent all the same, and how
-//! late is recorded; only when it slept through more than there are connections for is the rest unsent. Before a request is counted as unsent, answers that have arrived and are not read yet
-//! get their turn, for the same reason.
+//! late is recorded: but only those of the last [`LATENESS_LIMIT_NS`]. What a longer pause has piled up (the machine was
+//! asleep, the process was stopped) would be a burst as well, so it is unsent, counted as the generator's own
+//! lateness, and with more than a few of those the run's figures are called the generator's. Before a request is
+//! counted as unsent, answers that have arrived and are not read yet get their turn, for the same reason.
 //!
 //! A connection that is refused is free again at once, without the closed loop's pause: what is due is tried,
 //! and fails as it would for a user. The schedule keeps that from becoming a storm.
@@ -31,6 +33,10 @@ use super::lead::Lead;
 use super::worker::Worker;
 use crate::plan::Pacing;
 use crate::schedule::Schedule;
+
+/// The pacer's own lateness is made good for so long. A slot of the run over time by default, so that what is sent late
+/// is sent in the slot in which it is booked or the next; and far beyond what a busy machine delays a thread.
+const LATENESS_LIMIT_NS: u64 = 100_000_000;
 
 /// A thread's connections as the pacer sees them.
 pub(super) struct Pool {
@@ -189,6 +195,9 @@ async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
     alarm.until(worker.started()).await?;
     while turns.due_ns.is_some() {
         let now_ns = worker.now_ns();
+        if !catch_up {
+            give_up_overdue(worker, &mut turns, now_ns);
+        }
         if hand_over_due(worker, pool, &mut turns, now_ns, *catch_up) {
             has_slept = false;
         }
@@ -226,6 +235,7 @@ async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
             }
             Some(_) => {
                 yield_now().await;
+                give_up_overdue(worker, &mut turns, worker.now_ns());
                 hand_over_due(worker, pool, &mut turns, now_ns, *catch_up);
                 give_up_due(worker, &mut turns, now_ns);
             }
@@ -245,6 +255,19 @@ fn hand_over_due(worker: &Worker, pool: &Pool, turns: &mut Turns<'_>, now_ns: u6
         turns.advance();
     }
     turns.next > first
+}
+
+/// Counts what is later than may be made good as unsent by the generator's own fault.
+fn give_up_overdue(worker: &Worker, turns: &mut Turns<'_>, now_ns: u64) {
+    let Some(limit_ns) = now_ns.checked_sub(LATENESS_LIMIT_NS) else { return };
+    let first = turns.next;
+    give_up_due(worker, turns, limit_ns);
+    let overdue = (turns.next - first) / turns.step;
+    if overdue > 0
+        && let Some(punctuality) = &mut worker.record_mut().punctuality
+    {
+        punctuality.overdue += overdue;
+    }
 }
 
 /// Counts what is due as unsent.

@@ -213,15 +213,56 @@ fn a_generator_that_could_not_keep_its_schedule_has_status_5() {
     assert_eq!(planned(&result), 1000, "{result:#}");
 }
 
-/// The exact figures are in docs/decisions/005-pacing.md; on a busy machine they are anything.
+/// What the whole process slept through, at 500 requests per second, and with connections for all of it: how many were
+/// unsent, and the status.
+fn stopped_for_600_ms(options: &[&str]) -> (Value, i32) {
+    let server = Server::of_backends(&["b1"]);
+    let url = server.url();
+    let mut words = vec!["--json", "-r", "500", "-d", "2s", "-c", "500", "-u", &url];
+    words.extend(options);
+    let child = start(&mut loadgen(&words));
+    server.wait_for_requests(200);
+    signal(&child, "STOP");
+    thread::sleep(Duration::from_millis(600));
+    signal(&child, "CONT");
+    let finished = finish(child);
+    let result = finished.json();
+    assert_eq!(planned(&result), 1000, "{result:#}");
+    assert_eq!(result["requests"]["total"], server.requests());
+    (result, finished.status)
+}
+
+#[test]
+fn a_pause_of_the_generator_is_no_burst_afterwards() {
+    let (result, status) = stopped_for_600_ms(&[]);
+    // All of its 300 but those of the last 100 ms.
+    let unsent = result["requests"]["unsent"].as_u64().unwrap();
+    assert!((200..400).contains(&unsent), "{result:#}");
+    assert_eq!(status, 5, "{result:#}");
+    let reasons = result["generator"]["saturated"].to_string();
+    assert!(
+        reasons.contains("requests were not sent, as loadgen itself was more than 100 ms late"),
+        "{reasons}"
+    );
+
+    let (result, _) = stopped_for_600_ms(&["--catch-up"]);
+    assert_eq!(result["requests"]["unsent"], 0, "{result:#}");
+}
+
+/// The exact figures are in docs/decisions/005-pacing.md. The runtime's own timers alone, which count whole
+/// milliseconds, would make half of all requests later than the first of these limits; at 10k, a machine that is busy
+/// with other tests takes turns of some milliseconds.
 #[test]
 fn the_lag_is_told_and_small() {
     let server = Server::of_backends(&["b1"]);
-    for words in ["-r 1k -d 2s", "-r 10k -d 2s"] {
-        let (_, result) = run_json(&server, words);
-        let generator = &result["generator"];
-        println!("{words}: lag in µs {}, processor {}", generator["lag_us"], generator["cpu_share"]);
-        assert!(number(&generator["lag_us"]["p50"]) < 20_000.0, "{result:#}");
+    for (words, limit_us) in [("-r 1k -d 2s", 400.0), ("-r 10k -d 2s", 4000.0)] {
+        within_three_tries(|| {
+            let (_, result) = run_json(&server, words);
+            let generator = &result["generator"];
+            println!("{words}: lag in µs {}, processor {}", generator["lag_us"], generator["cpu_share"]);
+            let is_small = number(&generator["lag_us"]["p50"]) < limit_us;
+            is_small.then_some(()).ok_or_else(|| format!("half above {limit_us} µs: {generator:#}"))
+        });
     }
     let (_, closed) = run_json(&server, "-n 100");
     assert_eq!(closed["generator"]["lag_us"], Value::Null);
