@@ -1,6 +1,7 @@
 //! What a comparison came to. Pure. Its fields are the JSON that scripts read, so names and units here are a
 //! promise.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{AbPlan, Phase, Purpose};
@@ -10,7 +11,7 @@ use crate::exit_codes;
 use crate::honesty::BUSY_SHARE;
 
 /// A comparison's result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AbSummary {
     /// A's URL as typed.
     pub url_a: String,
@@ -39,7 +40,7 @@ pub struct AbSummary {
 }
 
 /// Two targets compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Compared {
     /// What A did; of a comparison with itself, the first of the two.
     pub a: SideCounts,
