@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
+use crate::report::figures::printable;
 use crate::timeline::Mark;
 
 /// A command and when it runs.
@@ -191,8 +192,8 @@ async fn pass_on(told: Told, stream: impl AsyncRead + Unpin) {
 
 impl Told {
     async fn say(&self, text: &str) {
-        let text: String =
-            text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+        // What commands print is often a table.
+        let text = printable(&text.replace('\t', "    "));
         // Nobody is left to tell when the run is over.
         let _ = self.lines.send(format!("[at {:?}] {text}", self.at)).await;
     }
@@ -257,6 +258,22 @@ mod tests {
             );
             assert!(mark.ended_ms.unwrap() >= mark.at_ms, "{mark:?}");
         }
+    }
+
+    #[test]
+    fn what_a_command_prints_does_not_steer_the_terminal() {
+        let command = "printf 'a\\tb\\033[2J\\342\\200\\256c\\n'".to_owned();
+        let faults = [Fault { at: Duration::ZERO, command }];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let said = runtime.block_on(async {
+            let mut faults = Faults::start(&faults, Instant::now());
+            let mut said = Vec::new();
+            while let Some(line) = faults.line().await {
+                said.push(line);
+            }
+            said
+        });
+        assert_eq!(said.last().unwrap(), "[at 0ns] a    b\u{fffd}[2J\u{fffd}c");
     }
 
     #[test]

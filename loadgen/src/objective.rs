@@ -23,6 +23,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::exit_codes;
+use crate::plan::duration;
 
 /// One objective, as asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -330,13 +331,14 @@ impl Comparison {
 
 impl Unit {
     fn read(self, text: &str) -> Option<f64> {
+        // A bare number of what? Elsewhere that is seconds, but nobody's latency is.
+        if self == Self::Time {
+            let time = duration(text).filter(|_| text.ends_with(char::is_alphabetic))?;
+            return Some(time.as_secs_f64() * 1e3);
+        }
         let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let factor = match (self, unit.trim()) {
-            (Self::Time, "us" | "µs") => 1e-3,
-            (Self::Time, "ms") => 1.0,
-            (Self::Time, "s") => 1e3,
-            (Self::Time, "m") => 60e3,
             (Self::Percent, "%") | (Self::Number, "") => 1.0,
             (Self::Number, "k") => 1e3,
             _ => return None,
@@ -480,6 +482,12 @@ mod tests {
     }
 
     #[test]
+    fn every_unit_of_time_is_known() {
+        let limits = ["500us", "500 µs", "20ms", "1.5s", "2m", "1h"].map(|text| Unit::Time.read(text));
+        assert_eq!(limits, [0.5, 0.5, 20.0, 1500.0, 120e3, 3600e3].map(Some));
+    }
+
+    #[test]
     fn a_text_that_makes_no_sense_says_what_would() {
         let table = [
             ("p99", "one of <, <=, > and >="),
@@ -487,6 +495,8 @@ mod tests {
             ("<5ms", "'' is not measured"),
             ("p99<5", "limit '5' of p99 is not a time such as 500us"),
             ("p99<5%", "is not a time"),
+            ("p99<5d", "is not a time"),
+            ("p99<s", "limit 's'"),
             ("p99<-5ms", "limit '-5ms'"),
             ("p99<<5ms", "limit '<5ms'"),
             ("p99==5ms", "one of <"),

@@ -511,11 +511,12 @@ pub(crate) fn time(flag: &'static str, text: &str) -> Result<Duration, PlanError
         .ok_or_else(|| PlanError::Time { flag, value: text.to_owned() })
 }
 
-/// Reads a number with a unit (ms, s, m, h); without one it counts seconds.
+/// Reads a number with a unit (us, ms, s, m, h); without one it counts seconds.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let unit_s = match unit {
+    let unit_s = match unit.trim() {
+        "us" | "µs" => Some(1e-6),
         "ms" => Some(0.001),
         "" | "s" => Some(1.0),
         "m" => Some(60.0),
@@ -736,6 +737,7 @@ mod tests {
     #[test]
     fn times_have_units() {
         let table = [
+            ("250us", Some(Duration::from_micros(250))),
             ("500ms", Some(Duration::from_millis(500))),
             ("10s", Some(Duration::from_secs(10))),
             ("10", Some(Duration::from_secs(10))),

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, sleep_until};
 
 use crate::collector::Collector;
@@ -20,6 +19,7 @@ use crate::report::progress::Counts;
 use crate::report::terminal::TerminalKind;
 use crate::report::text;
 use crate::report::view::View;
+use crate::signals::Signals;
 use crate::silence::Silences;
 use crate::summary::{Observed, Summary};
 use crate::truth;
@@ -42,16 +42,19 @@ pub struct Finished {
 /// progress goes to standard error.
 ///
 /// # Errors
-/// When the system refuses a thread or a signal handler.
+/// When the system refuses a thread or a signal handler, or a signal comes before the first request.
 pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io::Result<Finished> {
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     let mut view = View::new(plan, TerminalKind::of_stderr());
     let mut shows = tokio::time::interval(view.interval());
     shows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shows.reset();
 
-    let truth_before = truth::read(&plan.truth).await;
+    let truth_before = truth::read(&plan.truth, signals.next()).await;
+    if signals.heard() > 0 {
+        let reason = "interrupted while the backends were asked for their counts; nothing was sent";
+        return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
+    }
     let started = Instant::now() + plan.pacing.head_start();
     let mut faults = Faults::start(&plan.faults, started);
     let mut engine = Engine::start(Arc::clone(plan), reached, started)?;
@@ -81,8 +84,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
                 tally.news.tell(started.elapsed(), &line);
                 view.tell(&line);
             }
-            _ = interrupts.recv() => halt = stronger(halt),
-            _ = terminations.recv() => halt = stronger(halt),
+            () = signals.next() => halt = stronger(halt),
             () = sleep_until(give_up.into()), if halt == Halt::Drain => halt = Halt::Cut,
         }
         if lines.is_err() && halt == Halt::No {
@@ -113,7 +115,7 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
         },
     );
     if !plan.truth.is_empty() {
-        let truth_after = truth::read(&plan.truth).await;
+        let truth_after = truth::read(&plan.truth, signals.next_unless_insisted()).await;
         let (sent, backends) = (summary.sent(), &summary.backends);
         summary.truth = Some(truth::compare(&plan.truth, truth_before, truth_after, sent, backends));
     }

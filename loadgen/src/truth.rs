@@ -61,6 +61,9 @@ pub enum TruthError {
     /// The status is not 200.
     #[error("status {0}")]
     Status(u16),
+    /// A signal ended the wait for it.
+    #[error("interrupted before it answered")]
+    Interrupted,
     /// The answer ended, or grew too long, without a count.
     #[error("no total_requests in the answer")]
     NoCount,
@@ -78,8 +81,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Far above two events, or one JSON object.
 const ANSWER_LIMIT_BYTES: usize = 64 * 1024;
 
-/// Asks all sources at once.
-pub async fn read(sources: &[Source]) -> Readings {
+/// Asks all sources at once, until all have answered or `given_up` is ready.
+pub async fn read(sources: &[Source], given_up: impl Future<Output = ()>) -> Readings {
     let mut asking = JoinSet::new();
     for (index, source) in sources.iter().enumerate() {
         let target = source.target.clone();
@@ -88,11 +91,19 @@ pub async fn read(sources: &[Source]) -> Readings {
             (index, reading)
         });
     }
-    let mut readings: Readings = sources.iter().map(|_| Err(TruthError::NoCount)).collect();
-    while let Some(answered) = asking.join_next().await {
-        if let Ok((index, reading)) = answered {
-            readings[index] = reading;
+    let mut readings: Readings = sources.iter().map(|_| Err(TruthError::Interrupted)).collect();
+    let all_answered = async {
+        while let Some(answered) = asking.join_next().await {
+            if let Ok((index, reading)) = answered {
+                readings[index] = reading;
+            }
         }
+    };
+    tokio::select! {
+        // Without sources there is nothing to give up.
+        biased;
+        () = all_answered => {}
+        () = given_up => {}
     }
     readings
 }

@@ -6,11 +6,12 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::plan::{AbPlan, Orders, Phase};
@@ -20,7 +21,8 @@ use super::statistics::{Comparison, Pair, Slice};
 use super::summary::{AbSummary, Compared};
 use crate::engine::slices::Pools;
 use crate::plan::Plan;
-use crate::reach;
+use crate::reach::{self, Reached};
+use crate::signals::Signals;
 
 /// A target that was silent for so many of its slices, one after the other, is not going to answer; waiting
 /// for the timeouts of all that are left would take hours.
@@ -31,18 +33,24 @@ const SILENT_SLICES_LIMIT: usize = 3;
 /// # Errors
 /// When a target that was there before cannot be reached, or the system refuses a thread or a signal handler.
 pub async fn run(plan: &AbPlan, progress: &mut impl Write) -> io::Result<AbSummary> {
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     let mut summary = AbSummary::new(plan);
     for phase in plan.phases() {
         let mut measured = Measured::default();
-        let mut pools = start(&phase)?;
-        tokio::select! {
-            result = measure(plan, &phase, &mut pools, &mut measured, progress) => result?,
-            _ = interrupts.recv() => summary.interrupted = true,
-            _ = terminations.recv() => summary.interrupted = true,
+        let reached = tokio::select! {
+            reached = reach_both(&phase) => Some(reached?),
+            () = signals.next() => None,
+        };
+        if let Some(reached) = reached {
+            let mut pools = Pools::start(reached)?;
+            tokio::select! {
+                result = measure(plan, &phase, &mut pools, &mut measured, progress) => result?,
+                () = signals.next() => summary.interrupted = true,
+            }
+            pools.end()?;
+        } else {
+            summary.interrupted = true;
         }
-        pools.end()?;
         summary.enter(&phase, measured.compared());
         if summary.interrupted {
             break;
@@ -72,13 +80,19 @@ impl Measured {
     }
 }
 
-fn start(phase: &Phase) -> io::Result<Pools> {
-    let [a, b] = &phase.plans;
-    let reached = |plan: &Arc<Plan>| {
-        let reached = reach::reach(plan).map_err(io::Error::other)?;
-        Ok::<_, io::Error>((Arc::clone(plan), reached))
-    };
-    Pools::start([reached(a)?, reached(b)?])
+/// In a thread of its own, since it blocks and signals are to be heard meanwhile.
+async fn reach_both(phase: &Phase) -> io::Result<[(Arc<Plan>, Reached); 2]> {
+    let [a, b] = phase.plans.clone();
+    let (sender, both) = oneshot::channel();
+    thread::Builder::new().spawn(move || {
+        let one = |plan: Arc<Plan>| {
+            let reached = reach::reach(&plan).map_err(io::Error::other)?;
+            Ok((plan, reached))
+        };
+        // Nobody waits any more when a signal came.
+        let _ = sender.send(one(a).and_then(|a| Ok([a, one(b)?])));
+    })?;
+    both.await.map_err(io::Error::other)?
 }
 
 /// Measures one pair after the other. What is in `measured` is complete at every moment.

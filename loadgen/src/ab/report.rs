@@ -11,9 +11,7 @@ use super::slice::SideCounts;
 use super::statistics::{Comparison, Estimate, MINIMUM_FOR_P99, MINIMUM_PAIRS, Measure, Pair};
 use super::summary::{AbSummary, Compared};
 use super::verdict::{name, names, verdict, word};
-
-/// What separates the parts.
-const RULE: &str = "------------------------------------------------------------";
+use crate::report::text::RULE;
 
 /// Writes what is going to be done.
 ///

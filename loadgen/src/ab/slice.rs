@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::statistics::{MINIMUM_FOR_P99, Slice};
@@ -28,7 +29,7 @@ pub struct Parts {
 }
 
 /// One target over all its slices.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SideCounts {
     /// Requests with a 2xx answer, the heads of slices included.
     pub successful: u64,

@@ -30,11 +30,12 @@
 //! and three that all hold at the level itself are enough, as they should be. Measured on the same
 //! comparisons: 3.6 % false alarms altogether.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// What one slice of one target came to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Slice {
     /// Answers with a 2xx status.
     pub requests: u64,
@@ -47,7 +48,7 @@ pub struct Slice {
 }
 
 /// A slice of each target, measured one right after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Pair {
     pub a: Slice,
@@ -55,7 +56,7 @@ pub struct Pair {
 }
 
 /// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Successful answers per second; more is better.
@@ -67,7 +68,7 @@ pub enum Measure {
 }
 
 /// What can be concluded about B, of one measure or altogether.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// B differs from A for the better.
@@ -83,7 +84,7 @@ pub enum Finding {
 }
 
 /// One measure over all pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Estimate {
     /// Which.
     pub measure: Measure,
@@ -112,7 +113,7 @@ pub struct Estimate {
 }
 
 /// Everything that the pairs say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// Pairs that were measured.
     pub pairs: usize,

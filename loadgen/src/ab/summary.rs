@@ -1,6 +1,7 @@
 //! What a comparison came to. Pure. Its fields are the JSON that scripts read, so names and units here are a
 //! promise.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{AbPlan, Phase, Purpose};
@@ -11,7 +12,7 @@ use crate::honesty::BUSY_SHARE;
 use crate::record::ErrorKind;
 
 /// A comparison's result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AbSummary {
     /// A's URL as typed.
     pub url_a: String,
@@ -40,7 +41,7 @@ pub struct AbSummary {
 }
 
 /// Two targets compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Compared {
     /// What A did; of a comparison with itself, the first of the two.
     pub a: SideCounts,

@@ -2,6 +2,7 @@
 
 use super::plan::Purpose;
 use super::statistics::{Comparison, Estimate, Finding, MINIMUM_PAIRS, Measure};
+use crate::report::figures::change;
 
 /// What the pairs mean, in lines.
 pub(super) fn verdict(purpose: Purpose, result: &Comparison) -> Vec<String> {
@@ -51,7 +52,7 @@ pub(super) fn verdict(purpose: Purpose, result: &Comparison) -> Vec<String> {
 
 /// A difference that was found, in words.
 fn difference(other: &str, estimate: &Estimate) -> String {
-    let percent = |ratio: f64| percent((ratio - 1.0).abs());
+    let percent = |ratio: f64| change((ratio - 1.0).abs());
     let words = match (estimate.measure, estimate.ratio > 1.0) {
         (Measure::Rate, true) => format!("{other} is {} % faster", percent(estimate.ratio)),
         (Measure::Rate, false) => format!("{other} is {} % slower", percent(estimate.ratio)),
@@ -71,13 +72,6 @@ fn difference(other: &str, estimate: &Estimate) -> String {
     }
 }
 
-/// A part of one as per cent, with as many digits as mean something.
-fn percent(part: f64) -> String {
-    let percent = part * 100.0;
-    let decimals = if percent < 1.0 { 2 } else { 1 };
-    format!("{percent:.decimals$}")
-}
-
 /// How large a difference would not have gone unnoticed.
 fn would_have_been_seen(result: &Comparison) -> String {
     let parts: Vec<_> = result
@@ -85,7 +79,7 @@ fn would_have_been_seen(result: &Comparison) -> String {
         .iter()
         .filter(|estimate| estimate.pairs >= MINIMUM_PAIRS)
         .filter_map(|estimate| Some((name(estimate.measure), estimate.detectable?)))
-        .map(|(name, detectable)| format!("{} % in {name}", percent(detectable - 1.0)))
+        .map(|(name, detectable)| format!("{} % in {name}", change(detectable - 1.0)))
         .collect();
     match parts.as_slice() {
         [] => String::new(),
@@ -116,17 +110,5 @@ pub(super) fn word(finding: Finding) -> &'static str {
         Finding::Mixed => "better and worse",
         Finding::NoDifference => "no different",
         Finding::TooFewPairs => "not known",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_differences_have_more_digits() {
-        for (part, expected) in [(0.0012, "0.12"), (0.00994, "0.99"), (0.01, "1.0"), (0.4567, "45.7")] {
-            assert_eq!(percent(part), expected);
-        }
     }
 }

@@ -65,6 +65,13 @@ pub fn percent(part: f64) -> String {
     }
 }
 
+/// By how much something differs, as a part of it, in per cent without the sign: never exact to more than this.
+pub fn change(part: f64) -> String {
+    let percent = part * 100.0;
+    let decimals = if percent < 1.0 { 2 } else { 1 };
+    format!("{percent:.decimals$}")
+}
+
 /// `one thing` or `3 things`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
@@ -110,6 +117,13 @@ mod tests {
     fn a_little_is_neither_nothing_nor_everything() {
         let parts = [0.0, 0.000_01, 0.001, 0.5, 0.999_99, 1.0].map(percent);
         assert_eq!(parts, ["0.00 %", "<0.01 %", "0.10 %", "50.00 %", ">99.99 %", "100.00 %"]);
+    }
+
+    #[test]
+    fn small_differences_have_more_digits() {
+        for (part, expected) in [(0.0012, "0.12"), (0.00994, "0.99"), (0.01, "1.0"), (0.4567, "45.7")] {
+            assert_eq!(change(part), expected);
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::failover::Failover;
-use crate::honesty::Lag;
 use crate::plan::Goal;
 use crate::record::ErrorKind;
 use crate::report::progress::Counts;
@@ -30,8 +29,6 @@ pub struct Now<'a> {
     pub backends: &'a [(String, u64)],
     /// Failures so far by kind.
     pub errors: &'a [(ErrorKind, u64)],
-    /// How late requests were written so far; open loop only.
-    pub lag_us: Option<Lag>,
     /// What happened, in order of time: failovers as they are found, commands as they are run.
     pub news: &'a [String],
 }
@@ -149,8 +146,6 @@ pub struct Live {
     pub backends: BTreeMap<String, u64>,
     /// Failures so far by kind, without kinds that did not occur.
     pub errors: BTreeMap<ErrorKind, u64>,
-    /// How late requests were written so far.
-    pub lag_us: Option<Lag>,
     /// What happened, in order of time.
     pub news: Vec<String>,
     /// When the last looks were, and how many requests had ended; the first is about a second old.
@@ -178,7 +173,6 @@ impl Live {
             is_latency_known: false,
             backends: BTreeMap::new(),
             errors: BTreeMap::new(),
-            lag_us: None,
             news: Vec::new(),
             looks: VecDeque::from([(Duration::ZERO, 0)]),
         }
@@ -205,7 +199,6 @@ impl Live {
         self.is_latency_known = !now.recent.is_empty();
         self.backends = now.backends.iter().cloned().collect();
         self.errors = now.errors.iter().copied().filter(|(_, count)| *count > 0).collect();
-        self.lag_us = now.lag_us;
         self.news = now.news.to_vec();
     }
 

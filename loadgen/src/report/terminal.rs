@@ -25,7 +25,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{LineGauge, Paragraph, Sparkline};
 
 use crate::plan::Goal;
-use crate::report::figures::{self, count, ms, percent, printable, seconds, shortened};
+use crate::report::figures::{count, ms, percent, printable, seconds, shortened};
 use crate::report::live::Live;
 
 /// What standard error is.
@@ -266,9 +266,6 @@ fn requests<'a>(live: &Live, palette: Palette) -> Line<'a> {
     if live.unsent > 0 {
         spans.push(Span::styled(format!("  {} unsent", count(live.unsent)), palette.warning));
     }
-    if let Some(lag) = live.lag_us {
-        spans.push(Span::styled(format!("  lag p99 {}", figures::us(lag.p99)), palette.faint));
-    }
     Line::from(spans)
 }
 
@@ -334,7 +331,6 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::honesty::Lag;
     use crate::record::ErrorKind;
     use crate::report::live::Now;
     use crate::report::live::tests::slot;
@@ -356,7 +352,6 @@ mod tests {
                 slot: Duration::from_millis(100),
                 backends: &backends,
                 errors: &[(ErrorKind::Reset, 17), (ErrorKind::TimedOut, 0)],
-                lag_us: Some(Lag { p50: 10.0, p99: 84.0, max: 900.0 }),
                 news: &news,
             });
         }
@@ -383,7 +378,7 @@ mod tests {
         row(&["40 %", "4.00 s of 10.0 s"]);
         row(&["Rate", "7,000/s"]);
         row(&["Latency", "p50 1.98 ms", "p99 6.44 ms", "max 12.9 ms"]);
-        row(&["Requests", "16,017 done", "17 failed", "12 unsent", "lag p99 84 µs"]);
+        row(&["Requests", "16,017 done", "17 failed", "12 unsent"]);
         row(&["failover b2: gap 340 ms, 17 errors, not even again"]);
         row(&["17", "connection reset"]);
         row(&["b1", "37.50 %", "3,000"]);
@@ -417,7 +412,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_shown() {
         let text = drawn(&Live::new("GET http://a/".into(), Goal::Number(10)), 80, 24).join("\n");
-        for word in ["unsent", "lag", "p50", "failover"] {
+        for word in ["unsent", "p50", "failover"] {
             assert!(!text.contains(word), "{word} in\n{text}");
         }
     }

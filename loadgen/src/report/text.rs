@@ -12,7 +12,7 @@ use crate::report::words;
 use crate::summary::{BackendLatency, Connections, Summary};
 
 /// What separates the parts.
-const RULE: &str = "------------------------------------------------------------";
+pub(crate) const RULE: &str = "------------------------------------------------------------";
 
 /// As wide as a terminal is at least.
 const COLUMNS: usize = 80;

@@ -3,40 +3,57 @@
 
 use std::io::Read;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use boon::{Compiler, Schemas};
+use loadgen::report::schema;
 use serde_json::Value;
 
 use crate::scripted::{Server, loadgen, run, run_json, start};
 
-/// Where the schema stands in the repository.
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/loadgen.schema.json");
+/// Where the schemas stand in the repository.
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
-/// When set, the schema is written instead of compared.
+/// That of a run's summary.
+const SCHEMA: &str = "loadgen.schema.json";
+
+/// That of a comparison.
+const AB_SCHEMA: &str = "loadgen-ab.schema.json";
+
+/// When set, the schemas are written instead of compared.
 const WRITE: &str = "LOADGEN_WRITE_SCHEMA";
 
 #[test]
-fn the_schema_in_the_repository_is_that_of_the_types() {
-    let expected = loadgen::report::schema::schema().unwrap();
-    if env::var_os(WRITE).is_some() {
-        fs::write(SCHEMA, &expected).unwrap();
+fn the_schemas_in_the_repository_are_those_of_the_types() {
+    for (name, expected) in [(SCHEMA, schema::of_run()), (AB_SCHEMA, schema::of_comparison())] {
+        let (path, expected) = (format!("{DOCS}/{name}"), expected.unwrap());
+        if env::var_os(WRITE).is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        let actual = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            actual == expected,
+            "docs/{name} is not what the types say; write it anew with\n    {WRITE}=1 cargo test -p loadgen schema"
+        );
     }
-    let actual = fs::read_to_string(SCHEMA).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "docs/loadgen.schema.json is not what the types say; write it anew with\n    {WRITE}=1 cargo test -p loadgen schema"
-    );
 }
 
-/// What is wrong with `value` by the schema in the repository.
-fn complaints(value: &Value) -> Option<String> {
-    let schema = serde_json::from_str(&fs::read_to_string(SCHEMA).unwrap()).unwrap();
+/// What is wrong with `value` by the schema of this name in the repository.
+fn complaints(name: &str, value: &Value) -> Option<String> {
+    let schema = serde_json::from_str(&fs::read_to_string(format!("{DOCS}/{name}")).unwrap()).unwrap();
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-    compiler.add_resource("loadgen.schema.json", schema).unwrap();
-    let index = compiler.compile("loadgen.schema.json", &mut schemas).unwrap();
+    compiler.add_resource(name, schema).unwrap();
+    let index = compiler.compile(name, &mut schemas).unwrap();
     schemas.validate(value, index).err().map(|error| error.to_string())
+}
+
+/// `good` with something else at a place.
+fn changed(good: &Value, place: &str, value: Value) -> Value {
+    let mut bad = good.clone();
+    *bad.pointer_mut(place).unwrap() = value;
+    bad
 }
 
 #[test]
@@ -51,19 +68,45 @@ fn what_runs_print_keeps_the_schema() {
     });
     for options in ["-n 200 -c 4", "-d 250ms -c 2", "-n 1"] {
         let (_, result) = run_json(&server, options);
-        assert_eq!(complaints(&result), None, "{options}: {result:#}");
+        assert_eq!(complaints(SCHEMA, &result), None, "{options}: {result:#}");
     }
     // The check itself must be able to fail.
     let (_, good) = run_json(&server, "-n 20");
-    let changed = |path: &str, value: Value| {
-        let mut bad = good.clone();
-        *bad.pointer_mut(path).unwrap() = value;
-        bad
-    };
     let mut without = good.clone();
     without.as_object_mut().unwrap().remove("requests");
+    let changed = |place, value| changed(&good, place, value);
     for bad in [changed("/elapsed_s", "1".into()), changed("/backends/0/answers", (-1).into()), without] {
-        assert!(complaints(&bad).is_some(), "{bad:#}");
+        assert!(complaints(SCHEMA, &bad).is_some(), "{bad:#}");
+    }
+}
+
+#[test]
+fn what_comparisons_print_keeps_the_schema() {
+    let [a, b] = [0, 7].map(|every| {
+        Server::start(move |mut client| {
+            while let Some(request) = client.request() {
+                thread::sleep(Duration::from_millis(1));
+                client.answer(if every > 0 && request.index % every == 3 { 503 } else { 200 }, "b1");
+            }
+        })
+    });
+    let compare = |words: &[&str]| {
+        let finished = run(&[&["ab", "--json", "-c", "2", "--slice", "20ms"], words].concat());
+        let result = finished.json();
+        assert_eq!(complaints(AB_SCHEMA, &result), None, "{words:?}: {result:#}");
+        result
+    };
+    compare(&["--aa", &a.url()]);
+    let good = compare(&["--aa", &a.url(), &b.url()]);
+    let mut without = good.clone();
+    without["comparison"].as_object_mut().unwrap().remove("finding");
+    for bad in [
+        changed(&good, "/slice_s", "1".into()),
+        changed(&good, "/comparison/estimates/0/measure", "p42".into()),
+        changed(&good, "/comparison/pair_values/3/a/requests", (-1).into()),
+        without,
+    ] {
+        assert!(complaints(AB_SCHEMA, &bad).is_some(), "{bad:#}");
     }
 }
 

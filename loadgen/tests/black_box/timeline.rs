@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Client, Server, backends, run, run_json};
+use crate::scripted::{Client, Server, backends, finish, loadgen, run, run_json, signal, start};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -233,6 +233,41 @@ fn a_backend_that_cannot_be_asked_is_said_so() {
     let error = truth["sources"][1]["error"].as_str().unwrap();
     assert!(error.contains("Connection refused"), "{error}");
     assert_eq!(truth["sources"][1]["counted"], Value::Null);
+}
+
+#[test]
+fn a_backend_that_does_not_tell_its_count_can_be_interrupted() {
+    let server = Server::of_backends(&["b1"]);
+    for answers in [0, 1] {
+        let silent = Server::start(move |mut client| {
+            while client.index < answers && client.request().is_some() {
+                let body = "{\"total_requests\":1}";
+                client.send(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            }
+            client.wait_for_close();
+        });
+        let (url, truth) = (server.url(), format!("{}/", silent.url()));
+        let before = server.requests();
+        let child = start(&mut loadgen(&["--json", "-n", "20", "-u", &url, "--truth", &truth]));
+        let deadline = Instant::now() + Duration::from_secs(4);
+        while silent.connections() <= answers {
+            assert!(Instant::now() < deadline, "the backend was not asked");
+            thread::sleep(MILLISECOND);
+        }
+        // It listens for signals before it asks.
+        let interrupted = Instant::now();
+        signal(&child, "INT");
+        let finished = finish(child);
+        assert!(interrupted.elapsed() < Duration::from_secs(2), "{:?}", interrupted.elapsed());
+        if answers == 0 {
+            assert_eq!((finished.status, server.requests() - before), (1, 0), "{finished:?}");
+            assert!(finished.stderr.contains("nothing was sent"), "{finished:?}");
+        } else {
+            assert_eq!(finished.status, 0, "{finished:?}");
+            let error = &finished.json()["truth"]["sources"][0]["error"];
+            assert_eq!(error, "after the run: interrupted before it answered");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use crate::failures::assert_only;
-use crate::scripted::{Client, Finished, Server, finish, loadgen, run, start};
+use crate::scripted::{Client, Finished, Server, finish, loadgen, run, signal, start};
 
 /// An authority of the test's own.
 struct Authority {
@@ -333,4 +333,52 @@ fn large_bodies_get_through_both_ways() {
     assert_eq!(finished.status, 0, "{finished:?}");
     // All on one connection, beside the one that proved the server.
     assert_eq!((server.requests(), server.connections()), (4, 2));
+}
+
+#[test]
+fn a_comparison_can_be_interrupted_while_a_target_is_reached() {
+    let authority = Authority::new("authority");
+    let config = authority.server(&["127.0.0.1"]);
+    // The first handshake proves that the target is there; the second never ends.
+    let a = Server::start_tls(
+        move |index| (index == 0).then(|| Arc::clone(&config)),
+        |mut client| {
+            client.wait_for_close();
+        },
+    );
+    let b = Server::of_backends(&["b1"]);
+    let child = start(&mut loadgen(&["ab", "--insecure", &https(&a), &b.url()]));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while a.connections() < 2 {
+        assert!(Instant::now() < deadline, "{} connections", a.connections());
+        thread::sleep(Duration::from_millis(1));
+    }
+    let interrupted = Instant::now();
+    signal(&child, "INT");
+    let finished = finish(child);
+    assert!(interrupted.elapsed() < Duration::from_secs(2), "{:?}", interrupted.elapsed());
+    assert!(finished.stdout.contains("\nInterrupted.\n"), "{finished:?}");
+    assert_eq!(b.requests(), 0);
+}
+
+#[test]
+fn targets_with_tls_are_compared_too() {
+    let authority = Authority::new("authority");
+    let [a, b] = [(); 2].map(|()| {
+        let config = authority.server(&["127.0.0.1"]);
+        Server::start_tls(
+            move |_| Some(Arc::clone(&config)),
+            |mut client| {
+                while client.request().is_some() {
+                    thread::sleep(Duration::from_millis(1));
+                    client.answer(200, "b1");
+                }
+            },
+        )
+    });
+    let words = ["ab", "--json", "-c", "2", "--slice", "30ms", "--ca-file", authority.file()];
+    let finished = run(&[&words[..], &[&https(&a), &https(&b)]].concat());
+    assert_eq!(finished.status, 0, "{finished:?}");
+    let comparison = &finished.json()["comparison"];
+    assert_eq!((&comparison["pairs"], &comparison["b"]["failed"]), (&json!(20), &json!(0)), "{comparison:#}");
 }
