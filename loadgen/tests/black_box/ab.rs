@@ -103,11 +103,11 @@ fn the_text_says_what_is_compared_and_connections_stay_open() {
 
 #[test]
 fn the_noise_floor_comes_before_the_comparison() {
-    let (a, b) = (server(500), server(2000));
+    let (a, b) = (server(2000), server(8000));
     let result = compare("30ms", &["--json", "--aa", &a.url(), &b.url()]).json();
     assert!(number(estimate(&result["comparison"], "rate"), "high") < 0.8, "{result:#}");
     let floor = number(estimate(&result["noise_floor"], "rate"), "ratio");
-    assert!((0.8..1.25).contains(&floor), "{result:#}");
+    assert!((0.7..1.4).contains(&floor), "{result:#}");
 }
 
 #[test]
