@@ -42,9 +42,9 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
     shows.reset();
 
     let truth_before = truth::read(&plan.truth).await;
-    let started = Instant::now() + plan.pacing.head_start();
+    let mut engine = Engine::start(Arc::clone(plan), reached)?;
+    let started = engine.started();
     let mut faults = Faults::start(&plan.faults, started);
-    let mut engine = Engine::start(Arc::clone(plan), reached, started)?;
     let mut tally = Tally::new(plan);
     let mut halt = Halt::No;
     let mut give_up = started;
