@@ -45,7 +45,7 @@ pub struct ThreadTime {
 }
 
 /// What the verdict is based on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Facts<'a> {
     /// Lags of all requests in nanoseconds, in an open loop.
     pub lag_ns: Option<&'a Histogram<u64>>,
@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub shortages: u64,
     /// Requests that were not sent as the generator itself was too late for them, in an open loop.
     pub overdue: u64,
+    /// Why threads ended before the run did.
+    pub failures: &'a [&'a str],
 }
 
 /// A thread that runs for this part of the time has none left: the rest goes to the kernel's own work.
@@ -105,6 +107,7 @@ pub fn judge(facts: &Facts<'_>) -> Generator {
         ]
         .into_iter()
         .flatten()
+        .chain(facts.failures.iter().map(|failure| format!("a thread ended before the run did: {failure}")))
         .collect(),
         cpu_share,
     }
@@ -201,14 +204,7 @@ mod tests {
         ];
         for (shares, wall_ms, expected) in table {
             let threads = threads(shares, Duration::from_millis(*wall_ms));
-            let facts = Facts {
-                lag_ns: None,
-                latency_ns: None,
-                threads: &threads,
-                requests: 1000,
-                shortages: 0,
-                overdue: 0,
-            };
+            let facts = Facts { threads: &threads, requests: 1000, ..Facts::default() };
             let generator = judge(&facts);
             assert_eq!(generator.saturated.first().map(String::as_str), *expected, "{shares:?}");
             assert_eq!(generator.cpu_share, *shares);
@@ -234,8 +230,7 @@ mod tests {
             ),
         ];
         for (shortages, expected) in table {
-            let facts =
-                Facts { lag_ns: None, latency_ns: None, threads: &[], requests: 4000, shortages, overdue: 0 };
+            let facts = Facts { requests: 4000, shortages, ..Facts::default() };
             assert_eq!(judge(&facts).saturated.first().map(String::as_str), expected, "{shortages}");
         }
     }
@@ -246,8 +241,7 @@ mod tests {
         for (overdue, requests, expected) in
             [(0, 0, None), (10, 991, None), (10, 990, Some(told)), (10, 0, Some(told))]
         {
-            let facts =
-                Facts { lag_ns: None, latency_ns: None, threads: &[], requests, shortages: 0, overdue };
+            let facts = Facts { requests, overdue, ..Facts::default() };
             assert_eq!(
                 judge(&facts).saturated.first().map(String::as_str),
                 expected,
@@ -257,17 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_ended_early_are_told() {
+        let facts = Facts { failures: &["one reason", "another"], ..Facts::default() };
+        let told =
+            ["one reason", "another"].map(|reason| format!("a thread ended before the run did: {reason}"));
+        assert_eq!(judge(&facts).saturated, told);
+    }
+
+    #[test]
     fn processor_time_is_told_per_request() {
         let threads = threads(&[0.5, 0.25], Duration::from_secs(2));
         for (requests, expected) in [(100_000, 15.0), (0, 0.0)] {
-            let facts = Facts {
-                lag_ns: None,
-                latency_ns: None,
-                threads: &threads,
-                requests,
-                shortages: 0,
-                overdue: 0,
-            };
+            let facts = Facts { threads: &threads, requests, ..Facts::default() };
             assert_eq!(judge(&facts).cpu_us_per_request, expected);
         }
     }
@@ -298,10 +293,8 @@ mod tests {
             let facts = Facts {
                 lag_ns: Some(&lag_ns),
                 latency_ns: Some(&latency_ns),
-                threads: &[],
                 requests: latency_ns.len(),
-                shortages: 0,
-                overdue: 0,
+                ..Facts::default()
             };
             let generator = judge(&facts);
             assert_eq!(!generator.saturated.is_empty(), *expected, "{lags:?}: {generator:?}");
@@ -315,10 +308,8 @@ mod tests {
         let facts = Facts {
             lag_ns: Some(&lag_ns),
             latency_ns: Some(&latency_ns),
-            threads: &[],
             requests: 1000,
-            shortages: 0,
-            overdue: 0,
+            ..Facts::default()
         };
         assert_eq!(
             judge(&facts).saturated,

@@ -239,6 +239,8 @@ pub struct Record {
     pub punctuality: Option<Box<Punctuality>>,
     /// What the thread itself used.
     pub time: ThreadTime,
+    /// Why the thread ended before the run did.
+    pub failure: Option<String>,
 }
 
 /// What a thread has counted since it told the last time.
@@ -296,6 +298,7 @@ impl Record {
             last_planned_ns: 0,
             punctuality: None,
             time: ThreadTime::default(),
+            failure: None,
         }
     }
 

@@ -55,9 +55,9 @@ pub async fn run(plan: &Arc<Plan>, reached: Reached, out: &mut impl Write) -> io
         let reason = "interrupted while the backends were asked for their counts; nothing was sent";
         return Err(io::Error::new(io::ErrorKind::Interrupted, reason));
     }
-    let started = Instant::now() + plan.pacing.head_start();
+    let mut engine = Engine::start(Arc::clone(plan), reached)?;
+    let started = engine.started();
     let mut faults = Faults::start(&plan.faults, started);
-    let mut engine = Engine::start(Arc::clone(plan), reached, started)?;
     let mut tally = Tally::new(plan);
     let mut halt = Halt::No;
     let mut give_up = started;

@@ -248,7 +248,9 @@ impl Summary {
         let service_sum_ns = punctualities().map(|punctuality| punctuality.service_sum_ns).sum();
         let lag_ns = added_up(punctualities().map(|punctuality| &punctuality.lag_ns));
         let threads: Vec<_> = records.iter().map(|record| record.time).collect();
+        let failures: Vec<_> = records.iter().filter_map(|record| record.failure.as_deref()).collect();
         let facts = Facts {
+            failures: &failures,
             lag_ns: lag_ns.as_ref(),
             latency_ns: Some(&all).filter(|all| !all.is_empty()),
             threads: &threads,

@@ -8,7 +8,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use loadgen::cli::Arguments;
 use loadgen::engine::{Engine, Event};
@@ -74,7 +73,7 @@ fn run(address: SocketAddr, pacing: &[&str], requests: u64) -> (usize, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let region = Region::new(ALLOCATOR);
     let reached = reach::reach(&plan).unwrap();
-    let mut engine = Engine::start(plan, reached, Instant::now()).unwrap();
+    let mut engine = Engine::start(plan, reached).unwrap();
     let (mut ticks, mut ended) = (0, 0);
     while let Some(event) = runtime.block_on(engine.next()) {
         match event {

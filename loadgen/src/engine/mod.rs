@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::plan::{Goal, Plan};
+use crate::plan::{Goal, Pacing, Plan};
 use crate::reach::{Endpoint, Reached};
 use crate::record::{HandOver, Outcome, Record};
 use quota::Quota;
@@ -76,7 +76,8 @@ pub enum Halt {
 pub struct Engine {
     events: mpsc::Receiver<Event>,
     halt: watch::Sender<Halt>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    threads: Vec<JoinHandle<()>>,
+    started: Instant,
 }
 
 /// What all threads read and none writes to, but for the quota.
@@ -94,11 +95,11 @@ struct Shared {
 const EVENT_BACKLOG: usize = 1024;
 
 impl Engine {
-    /// Starts the run; `started` is its time zero.
+    /// Starts the run, once all threads have what they need.
     ///
     /// # Errors
-    /// When the system refuses a thread.
-    pub fn start(plan: Arc<Plan>, reached: Reached, started: Instant) -> io::Result<Self> {
+    /// When the system refuses a thread, or what a thread needs; then nothing was sent.
+    pub fn start(plan: Arc<Plan>, reached: Reached) -> io::Result<Self> {
         let Reached { endpoints, stream } = reached;
         let (event_sender, events) = mpsc::channel(EVENT_BACKLOG);
         let (halt, halt_receiver) = watch::channel(Halt::No);
@@ -106,18 +107,35 @@ impl Engine {
             Goal::Number(number) => Some(Quota::new(number, plan.threads)),
             Goal::Time(_) => None,
         };
-        let shared = Arc::new(Shared { plan, endpoints, started, quota });
-        let mut engine = Self { events, halt, threads: Vec::new() };
+        let (ready_sender, all_ready) = ready::channel();
+        let (mut threads, mut starts) = (Vec::new(), Vec::new());
         let mut first = stream;
-        for index in 0..shared.plan.threads {
-            let (shared, events, halt) = (Arc::clone(&shared), event_sender.clone(), halt_receiver.clone());
+        let is_paced = matches!(plan.pacing, Pacing::Open { .. });
+        for index in 0..plan.threads {
+            let (start_sender, start) = std::sync::mpsc::channel();
+            let (events, halt, ready) = (event_sender.clone(), halt_receiver.clone(), ready_sender.clone());
             let first = first.take();
             let thread = thread::Builder::new()
                 .name(format!("loadgen-{index}"))
-                .spawn(move || worker::run(index, shared, first, events, halt))?;
-            engine.threads.push(thread);
+                .spawn(move || worker::run(index, is_paced, first, events, halt, ready, start))?;
+            threads.push(thread);
+            starts.push(start_sender);
         }
-        Ok(engine)
+        drop(ready_sender);
+        // The threads that are ready end with `starts` when one is not.
+        all_ready.wait(plan.threads)?;
+        let started = Instant::now() + plan.pacing.head_start();
+        let shared = Arc::new(Shared { plan, endpoints, started, quota });
+        for start in starts {
+            // A thread that is gone by now will be missed by `join`.
+            let _ = start.send(Arc::clone(&shared));
+        }
+        Ok(Self { events, halt, threads, started })
+    }
+
+    /// Time zero of the run; of an open loop, a moment ahead.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The next event; `None` when all threads have ended.
@@ -133,10 +151,10 @@ impl Engine {
     /// Waits for the threads, which have ended or are about to.
     ///
     /// # Errors
-    /// When a thread could not run.
+    /// When a thread panicked. One that could not go on says so in its [`Record::failure`].
     pub fn join(self) -> io::Result<()> {
         for thread in self.threads {
-            thread.join().map_err(|_| io::Error::other("a thread panicked"))??;
+            thread.join().map_err(|_| io::Error::other("a thread panicked"))?;
         }
         Ok(())
     }

@@ -175,21 +175,20 @@ impl<'a> Turns<'a> {
 }
 
 /// Goes through the thread's share of the schedule, and closes the pool behind it.
-pub(super) async fn run(worker: Rc<Worker>, thread: usize) -> io::Result<()> {
-    let result = pace(&worker, thread).await;
+pub(super) async fn run(worker: Rc<Worker>, thread: usize, alarm: Alarm) -> io::Result<()> {
+    let result = pace(&worker, thread, &alarm).await;
     if let Some(pool) = worker.pool() {
         pool.close();
     }
     result
 }
 
-async fn pace(worker: &Worker, thread: usize) -> io::Result<()> {
+async fn pace(worker: &Worker, thread: usize, alarm: &Alarm) -> io::Result<()> {
     let plan = worker.plan();
     let (Some(pool), Pacing::Open { schedule, catch_up }) = (worker.pool(), &plan.pacing) else {
         return Ok(());
     };
     let mut turns = Turns::new(schedule, thread, plan.threads);
-    let alarm = Alarm::new()?;
     let mut lead = Lead::default();
     let mut has_slept = false;
     alarm.until(worker.started()).await?;

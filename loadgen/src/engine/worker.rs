@@ -7,17 +7,20 @@ use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::alarm::Alarm;
 use super::link::Gauge;
 use super::pace::{self, Pool};
+use super::ready::Ready;
 use super::{Event, Halt, Shared, connection};
 use crate::honesty::ThreadTime;
 use crate::plan::{Goal, Output, Pacing, Plan};
@@ -47,36 +50,50 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 /// How often a thread tells where it stands.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs the thread's share of the connections until the goal is reached or the run is halted.
+/// Gets what the thread needs, waits for what all share, and runs the thread's share of the connections until the goal
+/// is reached or the run is halted. What goes wrong on the way ends this thread and not the run: its record says so.
 pub(super) fn run(
     index: usize,
-    shared: Arc<Shared>,
+    is_paced: bool,
     first: Option<TcpStream>,
     events: mpsc::Sender<Event>,
     halt: watch::Receiver<Halt>,
-) -> io::Result<()> {
+    ready: Ready,
+    start: Receiver<Arc<Shared>>,
+) {
     let begun = Instant::now();
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let Some((runtime, alarm)) = ready.tell(equip(is_paced)) else { return };
+    // Nobody sends it when another thread could not start.
+    let Ok(shared) = start.recv() else { return };
     let single_requests = shared.plan.output == Output::TextWithRequests;
     let worker = Rc::new(Worker::new(shared, index, single_requests.then(|| events.clone())));
-    runtime.block_on(drive(index, Rc::clone(&worker), first, &events, halt))?;
+    let driven = runtime.block_on(drive(index, Rc::clone(&worker), first, alarm, &events, halt));
     // Ends the connections that were cut off, and with them their requests.
     drop(runtime);
 
     let tick = worker.tick(index);
     let mut record = Box::new(worker.record.take());
-    record.time = thread_time(begun)?;
+    let time = thread_time(begun);
+    record.time = time.as_ref().copied().unwrap_or_default();
+    record.failure = driven.and(time.map(drop)).err().map(|error| error.to_string());
     record.peak_connections = worker.gauge.peak();
     // Nobody listens only when the run was given up altogether.
     let _ = events.blocking_send(tick);
     let _ = events.blocking_send(Event::Finished { thread: index, record });
-    Ok(())
+}
+
+/// A runtime, and what wakes the pacer when there is one.
+fn equip(is_paced: bool) -> io::Result<(LocalRuntime, Option<Alarm>)> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let alarm = is_paced.then(|| runtime.block_on(async { Alarm::new() })).transpose()?;
+    Ok((runtime, alarm))
 }
 
 async fn drive(
     index: usize,
     worker: Rc<Worker>,
     first: Option<TcpStream>,
+    alarm: Option<Alarm>,
     events: &mpsc::Sender<Event>,
     mut halt: watch::Receiver<Halt>,
 ) -> io::Result<()> {
@@ -91,8 +108,8 @@ async fn drive(
             Ok(())
         });
     }
-    if worker.pool.is_some() {
-        connections.spawn_local(pace::run(Rc::clone(&worker), index));
+    if let Some(alarm) = alarm {
+        connections.spawn_local(pace::run(Rc::clone(&worker), index, alarm));
     }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

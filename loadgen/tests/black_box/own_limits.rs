@@ -118,3 +118,16 @@ fn a_comparison_whose_threads_cannot_start_ends_at_once() {
     assert!(finished.stderr.contains("not all of 8 threads could start: "), "{finished:?}");
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn a_run_whose_threads_cannot_start_sends_nothing() {
+    let server = slow();
+    let url = server.url();
+    for pacing in [&["-n", "80"][..], &["-d", "1s", "-r", "80"]] {
+        let words = [&["--json", "-c", "8", "--threads", "8", "-u", &url], pacing].concat();
+        let finished = limited("-n 24", &words);
+        assert_eq!((finished.status, finished.stdout.as_str()), (1, ""), "{finished:?}");
+        assert!(finished.stderr.contains("not all of 8 threads could start: "), "{finished:?}");
+        assert_eq!(server.requests(), 0, "{pacing:?}");
+    }
+}
