@@ -186,6 +186,11 @@ impl SlotBook {
         }
     }
 
+    /// How long a slot is.
+    pub fn slot_ns(&self) -> u64 {
+        self.slot_ns
+    }
+
     /// The slot of a request that was planned at this time.
     pub fn at(&mut self, planned_ns: u64) -> &mut OpenSlot {
         let index = planned_ns / self.slot_ns;
