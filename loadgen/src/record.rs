@@ -363,7 +363,7 @@ impl Record {
         if now_ns.saturating_sub(planned_ns) > longest_ns {
             self.hung += 1;
             self.last_planned_ns = self.last_planned_ns.max(planned_ns);
-            self.slots.at(planned_ns).hung(planned_ns, now_ns);
+            self.slots.at(planned_ns).hung(planned_ns);
         }
     }
 
