@@ -7,6 +7,7 @@
 //! So a long run is seen coarser; what a slot knows finer than itself, when its failures began and ended, is
 //! kept to the nanosecond all the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem;
 
@@ -30,7 +31,7 @@ pub struct Collector {
     known: Vec<Vec<u16>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Kept {
     unsent: u64,
     unsent_planned: Span,
@@ -85,22 +86,28 @@ impl Collector {
         }
     }
 
-    /// The run so far, up to `end_ns` at least.
+    /// The run so far, up to `end_ns` at least. When that takes more than [`SLOT_LIMIT`] slots, they are merged.
     pub fn timeline(&self, end_ns: u64, marks: Vec<Mark>) -> Timeline {
+        let mut slot_ns = self.slot_ns;
+        let mut kept = Cow::Borrowed(&self.slots);
+        while end_ns.div_ceil(slot_ns) > SLOT_LIMIT as u64 {
+            merge_pairs(kept.to_mut());
+            slot_ns = slot_ns.saturating_mul(2);
+        }
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         order.sort_unstable_by_key(|number| &self.names[*number]);
         let mut place = vec![0; order.len()];
         for (index, number) in order.iter().enumerate() {
             place[*number] = index;
         }
-        let mut slots: Vec<_> = self.slots.iter().map(|kept| kept.slot(&place)).collect();
+        let mut slots: Vec<_> = kept.iter().map(|kept| kept.slot(&place)).collect();
         // Where nothing was planned any more, there was silence until the end.
-        let count = usize::try_from(end_ns.div_ceil(self.slot_ns)).unwrap_or(usize::MAX).min(SLOT_LIMIT);
+        let count = end_ns.div_ceil(slot_ns) as usize;
         if count > slots.len() {
             slots.resize_with(count, || Kept::default().slot(&place));
         }
         Timeline {
-            slot_ms: self.slot_ns as f64 / 1e6,
+            slot_ms: slot_ns as f64 / 1e6,
             end_ms: end_ns as f64 / 1e6,
             backends: order.into_iter().map(|number| self.names[number].clone()).collect(),
             slots,
@@ -308,6 +315,23 @@ mod tests {
         assert_eq!((timeline.slots.len(), timeline.end_ms), (11, 1050.0));
         assert_eq!(timeline.slots[10], Slot { backends: vec![0], ..timeline.slots[9].clone() });
         assert_eq!(timeline.slots[10].sent, 0);
+    }
+
+    #[test]
+    fn a_silent_end_beyond_the_limit_is_merged_and_not_cut() {
+        let mut collector = Collector::new(1, 100 * MS);
+        let mut record = Record::default();
+        answer(&mut record, b"a", 10, 1);
+        answer(&mut record, b"a", 110, 1);
+        answer(&mut record, b"a", 250, 1);
+        hand_over(&mut collector, 0, &mut record);
+        let end_ns = SLOT_LIMIT as u64 * 300 * MS + 1;
+        let timeline = collector.timeline(end_ns, Vec::new());
+        assert_eq!((timeline.slot_ms, timeline.end_ms), (400.0, end_ns as f64 / 1e6));
+        assert_eq!(timeline.slots.len() as u64, end_ns.div_ceil(400 * MS));
+        assert_eq!(timeline.slots[0].sent, 3);
+        // The look at it changed nothing.
+        assert_eq!(collector.timeline(0, Vec::new()).slots.len(), 3);
     }
 
     #[test]

@@ -392,6 +392,9 @@ impl View<'_> {
             if fails {
                 errors += failed;
                 hurt = hurt.joined(slot.spans.failures);
+                if slot.hung > 0 {
+                    hurt.ended_ns = hurt.ended_ns.max((self.timeline.end_ms * 1e6) as u64);
+                }
             }
             if lacks {
                 hurt.planned = hurt.planned.joined(slot.spans.unsent);

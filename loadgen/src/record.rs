@@ -353,7 +353,9 @@ impl Record {
     /// Hands over what was counted so far and begins anew. Names keep their numbers, since an answer that is
     /// half read holds one.
     pub fn take(&mut self) -> Self {
-        let rest = Self { backends: self.backends.names_only(), ..Self::default() };
+        let mut rest = Self::new(self.slots.slot_ns());
+        rest.backends = self.backends.names_only();
+        rest.punctuality = self.punctuality.is_some().then(Box::default);
         std::mem::replace(self, rest)
     }
 
@@ -372,7 +374,7 @@ impl Record {
         if now_ns.saturating_sub(planned_ns) > longest_ns {
             self.hung += 1;
             self.last_planned_ns = self.last_planned_ns.max(planned_ns);
-            self.slots.at(planned_ns).hung(planned_ns, now_ns);
+            self.slots.at(planned_ns).hung(planned_ns);
         }
     }
 
@@ -495,6 +497,18 @@ mod tests {
         assert_eq!(counts(&first), (1, 1, 1, b"two".to_vec()));
         assert_eq!(counts(&second), (2, 2, 2, b"two".to_vec()));
         assert_eq!(counts(&record), (0, 0, 0, b"two".to_vec()));
+    }
+
+    #[test]
+    fn what_is_taken_leaves_slots_of_the_same_length_and_the_lag() {
+        let mut record = Record::new(7);
+        record.punctuality = Some(Box::default());
+        let outcome = Outcome { result: Ok(200), backend: None };
+        record.add(outcome, 0, 0, 5);
+        let _ = record.take();
+        record.add(outcome, 15, 15, 16);
+        assert_eq!(record.punctuality.as_ref().map(|punctuality| punctuality.service_ns.len()), Some(1));
+        assert_eq!(record.hand_over(20).slots.iter().map(|slot| slot.index).collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -14,6 +14,10 @@ use std::mem;
 /// Shorter silences are not looked at; a failover takes longer, and noting every pause would cost time.
 pub const RESOLUTION_NS: u64 = 1_000_000;
 
+/// As many pieces wait to be handed over, which is a minute's at least. A run hands them over ten times a second; where
+/// nobody asks for them, as in `ab`, they must not pile up.
+pub const PIECE_LIMIT: usize = 65_536;
+
 /// A time without success in one thread, or a piece of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
@@ -61,6 +65,9 @@ impl SilenceTracker {
 
     fn note(&mut self, end_ns: u64, before_success: bool) {
         let Self { last_ns: start_ns, after_success, .. } = *self;
+        if self.pieces.len() == PIECE_LIMIT {
+            return;
+        }
         self.pieces.push(Piece { start_ns, end_ns, after_success, before_success });
     }
 }
@@ -273,6 +280,17 @@ mod tests {
         }
         let expected = [Piece { start_ns: 0, end_ns: 1000, after_success: false, before_success: true }];
         assert_eq!(tracker.pieces, expected);
+    }
+
+    #[test]
+    fn nothing_piles_up_where_nobody_asks() {
+        let mut tracker = SilenceTracker::default();
+        for success in 0..2 * PIECE_LIMIT as u64 {
+            tracker.success(success * 2 * RESOLUTION_NS);
+        }
+        assert_eq!(tracker.cut(u64::MAX).len(), PIECE_LIMIT);
+        tracker.success(u64::MAX);
+        assert!(tracker.cut(u64::MAX).is_empty());
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub struct Piece {
     pub successes: Span,
     /// How many failed, by [`ErrorKind`].
     pub errors: [u64; ErrorKind::ALL.len()],
-    /// When those and the hung ones were planned and over.
+    /// When those and the hung ones were planned, and those were over.
     pub failures: Hurt,
     /// When the slow successes were, by doublings of [`SLOW_NS`]; in rising order, only those that occurred.
     pub slow: Vec<(u8, Hurt)>,
@@ -184,6 +184,11 @@ impl SlotBook {
             spare: Vec::new(),
             closed: Vec::new(),
         }
+    }
+
+    /// How long a slot is.
+    pub fn slot_ns(&self) -> u64 {
+        self.slot_ns
     }
 
     /// The slot of a request that was planned at this time.
@@ -257,9 +262,10 @@ impl OpenSlot {
     }
 
     /// Counts a request that hung until the run was cut off.
-    pub fn hung(&mut self, planned_ns: u64, end_ns: u64) {
+    pub fn hung(&mut self, planned_ns: u64) {
         self.hung += 1;
-        self.failures.widen(planned_ns, end_ns);
+        // When that was is for the whole run to say; all that its thread knows is when it stopped waiting.
+        self.failures.widen(planned_ns, planned_ns);
     }
 
     /// Counts a request that was due and could not be sent.
@@ -332,7 +338,7 @@ mod tests {
         book.at(100 * MS).failed(100 * MS, 101 * MS, ErrorKind::Reset);
         book.at(130 * MS).failed(130 * MS, 900 * MS, ErrorKind::Reset);
         book.at(250 * MS).unsent(250 * MS);
-        book.at(260 * MS).hung(260 * MS, 950 * MS);
+        book.at(260 * MS).hung(260 * MS);
         let mut pieces = book.hand_over();
         pieces.sort_by_key(|piece| piece.index);
         let [first, second, third] = pieces.try_into().unwrap();
@@ -349,7 +355,7 @@ mod tests {
         assert_eq!(second.failures, Hurt { planned, ended_ns: 900 * MS });
         let at = |ms| Span { first_ns: ms * MS, last_ns: ms * MS };
         assert_eq!((third.unsent, third.unsent_planned, third.hung), (1, at(250), 1));
-        assert_eq!(third.failures, Hurt { planned: at(260), ended_ns: 950 * MS });
+        assert_eq!(third.failures, Hurt { planned: at(260), ended_ns: 260 * MS });
         assert!(book.hand_over().is_empty());
     }
 
@@ -359,7 +365,7 @@ mod tests {
         book.at(10 * MS).served(10 * MS, BackendId(3));
         book.at(10 * MS).succeeded(10 * MS, 100 * MS);
         book.at(10 * MS).failed(10 * MS, 11 * MS, ErrorKind::Other);
-        book.at(10 * MS).hung(10 * MS, 11 * MS);
+        book.at(10 * MS).hung(10 * MS);
         book.at(10 * MS).unsent(10 * MS);
         let before = book.hand_over();
         book.at(10 * MS).unsent(10 * MS);

@@ -172,6 +172,8 @@ pub fn check(
             timeout: timeout.clone(),
             threads,
             no_resend,
+            // Nobody looks at slices over time, so that slots would only pile up.
+            slot: "1h".to_owned(),
             ..Arguments::from_iter_safe(["loadgen"]).expect("every option has a default")
         };
         Ok(Arc::new(plan::check(arguments, cores, &read_file)?))

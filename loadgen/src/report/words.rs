@@ -24,6 +24,10 @@ pub fn outcome(summary: &Summary) -> (Tone, String) {
     if requests.total == 0 {
         return (Tone::Doubtful, "No request ended".to_owned());
     }
+    if requests.failed == 0 && requests.hung > 0 {
+        let hung = counted(requests.hung, "request", "requests");
+        return (Tone::Bad, format!("{hung} hung until the run was ended"));
+    }
     let of = counted(requests.total, "request", "requests");
     if requests.failed == 0 && unsent == 0 {
         let every = if requests.total == 1 { "The only request" } else { "Every request" };
@@ -201,6 +205,8 @@ mod tests {
         assert_eq!(tone, Tone::Doubtful);
         assert!(words.ends_with("sent succeeded, 3 could not be sent"), "{words}");
         assert_eq!(outcome(&fixtures::only_errors()), (Tone::Bad, "All 4,210 requests failed".to_owned()));
+        summary.requests.hung = 4;
+        assert_eq!(outcome(&summary), (Tone::Bad, "4 requests hung until the run was ended".to_owned()));
         summary.requests.total = 0;
         assert_eq!(outcome(&summary).0, Tone::Doubtful);
     }
