@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is [`crate::plan`]'s business; only the shape is checked here.
 
 pub mod ab;
+mod sending;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use std::sync::LazyLock;
 
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, Shell};
+
+pub use sending::Sending;
 
 use crate::exit_codes;
 
@@ -127,51 +130,17 @@ pub struct Arguments {
     #[structopt(long = "catch-up")]
     pub catch_up: bool,
 
-    /// Use METHOD [default: GET, or POST with a body]
-    #[structopt(long = "method", value_name = "METHOD")]
-    pub method: Option<String>,
-
-    /// Send a body: SIZE bytes (100, 64k, 1m), or what FILE holds
-    #[structopt(long = "body", value_name = "SIZE|FILE")]
-    pub body: Option<String>,
-
-    /// Send a header, as in `Name: value`; may be given several times
-    #[structopt(short = "H", long = "header", value_name = "HEADER", number_of_values = 1, multiple = true)]
-    pub header: Vec<String>,
-
-    /// Give up on a request after TIME
-    #[structopt(long = "timeout", value_name = "TIME", default_value = "30s")]
-    pub timeout: String,
+    #[structopt(flatten)]
+    #[expect(missing_docs, reason = "structopt would put it in place of what help says of the program")]
+    pub sending: Sending,
 
     /// Close each connection after COUNT requests, and say so in the last [default: keep it open]
     #[structopt(long = "requests-per-connection", value_name = "COUNT", parse(try_from_str = count))]
     pub requests_per_connection: Option<u64>,
 
-    /// Trust the certificate authorities in FILE (PEM) instead of this machine's; may be given several times
-    #[structopt(
-        long = "ca-file",
-        value_name = "FILE",
-        number_of_values = 1,
-        multiple = true,
-        conflicts_with = "insecure"
-    )]
-    pub ca_file: Vec<String>,
-
     /// Ask TLS servers for NAME, and check their certificates for it, instead of the URL's host
     #[structopt(long = "server-name", value_name = "NAME")]
     pub server_name: Option<String>,
-
-    /// Believe any certificate, or rather: do not find out who answers
-    #[structopt(long = "insecure")]
-    pub insecure: bool,
-
-    /// Use COUNT threads [default: one per core, at most one per connection]
-    #[structopt(long = "threads", value_name = "COUNT", parse(try_from_str = count))]
-    pub threads: Option<usize>,
-
-    /// Count a request as failed when its kept-alive connection was closed, instead of sending it again
-    #[structopt(long = "no-resend")]
-    pub no_resend: bool,
 
     /// Take the name of the backend from the answer's header NAME; given several times, the first that an
     /// answer carries [default: X-Backend]
@@ -279,7 +248,7 @@ mod tests {
     #[test]
     fn headers_repeat_and_do_not_swallow_what_follows() {
         let arguments = parse("--header A:b -H C:d --json").unwrap();
-        assert_eq!(arguments.header, ["A:b", "C:d"]);
+        assert_eq!(arguments.sending.header, ["A:b", "C:d"]);
         assert!(arguments.json);
         let words =
             ["loadgen", "--at", "1s", "echo a", "--at", "2s", "echo b", "--slo", "p99 < 5ms", "--json"];

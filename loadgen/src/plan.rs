@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::cli::{self, Arguments};
+use crate::cli::{self, Arguments, Sending};
 use crate::fault::Fault;
 use crate::mix::{Mix, Prepared};
 use crate::objective::{Objective, ObjectiveError};
@@ -301,19 +301,12 @@ pub fn check(
         default_url,
         url_weights,
         requests_per_connection,
-        ca_file,
         server_name,
-        insecure,
         duration,
         rate,
         stages,
         catch_up,
-        method,
-        body,
-        header,
-        timeout,
-        threads,
-        no_resend,
+        sending: Sending { method, body, header, timeout, threads, no_resend, ca_file, insecure },
         backend_header,
         expect_shares,
         slot,

@@ -116,25 +116,7 @@ pub fn check(
     any_seed: u64,
     read_file: impl Fn(&str) -> io::Result<Vec<u8>>,
 ) -> Result<AbPlan, AbError> {
-    let AbArguments {
-        url_a,
-        url_b,
-        pairs,
-        slice,
-        head,
-        aa,
-        seed,
-        concurrent,
-        method,
-        body,
-        header,
-        timeout,
-        threads,
-        no_resend,
-        ca_file,
-        insecure,
-        json,
-    } = arguments;
+    let AbArguments { url_a, url_b, pairs, slice, head, aa, seed, concurrent, sending, json } = arguments;
 
     if url_b.is_none() && !aa {
         return Err(AbError::NoSecondUrl);
@@ -160,18 +142,16 @@ pub fn check(
         }
         // They say nothing to a target without TLS, which would refuse them.
         let is_tls = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        let mut sending = sending.clone();
+        if !is_tls {
+            sending.ca_file.clear();
+            sending.insecure = false;
+        }
         let arguments = Arguments {
-            ca_file: if is_tls { ca_file.clone() } else { Vec::new() },
-            insecure: is_tls && insecure,
+            sending,
             concurrent: Some(concurrent),
             url: vec![url],
             duration: Some(ENGINE_LIMIT.to_owned()),
-            method: method.clone(),
-            body: body.clone(),
-            header: header.clone(),
-            timeout: timeout.clone(),
-            threads,
-            no_resend,
             // Nobody looks at slices over time, so that slots would only pile up.
             slot: "1h".to_owned(),
             ..Arguments::from_iter_safe(["loadgen"]).expect("every option has a default")

@@ -2,7 +2,7 @@
 
 use structopt::StructOpt;
 
-use super::count;
+use super::{Sending, count};
 
 /// What stands below the options in `--help`.
 const AFTER_HELP: &str = "\
@@ -80,43 +80,9 @@ pub struct AbArguments {
     )]
     pub concurrent: usize,
 
-    /// Use METHOD [default: GET, or POST with a body]
-    #[structopt(long = "method", value_name = "METHOD")]
-    pub method: Option<String>,
-
-    /// Send a body: SIZE bytes (100, 64k, 1m), or what FILE holds
-    #[structopt(long = "body", value_name = "SIZE|FILE")]
-    pub body: Option<String>,
-
-    /// Send a header, as in `Name: value`; may be given several times
-    #[structopt(short = "H", long = "header", value_name = "HEADER", number_of_values = 1, multiple = true)]
-    pub header: Vec<String>,
-
-    /// Give up on a request after TIME
-    #[structopt(long = "timeout", value_name = "TIME", default_value = "30s")]
-    pub timeout: String,
-
-    /// Use COUNT threads, the same for both targets [default: one per core, at most one per connection]
-    #[structopt(long = "threads", value_name = "COUNT", parse(try_from_str = count))]
-    pub threads: Option<usize>,
-
-    /// Count a request as failed when its kept-alive connection was closed, instead of sending it again
-    #[structopt(long = "no-resend")]
-    pub no_resend: bool,
-
-    /// Believe https servers only that a certificate in FILE (PEM) vouches for; may be given several times
-    #[structopt(
-        long = "ca-file",
-        value_name = "FILE",
-        number_of_values = 1,
-        multiple = true,
-        conflicts_with = "insecure"
-    )]
-    pub ca_file: Vec<String>,
-
-    /// Believe any https server, whoever it is
-    #[structopt(long = "insecure")]
-    pub insecure: bool,
+    #[structopt(flatten)]
+    #[expect(missing_docs, reason = "structopt would put it in place of what help says of the command")]
+    pub sending: Sending,
 
     /// Print the result as JSON, and nothing else, to standard output
     #[structopt(long = "json")]

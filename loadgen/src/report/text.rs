@@ -61,7 +61,7 @@ pub fn summary(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             hung => writeln!(out, ", of which hung: {hung}")?,
         }
     }
-    let unsent = words::unsent(summary);
+    let unsent = summary.requests.unsent;
     if unsent > 0 {
         writeln!(out, "Due, but not sent as no connection was free: {unsent}")?;
     }
@@ -89,7 +89,7 @@ fn latencies(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             writeln!(out, "{name}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
         }
     }
-    let unsent = words::unsent(summary);
+    let unsent = summary.requests.unsent;
     if unsent > 0 && summary.latency_ms.is_some() {
         writeln!(
             out,

@@ -20,7 +20,7 @@ pub enum Tone {
 /// How the requests ended, in one sentence.
 pub fn outcome(summary: &Summary) -> (Tone, String) {
     let requests = &summary.requests;
-    let unsent = unsent(summary);
+    let unsent = requests.unsent;
     if requests.total == 0 {
         return (Tone::Doubtful, "No request ended".to_owned());
     }
@@ -177,11 +177,6 @@ pub fn mark(mark: &Mark) -> String {
             format!("exit status {status} after {:.2} s", (ended_ms - mark.at_ms) / 1e3)
         }
     }
-}
-
-/// Requests that were due and could not be sent.
-pub fn unsent(summary: &Summary) -> u64 {
-    summary.requests.unsent
 }
 
 /// A number without needless zeros.

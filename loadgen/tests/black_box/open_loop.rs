@@ -73,15 +73,15 @@ fn a_server_that_stalls_shows_as_the_schedule_implies() {
 
 #[test]
 fn what_finds_no_free_connection_is_unsent() {
-    let server = slow(Duration::from_millis(70));
-    // One request every 50 ms over a connection that is busy for 70 ms: every other one, and some more where this machine
-    // makes the generator late. Were any sent late for want of a connection, it would be all 28 that 2 s have room for.
+    let server = slow(Duration::from_millis(90));
+    // One request every 50 ms over a connection that is busy for 90 ms: every other one, also where this machine makes the
+    // generator up to 40 ms late.
     let (status, result) = run_json(&server, "-r 20 -d 2s -c 1");
     assert_went_well(status, &result);
     let requests = &result["requests"];
     assert_eq!(planned(&result), 40, "{result:#}");
     let total = requests["total"].as_u64().unwrap();
-    assert!((10..=24).contains(&total), "{result:#}");
+    assert!((10..=20).contains(&total), "{result:#}");
     assert_eq!(server.requests(), total);
     // Nothing waited for a connection.
     assert!(number(&result["latency_ms"]["p50"]) < 110.0, "{result:#}");

@@ -224,7 +224,7 @@ fn figures_at_a_glance(main: &mut Markup, summary: &Summary) {
     }
     let part = if requests.total == 0 { 0.0 } else { requests.failed as f64 / requests.total as f64 };
     entries.push(("Failed", count(requests.failed), percent(part)));
-    let unsent = words::unsent(summary);
+    let unsent = summary.requests.unsent;
     if unsent > 0 {
         entries.push(("Unsent", count(unsent), "no connection free".to_owned()));
     }
