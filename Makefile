@@ -21,7 +21,7 @@ help: ## Say what there is
 # -- run it -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo demo-stop switch down
-demo: release ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
+demo: build ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
 	@exec deploy/demo.sh start
 
 demo-stop: ## End a demo that runs in the background
@@ -35,9 +35,17 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: release test check judge e2e bench
-release: build-tools ## Compile the programs as they are shipped
+.PHONY: build release image test check judge e2e bench
+build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
+
+release: release-tools ## Compile them as they are shipped, lb by what a run under load counted, into target/shipped
+	@deploy/release.sh
+
+image: docker-tools ## Make the image cirque/lb with lb as it is shipped
+	@deploy/stand-in-images.sh
+	@PROFILE_GUIDED=yes docker compose build lb
+	@docker run --rm cirque/lb -V 2>&1 | tee /dev/stderr | grep --quiet profile-guided
 
 test: test-tools ## Run the tests of the workspace
 	@cargo test --locked --workspace
@@ -86,14 +94,17 @@ check-compose: docker-tools
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
-.PHONY: install-tools build-tools test-tools check-tools e2e-tools bench-tools docker-tools
+.PHONY: install-tools build-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build test check e2e bench
+	@deploy/require.sh build release test check e2e bench
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
 
 build-tools:
 	@deploy/require.sh build
+
+release-tools:
+	@deploy/require.sh build release
 
 test-tools:
 	@deploy/require.sh build test

@@ -22,6 +22,16 @@ def cpu_ns(pids):
     return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in pids)
 
 
+def ticks(pids):
+    """User and system time of these processes so far, as the kernel's clock ticks sample it: good for shares."""
+    user = system = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        user, system = user + int(fields[11]), system + int(fields[12])
+    return user, system
+
+
 def proportional_bytes(pids):
     """Proportional set size of these processes."""
     total = 0
@@ -54,11 +64,15 @@ def load(program, port, answer, connections, seconds, cores):
 
 
 def cpu_us_per_request(program, proxy, answer, connections, seconds, cores):
-    """Microseconds of the proxy's processor time per answered request, and how many were answered."""
+    """Microseconds of the proxy's processor time per answered request, those of them that were the kernel's, and how
+    many requests were answered."""
     pids = proxy.pids()
-    before = cpu_ns(pids)
+    before, (user_before, system_before) = cpu_ns(pids), ticks(pids)
     count = load(program, proxy.port, answer, connections, seconds, cores)
-    return (cpu_ns(pids) - before) / 1000 / count, count
+    user, system = ticks(pids)
+    user, system = user - user_before, system - system_before
+    us = (cpu_ns(pids) - before) / 1000 / count
+    return us, us * system / max(user + system, 1), count
 
 
 def share_on_disk(program, nginx, answer, connections, cores):

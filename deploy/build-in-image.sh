@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs in the build stage of deploy/Dockerfile: compiles the programs and lays out one root directory for each, as
-# /out/PROGRAM, with everything that a from-scratch image needs.
+# /out/PROGRAM, with everything that a from-scratch image needs. PROFILE_GUIDED=yes: as they are shipped.
 set -eu
 
 programs="backend loadgen lb"
@@ -13,16 +13,29 @@ for crate in $programs; do
         find "$crate" -type f -exec touch {} +
     fi
 done
-cargo build --release --locked --workspace --bins
+case ${PROFILE_GUIDED:-no} in
+    yes)
+        deploy/release.sh
+        built=target/shipped
+        ;;
+    no)
+        cargo build --release --locked --workspace --bins
+        built=target/release
+        ;;
+    *)
+        echo "PROFILE_GUIDED is yes or no, not $PROFILE_GUIDED" >&2
+        exit 1
+        ;;
+esac
 for crate in $programs; do sum_of "$crate" >"target/$crate.sum"; done
 
 for program in $programs; do
     root=/out/$program
     mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/etc/cirque" "$root/tmp" "$root/run"
-    cp "target/release/$program" "$root/usr/local/bin/"
+    cp "$built/$program" "$root/usr/local/bin/"
     strip --strip-all "$root/usr/local/bin/$program"
     # The loader and every library, where the loader looks for them.
-    ldd "target/release/$program" | grep --only-matching '/[^ ]*' | while read -r library; do
+    ldd "$built/$program" | grep --only-matching '/[^ ]*' | while read -r library; do
         mkdir -p "$root$(dirname "$library")"
         cp --dereference "$library" "$root$library"
     done

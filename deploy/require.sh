@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes sure that programs are there: deploy/require.sh GROUP…
 #
-#   build  what compiling takes                    test   what `make test` takes besides
-#   check  what `make check` takes besides         e2e    what the container tests take
-#   bench  what the measurements take
+#   build  what compiling takes                    release  what `make release` takes besides
+#   test   what `make test` takes besides          check    what `make check` takes besides
+#   e2e    what the container tests take           bench    what the measurements take
 #
 # On a Debian-like machine, as root or with a sudo that asks for nothing, what is missing is installed. Everywhere
 # else this says exactly what to install, and fails.
@@ -18,10 +18,18 @@ needs_of() {
         # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals; setsid gives
         # loadgen a terminal of its own.
         test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" ;;
+        # Reads what an instrumented program has counted; only the compiler's own LLVM can. rustup has it, too.
+        release)
+            local llvm host
+            llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+            host=$(rustc -vV | sed -n 's/^host: //p')
+            [[ -x $(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata ]] ||
+                printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"
+            ;;
         check) ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
         bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
-        *) fail "require.sh: no group is called $1: build, test, check, e2e or bench" ;;
+        *) fail "require.sh: no group is called $1: build, release, test, check, e2e or bench" ;;
     esac
 }
 
@@ -51,7 +59,7 @@ if [[ $EUID -ne 0 ]]; then as_root=(sudo -n); fi
 if ! command -v apt-get >/dev/null || { [[ $EUID -ne 0 ]] && ! sudo -n true 2>/dev/null; }; then
     fail "missing: ${programs[*]}
 On Debian and Ubuntu:  sudo apt-get install ${packages[*]}
-Elsewhere, packages of these names or like them."
+Elsewhere, packages of these names or like them. llvm-profdata also comes with: rustup component add llvm-tools"
 fi
 printf 'installing %s (for %s)\n' "${packages[*]}" "${programs[*]}"
 export DEBIAN_FRONTEND=noninteractive

@@ -9,7 +9,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-env=LB_RUSTC_VERSION={}", rustc_version().unwrap_or_else(unknown));
     println!("cargo::rustc-env=LB_TARGET={}", std::env::var("TARGET").unwrap_or_else(|_| unknown()));
-    println!("cargo::rustc-env=LB_PROFILE={}", std::env::var("PROFILE").unwrap_or_else(|_| unknown()));
+    println!("cargo::rustc-env=LB_PROFILE={}", profile());
 
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
@@ -19,6 +19,13 @@ fn main() {
 
 fn unknown() -> String {
     "unknown".to_owned()
+}
+
+/// Cargo's profile, and whether the compiler was told what a run under load had counted.
+fn profile() -> String {
+    let profile = std::env::var("PROFILE").unwrap_or_else(|_| unknown());
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if flags.contains("profile-use") { format!("{profile}, profile-guided") } else { profile }
 }
 
 /// `1.95.0 (59807616e 2026-04-14)`

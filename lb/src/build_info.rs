@@ -12,7 +12,7 @@ pub const RUSTC: &str = env!("LB_RUSTC_VERSION");
 /// The platform triple it was built for.
 pub const TARGET: &str = env!("LB_TARGET");
 
-/// Cargo's profile: `release` or `debug`.
+/// Cargo's profile: `release` or `debug`; `release, profile-guided` for what `make release` makes.
 pub const PROFILE: &str = env!("LB_PROFILE");
 
 /// The version of Pingora inside.

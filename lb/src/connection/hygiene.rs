@@ -47,6 +47,18 @@ pub enum Framing {
     Chunked,
 }
 
+/// Which fields are there that concern this connection alone and must not reach the server (RFC 9110, section 7.6.1).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HopFields {
+    /// None.
+    #[default]
+    Nothing,
+    /// `Connection`, and it says no more than `close` or `keep-alive`: what browsers send.
+    OnlyConnection,
+    /// Others, or a `Connection` that names others.
+    More,
+}
+
 /// What the header says about the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -69,6 +81,8 @@ pub struct Shape {
     /// A field name holds something besides letters, digits and hyphens. NGINX drops such fields
     /// (`ignore_invalid_headers on`, `underscores_in_headers off`); only then need anyone look for them.
     pub unusual_names: bool,
+    /// What is to be taken out before the request goes on: knowing that there is nothing saves a dozen searches.
+    pub hop_fields: HopFields,
 }
 
 /// Let in or not.
@@ -142,6 +156,7 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         expects_continue: fields.expects_continue == Some(true) && http_1_1,
         keep_alive: if http_1_1 { !fields.close } else { fields.keep_alive && !fields.close },
         unusual_names: fields.unusual_names,
+        hop_fields: fields.hop_fields,
     };
     Ok((shape, rewrite))
 }
@@ -162,6 +177,7 @@ struct Fields {
     close: bool,
     keep_alive: bool,
     unusual_names: bool,
+    hop_fields: HopFields,
 }
 
 /// Reads the fields of `head` from the offset `start` to the empty line.
@@ -222,13 +238,11 @@ impl Fields {
                     return Err(Reason::DuplicateExpectation);
                 }
             }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
-            10 if name.eq_ignore_ascii_case(b"connection") => {
-                for token in value.split(|byte| *byte == b',').map(trim) {
-                    self.close |= token.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-                }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade = true;
+                self.hop_fields = HopFields::More;
             }
+            10 if name.eq_ignore_ascii_case(b"connection") => self.read_connection(value),
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = length(trim_spaces(untrimmed))?;
                 if self.length.replace(length).is_some() {
@@ -241,12 +255,40 @@ impl Fields {
                 if self.encoding.replace(encoding).is_some() {
                     return Err(Reason::DuplicateEncoding);
                 }
+                self.hop_fields = HopFields::More;
+            }
+            2 | 7 | 10 | 14 | 16 | 18 | 19
+                if OTHER_HOP_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes())) =>
+            {
+                self.hop_fields = HopFields::More;
             }
             _ => {}
         }
         Ok(())
     }
+
+    fn read_connection(&mut self, value: &[u8]) {
+        for token in value.split(|byte| *byte == b',').map(trim) {
+            let close = token.eq_ignore_ascii_case(b"close");
+            let keep_alive = token.eq_ignore_ascii_case(b"keep-alive");
+            self.close |= close;
+            self.keep_alive |= keep_alive;
+            let says = if close || keep_alive { HopFields::OnlyConnection } else { HopFields::More };
+            self.hop_fields = self.hop_fields.max(says);
+        }
+    }
 }
+
+/// What else concerns one connection alone, besides the fields that are read for their meaning.
+const OTHER_HOP_FIELDS: [&str; 7] = [
+    "te",
+    "trailer",
+    "keep-alive",
+    "http2-settings",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+];
 
 /// `tchar` of RFC 9110, section 5.6.2, in two classes: what NGINX takes without a question, and the rest.
 const NAME_CLASSES: [u8; 256] = {

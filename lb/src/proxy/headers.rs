@@ -1,7 +1,9 @@
 //! What changes in a request's header on its way up and in an answer's on its way down.
 //!
 //! Connection-level fields (`Connection`, `Transfer-Encoding`, `Upgrade`, …) are Pingora's: its request policy has
-//! already stripped them, and passed on a valid WebSocket upgrade, when these functions run.
+//! already stripped them, and passed on a valid WebSocket upgrade, when these functions run. But for the common case,
+//! which the connection loop has told apart while it judged the header: where there is nothing but a plain
+//! `Connection`, the policy is not asked, and that one field is taken out here.
 
 use std::time::Instant;
 
@@ -15,6 +17,7 @@ use super::context::Context;
 use super::values::{RequestValues, host_field};
 use crate::config::model::{AddHeader, Location, Proxy, Redirect, SentValue};
 use crate::config::template::{Template, Values};
+use crate::connection::facts::HopFields;
 use crate::handler::page;
 use crate::routing::{matched_length, path, target};
 
@@ -29,8 +32,13 @@ pub fn prepare_upstream_request(
     proxy: &Proxy,
 ) -> Result<()> {
     set_target(upstream_request, context, location, proxy)?;
-    if context.facts().is_some_and(|facts| facts.shape.unusual_names) {
-        drop_unusual_names(upstream_request);
+    if let Some(shape) = context.facts().map(|facts| &facts.shape) {
+        if shape.unusual_names {
+            drop_unusual_names(upstream_request);
+        }
+        if shape.hop_fields == HopFields::OnlyConnection {
+            upstream_request.remove_header(&header::CONNECTION);
+        }
     }
     // Answered by us before the body was read; asking the server again would bring the client a second 100.
     upstream_request.remove_header(&header::EXPECT);

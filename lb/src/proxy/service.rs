@@ -11,7 +11,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::protocols::l4::socket::SocketAddr as PeerSocketAddr;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
@@ -22,7 +22,7 @@ use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
 use super::{headers, record, write};
 use crate::config::model::{Action, Location, Return};
-use crate::connection::facts::Framing;
+use crate::connection::facts::{Framing, HopFields};
 use crate::connection::{ListenerKind, RequestFacts};
 use crate::edge::Edge;
 use crate::handler::{Answer, admin, returns};
@@ -232,7 +232,11 @@ impl ProxyHttp for ProxyService {
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
         let peer = in_flight.peer().clone();
-        let http_peer = Box::new(http_peer(&peer, target)?);
+        let mut http_peer = Box::new(http_peer(&peer, target)?);
+        if context.facts().is_some_and(|facts| facts.shape.hop_fields != HopFields::More) {
+            // `headers` takes out the one there may be; Pingora would search for ten.
+            http_peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        }
         context.tries.push(Try::begin(peer, in_flight, picked));
         Ok(http_peer)
     }

@@ -71,6 +71,30 @@ fn the_server_sees_what_nginx_would_send() {
 }
 
 #[test]
+fn fields_that_concern_the_clients_connection_alone_stay_here() {
+    let backend = Backend::start("a");
+    let balancer = Balancer::start(&proxy_to(&[&backend], ""));
+    for fields in [
+        "Connection: keep-alive\r\n",
+        "connection: Keep-Alive\r\nConnection: keep-alive\r\n",
+        "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\n",
+        "Connection: keep-alive\r\nConnection: x-hop\r\nX-Hop: 1\r\n",
+        "Keep-Alive: timeout=5\r\n",
+        "TE: trailers\r\nTrailer: X-Sum\r\n",
+        "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nConnection: upgrade, http2-settings\r\n",
+        "Proxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\nProxy-Authorization: Basic YTpi\r\n",
+    ] {
+        let mut client = Client::connect(balancer.address);
+        client.send(&format!("GET / HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n{fields}\r\n"));
+        assert_eq!(client.receive().unwrap().status, 200, "{fields:?}");
+        let seen = backend.seen();
+        let mut names: Vec<&str> = seen.last().unwrap().headers.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "host"], "{fields:?}");
+    }
+}
+
+#[test]
 fn connections_to_servers_are_kept() {
     let backend = Backend::start("a");
     let balancer = Balancer::start(&proxy_to(&[&backend], ""));

@@ -247,6 +247,35 @@ fn what_is_told_of_the_message() {
 }
 
 #[test]
+fn fields_that_concern_one_connection_alone() {
+    use HopFields::*;
+    for (fields, expected) in [
+        ("", Nothing),
+        ("Accept: */*\r\nCookie: a=b\r\nContent-Length: 0\r\nX-Te: a\r\n", Nothing),
+        // As long as one of the names, and none of them.
+        ("ab: c\r\nreferer: /\r\nuser-agent: x\r\naccept-charset: x\r\nabcdefghijklmnop: x\r\n", Nothing),
+        ("Connection: keep-alive\r\n", OnlyConnection),
+        ("connection: Close\r\nCONNECTION: keep-alive , close\r\n", OnlyConnection),
+        ("Connection:\r\n", More),
+        ("Connection: close, X-Real-IP\r\n", More),
+        ("Connection: close\r\nConnection: te\r\nConnection: close\r\n", More),
+        ("TE: trailers\r\n", More),
+        ("Te: trailers\r\nConnection: close\r\n", More),
+        ("Trailer: X-Sum\r\n", More),
+        ("Upgrade: websocket\r\n", More),
+        ("Keep-Alive: timeout=5\r\n", More),
+        ("HTTP2-Settings: AAMAAABk\r\n", More),
+        ("Proxy-Connection: keep-alive\r\n", More),
+        ("Transfer-Encoding: chunked\r\n", More),
+        ("Proxy-Authenticate: Basic\r\n", More),
+        ("PROXY-AUTHORIZATION: Basic YTpi\r\n", More),
+    ] {
+        let (shape, _) = admitted(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+        assert_eq!(shape.hop_fields, expected, "{fields:?}");
+    }
+}
+
+#[test]
 fn what_pingora_gets_instead() {
     for (head, expected) in [
         (
