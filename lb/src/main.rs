@@ -8,10 +8,9 @@ use lb::cli::{self, Command, Invocation, Show};
 use lb::process::{launch, signals};
 use lb::{healthcheck, observe};
 
-/// What many small allocations per request cost decides; measured against the system's allocator in
-/// `docs/decisions/004-allocator.md`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// Takes the place of malloc and free in the whole program. What many small allocations per request cost decides:
+// docs/decisions/004-allocator.md, with the reason why it is not a `#[global_allocator]`.
+use mimalloc as _;
 
 fn main() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os().skip(1), &cli::Surroundings::of_process()) {

@@ -11,9 +11,8 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use connection_support::House;
 
-/// As the program itself.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// In malloc's place, as in the program itself.
+use mimalloc as _;
 
 const CONNECTIONS: usize = 2_000;
 /// What the project promises, in bytes.
