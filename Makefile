@@ -1,4 +1,4 @@
-# `make` alone says what there is. CI runs `make test check e2e bench`; each can run anywhere.
+# `make` alone says what there is. CI runs `make test check build e2e release bench image`; each can run anywhere.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -45,7 +45,7 @@ release: release-tools ## Compile them as they are shipped, lb by what a run und
 image: docker-tools ## Make the image cirque/lb with lb as it is shipped
 	@deploy/stand-in-images.sh
 	@PROFILE_GUIDED=yes docker compose build lb
-	@docker run --rm cirque/lb -V 2>&1 | tee /dev/stderr | grep --quiet profile-guided
+	@built=$$(docker run --rm cirque/lb -V 2>&1); printf '%s\n' "$$built"; [[ $$built == *profile-guided* ]]
 
 test: test-tools ## Run the tests of the workspace
 	@cargo test --locked --workspace
@@ -62,8 +62,8 @@ judge: bench-tools ## Put lb and NGINX to the same configurations and requests; 
 	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 4
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
-	@bench/run
-	@bench/loadgen
+	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
+	@bench/loadgen $(CARGO_TARGET_DIR)/shipped/loadgen
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 
@@ -96,7 +96,8 @@ check-compose: docker-tools
 
 .PHONY: install-tools build-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build release test check e2e bench
+	@deploy/require.sh build test check e2e bench
+	@deploy/require.sh release
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
 

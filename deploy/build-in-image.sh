@@ -6,14 +6,17 @@ set -eu
 programs="backend loadgen lb"
 
 # The target directory is a cache that outlives the sources. cargo compares modification times, and a file that was
-# restored from an archive may be older than what was built from its successor: whatever changed counts as new.
-sum_of() { find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum; }
+# restored from an archive may be older than what was built from its successor: whatever changed counts as new. So does
+# everything after a build of the other kind, which knows the sources of another time, and after one that failed.
+kind=${PROFILE_GUIDED:-no}
+sum_of() { echo "$kind" && find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum; }
 for crate in $programs; do
     if [ "$(cat "target/$crate.sum" 2>/dev/null)" != "$(sum_of "$crate")" ]; then
+        rm -f "target/$crate.sum"
         find "$crate" -type f -exec touch {} +
     fi
 done
-case ${PROFILE_GUIDED:-no} in
+case $kind in
     yes)
         deploy/release.sh
         built=target/shipped
@@ -23,7 +26,7 @@ case ${PROFILE_GUIDED:-no} in
         built=target/release
         ;;
     *)
-        echo "PROFILE_GUIDED is yes or no, not $PROFILE_GUIDED" >&2
+        echo "PROFILE_GUIDED is yes or no, not $kind" >&2
         exit 1
         ;;
 esac

@@ -9,6 +9,7 @@
 # else this says exactly what to install, and fails.
 set -euo pipefail
 
+here=$(realpath "$(dirname "$0")")
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 # PROGRAM PACKAGE: the package of Debian that has the program.
@@ -16,15 +17,13 @@ needs_of() {
     case $1 in
         build) printf '%s\n' "cc gcc" "ld binutils" "cmake cmake" "make make" ;;
         # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals; setsid gives
-        # loadgen a terminal of its own.
-        test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" ;;
+        # loadgen a terminal of its own; nm tells whose malloc is inside.
+        test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" "nm binutils" ;;
         # Reads what an instrumented program has counted; only the compiler's own LLVM can. rustup has it, too.
         release)
-            local llvm host
+            local llvm
             llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
-            host=$(rustc -vV | sed -n 's/^host: //p')
-            [[ -x $(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata ]] ||
-                printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"
+            "$here/llvm-profdata.sh" >/dev/null 2>&1 || printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"
             ;;
         check) ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
@@ -71,7 +70,8 @@ if [[ ! -e $policy ]]; then
     "${as_root[@]}" chmod 755 $policy
     trap '"${as_root[@]}" rm -f $policy' EXIT
 fi
-"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null
+"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null ||
+    fail "apt-get install ${packages[*]} failed. llvm-profdata also comes with: rustup component add llvm-tools"
 if [[ " ${programs[*]} " == *" nginx "* && -d /run/systemd/system ]]; then
     "${as_root[@]}" systemctl --quiet disable nginx || true
 fi

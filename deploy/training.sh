@@ -4,24 +4,37 @@
 #   deploy/training.sh LB PROGRAMS OUTPUT
 #
 # LB is an instrumented build, PROGRAMS the folder with backend and loadgen, OUTPUT the folder for its counts
-# (*.profraw). The loads are those of a balancer at work: small answers above all, with and without an access log;
+# (*.profraw). Whatever hangs is ended by force. The loads are those of a balancer at work: small answers above all, with and without an access log;
 # large ones; bodies; connections of one request. bench/ measures with other programs on purpose: what was learned
 # here must be of use there.
 set -euo pipefail
 
+lb=$(realpath "$1") programs=$(realpath "$2") output=$(realpath "$3")
 cd "$(dirname "$0")/.."
-lb=$1 programs=$2 output=$3
 
 fail() { printf 'training: %s\n' "$*" >&2; exit 1; }
 
 directory=$(mktemp -d)
 pids=()
 
+# Whether a process of ours has ended within ten seconds; if not, it is killed.
+has_ended() { # PID
+    for _ in {1..100}; do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "$1" 2>/dev/null
+    return 1
+}
+
 end_all() {
     trap - EXIT INT TERM
     local pid
     for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do
+        has_ended "$pid" || true
+        wait "$pid" 2>/dev/null || true
+    done
     rm -rf "$directory"
 }
 trap end_all EXIT
@@ -52,16 +65,16 @@ for port in "$backend_1" "$backend_2"; do
     wait_for_port $! "$port" "$directory/backend-$port.log"
 done
 
-sed -e "s|DIRECTORY|$directory|g" -e "s/BACKEND_1/$backend_1/g" -e "s/BACKEND_2/$backend_2/g" \
-    -e "s/FRONT/$front/g" -e "s/BARE/$bare/g" deploy/training.conf >"$directory/lb.conf"
-LLVM_PROFILE_FILE=$output/lb-%p.profraw "$lb" -p "$directory" -c "$directory/lb.conf" >"$directory/lb.log" 2>&1 &
+sed -e "s/BACKEND_1/$backend_1/g" -e "s/BACKEND_2/$backend_2/g" -e "s/FRONT/$front/g" -e "s/BARE/$bare/g" \
+    -e "s|DIRECTORY|$directory|g" deploy/training.conf >"$directory/lb.conf"
+LLVM_PROFILE_FILE=$output/lb-%p.profraw env --unset=LB_ADMIN "$lb" -p "$directory" -c "$directory/lb.conf" >"$directory/lb.log" 2>&1 &
 lb_pid=$!
 pids+=("$lb_pid")
 wait_for_port "$lb_pid" "$front" "$directory/lb.log"
 
 load() {
     local status=0
-    "$programs/loadgen" --plain --threads 1 "$@" >"$directory/loadgen.log" 2>&1 || status=$?
+    timeout --kill-after=5 60 "$programs/loadgen" --plain --threads 1 "$@" >"$directory/loadgen.log" 2>&1 || status=$?
     # 5: as fast as loadgen itself can, which is what was asked for.
     [[ $status -eq 0 || $status -eq 5 ]] || fail "loadgen $* failed: $(tail -n 20 "$directory/loadgen.log")"
 }
@@ -81,5 +94,7 @@ load -d 1s -c 8 -u "$to_front/alive"
 
 # Ended as ever, it writes its counts on the way out.
 kill -QUIT "$lb_pid"
+unset 'pids[-1]'
+has_ended "$lb_pid" || fail "lb did not end: $(tail -n 3 "$directory/error.log")"
 wait "$lb_pid" || fail "lb did not end well: $(tail -n 3 "$directory/error.log")"
 compgen -G "$output/lb-*.profraw" >/dev/null || fail "lb left no counts in $output"

@@ -81,7 +81,7 @@ pub struct Shape {
     /// A field name holds something besides letters, digits and hyphens. NGINX drops such fields
     /// (`ignore_invalid_headers on`, `underscores_in_headers off`); only then need anyone look for them.
     pub unusual_names: bool,
-    /// What is to be taken out before the request goes on: knowing that there is nothing saves a dozen searches.
+    /// What is to be taken out before the request goes on: knowing that there is nothing saves ten searches.
     pub hop_fields: HopFields,
 }
 
@@ -257,7 +257,7 @@ impl Fields {
                 }
                 self.hop_fields = HopFields::More;
             }
-            2 | 7 | 10 | 14 | 16 | 18 | 19
+            2 | 5 | 7 | 10 | 14 | 16 | 18 | 19
                 if OTHER_HOP_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes())) =>
             {
                 self.hop_fields = HopFields::More;
@@ -280,8 +280,10 @@ impl Fields {
 }
 
 /// What else concerns one connection alone, besides the fields that are read for their meaning.
-const OTHER_HOP_FIELDS: [&str; 7] = [
+const OTHER_HOP_FIELDS: [&str; 8] = [
     "te",
+    // None that anybody sends, but `Connection: close` names it.
+    "close",
     "trailer",
     "keep-alive",
     "http2-settings",

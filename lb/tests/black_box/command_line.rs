@@ -30,6 +30,19 @@ fn versions_and_usage_errors() {
 }
 
 #[test]
+fn the_allocator_stands_in_mallocs_place() {
+    let nm =
+        Command::new("nm").args(["--dynamic", "--defined-only", env!("CARGO_BIN_EXE_lb")]).output().unwrap();
+    let defined = text(&nm.stdout);
+    for name in ["malloc", "free", "realloc"] {
+        assert!(
+            defined.lines().any(|line| line.ends_with(&format!(" T {name}"))),
+            "{name} is the C library's"
+        );
+    }
+}
+
+#[test]
 fn a_test_names_every_mistake_with_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bad.conf");

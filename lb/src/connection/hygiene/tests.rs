@@ -253,9 +253,13 @@ fn fields_that_concern_one_connection_alone() {
         ("", Nothing),
         ("Accept: */*\r\nCookie: a=b\r\nContent-Length: 0\r\nX-Te: a\r\n", Nothing),
         // As long as one of the names, and none of them.
-        ("ab: c\r\nreferer: /\r\nuser-agent: x\r\naccept-charset: x\r\nabcdefghijklmnop: x\r\n", Nothing),
+        (
+            "ab: c\r\nabcde: x\r\nreferer: /\r\nuser-agent: x\r\naccept-charset: x\r\nabcdefghijklmnop: x\r\n",
+            Nothing,
+        ),
         ("Connection: keep-alive\r\n", OnlyConnection),
         ("connection: Close\r\nCONNECTION: keep-alive , close\r\n", OnlyConnection),
+        ("Connection: close\r\nClose: x\r\n", More),
         ("Connection:\r\n", More),
         ("Connection: close, X-Real-IP\r\n", More),
         ("Connection: close\r\nConnection: te\r\nConnection: close\r\n", More),
