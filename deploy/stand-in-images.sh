@@ -74,6 +74,8 @@ bootstrap() { # SUITE DIRECTORY
     # What a build inside needs to reach the package registries as this machine does: its certificate authorities,
     # and the clients' settings where there are any.
     cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/ca-certificates.crt"
+    # Here, too, for an upgrade of the package makes that file anew.
+    cp -L /etc/ssl/certs/ca-certificates.crt "$2/usr/local/share/ca-certificates/this-machine.crt"
     apt-config dump | grep -E '^Acquire::(Check-|https?::Proxy)' >"$2/etc/apt/apt.conf.d/90this-machine" || true
     [[ ! -f /etc/pip.conf ]] || cp /etc/pip.conf "$2/etc/pip.conf"
     # No service starts inside an image that is being made.

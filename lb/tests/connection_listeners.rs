@@ -116,9 +116,11 @@ async fn behind_a_wildcard_a_connection_knows_the_address_it_meant() {
     let addresses = [format!("0.0.0.0:{port}"), format!("127.0.0.2:{port}")].map(|address| inet(&address));
     let house = House::open_on(&addresses).await;
     assert_eq!(house.listeners.local_addresses().len(), 1, "one socket for both");
-    for (ip, slot) in [("127.0.0.1", 0), ("127.0.0.2", 1), ("127.0.0.3", 0)] {
+    for (before, (ip, slot)) in [("127.0.0.1", 0), ("127.0.0.2", 1), ("127.0.0.3", 0)].into_iter().enumerate() {
         let mut client = Client(TcpStream::connect((ip, port)).await.unwrap());
         client.get("/").await;
+        // Written down behind the answer.
+        eventually("the request is seen", || house.proxy_seen().len() > before).await;
         assert_eq!(house.proxy_seen().pop().unwrap().slot, slot, "{ip}");
     }
 }

@@ -85,7 +85,7 @@ fn fields_that_concern_the_clients_connection_alone_stay_here() {
         "Proxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\nProxy-Authorization: Basic YTpi\r\n",
     ] {
         let mut client = Client::connect(balancer.address);
-        client.send(&format!("GET / HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n{fields}\r\n"));
+        client.send(format!("GET / HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n{fields}\r\n"));
         assert_eq!(client.receive().unwrap().status, 200, "{fields:?}");
         let seen = backend.seen();
         let mut names: Vec<&str> = seen.last().unwrap().headers.keys().map(String::as_str).collect();
