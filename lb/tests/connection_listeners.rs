@@ -116,7 +116,8 @@ async fn behind_a_wildcard_a_connection_knows_the_address_it_meant() {
     let addresses = [format!("0.0.0.0:{port}"), format!("127.0.0.2:{port}")].map(|address| inet(&address));
     let house = House::open_on(&addresses).await;
     assert_eq!(house.listeners.local_addresses().len(), 1, "one socket for both");
-    for (before, (ip, slot)) in [("127.0.0.1", 0), ("127.0.0.2", 1), ("127.0.0.3", 0)].into_iter().enumerate() {
+    for (before, (ip, slot)) in [("127.0.0.1", 0), ("127.0.0.2", 1), ("127.0.0.3", 0)].into_iter().enumerate()
+    {
         let mut client = Client(TcpStream::connect((ip, port)).await.unwrap());
         client.get("/").await;
         // Written down behind the answer.
