@@ -41,7 +41,7 @@ done
 say 'compiling an lb that counts'
 build_lb "$counting" -Cprofile-generate
 # What was learned of this very program, in this very way, still holds.
-learned=$(cat "$counting/$host/release/lb" deploy/training.sh deploy/training.conf | sha256sum | cut -c1-16)
+learned=$(cat "$counting/$host/release/lb" deploy/training.sh deploy/training.conf.in | sha256sum | cut -c1-16)
 profile=$target/profile/$learned.profdata
 if [[ ! -s $profile ]]; then
     say 'running it under load, half a minute'

@@ -66,7 +66,7 @@ for port in "$backend_1" "$backend_2"; do
 done
 
 sed -e "s/BACKEND_1/$backend_1/g" -e "s/BACKEND_2/$backend_2/g" -e "s/FRONT/$front/g" -e "s/BARE/$bare/g" \
-    -e "s|DIRECTORY|$directory|g" deploy/training.conf >"$directory/lb.conf"
+    -e "s|DIRECTORY|$directory|g" deploy/training.conf.in >"$directory/lb.conf"
 LLVM_PROFILE_FILE=$output/lb-%p.profraw env --unset=LB_ADMIN "$lb" -p "$directory" -c "$directory/lb.conf" >"$directory/lb.log" 2>&1 &
 lb_pid=$!
 pids+=("$lb_pid")
