@@ -59,18 +59,21 @@ debian_archive() {
     say "$archive"
 }
 
+# Its security archive. llvm-profdata of Rust's own LLVM comes from there.
 security_archive() {
     local archive=""
     archive=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 2>/dev/null | awk '$1 == "Debian-Security" { print $2; exit }')
-    say "${archive:-http://deb.debian.org/debian-security}"
+    say "$archive"
 }
 
 bootstrap() { # SUITE DIRECTORY
     local log=$work/debootstrap.log
     debootstrap --variant=minbase --include=ca-certificates "$1" "$2" $(debian_archive) >"$log" 2>&1 ||
         { tail -n 20 "$log" >&2; fail "debootstrap of $1 failed"; }
-    # As in the public images; debootstrap itself knows one archive alone.
-    [[ $1 == unstable ]] || say "deb $(security_archive) $1-security main" >>"$2/etc/apt/sources.list"
+    # As in the public images, where this machine has it; debootstrap itself knows one archive alone.
+    local security
+    security=$(security_archive)
+    [[ $1 == unstable || -z $security ]] || say "deb $security $1-security main" >>"$2/etc/apt/sources.list"
     # What a build inside needs to reach the package registries as this machine does: its certificate authorities,
     # and the clients' settings where there are any.
     cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/ca-certificates.crt"
