@@ -4,9 +4,11 @@
 #   deploy/training.sh LB PROGRAMS OUTPUT
 #
 # LB is an instrumented build, PROGRAMS the folder with backend and loadgen, OUTPUT the folder for its counts
-# (*.profraw). Whatever hangs is ended by force. The loads are those of a balancer at work: small answers above all, with and without an access log;
-# large ones; bodies; connections of one request. bench/ measures with other programs on purpose: what was learned
-# here must be of use there.
+# (*.profraw). Whatever hangs is ended by force.
+#
+# The loads are those of a balancer at work: small answers above all, with and without an access log; large ones;
+# bodies; connections of one request. bench/ measures with other programs on purpose: what was learned here must be of
+# use there.
 set -euo pipefail
 
 lb=$(realpath "$1") programs=$(realpath "$2") output=$(realpath "$3")
@@ -67,7 +69,8 @@ done
 
 sed -e "s/BACKEND_1/$backend_1/g" -e "s/BACKEND_2/$backend_2/g" -e "s/FRONT/$front/g" -e "s/BARE/$bare/g" \
     -e "s|DIRECTORY|$directory|g" deploy/training.conf.in >"$directory/lb.conf"
-LLVM_PROFILE_FILE=$output/lb-%p.profraw env --unset=LB_ADMIN "$lb" -p "$directory" -c "$directory/lb.conf" >"$directory/lb.log" 2>&1 &
+LLVM_PROFILE_FILE=$output/lb-%p.profraw env --unset=LB_ADMIN \
+    "$lb" -p "$directory" -c "$directory/lb.conf" >"$directory/lb.log" 2>&1 &
 lb_pid=$!
 pids+=("$lb_pid")
 wait_for_port "$lb_pid" "$front" "$directory/lb.log"
