@@ -18,6 +18,7 @@ mod head;
 pub mod hygiene;
 mod linger;
 pub mod listeners;
+mod pieces;
 pub mod plan;
 mod reason;
 mod refuse;

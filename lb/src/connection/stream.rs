@@ -2,7 +2,8 @@
 //!
 //! Writing. Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
 //! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
-//! being copied. The figure is NGINX's `postpone_output`. While a request is served, Pingora listens to the client
+//! being copied. The figure is NGINX's `postpone_output`. A large piece that was [lent](ClientStream::lend) before it is
+//! written waits without being copied, for the next one to take it along. While a request is served, Pingora listens to the client
 //! whenever the upstream server has nothing for it: a read that has to wait therefore sends what waits, so that an
 //! answer that trickles in is not held back, at no call more for one that comes in one piece. And an answer that
 //! breaks off is sent as far as it came.
@@ -26,12 +27,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
@@ -40,6 +43,7 @@ use super::chunks::{ChunkScanner, Scan};
 use super::drain::Drain;
 use super::facts::ConnectionFacts;
 use super::linger::linger;
+use super::pieces::{PIECES, Pieces};
 
 /// Writes wait for a flush as long as they fit in so many bytes.
 const WRITE_BUFFER_BYTES: usize = 1460;
@@ -47,8 +51,8 @@ const WRITE_BUFFER_BYTES: usize = 1460;
 const HELD_BYTES: usize = 64 * 1024;
 /// What one read takes when nobody lends it a buffer; on the stack, so that waiting costs no heap.
 const READ_BYTES: usize = 4096;
-/// The most slices that go into one write, the waiting bytes among them.
-const WRITE_SLICES: usize = 8;
+/// The most slices of Pingora's that go into one write: it gives three for a chunk, its size line and its end among them.
+const WRITE_SLICES: usize = 4;
 
 /// The two kinds of socket.
 #[derive(Debug)]
@@ -131,8 +135,8 @@ pub(super) enum Gate {
     Chunked(ChunkScanner),
 }
 
-/// A client connection's bytes. Public because the proxy may ask the session's stream for
-/// [`bytes_sent`](Self::bytes_sent); made and driven by this room alone.
+/// A client connection's bytes. Public because the proxy finds it in its session, to [`lend`](Self::lend) it what it
+/// will write; made and driven by this room alone.
 #[derive(Debug)]
 pub struct ClientStream {
     /// `None` only while being dropped.
@@ -142,7 +146,11 @@ pub struct ClientStream {
     held: BytesMut,
     /// Written by Pingora, not yet by us.
     waiting: Vec<u8>,
-    bytes_sent: u64,
+    /// What waits behind that and was lent. A lock because Pingora shows its stream only by shared reference; nobody
+    /// else ever holds it.
+    pieces: Mutex<Option<Box<Pieces>>>,
+    /// Something was written for the request being served.
+    answered: bool,
     /// The client has closed its side, or the connection broke.
     ended: bool,
     /// A request is being served.
@@ -154,13 +162,30 @@ pub struct ClientStream {
 }
 
 impl ClientStream {
+    /// Over `socket`, with a request begun, for tests of other rooms.
+    #[cfg(test)]
+    pub(crate) fn in_test(socket: UnixStream) -> Self {
+        use super::facts::{ClientAddress, ListenerFacts, ListenerKind};
+        let drain = Drain::default();
+        let listener = ListenerFacts {
+            slot: 0,
+            address: crate::config::model::ListenAddress::Unix("/run/test".into()),
+            kind: ListenerKind::Traffic,
+        };
+        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
+        let mut stream = Self::new(Socket::Unix(socket), Arc::new(facts), drain);
+        stream.begin_request(Gate::Open, BytesMut::new());
+        stream
+    }
+
     pub(super) fn new(socket: Socket, facts: Arc<ConnectionFacts>, drain: Drain) -> Self {
         Self {
             socket: Some(socket),
             gate: Gate::Open,
             held: BytesMut::new(),
             waiting: Vec::new(),
-            bytes_sent: 0,
+            pieces: Mutex::new(None),
+            answered: false,
             ended: false,
             serving: false,
             stalled: None,
@@ -169,17 +194,24 @@ impl ClientStream {
         }
     }
 
-    /// Bytes of the current answer, header and framing included (`$bytes_sent`). Counts what was accepted for
-    /// sending.
-    pub fn bytes_sent(&self) -> u64 {
-        self.bytes_sent
+    /// Says that the next write may be of `piece`: if it is, it waits where it lies, and goes out with the next flush or
+    /// the next write of something else.
+    pub fn lend(&self, piece: Bytes) {
+        self.pieces.lock().get_or_insert_default().lend(piece);
+    }
+
+    /// Ends the loan, whether something was written of it or not.
+    pub fn take_back(&self) {
+        if let Some(pieces) = self.pieces.lock().as_mut() {
+            pieces.take_back();
+        }
     }
 
     /// Begins a request: reads end at `gate`, and `surplus` is what was read beyond it already.
     pub(super) fn begin_request(&mut self, gate: Gate, surplus: BytesMut) {
         self.gate = gate;
         self.held = surplus;
-        self.bytes_sent = 0;
+        self.answered = false;
         self.serving = true;
     }
 
@@ -188,6 +220,7 @@ impl ClientStream {
         self.serving = false;
         self.gate = Gate::Open;
         self.waiting = Vec::new();
+        *self.pieces.get_mut() = None;
         std::mem::take(&mut self.held)
     }
 
@@ -273,34 +306,50 @@ impl ClientStream {
         }
     }
 
-    /// Sends what waits, and then of `data` what the socket takes. Returns how much of `data`.
+    /// Sends what waits, and then of `data` what the socket takes. Returns how much of `data`: 0 only if it is empty.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
-            slices[0] = IoSlice::new(&self.waiting);
-            for (slice, data) in slices[1..].iter_mut().zip(data) {
-                *slice = *data;
+        let has_data = data.iter().any(|slice| !slice.is_empty());
+        while has_data || self.has_waiting() {
+            let mut slices: SmallVec<[IoSlice<'_>; 1 + PIECES + WRITE_SLICES]> = SmallVec::new();
+            if !self.waiting.is_empty() {
+                slices.push(IoSlice::new(&self.waiting));
             }
-            let count = WRITE_SLICES.min(1 + data.len());
-            let first = usize::from(self.waiting.is_empty());
-            let written = socket(&mut self.socket).poll_write_vectored(cx, &slices[first..count]);
+            slices.extend(self.pieces.get_mut().iter().flat_map(|pieces| pieces.slices()));
+            slices.extend(data.iter().take(WRITE_SLICES).copied());
+            let written = socket(&mut self.socket).poll_write_vectored(cx, &slices);
+            drop(slices);
             let sent = ready!(self.watch(cx, written))?;
-            if sent > self.waiting.len() {
-                let of_data = sent - self.waiting.len();
-                self.waiting.clear();
+            let of_data = self.advance(sent);
+            if of_data > 0 {
                 return Poll::Ready(Ok(of_data));
             }
-            self.waiting.drain(..sent);
         }
+        Poll::Ready(Ok(0))
     }
 
     fn poll_send_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.waiting.is_empty() {
+        while !self.waiting.is_empty() && !self.has_pieces() {
             let written = socket(&mut self.socket).poll_write(cx, &self.waiting);
             let sent = ready!(self.watch(cx, written))?;
             self.waiting.drain(..sent);
         }
-        Poll::Ready(Ok(()))
+        self.poll_send(cx, &[]).map_ok(drop)
+    }
+
+    fn has_pieces(&mut self) -> bool {
+        self.pieces.get_mut().as_ref().is_some_and(|pieces| !pieces.is_empty())
+    }
+
+    fn has_waiting(&mut self) -> bool {
+        !self.waiting.is_empty() || self.has_pieces()
+    }
+
+    /// Drops what was sent from what waits. Returns how many of the bytes were of something behind it.
+    fn advance(&mut self, sent: usize) -> usize {
+        let of_waiting = sent.min(self.waiting.len());
+        self.waiting.drain(..of_waiting);
+        let sent = sent - of_waiting;
+        self.pieces.get_mut().as_mut().map_or(sent, |pieces| pieces.advance(sent))
     }
 
     /// Whether the client may have more on the way that was never read. Closing a socket then makes the kernel
@@ -325,7 +374,7 @@ impl Drop for ClientStream {
             // Whether it arrives or not, the connection ends.
             let _ = socket.try_write(&self.waiting);
         }
-        let answered = self.serving && !self.ended && self.bytes_sent > 0;
+        let answered = self.serving && !self.ended && self.answered;
         if !answered || !self.has_unread_input() {
             return;
         }
@@ -377,7 +426,12 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+        let this = self.get_mut();
+        if this.pieces.get_mut().as_mut().is_some_and(|pieces| pieces.keep(data)) {
+            this.answered = true;
+            return Poll::Ready(Ok(data.len()));
+        }
+        Pin::new(this).poll_write_vectored(cx, &[IoSlice::new(data)])
     }
 
     fn poll_write_vectored(
@@ -387,13 +441,13 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let total: usize = data.iter().map(|slice| slice.len()).sum();
-        let accepted = if this.waiting.len() + total <= WRITE_BUFFER_BYTES {
+        let accepted = if this.waiting.len() + total <= WRITE_BUFFER_BYTES && !this.has_pieces() {
             data.iter().for_each(|slice| this.waiting.extend_from_slice(slice));
             total
         } else {
             ready!(this.poll_send(cx, data)).inspect_err(|_| this.ended = true)?
         };
-        this.bytes_sent += accepted as u64;
+        this.answered |= accepted > 0;
         Poll::Ready(Ok(accepted))
     }
 
@@ -462,24 +516,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::model::ListenAddress;
-    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
 
     /// Our end and the client's.
     fn pair() -> (ClientStream, UnixStream) {
         let (ours, client) = UnixStream::pair().unwrap();
-        let facts = ConnectionFacts::new(
-            1,
-            ClientAddress::Unix,
-            None,
-            Arc::new(ListenerFacts {
-                slot: 0,
-                address: ListenAddress::Unix("/run/test".into()),
-                kind: ListenerKind::Traffic,
-            }),
-            Drain::default().watch(),
-        );
-        (ClientStream::new(Socket::Unix(ours), Arc::new(facts), Drain::default()), client)
+        (ClientStream::in_test(ours), client)
     }
 
     async fn arrived(client: &mut UnixStream) -> Vec<u8> {
@@ -508,7 +549,34 @@ mod tests {
         let slices = [IoSlice::new(b"5\r\n"), IoSlice::new(&body), IoSlice::new(b"\r\n")];
         assert_eq!(stream.write_vectored(&slices).await.unwrap(), body.len() + 5);
         assert_eq!(arrived(&mut client).await, [b"5\r\n", body.as_slice(), b"\r\n"].concat());
-        assert_eq!(stream.bytes_sent(), 11 + 7 + 2 * body.len() as u64 + 5);
+    }
+
+    #[tokio::test]
+    async fn a_lent_piece_waits_where_it_lies() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        let body = Bytes::from(vec![b'x'; 2 * WRITE_BUFFER_BYTES]);
+        stream.write_all(b"header ").await.unwrap();
+        stream.lend(body.clone());
+        stream.write_all(&body).await.unwrap();
+        assert_eq!(arrived(&mut client).await, b"");
+        stream.write_all(b" end").await.unwrap();
+        assert_eq!(
+            arrived(&mut client).await,
+            [b"header ", body.as_ref(), b" end"].concat(),
+            "with what comes next"
+        );
+
+        stream.lend(body.clone());
+        stream.write_all(&body).await.unwrap();
+        assert_eq!(arrived(&mut client).await, b"");
+        stream.flush().await.unwrap();
+        assert_eq!(arrived(&mut client).await, body, "with a flush");
+
+        stream.lend(body.clone());
+        stream.take_back();
+        stream.write_all(&body).await.unwrap();
+        assert_eq!(arrived(&mut client).await, body, "no longer lent");
     }
 
     #[tokio::test]
@@ -516,17 +584,18 @@ mod tests {
         let (mut stream, mut client) = pair();
         stream.begin_request(Gate::After(0), BytesMut::new());
         let expected: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
-        let sent = expected.clone();
+        let mut left = Bytes::from(expected.clone());
         let writer = tokio::spawn(async move {
             let mut random = fastrand::Rng::with_seed(7);
-            let mut left = sent.as_slice();
             while !left.is_empty() {
-                let (now, later) = left.split_at(random.usize(1..20_000).min(left.len()));
-                stream.write_all(now).await.unwrap();
-                left = later;
+                let now = left.split_to(random.usize(1..20_000).min(left.len()));
+                if random.bool() {
+                    stream.lend(now.clone());
+                }
+                stream.write_all(&now).await.unwrap();
             }
             stream.flush().await.unwrap();
-            stream.bytes_sent()
+            stream
         });
         let mut received = Vec::new();
         while received.len() < expected.len() {
@@ -535,7 +604,8 @@ mod tests {
             received.extend_from_slice(&bytes[..count]);
         }
         assert!(received == expected);
-        assert_eq!(writer.await.unwrap(), expected.len() as u64);
+        drop(writer.await.unwrap());
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "nothing comes twice");
     }
 
     #[tokio::test]
@@ -609,9 +679,11 @@ mod tests {
         let (mut stream, _client) = pair();
         stream.begin_request(Gate::After(0), BytesMut::new());
         stream.write_all(b"answer").await.unwrap();
+        stream.lend(Bytes::from_static(b"piece"));
         stream.flush().await.unwrap();
         drop(stream.end_request());
         assert_eq!((stream.waiting.capacity(), stream.held.capacity()), (0, 0));
-        assert!(size_of::<ClientStream>() <= 160, "{}", size_of::<ClientStream>());
+        assert!(stream.pieces.get_mut().is_none());
+        assert!(size_of::<ClientStream>() <= 168, "{}", size_of::<ClientStream>());
     }
 }

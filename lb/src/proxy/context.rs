@@ -11,6 +11,7 @@ use crate::balance::Tried;
 use crate::config::model::{Location, Proxy, Server, ServerId};
 use crate::connection::RequestFacts;
 use crate::proxy::failure::Failure;
+use crate::proxy::gather;
 use crate::snapshot::Snapshot;
 use crate::upstream::{InFlight, Peer, Upstream};
 
@@ -44,6 +45,8 @@ pub struct Context {
     pub silent: bool,
     /// The upstream's answer as it came, kept only where some template reads `$upstream_http_*`.
     pub upstream_header: Option<Box<ResponseHeader>>,
+    /// While a large answer is passed on: the way back to Pingora's own session.
+    pub(super) gathering: Option<gather::Home>,
     /// `$request_id`, once asked for.
     pub request_id: std::sync::OnceLock<String>,
 }

@@ -6,6 +6,7 @@
 
 pub mod context;
 pub mod failure;
+mod gather;
 pub mod headers;
 pub mod record;
 pub mod retry;

@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
-use super::{headers, record, write};
+use super::{gather, headers, record, write};
 use crate::config::model::{Action, Location, Return};
 use crate::connection::facts::{Framing, HopFields};
 use crate::connection::{ListenerKind, RequestFacts};
@@ -387,6 +387,19 @@ impl ProxyHttp for ProxyService {
         headers::finish_answer(answer, session.req_header(), context, location, keeps_alive, keeps_server)
     }
 
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if context.gathering.is_none() && gather::is_large(body.as_ref()) {
+            context.gathering = gather::begin(session);
+        }
+        Ok(None)
+    }
+
     fn error_while_proxy(
         &self,
         _peer: &HttpPeer,
@@ -395,6 +408,7 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
         reused: bool,
     ) -> Box<Error> {
+        end_gathering(session, context);
         if let Some(last) = context.tries.last_mut() {
             last.bytes_received = session.upstream_body_bytes_received() as u64;
         }
@@ -439,6 +453,7 @@ impl ProxyHttp for ProxyService {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        end_gathering(session, context);
         if let (Some(error), None) = (error, context.failure) {
             context.failure = Some(Failure::of(error));
         }
@@ -458,6 +473,13 @@ impl ProxyHttp for ProxyService {
         _at: ProxyWarnLogContext,
     ) -> bool {
         true
+    }
+}
+
+/// Pingora's own session again, before anybody asks it what only that one answers.
+fn end_gathering(session: &mut Session, context: &mut Context) {
+    if let Some(home) = context.gathering.take() {
+        gather::end(session, &home);
     }
 }
 

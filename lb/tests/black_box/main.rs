@@ -4,6 +4,7 @@
 
 mod balancing;
 mod command_line;
+mod large_answers;
 mod messages;
 mod reload;
 mod stop;

@@ -39,6 +39,26 @@ pub(crate) enum Behaviour {
     Garbage,
     /// Answers the header and half of the body, then closes.
     HalfBody,
+    /// Answers so many bytes of [`text`].
+    Large(usize, Framing),
+    /// Announces so many bytes of [`text`], sends fewer, and closes.
+    LargeCut(usize, usize),
+}
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Framing {
+    /// By its length.
+    Length,
+    /// In chunks of these sizes, again and again.
+    Chunks(&'static [usize]),
+    /// By the end of the connection.
+    Close,
+}
+
+/// A body that tells where a piece of it is missing, doubled or misplaced.
+pub(crate) fn text(bytes: usize) -> String {
+    (0..bytes).map(|at| char::from(b'a' + ((at + at / 26 + at / 4096 + at / 65_536) % 26) as u8)).collect()
 }
 
 /// A request as a server saw it.
@@ -117,6 +137,11 @@ impl Backend {
         self.shared.seen.lock().unwrap().len()
     }
 
+    /// How many connections, probes' included.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(SeqCst)
+    }
+
     /// Stops listening and cuts every connection, like a process that was killed.
     pub(crate) fn kill(self) -> SocketAddr {
         self.shared.stopped.store(true, SeqCst);
@@ -158,6 +183,20 @@ fn converse(shared: &Shared, stream: TcpStream) {
                 let _ = writer.shutdown(Shutdown::Both);
                 return;
             }
+            Behaviour::Large(bytes, framing) => {
+                let goes_on = write_large(&mut writer, &seen.line, bytes, framing);
+                if goes_on.is_ok_and(|goes_on| goes_on) {
+                    continue;
+                }
+                let _ = writer.shutdown(Shutdown::Both);
+                return;
+            }
+            Behaviour::LargeCut(announced, sent) => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {announced}\r\n\r\n");
+                let _ = writer.write_all((head + &text(sent)).as_bytes());
+                let _ = writer.shutdown(Shutdown::Both);
+                return;
+            }
         }
         let name = &shared.name;
         let head = format!("HTTP/1.1 200 OK\r\nX-Backend: {name}\r\nContent-Length: {}\r\n\r\n", name.len());
@@ -166,6 +205,34 @@ fn converse(shared: &Shared, stream: TcpStream) {
             return;
         }
     }
+}
+
+/// Whether the connection goes on behind it.
+fn write_large(writer: &mut TcpStream, line: &str, bytes: usize, framing: Framing) -> std::io::Result<bool> {
+    let field = match framing {
+        Framing::Length => format!("Content-Length: {bytes}\r\n"),
+        Framing::Chunks(_) => "Transfer-Encoding: chunked\r\n".to_owned(),
+        Framing::Close => "Connection: close\r\n".to_owned(),
+    };
+    write!(writer, "HTTP/1.1 200 OK\r\n{field}\r\n")?;
+    if line.starts_with("HEAD ") {
+        return Ok(true);
+    }
+    let body = text(bytes);
+    let Framing::Chunks(sizes) = framing else {
+        writer.write_all(body.as_bytes())?;
+        return Ok(matches!(framing, Framing::Length));
+    };
+    let mut left = body.as_str();
+    for size in sizes.iter().cycle() {
+        let (chunk, rest) = left.split_at((*size).min(left.len()));
+        write!(writer, "{:x}\r\n{chunk}\r\n", chunk.len())?;
+        left = rest;
+        if chunk.is_empty() {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
@@ -234,6 +301,17 @@ impl Client {
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The answer's header, and then whatever comes until the connection ends.
+    pub(crate) fn receive_until_closed(&mut self) -> (HashMap<String, String>, Vec<u8>) {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        let headers = read_headers(&mut self.0).unwrap();
+        let mut rest = Vec::new();
+        // A reset ends it, too.
+        let _ = self.0.read_to_end(&mut rest);
+        (headers, rest)
     }
 
     /// Reads one answer; `None` when the connection ended instead.
