@@ -328,12 +328,15 @@ impl ClientStream {
     }
 
     fn poll_send_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.waiting.is_empty() && !self.has_pieces() {
+        if self.has_pieces() {
+            return self.poll_send(cx, &[]).map_ok(drop);
+        }
+        while !self.waiting.is_empty() {
             let written = socket(&mut self.socket).poll_write(cx, &self.waiting);
             let sent = ready!(self.watch(cx, written))?;
             self.waiting.drain(..sent);
         }
-        self.poll_send(cx, &[]).map_ok(drop)
+        Poll::Ready(Ok(()))
     }
 
     fn has_pieces(&mut self) -> bool {
