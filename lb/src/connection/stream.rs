@@ -2,9 +2,9 @@
 //!
 //! Writing. Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
 //! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
-//! being copied. The figure is NGINX's `postpone_output`. A large piece that was [lent](ClientStream::lend) before it is
-//! written waits without being copied, for the next one to take it along. While a request is served, Pingora listens to the client
-//! whenever the upstream server has nothing for it: a read that has to wait therefore sends what waits, so that an
+//! being copied. The figure is NGINX's `postpone_output`. A large piece that was [lent](ClientStream::lend) before
+//! it is written waits without being copied, for the next one to take it along. While a request is served, Pingora
+//! listens to the client whenever the upstream server has nothing for it: a read that has to wait therefore sends what waits, so that an
 //! answer that trickles in is not held back, at no call more for one that comes in one piece. And an answer that
 //! breaks off is sent as far as it came.
 //!
@@ -51,7 +51,7 @@ const WRITE_BUFFER_BYTES: usize = 1460;
 const HELD_BYTES: usize = 64 * 1024;
 /// What one read takes when nobody lends it a buffer; on the stack, so that waiting costs no heap.
 const READ_BYTES: usize = 4096;
-/// The most slices of Pingora's that go into one write: it gives three for a chunk, its size line and its end among them.
+/// The most slices of Pingora's that go into one write. It gives three: a chunk's size line, the chunk, a line end.
 const WRITE_SLICES: usize = 4;
 
 /// The two kinds of socket.
@@ -69,10 +69,10 @@ impl Socket {
         }
     }
 
-    fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+    fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.try_write(data),
-            Self::Unix(socket) => socket.try_write(data),
+            Self::Tcp(socket) => socket.try_write_vectored(data),
+            Self::Unix(socket) => socket.try_write_vectored(data),
         }
     }
 }
@@ -159,6 +159,9 @@ pub struct ClientStream {
     stalled: Option<Pin<Box<Sleep>>>,
     facts: Arc<ConnectionFacts>,
     drain: Drain,
+    /// Vectored writes that were tried.
+    #[cfg(test)]
+    pub(crate) calls: usize,
 }
 
 impl ClientStream {
@@ -191,6 +194,8 @@ impl ClientStream {
             stalled: None,
             facts,
             drain,
+            #[cfg(test)]
+            calls: 0,
         }
     }
 
@@ -200,11 +205,9 @@ impl ClientStream {
         self.pieces.lock().get_or_insert_default().lend(piece);
     }
 
-    /// Ends the loan, whether something was written of it or not.
-    pub fn take_back(&self) {
-        if let Some(pieces) = self.pieces.lock().as_mut() {
-            pieces.take_back();
-        }
+    /// How many bytes of lent pieces were written by Pingora and not yet by us.
+    pub fn waiting_bytes(&self) -> usize {
+        self.pieces.lock().as_ref().map_or(0, |pieces| pieces.bytes())
     }
 
     /// Begins a request: reads end at `gate`, and `surplus` is what was read beyond it already.
@@ -310,12 +313,13 @@ impl ClientStream {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let has_data = data.iter().any(|slice| !slice.is_empty());
         while has_data || self.has_waiting() {
-            let mut slices: SmallVec<[IoSlice<'_>; 1 + PIECES + WRITE_SLICES]> = SmallVec::new();
-            if !self.waiting.is_empty() {
-                slices.push(IoSlice::new(&self.waiting));
+            let mut slices = Slices::new();
+            slices.extend(waiting_slices(&self.waiting, self.pieces.get_mut().as_deref()));
+            slices.extend(data.iter().filter(|slice| !slice.is_empty()).take(WRITE_SLICES).copied());
+            #[cfg(test)]
+            {
+                self.calls += 1;
             }
-            slices.extend(self.pieces.get_mut().iter().flat_map(|pieces| pieces.slices()));
-            slices.extend(data.iter().take(WRITE_SLICES).copied());
             let written = socket(&mut self.socket).poll_write_vectored(cx, &slices);
             drop(slices);
             let sent = ready!(self.watch(cx, written))?;
@@ -366,6 +370,15 @@ impl ClientStream {
     }
 }
 
+/// What goes into one write.
+type Slices<'a> = SmallVec<[IoSlice<'a>; 1 + PIECES + WRITE_SLICES]>;
+
+/// What waits, in order.
+fn waiting_slices<'a>(waiting: &'a [u8], pieces: Option<&'a Pieces>) -> impl Iterator<Item = IoSlice<'a>> {
+    let waiting = (!waiting.is_empty()).then(|| IoSlice::new(waiting));
+    waiting.into_iter().chain(pieces.into_iter().flat_map(Pieces::slices))
+}
+
 /// The socket, which is there until the stream is dropped.
 fn socket(socket: &mut Option<Socket>) -> Pin<&mut Socket> {
     Pin::new(socket.as_mut().expect("only drop takes the socket"))
@@ -373,9 +386,11 @@ fn socket(socket: &mut Option<Socket>) -> Pin<&mut Socket> {
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.as_ref().filter(|_| self.serving && !self.waiting.is_empty()) {
+        if self.serving && self.has_waiting() {
+            let slices: Slices<'_> =
+                waiting_slices(&self.waiting, self.pieces.get_mut().as_deref()).collect();
             // Whether it arrives or not, the connection ends.
-            let _ = socket.try_write(&self.waiting);
+            let _ = self.socket.as_ref().map(|socket| socket.try_write_vectored(&slices));
         }
         let answered = self.serving && !self.ended && self.answered;
         if !answered || !self.has_unread_input() {
@@ -576,10 +591,15 @@ mod tests {
         stream.flush().await.unwrap();
         assert_eq!(arrived(&mut client).await, body, "with a flush");
 
-        stream.lend(body.clone());
-        stream.take_back();
         stream.write_all(&body).await.unwrap();
-        assert_eq!(arrived(&mut client).await, body, "no longer lent");
+        assert_eq!(arrived(&mut client).await, body, "not lent again");
+
+        stream.write_all(b"header ").await.unwrap();
+        stream.lend(body.clone());
+        stream.write_all(&body).await.unwrap();
+        assert_eq!(stream.waiting_bytes(), body.len());
+        drop(stream);
+        assert_eq!(arrived(&mut client).await, [b"header ", body.as_ref()].concat(), "with the end");
     }
 
     #[tokio::test]
@@ -687,6 +707,6 @@ mod tests {
         drop(stream.end_request());
         assert_eq!((stream.waiting.capacity(), stream.held.capacity()), (0, 0));
         assert!(stream.pieces.get_mut().is_none());
-        assert!(size_of::<ClientStream>() <= 168, "{}", size_of::<ClientStream>());
+        assert!(size_of::<ClientStream>() <= 168 + size_of::<usize>(), "{}", size_of::<ClientStream>());
     }
 }

@@ -47,6 +47,8 @@ pub struct Context {
     pub upstream_header: Option<Box<ResponseHeader>>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// Bytes of the body that Pingora counts as sent and that never left.
+    pub(super) unsent_bytes: usize,
     /// `$request_id`, once asked for.
     pub request_id: std::sync::OnceLock<String>,
 }

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use parking_lot::Mutex;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -30,24 +31,25 @@ use pingora_proxy::Session;
 
 use crate::connection::ClientStream;
 
-/// From so much in one piece on, the session is changed. Below it an answer hardly ever has two large pieces in a batch:
-/// Pingora reads 64 KiB at once.
-const LARGE_PIECE_BYTES: usize = 32 * 1024;
-/// From so much on, a batch goes out piece by piece. A body in chunks is flushed after each of them, so that up to four
-/// calls stand against one copy; with pieces of 64 KiB that still took a tenth less time.
+/// What Pingora reads at once. Before a server has had as much to give, it is not known to have more.
+const FULL_PIECE_BYTES: usize = 64 * 1024;
+/// From so much on, a batch goes out piece by piece.
 const LARGE_BATCH_BYTES: usize = 64 * 1024;
 
 /// Where the session is put when the [`Gathering`] around it goes.
 pub(super) type Home = Arc<Mutex<Option<Box<ServerSession>>>>;
 
-/// Whether `piece` is worth it.
-pub(super) fn is_large(piece: Option<&Bytes>) -> bool {
-    piece.is_some_and(|piece| piece.len() >= LARGE_PIECE_BYTES)
+/// Looks at a piece of an answer before Pingora writes it. From the first full one on, what follows goes to the
+/// client's stream piece by piece, until [`end`]. Not after an upgrade: what is no body is never gathered.
+pub(super) fn consider(session: &mut Session, piece: Option<&Bytes>, gathering: &mut Option<Home>) {
+    let is_full = piece.is_some_and(|piece| piece.len() >= FULL_PIECE_BYTES);
+    if is_full && gathering.is_none() && !session.is_upgrade_req() {
+        *gathering = begin(session);
+    }
 }
 
-/// From here on, pieces of the answer go to the client's stream one by one. Returns what [`end`] needs, or `None` if this
-/// is no session over a stream of ours.
-pub(super) fn begin(session: &mut Session) -> Option<Home> {
+/// `None` if this is no session over a stream of ours.
+fn begin(session: &mut Session) -> Option<Home> {
     client_stream(&session.downstream_session)?;
     let home = Home::default();
     let vacant = Box::new(ServerSession::new_custom(Box::new(())));
@@ -57,13 +59,15 @@ pub(super) fn begin(session: &mut Session) -> Option<Home> {
     Some(home)
 }
 
-/// Pingora's own session again.
-pub(super) fn end(session: &mut Session, home: &Home) {
+/// Pingora's own session again. Returns how many bytes of the body it counts as sent that were not, since the write that
+/// would have taken them along failed.
+pub(super) fn end(session: &mut Session, home: &Home) -> usize {
     // What is overwritten is dropped, and goes home.
     *session.downstream_session = ServerSession::new_custom(Box::new(()));
     if let Some(whole) = home.lock().take() {
         session.downstream_session = whole;
     }
+    client_stream(&session.downstream_session).map_or(0, ClientStream::waiting_bytes)
 }
 
 fn client_stream(session: &ServerSession) -> Option<&ClientStream> {
@@ -95,38 +99,38 @@ impl Gathering {
 
     /// Has `task` written by itself. `more`: another follows at once, so this one may wait for it.
     async fn write(&mut self, task: HttpTask, more: bool) -> Result<bool> {
-        let lends = match &task {
-            HttpTask::Body(Some(piece), _) if more => {
-                client_stream(self.whole()).inspect(|stream| stream.lend(piece.clone())).is_some()
-            }
-            _ => false,
-        };
-        let ended = self.whole_mut().response_duplex_vec(vec![task]).await;
-        if lends && let Some(stream) = client_stream(self.whole()) {
-            stream.take_back();
+        if more
+            && let HttpTask::Body(Some(piece), _) = &task
+            && let Some(stream) = client_stream(self.whole())
+        {
+            stream.lend(piece.clone());
         }
-        ended
+        self.whole_mut().response_duplex_vec(vec![task]).await
     }
-}
 
-/// Whether a batch is written piece by piece: enough of a body, and nothing but it and its header. Pingora writes nothing
-/// for an empty piece, and what was lent before would wait for nobody knows what; so there must be none.
-fn is_gathered(tasks: &[HttpTask]) -> bool {
-    let mut bytes = 0;
-    for task in tasks {
-        match task {
-            HttpTask::Header(_, false) => {}
-            HttpTask::Body(Some(piece), _) if !piece.is_empty() => bytes += piece.len(),
-            _ => return false,
+    /// Whether a batch is written piece by piece: enough of a body, nothing but it and its header, and of a length that
+    /// was announced, for Pingora flushes a body in chunks after each. It writes nothing for an empty piece, and what was
+    /// lent before would wait for nobody knows what; so there must be none.
+    fn is_gathered(&self, tasks: &[HttpTask]) -> bool {
+        let mut bytes = 0;
+        let mut header = self.whole().response_written();
+        for task in tasks {
+            match task {
+                HttpTask::Header(answer, false) => header = Some(answer),
+                HttpTask::Body(Some(piece), _) if !piece.is_empty() => bytes += piece.len(),
+                _ => return false,
+            }
         }
+        tasks.len() > 1
+            && bytes >= LARGE_BATCH_BYTES
+            && header.is_some_and(|header| header.headers.contains_key(CONTENT_LENGTH))
     }
-    tasks.len() > 1 && bytes >= LARGE_BATCH_BYTES
 }
 
 #[async_trait]
 impl CustomSession for Gathering {
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        if !is_gathered(&tasks) {
+        if !self.is_gathered(&tasks) {
             return self.whole_mut().response_duplex_vec(tasks).await;
         }
         let mut left = tasks.len();
@@ -317,28 +321,6 @@ mod tests {
         HttpTask::Header(Box::new(header), false)
     }
 
-    #[test]
-    fn a_batch_is_gathered_when_it_is_large_and_all_body() {
-        let large = LARGE_BATCH_BYTES;
-        let failed = || HttpTask::Failed(pingora::Error::new_up(pingora::ErrorType::ReadError));
-        for (expected, tasks) in [
-            (true, vec![body(large, false), body(1, true)]),
-            (true, vec![header(&[]), body(1, false), body(large - 1, false)]),
-            (true, vec![body(large / 2, false), body(large / 2, false)]),
-            (false, vec![body(large / 2, false), body(large / 2 - 1, false)]),
-            (false, vec![body(large, true)]),
-            (false, vec![body(large, false), body(0, false)]),
-            (false, vec![body(large, false), HttpTask::Done]),
-            (false, vec![body(large, false), HttpTask::Body(None, true)]),
-            (false, vec![body(large, false), failed()]),
-            (false, vec![body(large, false), HttpTask::Trailer(None)]),
-            (false, vec![HttpTask::UpgradedBody(Some(vec![b'x'; large].into()), false), body(large, false)]),
-            (false, vec![]),
-        ] {
-            assert_eq!(is_gathered(&tasks), expected, "{tasks:?}");
-        }
-    }
-
     /// A session that has read a request, and its client.
     async fn session() -> (Session, UnixStream) {
         let (ours, mut client) = UnixStream::pair().unwrap();
@@ -356,10 +338,103 @@ mod tests {
         bytes
     }
 
+    async fn gathering() -> (Gathering, UnixStream) {
+        let (session, client) = session().await;
+        (Gathering { whole: Some(session.downstream_session), home: Home::default() }, client)
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_gathered_when_it_is_large_and_all_body_of_known_length() {
+        let large = LARGE_BATCH_BYTES;
+        let failed = || HttpTask::Failed(pingora::Error::new_up(pingora::ErrorType::ReadError));
+        let length = || header(&[("content-length", "1000000")]);
+        let cases = || {
+            [
+                (true, vec![body(large, false), body(1, true)]),
+                (true, vec![body(large / 2, false), body(large / 2, false)]),
+                (false, vec![body(large / 2, false), body(large / 2 - 1, false)]),
+                (false, vec![body(large, true)]),
+                (false, vec![body(large, false), body(0, false)]),
+                (false, vec![body(large, false), HttpTask::Done]),
+                (false, vec![body(large, false), HttpTask::Body(None, true)]),
+                (false, vec![body(large, false), failed()]),
+                (false, vec![body(large, false), HttpTask::Trailer(None)]),
+                (
+                    false,
+                    vec![HttpTask::UpgradedBody(Some(vec![b'x'; large].into()), false), body(large, false)],
+                ),
+                (false, vec![]),
+            ]
+        };
+        let (mut gathering, _client) = gathering().await;
+        for (_, tasks) in cases() {
+            assert!(!gathering.is_gathered(&tasks), "before any header: {tasks:?}");
+        }
+        assert!(gathering.is_gathered(&[length(), body(1, false), body(large - 1, false)]));
+        assert!(!gathering.is_gathered(&[
+            header(&[("transfer-encoding", "chunked")]),
+            body(1, false),
+            body(large - 1, false)
+        ]));
+        gathering.write(length(), false).await.unwrap();
+        for (expected, tasks) in cases() {
+            assert_eq!(gathering.is_gathered(&tasks), expected, "{tasks:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_piece_begins_it_and_nothing_less() {
+        let piece = |bytes| Bytes::from(vec![b'x'; bytes]);
+        let (mut session, _client) = session().await;
+        let mut gathering = None;
+        consider(&mut session, None, &mut gathering);
+        consider(&mut session, Some(&piece(FULL_PIECE_BYTES - 1)), &mut gathering);
+        assert!(gathering.is_none() && !session.as_downstream().is_custom());
+        consider(&mut session, Some(&piece(FULL_PIECE_BYTES)), &mut gathering);
+        assert!(gathering.is_some() && session.as_downstream().is_custom());
+        consider(&mut session, Some(&piece(FULL_PIECE_BYTES)), &mut gathering);
+        end(&mut session, &gathering.take().unwrap());
+        assert!(session.as_downstream().as_http1().is_some(), "it began once");
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_one_call_and_out_at_its_end() {
+        let (mut gathering, mut client) = gathering().await;
+        let calls = |gathering: &Gathering| client_stream(gathering.whole()).unwrap().calls;
+        let third = LARGE_BATCH_BYTES / 3 + 1;
+        let first =
+            vec![header(&[("content-length", "1000000")]), body(third, false), body(2 * third, false)];
+        assert!(!gathering.response_duplex_vec(first).await.unwrap());
+        assert_eq!(calls(&gathering), 1);
+        let head = arrived(&mut client).await.len() - 3 * third;
+        assert!((20..200).contains(&head), "{head}");
+        let second = vec![body(third, false), body(third, false), body(third, false)];
+        assert!(!gathering.response_duplex_vec(second).await.unwrap());
+        assert_eq!((calls(&gathering), arrived(&mut client).await.len()), (2, 3 * third));
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_write_should_have_taken_along_is_told() {
+        let (mut session, client) = session().await;
+        let home = begin(&mut session).unwrap();
+        drop(client);
+        let batch = vec![
+            header(&[("content-length", "1000000")]),
+            body(FULL_PIECE_BYTES, false),
+            body(FULL_PIECE_BYTES, false),
+            body(1, false),
+        ];
+        assert!(session.write_response_tasks(batch).await.is_err());
+        let unsent = end(&mut session, &home);
+        assert_eq!(
+            (unsent, session.as_downstream().body_bytes_sent()),
+            (2 * FULL_PIECE_BYTES, 2 * FULL_PIECE_BYTES)
+        );
+    }
+
     #[tokio::test]
     async fn pieces_wait_for_the_last_of_their_batch() {
-        let (session, mut client) = session().await;
-        let mut gathering = Gathering { whole: Some(session.downstream_session), home: Home::default() };
+        let (mut gathering, mut client) = gathering().await;
         gathering.write(header(&[("content-length", "6000")]), true).await.unwrap();
         gathering.write(body(2000, false), true).await.unwrap();
         gathering.write(body(2000, false), true).await.unwrap();

@@ -85,7 +85,7 @@ fn write_access_logs(session: &Session, context: &Context, now: Instant) {
         context,
         request: session.req_header(),
         response: session.response_written(),
-        body_bytes_sent: session.body_bytes_sent() as u64,
+        body_bytes_sent: session.body_bytes_sent().saturating_sub(context.unsent_bytes) as u64,
         body_bytes_read: session.body_bytes_read() as u64,
         now,
     };

@@ -394,9 +394,7 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         context: &mut Context,
     ) -> Result<Option<Duration>> {
-        if context.gathering.is_none() && gather::is_large(body.as_ref()) {
-            context.gathering = gather::begin(session);
-        }
+        gather::consider(session, body.as_ref(), &mut context.gathering);
         Ok(None)
     }
 
@@ -476,10 +474,11 @@ impl ProxyHttp for ProxyService {
     }
 }
 
-/// Pingora's own session again, before anybody asks it what only that one answers.
+/// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where a
+/// try failed, for `fail_to_proxy` or another try comes next.
 fn end_gathering(session: &mut Session, context: &mut Context) {
     if let Some(home) = context.gathering.take() {
-        gather::end(session, &home);
+        context.unsent_bytes = gather::end(session, &home);
     }
 }
 

@@ -1,8 +1,13 @@
 //! Large answers, which pass through in pieces that nobody joins: every byte, once, in order, and the connection after.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::support::{Backend, Balancer, Behaviour, Client, Framing, eventually, get, proxy_to, text};
+use super::support::{
+    Backend, Balancer, Behaviour, Client, Framing, PATIENCE, eventually, get, proxy_to, text,
+};
 
 const SIZES: [usize; 6] = [30_000, 65_536, 70_000, 100_000, 1_000_003, 6_000_000];
 const FRAMINGS: [Framing; 5] = [
@@ -163,4 +168,117 @@ fn a_graceful_stop_waits_for_one() {
     assert!(balancer.is_running());
     assert!(client.receive().unwrap().body == text(24_000_000));
     assert_eq!(balancer.wait().1, Some(0));
+}
+
+/// A server of one connection that does as `talk` says; what it returns once it is over.
+fn scripted<T: Send + 'static>(
+    talk: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let talking = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        talk(stream)
+    });
+    (address, talking)
+}
+
+/// An upstream of it without probes, which would be taken for its one connection.
+fn proxy_to_scripted(address: SocketAddr) -> String {
+    format!(
+        "upstream backend {{ server {address};\n#lb: health_check off;\n}}\n\
+         server {{ listen LISTEN; client_max_body_size 0; location / {{ proxy_pass http://backend; }} }}"
+    )
+}
+
+/// Reads through the empty line.
+fn read_head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[test]
+fn a_body_that_is_still_coming_is_not_held_up_by_one() {
+    const BYTES: usize = 3_000_000;
+    let (address, server) = scripted(|mut stream| {
+        read_head(&mut stream);
+        // Nothing is read of the body before the answer is on its way.
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {BYTES}\r\n\r\n").unwrap();
+        let mut answering = stream.try_clone().unwrap();
+        let answer = std::thread::spawn(move || answering.write_all(text(BYTES).as_bytes()).unwrap());
+        let mut body = vec![0; BYTES];
+        stream.read_exact(&mut body).unwrap();
+        answer.join().unwrap();
+        body
+    });
+    let balancer = Balancer::start(&proxy_to_scripted(address));
+    let mut stream = TcpStream::connect(balancer.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut sending = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        write!(sending, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {BYTES}\r\n\r\n").unwrap();
+        sending.write_all(text(BYTES).as_bytes()).unwrap();
+    });
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
+    let mut answer = vec![0; BYTES];
+    stream.read_exact(&mut answer).unwrap();
+    sender.join().unwrap();
+    assert!(answer == text(BYTES).as_bytes());
+    assert!(server.join().unwrap() == text(BYTES).as_bytes());
+}
+
+#[test]
+fn what_follows_an_upgrade_passes_both_ways() {
+    const BYTES: usize = 2_000_000;
+    let (address, server) = scripted(|mut stream| {
+        read_head(&mut stream);
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        // In one piece with the first bytes of the other protocol.
+        stream.write_all((switch.to_owned() + &text(BYTES)).as_bytes()).unwrap();
+        let mut came = vec![0; BYTES];
+        stream.read_exact(&mut came).unwrap();
+        stream.write_all(&came).unwrap();
+    });
+    let balancer = Balancer::start(&proxy_to_scripted(address));
+    let mut stream = TcpStream::connect(balancer.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 101 "));
+    let mut bytes = vec![0; BYTES];
+    stream.read_exact(&mut bytes).unwrap();
+    assert!(bytes == text(BYTES).as_bytes());
+    stream.write_all(text(BYTES).as_bytes()).unwrap();
+    stream.read_exact(&mut bytes).unwrap();
+    assert!(bytes == text(BYTES).as_bytes());
+    server.join().unwrap();
+}
+
+#[test]
+fn no_more_is_logged_than_was_sent_to_a_client_that_stalled() {
+    let backend = Backend::start("a");
+    backend.behave(Behaviour::Large(24_000_000, Framing::Length));
+    let http = logged(&proxy_to(&[&backend], ""));
+    let balancer = Balancer::start(&http.replace("listen LISTEN;", "listen LISTEN; send_timeout 1s;"));
+    for round in 0..5 {
+        let mut client = Client::connect(balancer.address);
+        client.send(format!("GET /{round} HTTP/1.1\r\nHost: t\r\n\r\n"));
+        let log = || std::fs::read_to_string(balancer.path("access.log")).unwrap_or_default();
+        let mut counted = 0;
+        eventually("it is given up", || {
+            counted = log()
+                .lines()
+                .find_map(|line| line.strip_suffix(&format!(" /{round}"))?.strip_prefix("200 ")?.parse().ok())
+                .unwrap_or(0);
+            counted > 0
+        });
+        let (_, body) = client.receive_until_closed();
+        assert!(counted <= body.len(), "{counted} logged, {} received", body.len());
+        assert!(text(24_000_000).as_bytes().starts_with(&body));
+    }
 }
