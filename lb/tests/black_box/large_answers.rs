@@ -220,14 +220,15 @@ fn a_body_that_is_still_coming_is_not_held_up_by_one() {
     let balancer = Balancer::start(&proxy_to_scripted(address));
     let mut stream = TcpStream::connect(balancer.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut sending = stream.try_clone().unwrap();
-    let sender = std::thread::spawn(move || {
-        write!(sending, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {BYTES}\r\n\r\n").unwrap();
-        sending.write_all(text(BYTES).as_bytes()).unwrap();
-    });
+    write!(stream, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {BYTES}\r\n\r\n").unwrap();
     assert!(read_head(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
     let mut answer = vec![0; BYTES];
-    stream.read_exact(&mut answer).unwrap();
+    let (first, rest) = answer.split_at_mut(BYTES / 2);
+    stream.read_exact(first).unwrap();
+    // The body begins in the midst of the answer.
+    let mut sending = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || sending.write_all(text(BYTES).as_bytes()).unwrap());
+    stream.read_exact(rest).unwrap();
     sender.join().unwrap();
     assert!(answer == text(BYTES).as_bytes());
     assert!(server.join().unwrap() == text(BYTES).as_bytes());
