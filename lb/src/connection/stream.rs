@@ -1,12 +1,12 @@
 //! A client's socket as Pingora sees it: one write call per answer, and reads that end with the request.
 //!
 //! Writing. Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
-//! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
-//! being copied. The figure is NGINX's `postpone_output`. A large piece that was [lent](ClientStream::lend) before
-//! it is written waits without being copied, for the next one to take it along. While a request is served, Pingora
-//! listens to the client whenever the upstream server has nothing for it: a read that has to wait therefore sends what waits, so that an
-//! answer that trickles in is not held back, at no call more for one that comes in one piece. And an answer that
-//! breaks off is sent as far as it came.
+//! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and
+//! without being copied. The figure is NGINX's `postpone_output`. A large piece that was
+//! [lent](ClientStream::lend) before it is written waits without being copied, for the next one to take it
+//! along. While a request is served, Pingora listens to the client whenever the upstream server has nothing for
+//! it: a read that has to wait therefore sends what waits, so that an answer that trickles in is not held back,
+//! at no call more for one that comes in one piece. And an answer that breaks off is sent as far as it came.
 //!
 //! Reading. Pingora reads on while a request is served, to notice that the client has gone, and takes any byte
 //! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
@@ -199,8 +199,8 @@ impl ClientStream {
         }
     }
 
-    /// Says that the next write may be of `piece`: if it is, it waits where it lies, and goes out with the next flush or
-    /// the next write of something else.
+    /// Says that the next write may be of `piece`: if it is, it waits where it lies, and goes out with the next
+    /// flush or the next write of something else.
     pub fn lend(&self, piece: Bytes) {
         self.pieces.lock().get_or_insert_default().lend(piece);
     }

@@ -1,10 +1,11 @@
 //! Large answers without a copy: one write call for several pieces of a body.
 //!
-//! Pingora reads an answer 64 KiB at a time and passes on up to four pieces at once, which its HTTP/1 session first
-//! copies together. For 1 MB that copy was a fifth of a request's time (`docs/decisions/008-large-answers.md`). So when
-//! the first large piece comes by, the session is put behind one of its own kind ([`Gathering`]) that
-//! passes everything through but this: it lends each piece to the client's stream and has it written by itself. The
-//! stream keeps what it knows to be lent and sends a batch in one call.
+//! Pingora reads an answer 64 KiB at a time and passes on up to four pieces at once, which its HTTP/1 session
+//! first copies together. For 1 MB that copy was a fifth of a request's time
+//! (`docs/decisions/008-large-answers.md`). So when the first large piece comes by, the session is put behind
+//! one of its own kind ([`Gathering`]) that passes everything through but this: it lends each piece to the
+//! client's stream and has it written by itself. The stream keeps what it knows to be lent and sends a batch in
+//! one call.
 //!
 //! What a piece means is Pingora's affair as before: framing, counting, the end of the body. It sees a session that
 //! never batches. The session comes out again before anybody asks what only an HTTP/1 session answers: whether the
@@ -59,8 +60,8 @@ fn begin(session: &mut Session) -> Option<Home> {
     Some(home)
 }
 
-/// Pingora's own session again. Returns how many bytes of the body it counts as sent that were not, since the write that
-/// would have taken them along failed.
+/// Pingora's own session again. Returns how many bytes of the body it counts as sent that were not, since the
+/// write that would have taken them along failed.
 pub(super) fn end(session: &mut Session, home: &Home) -> usize {
     // What is overwritten is dropped, and goes home.
     *session.downstream_session = ServerSession::new_custom(Box::new(()));
@@ -108,9 +109,9 @@ impl Gathering {
         self.whole_mut().response_duplex_vec(vec![task]).await
     }
 
-    /// Whether a batch is written piece by piece: enough of a body, nothing but it and its header, and of a length that
-    /// was announced, for Pingora flushes a body in chunks after each. It writes nothing for an empty piece, and what was
-    /// lent before would wait for nobody knows what; so there must be none.
+    /// Whether a batch is written piece by piece: enough of a body, nothing but it and its header, and of a
+    /// length that was announced, for Pingora flushes a body in chunks after each. It writes nothing for an
+    /// empty piece, and what was lent before would wait for nobody knows what; so there must be none.
     fn is_gathered(&self, tasks: &[HttpTask]) -> bool {
         let mut bytes = 0;
         let mut header = self.whole().response_written();
