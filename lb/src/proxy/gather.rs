@@ -1,7 +1,7 @@
 //! Large answers without a copy: one write call for several pieces of a body.
 //!
 //! Pingora reads an answer 64 KiB at a time and passes on up to four pieces at once, which its HTTP/1 session
-//! first copies together. For 1 MB that copy was a fifth of a request's time
+//! first copies together. For 1 MB that copy was a sixth of a request's time
 //! (`docs/decisions/008-large-answers.md`). So when the first large piece comes by, the session is put behind
 //! one of its own kind ([`Gathering`]) that passes everything through but this: it lends each piece to the
 //! client's stream and has it written by itself. The stream keeps what it knows to be lent and sends a batch in
