@@ -603,6 +603,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_read_that_has_to_wait_sends_what_waits() {
+        let (mut stream, mut client) = pair();
+        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.write_all(b"trickle ").await.unwrap();
+        let lent = Bytes::from_static(b"piece");
+        stream.lend(lent.clone());
+        stream.write_all(&lent).await.unwrap();
+        let read = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut [0; 1])).await;
+        assert!(read.is_err(), "{read:?}");
+        assert_eq!(arrived(&mut client).await, b"trickle piece");
+    }
+
+    #[tokio::test]
     async fn bytes_arrive_whole_and_in_order_when_the_client_reads_slowly() {
         let (mut stream, mut client) = pair();
         stream.begin_request(Gate::After(0), BytesMut::new());
