@@ -143,7 +143,7 @@ pub struct ClientStream {
     socket: Option<Socket>,
     gate: Gate,
     /// Bytes past the gate.
-    held: BytesMut,
+    held: Vec<u8>,
     /// Written by Pingora, not yet by us.
     waiting: Vec<u8>,
     /// What waits behind that and was lent. A lock because Pingora shows its stream only by shared reference; nobody
@@ -185,7 +185,7 @@ impl ClientStream {
         Self {
             socket: Some(socket),
             gate: Gate::Open,
-            held: BytesMut::new(),
+            held: Vec::new(),
             waiting: Vec::new(),
             pieces: Mutex::new(None),
             answered: false,
@@ -213,7 +213,7 @@ impl ClientStream {
     /// Begins a request: reads end at `gate`, and `surplus` is what was read beyond it already.
     pub(super) fn begin_request(&mut self, gate: Gate, surplus: BytesMut) {
         self.gate = gate;
-        self.held = surplus;
+        self.held = surplus.into();
         self.answered = false;
         self.serving = true;
     }
@@ -224,7 +224,7 @@ impl ClientStream {
         self.gate = Gate::Open;
         self.waiting = Vec::new();
         *self.pieces.get_mut() = None;
-        std::mem::take(&mut self.held)
+        BytesMut::from(std::mem::take(&mut self.held).as_slice())
     }
 
     /// Reads what there is into `buffer`, which gets memory only once there is something. 0 is the end.
@@ -720,6 +720,8 @@ mod tests {
         drop(stream.end_request());
         assert_eq!((stream.waiting.capacity(), stream.held.capacity()), (0, 0));
         assert!(stream.pieces.get_mut().is_none());
-        assert!(size_of::<ClientStream>() <= 168 + size_of::<usize>(), "{}", size_of::<ClientStream>());
+        // But for the count of calls, which only tests have.
+        let bytes = size_of::<ClientStream>() - size_of::<usize>();
+        assert!(bytes <= 160, "{bytes}");
     }
 }
