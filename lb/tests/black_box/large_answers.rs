@@ -24,6 +24,10 @@ fn logged(http: &str) -> String {
     format.to_owned() + &http.replace("listen LISTEN;", "listen LISTEN; access_log access.log sent;")
 }
 
+fn access_log(balancer: &Balancer) -> String {
+    std::fs::read_to_string(balancer.path("access.log")).unwrap_or_default()
+}
+
 #[test]
 fn they_arrive_whole_and_the_connection_goes_on() {
     let backend = Backend::start("a");
@@ -124,8 +128,7 @@ fn one_cut_short_is_sent_as_far_as_it_came_counted_and_not_tried_again() {
     assert!(body == text(400_000).as_bytes(), "{} bytes", body.len());
     assert_eq!(a.count() + b.count(), 1);
     balancer.says("prematurely closed connection");
-    let log = || std::fs::read_to_string(balancer.path("access.log")).unwrap_or_default();
-    eventually("it is logged", || log().contains("200 400000 /"));
+    eventually("it is logged", || access_log(&balancer).contains("200 400000 /"));
 }
 
 #[test]
@@ -149,8 +152,7 @@ fn a_client_that_leaves_within_one_is_logged_and_its_server_not_blamed() {
     eventually("the request is there", || backend.count() == 1);
     std::thread::sleep(Duration::from_millis(100));
     drop(client);
-    let log = || std::fs::read_to_string(balancer.path("access.log")).unwrap_or_default();
-    eventually("it is logged", || log().contains(" /left"));
+    eventually("it is logged", || access_log(&balancer).contains(" /left"));
     backend.behave(Behaviour::Answer);
     assert_eq!(get(balancer.address, "/").body, "a");
 }
@@ -269,10 +271,9 @@ fn no_more_is_logged_than_was_sent_to_a_client_that_stalled() {
     for round in 0..5 {
         let mut client = Client::connect(balancer.address);
         client.send(format!("GET /{round} HTTP/1.1\r\nHost: t\r\n\r\n"));
-        let log = || std::fs::read_to_string(balancer.path("access.log")).unwrap_or_default();
         let mut counted = 0;
         eventually("it is given up", || {
-            counted = log()
+            counted = access_log(&balancer)
                 .lines()
                 .find_map(|line| line.strip_suffix(&format!(" /{round}"))?.strip_prefix("200 ")?.parse().ok())
                 .unwrap_or(0);
