@@ -51,7 +51,7 @@ async fn addresses_come_and_go_while_others_serve() {
     let change = house.listeners.prepare(&wanted(&[first.clone(), second.clone()])).unwrap();
     assert!(!change.is_empty());
     assert_eq!(house.listeners.slot(&second), Some(1), "known before it is served");
-    house.listeners.commit(change, &house.entrance);
+    house.listeners.commit(change, &house.acceptor);
     let ListenAddress::Inet(second_address) = second else { unreachable!() };
     let mut on_second = Client(TcpStream::connect(second_address).await.unwrap());
     on_second.get("/").await;
@@ -62,7 +62,7 @@ async fn addresses_come_and_go_while_others_serve() {
     busy.send("GET /hang HTTP/1.1\r\nHost: h\r\n\r\n").await;
     eventually("the backend has it", || house.backend.hanging.load(SeqCst) == 1).await;
     let change = house.listeners.prepare(&wanted(std::slice::from_ref(&first))).unwrap();
-    house.listeners.commit(change, &house.entrance);
+    house.listeners.commit(change, &house.acceptor);
     assert_eq!(on_second.rest().await.unwrap(), b"");
     eventually("nobody listens there", || std::net::TcpStream::connect(second_address).is_err()).await;
     house.backend.release.notify_one();
@@ -72,7 +72,7 @@ async fn addresses_come_and_go_while_others_serve() {
 
     // It comes back under its own number.
     let change = house.listeners.prepare(&wanted(&[first, inet(&second_address.to_string())])).unwrap();
-    house.listeners.commit(change, &house.entrance);
+    house.listeners.commit(change, &house.acceptor);
     assert_eq!(house.listeners.slot(&inet(&second_address.to_string())), Some(1));
 }
 
@@ -99,7 +99,7 @@ async fn going_from_one_address_to_the_wildcard_and_back_refuses_nobody() {
         let next = if round % 2 == 0 { &wildcard } else { &specific };
         let before = served.load(SeqCst);
         let change = house.listeners.prepare(&wanted(std::slice::from_ref(next))).unwrap();
-        house.listeners.commit(change, &house.entrance);
+        house.listeners.commit(change, &house.acceptor);
         eventually("requests flow on", || served.load(SeqCst) > before + 20).await;
     }
     stop.store(true, SeqCst);

@@ -13,18 +13,19 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 
 use super::daemon::{self, StandardError};
-use super::serve::FrontDoor;
+use super::serve::SignalLoop;
 use super::user::{self, Identity};
-use super::{environment, limits, pid_file};
+use super::{environment, pid_file};
 use crate::cli::{EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
 use crate::config::{self, Loaded, Source};
-use crate::connection::listeners::Listeners;
-use crate::connection::plan::Wanted;
+use crate::connection::Listeners;
+use crate::connection::listen::plan::Wanted;
 use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::{LogFile, LogFiles};
+use crate::open_files;
 use crate::upstream::{Runtime, Upstreams};
 
 /// A configuration that was read, checked, and found to be possible on this machine.
@@ -204,14 +205,14 @@ fn start(
             .map_err(|error| fatal(&error))?;
     }
     log_files.start_writers().map_err(|error| fatal(&error))?;
-    if let Err(error) = limits::apply(main.worker_rlimit_nofile) {
+    if let Err(error) = open_files::apply(main.worker_rlimit_nofile) {
         crate::alert!("{error}");
     }
     let daemonized = main.daemon;
     let conf = server_conf(&prepared.loaded.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let door = FrontDoor::new(
+    let door = SignalLoop::new(
         options,
         logger,
         log_files,

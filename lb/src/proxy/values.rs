@@ -17,7 +17,7 @@ use crate::config::template::{Named, Values, Variable};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
 use crate::routing::{host, path};
-use crate::snapshot::Snapshot;
+use crate::server::Snapshot;
 
 /// Everything that a variable may speak of. The answer is absent while none is known.
 pub struct RequestValues<'a> {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
-    ConnectionFacts, Drain, Entrance, Front, Limits, ListenerFacts, Listeners, Refused, RequestFacts, Wanted,
+    Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
+    RequestFacts, Wanted,
 };
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
@@ -64,7 +65,7 @@ impl Default for TestFront {
     }
 }
 
-impl Front for TestFront {
+impl ConnectionHost for TestFront {
     type Snapshot = &'static str;
 
     fn snapshot(&self) -> Arc<&'static str> {
@@ -223,7 +224,7 @@ pub struct House {
     pub state: Arc<ProxyState>,
     pub backend: Arc<Backend>,
     pub drain: Drain,
-    pub entrance: Entrance<TestFront, HttpProxy<TestProxy>>,
+    pub acceptor: Acceptor<TestFront, HttpProxy<TestProxy>>,
     pub listeners: Listeners,
 }
 
@@ -253,10 +254,10 @@ impl House {
         });
         let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), TestProxy(state.clone())));
         let (front, drain) = (Arc::new(TestFront::default()), Drain::default());
-        let entrance = Entrance::new(front.clone(), proxy, drain.clone());
+        let acceptor = Acceptor::new(front.clone(), proxy, drain.clone());
         let mut listeners = Listeners::bind(&wanted(addresses)).unwrap();
-        listeners.start(&entrance);
-        Self { front, state, backend, drain, entrance, listeners }
+        listeners.start(&acceptor);
+        Self { front, state, backend, drain, acceptor, listeners }
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
-use super::drain::LAST_CALL;
-use super::stream::Socket;
+use super::Socket;
+use crate::connection::drain::LAST_CALL;
 
 /// The longest silence; NGINX's `lingering_timeout`.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ const TOTAL: Duration = Duration::from_secs(30);
 const TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
 /// Closes `socket` as above; a graceful stop of the process cuts it short.
-pub(super) async fn linger(mut socket: Socket, stopping: &mut ShutdownWatch) {
+pub(in crate::connection) async fn linger(mut socket: Socket, stopping: &mut ShutdownWatch) {
     if socket.shutdown().await.is_err() {
         return;
     }
@@ -33,7 +33,7 @@ pub(super) async fn linger(mut socket: Socket, stopping: &mut ShutdownWatch) {
     tokio::select! {
         biased;
         _ = &mut discard => return,
-        _ = super::closing(stopping) => {}
+        _ = crate::connection::closing(stopping) => {}
     }
     let _ = tokio::time::timeout(LAST_CALL, discard).await;
 }

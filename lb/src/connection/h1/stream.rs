@@ -10,9 +10,9 @@
 //!
 //! Reading. Pingora reads on while a request is served, to notice that the client has gone, and takes any byte
 //! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
-//! the loop, which knows where the body ends, closes a [`Gate`] there: bytes past it stay here, up to
+//! the loop, which knows where the body ends, closes a [`ReadLimit`] there: bytes past it stay here, up to
 //! [`HELD_BYTES`], and come back to the loop with the stream; only the end of the connection passes. Where the
-//! end of a chunked body is found on the way. After an `Upgrade` there is no gate: what follows is another protocol.
+//! end of a chunked body is found on the way. After an `Upgrade` there is no read_limit: what follows is another protocol.
 //!
 //! Waiting. A client that takes none of an answer for `send_timeout` is given up. The time is watched here, where
 //! every byte passes, and costs nothing until a write has to wait; Pingora's own timer would be armed for every
@@ -36,14 +36,15 @@ use pingora::protocols::{
 };
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+#[cfg(test)]
+use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use super::chunks::{ChunkScanner, Scan};
-use super::drain::Drain;
-use super::facts::ConnectionFacts;
-use super::linger::linger;
 use super::pieces::{PIECES, Pieces};
+use crate::connection::drain::Drain;
+use crate::connection::facts::ConnectionFacts;
+use crate::connection::transport::{Socket, linger};
 
 /// Writes wait for a flush as long as they fit in so many bytes.
 const WRITE_BUFFER_BYTES: usize = 1460;
@@ -54,79 +55,9 @@ const READ_BYTES: usize = 4096;
 /// The most slices of Pingora's that go into one write. It gives three: a chunk's size line, the chunk, a line end.
 const WRITE_SLICES: usize = 4;
 
-/// The two kinds of socket.
-#[derive(Debug)]
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Socket {
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(socket) => socket.try_read(buffer),
-            Self::Unix(socket) => socket.try_read(buffer),
-        }
-    }
-
-    fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(socket) => socket.try_write_vectored(data),
-            Self::Unix(socket) => socket.try_write_vectored(data),
-        }
-    }
-}
-
-macro_rules! delegate {
-    ($self:expr, $socket:ident => $call:expr) => {
-        match $self.get_mut() {
-            Socket::Tcp(socket) => {
-                let $socket = Pin::new(socket);
-                $call
-            }
-            Socket::Unix(socket) => {
-                let $socket = Pin::new(socket);
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, socket => socket.poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        delegate!(self, socket => socket.poll_write(cx, data))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        delegate!(self, socket => socket.poll_write_vectored(cx, data))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, socket => socket.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, socket => socket.poll_shutdown(cx))
-    }
-}
-
 /// How far Pingora may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(super) enum ReadLimit {
     /// Everything.
     Open,
     /// So many bytes: what is left of the request's body.
@@ -141,8 +72,8 @@ pub(super) enum Gate {
 pub struct ClientStream {
     /// `None` only while being dropped.
     socket: Option<Socket>,
-    gate: Gate,
-    /// Bytes past the gate.
+    read_limit: ReadLimit,
+    /// Bytes past the limit.
     held: Vec<u8>,
     /// Written by Pingora, not yet by us.
     waiting: Vec<u8>,
@@ -168,7 +99,7 @@ impl ClientStream {
     /// Over `socket`, with a request begun, for tests of other rooms.
     #[cfg(test)]
     pub(crate) fn in_test(socket: UnixStream) -> Self {
-        use super::facts::{ClientAddress, ListenerFacts, ListenerKind};
+        use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
         let drain = Drain::default();
         let listener = ListenerFacts {
             slot: 0,
@@ -177,14 +108,14 @@ impl ClientStream {
         };
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let mut stream = Self::new(Socket::Unix(socket), Arc::new(facts), drain);
-        stream.begin_request(Gate::Open, BytesMut::new());
+        stream.begin_request(ReadLimit::Open, BytesMut::new());
         stream
     }
 
     pub(super) fn new(socket: Socket, facts: Arc<ConnectionFacts>, drain: Drain) -> Self {
         Self {
             socket: Some(socket),
-            gate: Gate::Open,
+            read_limit: ReadLimit::Open,
             held: Vec::new(),
             waiting: Vec::new(),
             pieces: Mutex::new(None),
@@ -210,9 +141,9 @@ impl ClientStream {
         self.pieces.lock().as_ref().map_or(0, |pieces| pieces.bytes())
     }
 
-    /// Begins a request: reads end at `gate`, and `surplus` is what was read beyond it already.
-    pub(super) fn begin_request(&mut self, gate: Gate, surplus: BytesMut) {
-        self.gate = gate;
+    /// Begins a request: reads end at `read_limit`, and `surplus` is what was read beyond it already.
+    pub(super) fn begin_request(&mut self, read_limit: ReadLimit, surplus: BytesMut) {
+        self.read_limit = read_limit;
         self.held = surplus.into();
         self.answered = false;
         self.serving = true;
@@ -221,7 +152,7 @@ impl ClientStream {
     /// Ends it, gives back what the client sent ahead, and lets go of all buffers.
     pub(super) fn end_request(&mut self) -> BytesMut {
         self.serving = false;
-        self.gate = Gate::Open;
+        self.read_limit = ReadLimit::Open;
         self.waiting = Vec::new();
         *self.pieces.get_mut() = None;
         BytesMut::from(std::mem::take(&mut self.held).as_slice())
@@ -242,7 +173,7 @@ impl ClientStream {
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.held.len() >= HELD_BYTES {
-                // Nobody is woken until the gate opens: the client has to wait, in its own kernel's buffers.
+                // Nobody is woken until the limit is lifted: the client has to wait, in its own kernel's buffers.
                 return Poll::Pending;
             }
             let mut bytes = [std::mem::MaybeUninit::uninit(); READ_BYTES];
@@ -255,12 +186,12 @@ impl ClientStream {
         }
     }
 
-    fn poll_read_gated(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let left = match self.gate {
-            Gate::Open => return socket(&mut self.socket).poll_read(cx, buf),
-            Gate::After(0) => return self.poll_held(cx),
-            Gate::After(left) => left,
-            Gate::Chunked(scanner) => return self.poll_read_chunked(scanner, cx, buf),
+    fn poll_read_limited(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let left = match self.read_limit {
+            ReadLimit::Open => return socket(&mut self.socket).poll_read(cx, buf),
+            ReadLimit::After(0) => return self.poll_held(cx),
+            ReadLimit::After(left) => left,
+            ReadLimit::Chunked(scanner) => return self.poll_read_chunked(scanner, cx, buf),
         };
         let before = buf.filled().len();
         let socket = socket(&mut self.socket);
@@ -269,7 +200,7 @@ impl ClientStream {
         } else {
             ready!(Pin::new(&mut socket.get_mut().take(left)).poll_read(cx, buf))?;
         }
-        self.gate = Gate::After(left - (buf.filled().len() - before) as u64);
+        self.read_limit = ReadLimit::After(left - (buf.filled().len() - before) as u64);
         Poll::Ready(Ok(()))
     }
 
@@ -283,13 +214,13 @@ impl ClientStream {
         let before = buf.filled().len();
         ready!(socket(&mut self.socket).poll_read(cx, buf))?;
         let read = &buf.filled()[before..];
-        self.gate = match scanner.advance(read) {
-            Scan::Inside => Gate::Chunked(scanner),
-            Scan::Lost => Gate::Open,
+        self.read_limit = match scanner.advance(read) {
+            Scan::Inside => ReadLimit::Chunked(scanner),
+            Scan::Lost => ReadLimit::Open,
             Scan::Ended(body_bytes) => {
                 self.held.extend_from_slice(&read[body_bytes..]);
                 buf.set_filled(before + body_bytes);
-                Gate::After(0)
+                ReadLimit::After(0)
             }
         };
         Poll::Ready(Ok(()))
@@ -366,7 +297,7 @@ impl ClientStream {
             let read = self.socket.as_ref().map(|socket| socket.try_read(&mut [0]));
             matches!(read, Some(Ok(1..)))
         };
-        self.gate != Gate::After(0) || !self.held.is_empty() || in_the_kernel()
+        self.read_limit != ReadLimit::After(0) || !self.held.is_empty() || in_the_kernel()
     }
 }
 
@@ -427,7 +358,7 @@ impl AsyncRead for ClientStream {
         }
         let this = self.get_mut();
         let before = buf.filled().len();
-        let Poll::Ready(result) = this.poll_read_gated(cx, buf) else {
+        let Poll::Ready(result) = this.poll_read_limited(cx, buf) else {
             // Whoever cannot be written to is not read from either.
             return match this.serving.then(|| this.poll_send_waiting(cx)) {
                 Some(Poll::Ready(Err(error))) => {
@@ -552,7 +483,7 @@ mod tests {
     #[tokio::test]
     async fn small_writes_wait_for_the_flush_and_large_ones_take_them_along() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         stream.write_all(b"header ").await.unwrap();
         stream.write_all(b"body").await.unwrap();
         assert_eq!(arrived(&mut client).await, b"");
@@ -572,7 +503,7 @@ mod tests {
     #[tokio::test]
     async fn a_lent_piece_waits_where_it_lies() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         let body = Bytes::from(vec![b'x'; 2 * WRITE_BUFFER_BYTES]);
         stream.write_all(b"header ").await.unwrap();
         stream.lend(body.clone());
@@ -605,7 +536,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_has_to_wait_sends_what_waits() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         stream.write_all(b"trickle ").await.unwrap();
         let lent = Bytes::from_static(b"piece");
         stream.lend(lent.clone());
@@ -618,7 +549,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_arrive_whole_and_in_order_when_the_client_reads_slowly() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         let expected: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
         let mut left = Bytes::from(expected.clone());
         let writer = tokio::spawn(async move {
@@ -647,7 +578,7 @@ mod tests {
     #[tokio::test]
     async fn reads_end_at_the_gate_and_the_rest_comes_back() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(4), BytesMut::from(&b"surplus "[..]));
+        stream.begin_request(ReadLimit::After(4), BytesMut::from(&b"surplus "[..]));
         client.write_all(b"bodynext").await.unwrap();
         let mut bytes = [0; 64];
         assert_eq!(stream.read(&mut bytes).await.unwrap(), 4);
@@ -660,7 +591,7 @@ mod tests {
     #[tokio::test]
     async fn a_chunked_body_ends_where_its_grammar_says() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::Chunked(ChunkScanner::default()), BytesMut::new());
+        stream.begin_request(ReadLimit::Chunked(ChunkScanner::default()), BytesMut::new());
         client.write_all(b"3\r\nabc\r\n").await.unwrap();
         let mut bytes = [0; 64];
         assert_eq!(stream.read(&mut bytes).await.unwrap(), 8);
@@ -677,7 +608,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up() {
         let (mut stream, client) = pair();
         stream.facts.set_send_timeout(Duration::from_secs(10));
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         let body = vec![b'x'; 8 << 20];
         let begun = tokio::time::Instant::now();
         let error = stream.write_all(&body).await.unwrap_err();
@@ -692,7 +623,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_connection_passes_the_gate() {
         let (mut stream, mut client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         client.write_all(b"next").await.unwrap();
         drop(client);
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
@@ -701,7 +632,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_held_back_is_bounded() {
         let (mut stream, client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         let (_read, mut write) = client.into_split();
         let sender = tokio::spawn(async move { write.write_all(&vec![0; 4 << 20]).await });
         let beyond = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut [0; 1])).await;
@@ -713,7 +644,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_kept_between_requests() {
         let (mut stream, _client) = pair();
-        stream.begin_request(Gate::After(0), BytesMut::new());
+        stream.begin_request(ReadLimit::After(0), BytesMut::new());
         stream.write_all(b"answer").await.unwrap();
         stream.lend(Bytes::from_static(b"piece"));
         stream.flush().await.unwrap();

@@ -5,9 +5,7 @@
 //! the accepting thread for good: every event of every connection would cross threads.)
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -16,72 +14,22 @@ use pingora::server::ShutdownWatch;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::closing;
-use super::drain::{Drain, Event, Hold};
-use super::facts::{ClientAddress, ConnectionFacts};
-use super::front::Front;
-use super::listeners::{Addresses, ListeningSocket, system_error};
 use super::plan;
-use super::serve::connection;
+use super::served::Addresses;
+use super::socket::ListeningSocket;
+use crate::connection::acceptor::Acceptor;
+use crate::connection::closing;
+use crate::connection::drain::{Event, Hold};
+use crate::connection::facts::{ClientAddress, ConnectionFacts};
+use crate::connection::h1::requests::connection;
+use crate::connection::host::ConnectionHost;
+use crate::connection::transport::Accepted;
+use crate::system_error::SystemError;
 
 /// How long an accept loop waits when the system is out of descriptors or memory; NGINX's figure.
 const PAUSE: Duration = Duration::from_millis(500);
 /// At most one log line about that in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What every connection needs: the rest of the house, Pingora's application, and the count of who is here.
-/// Cheap to clone.
-#[derive(Debug)]
-pub struct Entrance<F, A>(Arc<Shared<F, A>>);
-
-#[derive(Debug)]
-struct Shared<F, A> {
-    front: Arc<F>,
-    app: Arc<A>,
-    drain: Drain,
-    serials: AtomicU64,
-}
-
-impl<F, A> Clone for Entrance<F, A> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<F: Front, A: HttpServerApp + Send + Sync + 'static> Entrance<F, A> {
-    /// Connections will ask `front` and be served by `app`: Pingora's `HttpProxy`.
-    pub fn new(front: Arc<F>, app: Arc<A>, drain: Drain) -> Self {
-        Self(Arc::new(Shared { front, app, drain, serials: AtomicU64::new(0) }))
-    }
-
-    pub(super) fn front(&self) -> &F {
-        &self.0.front
-    }
-
-    pub(super) fn app(&self) -> &Arc<A> {
-        &self.0.app
-    }
-
-    pub(super) fn drain(&self) -> &Drain {
-        &self.0.drain
-    }
-}
-
-/// A socket that no reactor knows yet.
-#[derive(Debug)]
-pub(super) enum Accepted {
-    Tcp(std::net::TcpStream, SocketAddr),
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl ListeningSocket {
-    fn accept(&self) -> io::Result<Accepted> {
-        match self {
-            Self::Tcp(socket) => socket.accept().map(|(socket, client)| Accepted::Tcp(socket, client)),
-            Self::Unix(socket, _) => socket.accept().map(|(socket, _)| Accepted::Unix(socket)),
-        }
-    }
-}
 
 /// Accepts until `stop` or the graceful stop, then takes what the kernel has already completed, closes the
 /// socket, and ends the connections of its addresses.
@@ -89,20 +37,20 @@ pub(super) async fn accept_loop<F, A>(
     socket: Arc<ListeningSocket>,
     addresses: Arc<ArcSwap<Addresses>>,
     mut stop: ShutdownWatch,
-    entrance: Entrance<F, A>,
+    acceptor: Acceptor<F, A>,
     _hold: Hold,
 ) where
-    F: Front,
+    F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let mut stopping = entrance.drain().watch();
+    let mut stopping = acceptor.drain().watch();
     #[expect(
         deprecated,
         reason = "its successor is unsafe; ListeningSocket keeps its descriptor open and the same"
     )]
     let socket = match AsyncFd::with_interest(socket, Interest::READABLE) {
         Ok(socket) => socket,
-        Err(error) => return log::error!("epoll_ctl() failed ({})", system_error(&error)),
+        Err(error) => return log::error!("epoll_ctl() failed {}", SystemError(&error)),
     };
     let mut complaint = Complaint::default();
     loop {
@@ -113,11 +61,11 @@ pub(super) async fn accept_loop<F, A>(
             accepted = socket.async_io(Interest::READABLE, |socket| socket.accept()) => accepted,
         };
         match accepted {
-            Ok(accepted) => welcome(accepted, &addresses, &entrance),
+            Ok(accepted) => welcome(accepted, &addresses, &acceptor),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if let Some(unsaid) = complaint.at(Instant::now()) {
-                    log::error!("accept4() failed ({}), {unsaid} more in silence", system_error(&error));
+                    log::error!("accept4() failed {}, {unsaid} more in silence", SystemError(&error));
                 }
                 tokio::select! {
                     () = closing(&mut stopping) => break,
@@ -130,7 +78,7 @@ pub(super) async fn accept_loop<F, A>(
     // Their clients are connected as far as they know; closing the socket would reset them.
     loop {
         match socket.get_ref().accept() {
-            Ok(accepted) => welcome(accepted, &addresses, &entrance),
+            Ok(accepted) => welcome(accepted, &addresses, &acceptor),
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => break,
         }
@@ -165,9 +113,9 @@ impl Complaint {
     }
 }
 
-fn welcome<F, A>(accepted: Accepted, addresses: &ArcSwap<Addresses>, entrance: &Entrance<F, A>)
+fn welcome<F, A>(accepted: Accepted, addresses: &ArcSwap<Addresses>, acceptor: &Acceptor<F, A>)
 where
-    F: Front,
+    F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
     let addresses = addresses.load();
@@ -186,12 +134,12 @@ where
     let Some(served) = addresses.meant_by(local) else {
         return;
     };
-    let drain = entrance.drain();
+    let drain = acceptor.drain();
     let hold = drain.hold();
-    let serial = entrance.0.serials.fetch_add(1, Relaxed) + 1;
+    let serial = acceptor.next_serial();
     let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
     drain.book(Event::Accepted);
-    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), entrance.clone(), hold));
+    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), acceptor.clone(), hold));
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::facts::ListenerKind;
 use crate::config::model::{ListenAddress, Listener};
+use crate::connection::facts::ListenerKind;
 
 /// A listening address that is to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::facts::{ConnectionFacts, ListenerFacts};
-use super::hygiene::Reason;
+use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
 
 /// What applies to a request before its server block is known: settings of the address's default server, as in
@@ -52,7 +52,7 @@ pub struct Refused<'a> {
 
 /// The rest of the house, as the loop sees it. Every method runs on the request path: no waiting, no lock worth
 /// the name.
-pub trait Front: Send + Sync + 'static {
+pub trait ConnectionHost: Send + Sync + 'static {
     /// The configuration as one immutable value.
     type Snapshot: Send + Sync + 'static;
 

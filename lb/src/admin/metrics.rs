@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::balance::Standing;
-use crate::edge::Edge;
 use crate::observe::cells::HistogramTotals;
 use crate::observe::exposition::Exposition;
 use crate::observe::process_metrics;
+use crate::observe::reasons::Generated;
 use crate::observe::totals::{RETRY_REASONS, STATUS_CLASSES};
-use crate::proxy::context::Generated;
+use crate::server::ServerState;
 use crate::upstream::{self, HealthTotals, PeerState, PeerTotals, Upstreams};
 
 /// The classes of [`PeerTotals::answers`], as labels.
@@ -22,18 +22,18 @@ const ANSWER_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 const STATES: [&str; 4] = ["up", "unhealthy", "unavailable", "down"];
 
 /// Renders the whole page.
-pub fn render(edge: &Edge) -> String {
+pub(super) fn render(state: &ServerState) -> String {
     let mut page = Exposition::new();
-    clients(&mut page, edge);
-    process(&mut page, edge);
-    servers(&mut page, &edge.current().upstreams);
+    clients(&mut page, state);
+    process(&mut page, state);
+    servers(&mut page, &state.current().upstreams);
     process_metrics::write(&mut page);
     page.finish()
 }
 
-fn clients(page: &mut Exposition, edge: &Edge) {
-    let totals = &edge.totals;
-    let connections = edge.drain.totals();
+fn clients(page: &mut Exposition, state: &ServerState) {
+    let totals = &state.totals;
+    let connections = state.drain.totals();
     let mut family = page.counter(
         "lb_http_requests_total",
         "Requests by the class of the status that the client got; none for those that ended without an answer.",
@@ -74,8 +74,8 @@ fn clients(page: &mut Exposition, edge: &Edge) {
     .sample(&[("state", "waiting")], connections.waiting);
 }
 
-fn process(page: &mut Exposition, edge: &Edge) {
-    let totals = &edge.totals;
+fn process(page: &mut Exposition, state: &ServerState) {
+    let totals = &state.totals;
     page.counter(
         "lb_config_reloads_total",
         "Reloads asked for, by whether the new configuration took effect.",
@@ -87,7 +87,7 @@ fn process(page: &mut Exposition, edge: &Edge) {
         "When the configuration in force was read, since unix epoch in seconds.",
     )
     .sample(&[], totals.last_reload_unix_seconds.load(Relaxed));
-    let files = edge.log_files.totals();
+    let files = state.log_files.totals();
     let mut family = page.counter("lb_log_lines_total", "Lines taken for a log file.");
     for file in &files {
         family.sample(&[("file", &file.name)], file.lines);

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::hygiene::Reason;
 use super::stream::ClientStream;
-use crate::handler::page;
+use crate::content::page;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

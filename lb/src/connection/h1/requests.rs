@@ -15,32 +15,33 @@ use pingora::server::ShutdownWatch;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep_until};
 
-use super::accept::{Accepted, Entrance};
 use super::chunks::{ChunkScanner, Scan};
-use super::closing;
-use super::drain::{Drain, Event, Hold, LAST_CALL};
-use super::facts::{ConnectionFacts, RequestFacts};
-use super::front::{Front, Limits, Refused};
 use super::head::{HeadScanner, Progress, leading_line_ends};
 use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
 use super::refuse::{self, Sent};
-use super::stream::{ClientStream, Gate, Socket};
+use super::stream::{ClientStream, ReadLimit};
+use crate::connection::acceptor::Acceptor;
+use crate::connection::closing;
+use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
+use crate::connection::facts::{ConnectionFacts, RequestFacts};
+use crate::connection::host::{ConnectionHost, Limits, Refused};
+use crate::connection::transport::{Accepted, Socket};
 
 /// Serves one connection until it ends.
-pub(super) async fn connection<F, A>(
+pub(in crate::connection) async fn connection<F, A>(
     accepted: Accepted,
     facts: Arc<ConnectionFacts>,
-    entrance: Entrance<F, A>,
+    acceptor: Acceptor<F, A>,
     _hold: Hold,
 ) where
-    F: Front,
+    F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let _closed = Closed(entrance.drain().clone());
+    let _closed = Closed(acceptor.drain().clone());
     match register(accepted) {
         Ok(socket) => {
-            let stream = Box::new(ClientStream::new(socket, facts.clone(), entrance.drain().clone()));
-            requests(stream, facts, &entrance).await;
+            let stream = Box::new(ClientStream::new(socket, facts.clone(), acceptor.drain().clone()));
+            requests(stream, facts, &acceptor).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
     }
@@ -69,9 +70,9 @@ fn register(accepted: Accepted) -> io::Result<Socket> {
     }
 }
 
-async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, entrance: &Entrance<F, A>)
+async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
 where
-    F: Front,
+    F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
     let mut ending = facts.closing();
@@ -79,16 +80,16 @@ where
     let mut idle = IdleTimer::default();
     for number in 1.. {
         if buffer.is_empty() {
-            let patience = patience(entrance.front(), &facts, number);
+            let patience = patience(acceptor.host(), &facts, number);
             if !wait(&mut stream, &mut buffer, patience, &mut idle, &mut ending).await {
                 return;
             }
         }
         let received = Instant::now();
-        let snapshot = entrance.front().snapshot();
-        let limits = entrance.front().limits(&snapshot, &facts.listener);
+        let snapshot = acceptor.host().snapshot();
+        let limits = acceptor.host().limits(&snapshot, &facts.listener);
         let head = {
-            let _reading = entrance.drain().span(Event::HeadStarted, Event::HeadEnded);
+            let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
             read_head(&mut stream, &mut buffer, &limits).await
         };
         let admitted = match head {
@@ -100,16 +101,16 @@ where
             Ok(admitted) => admitted,
             Err(reason) => {
                 let beginning = Beginning { snapshot, limits, number, received, buffer };
-                return Box::pin(refused(stream, reason, beginning, &facts, entrance)).await;
+                return Box::pin(refused(stream, reason, beginning, &facts, acceptor)).await;
             }
         };
 
         let head_bytes = admitted.head_bytes;
         let request = Request { admitted, snapshot: snapshot.clone(), number, received };
         let reused = {
-            let _writing = entrance.drain().span(Event::RequestStarted, Event::RequestEnded);
+            let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
             let message = std::mem::take(&mut buffer);
-            hand_over(entrance.app(), stream, message, request, &facts, &ending).await
+            hand_over(acceptor.app(), stream, message, request, &facts, &ending).await
         };
         let returned =
             reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
@@ -125,7 +126,7 @@ where
                     bytes_sent: 0,
                     body_bytes_sent: 0,
                 };
-                entrance.front().refused(&snapshot, &facts, &refused);
+                acceptor.host().refused(&snapshot, &facts, &refused);
             }
             return;
         };
@@ -170,7 +171,7 @@ where
         }
         None => message,
     };
-    stream.begin_request(admitted.gate, surplus);
+    stream.begin_request(admitted.read_limit, surplus);
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(prefix);
     session.set_connection_user_context(Some(Box::new(RequestFacts {
@@ -186,10 +187,10 @@ where
 }
 
 /// How long request `number` may be waited for.
-fn patience<F: Front>(front: &F, facts: &ConnectionFacts, number: u64) -> Duration {
+fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
     let told = facts.idle_timeout().filter(|_| number > 1);
     told.unwrap_or_else(|| {
-        let limits = front.limits(&front.snapshot(), &facts.listener);
+        let limits = host.limits(&host.snapshot(), &facts.listener);
         if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
     })
 }
@@ -296,7 +297,7 @@ struct Admitted {
     head_bytes: usize,
     /// How much of what was read belongs to this request.
     message_bytes: usize,
-    gate: Gate,
+    read_limit: ReadLimit,
     rewritten: Option<BytesMut>,
 }
 
@@ -307,20 +308,20 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
         Verdict::Admit(shape, rewrite) => (shape, rewrite),
         Verdict::Refuse(reason) => return Err(reason),
     };
-    let (body_bytes, gate) = match shape.framing {
-        _ if shape.upgrade => (rest.len(), Gate::Open),
+    let (body_bytes, read_limit) = match shape.framing {
+        _ if shape.upgrade => (rest.len(), ReadLimit::Open),
         Framing::Chunked => {
             let mut scanner = ChunkScanner::default();
             match scanner.advance(rest) {
-                Scan::Inside => (rest.len(), Gate::Chunked(scanner)),
-                Scan::Ended(bytes) => (bytes, Gate::After(0)),
-                Scan::Lost => (rest.len(), Gate::Open),
+                Scan::Inside => (rest.len(), ReadLimit::Chunked(scanner)),
+                Scan::Ended(bytes) => (bytes, ReadLimit::After(0)),
+                Scan::Lost => (rest.len(), ReadLimit::Open),
             }
         }
-        Framing::Empty => (0, Gate::After(0)),
+        Framing::Empty => (0, ReadLimit::After(0)),
         Framing::Length(length) => {
             let here = usize::try_from(length).map_or(rest.len(), |length| length.min(rest.len()));
-            (here, Gate::After(length - here as u64))
+            (here, ReadLimit::After(length - here as u64))
         }
     };
     Ok(Admitted {
@@ -328,7 +329,7 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
         shape,
         head_bytes,
         message_bytes: head_bytes + body_bytes,
-        gate,
+        read_limit,
         rewritten: rewrite.map(|rewrite| rewrite.apply(head)),
     })
 }
@@ -353,15 +354,15 @@ async fn refused<F, A>(
     reason: Reason,
     beginning: Beginning<F::Snapshot>,
     facts: &Arc<ConnectionFacts>,
-    entrance: &Entrance<F, A>,
+    acceptor: &Acceptor<F, A>,
 ) where
-    F: Front,
+    F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
     let Beginning { snapshot, limits, number, received, buffer } = beginning;
     let answered = refuse::is_answered(reason);
     let sent = if answered {
-        let _writing = entrance.drain().span(Event::RequestStarted, Event::RequestEnded);
+        let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
         refuse::answer(&mut stream, reason, limits.server_tokens, buffer.starts_with(b"HEAD ")).await
     } else {
         Sent::default()
@@ -376,7 +377,7 @@ async fn refused<F, A>(
         bytes_sent: sent.bytes,
         body_bytes_sent: sent.body_bytes,
     };
-    entrance.front().refused(&snapshot, facts, &refused);
+    acceptor.host().refused(&snapshot, facts, &refused);
     drop((snapshot, buffer));
     if answered {
         stream.close_gently().await;
@@ -405,7 +406,7 @@ mod tests {
         }
     }
 
-    impl Front for Nothing {
+    impl ConnectionHost for Nothing {
         type Snapshot = ();
 
         fn snapshot(&self) -> Arc<()> {
@@ -435,8 +436,8 @@ mod tests {
         };
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let entrance = Entrance::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
-        let task = connection(Accepted::Unix(ours), Arc::new(facts), entrance, drain.hold());
+        let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, drain.hold());
         let bytes = size_of_val(&task);
         assert!(bytes <= 1024, "{bytes} bytes");
     }

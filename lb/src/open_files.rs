@@ -11,7 +11,7 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 
-use super::system_error::SystemError;
+use crate::system_error::SystemError;
 
 /// A pair of limits on open files, as `getrlimit` has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

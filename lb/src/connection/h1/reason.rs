@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::handler::page;
+use crate::content::page;
 
 /// Why a request was refused, or ended before its header was whole. Displayed in NGINX's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

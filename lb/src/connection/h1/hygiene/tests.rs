@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use pingora::protocols::http::v1::server::HttpSession;
 
 use super::*;
-use crate::connection::target::Rewrite;
+use crate::connection::h1::target::Rewrite;
 
 fn refused(head: &[u8]) -> Option<Reason> {
     match judge(head) {
@@ -390,7 +390,7 @@ fn mutated(random: &mut fastrand::Rng) -> Vec<u8> {
 /// What the loop would hand over: the first whole header, if its end is found, and it is let in.
 fn handed_over(bytes: &[u8]) -> Option<(Shape, BytesMut)> {
     use crate::config::model::HeaderLimits;
-    use crate::connection::head::{HeadScanner, Progress, leading_line_ends};
+    use crate::connection::h1::head::{HeadScanner, Progress, leading_line_ends};
 
     let bytes = &bytes[leading_line_ends(bytes)..];
     let limits = HeaderLimits { line_bytes: 8192, total_bytes: 33792 };
