@@ -9,8 +9,8 @@ const OPENING: &str = "\
 # Directives
 
 What `lb` makes of each directive of nginx. This page is written by the program from the table that it reads
-configurations with: `LB_WRITE_REFERENCE=1 cargo test -p lb --test config_reference` writes it anew, and the same
-test without the variable fails when it is out of date.
+configurations with: `LB_WRITE_REFERENCE=1 cargo test -p lb --test it config_reference` writes it anew, and the
+same test without the variable fails when it is out of date.
 
 A directive is **implemented**; or it is accepted **without effect**, and `lb -t` says why; or it is **refused**,
 because a configuration that relies on it must not run without it. Whatever is in no list is unknown.

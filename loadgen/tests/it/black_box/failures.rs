@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use crate::scripted::{Client, Server, backends, run, run_json};
+use super::scripted::{Client, Server, backends, run, run_json};
 use serde_json::{Value, json};
 
 /// Checks that all failures of a run are of one kind.

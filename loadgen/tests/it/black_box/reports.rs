@@ -11,7 +11,7 @@ use boon::{Compiler, Schemas};
 use loadgen::report::schema;
 use serde_json::Value;
 
-use crate::scripted::{Server, loadgen, run, run_json, start};
+use super::scripted::{Server, loadgen, run, run_json, start};
 
 /// Where the schemas stand in the repository.
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");

@@ -1,6 +1,6 @@
 //! Every kind of answer, in all ways to cut it in two and in three.
 
-use crate::{Verdict, decode, reference};
+use super::{Verdict, decode, reference};
 
 /// One answer and what a client may conclude from it.
 struct Case {

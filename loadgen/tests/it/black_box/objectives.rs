@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Finished, Server, run};
+use super::scripted::{Finished, Server, run};
 
 fn judge(server: &Server, words: &str, objectives: &[&str]) -> Finished {
     let url = server.url();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::scripted::{Finished, Server, finish, loadgen, run, signal, start};
+use super::scripted::{Finished, Server, finish, loadgen, run, signal, start};
 use serde_json::{Value, json};
 
 /// A server that takes this long for every answer.

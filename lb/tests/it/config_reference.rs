@@ -18,6 +18,6 @@ fn the_reference_is_up_to_date() {
     assert!(
         written == expected,
         "docs/directives.md is out of date, first at {differing:?}; write it anew with\n\
-         {WRITE}=1 cargo test -p lb --test config_reference"
+         {WRITE}=1 cargo test -p lb --test it config_reference"
     );
 }

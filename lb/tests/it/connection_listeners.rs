@@ -1,14 +1,12 @@
 //! Listening sockets that come and go while requests flow, and the graceful stop.
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 
-mod connection_support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use connection_support::*;
+use super::connection_support::*;
 use lb::config::model::ListenAddress;
 use lb::connection::{Drained, Listeners};
 use tokio::net::{TcpStream, UnixStream};

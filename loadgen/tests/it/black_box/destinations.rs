@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scripted::{Server, finish, loadgen, run, run_json, start};
+use super::scripted::{Server, finish, loadgen, run, run_json, start};
 
 /// Answers every request, and closes after the one that says so.
 fn polite(backend: &'static str) -> Server {

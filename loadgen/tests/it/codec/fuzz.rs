@@ -1,12 +1,12 @@
 //! More than a hundred thousand answers, the same in every run: right ones, and what random changes made of them.
 //!
 //! Another seed or number comes from the environment: `CODEC_SEED=7 CODEC_CASES=10000000 cargo test -p
-//! loadgen --test codec`.
+//! loadgen --test it codec::`.
 
 use fastrand::Rng;
 
-use crate::generator::{answer, mutate, pieces};
-use crate::{Verdict, decode, reference};
+use super::generator::{answer, mutate, pieces};
+use super::{Verdict, decode, reference};
 
 /// A few seconds without optimisation.
 const CASES: u64 = 120_000;

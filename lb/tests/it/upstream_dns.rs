@@ -1,15 +1,13 @@
 //! `server NAME resolve` against a name server that changes its mind, fails, and falls silent.
 #![allow(clippy::unwrap_used)]
 
-mod upstream_support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::upstream_support::{NameServer, Says, eventually, http, ip, ips, named, upstream};
 use lb::balance::Tried;
 use lb::config::model::{self, Resolver};
 use lb::upstream::{NoPeer, Outcome, Peer, Runtime, StatusClass, Upstream, Upstreams, now};
-use upstream_support::{NameServer, Says, eventually, http, ip, ips, named, upstream};
 
 const WITHIN: Duration = Duration::from_secs(5);
 

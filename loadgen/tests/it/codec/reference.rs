@@ -5,7 +5,7 @@
 //! alone (2.2), blanks may stand behind a chunk's size, 101 ends the exchange as nobody asked for it, and an
 //! HTTP/1.0 answer with a transfer encoding closes (6.1).
 
-use crate::Verdict;
+use super::Verdict;
 
 /// What the grammar says of some bytes.
 enum Reading<T> {

@@ -11,8 +11,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion, version};
 
-use crate::failures::assert_only;
-use crate::scripted::{Client, Finished, Server, finish, loadgen, run, signal, start};
+use super::failures::assert_only;
+use super::scripted::{Client, Finished, Server, finish, loadgen, run, signal, start};
 
 /// An authority of the test's own.
 struct Authority {

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::Verdict;
+use super::Verdict;
 
 /// An answer with what it means.
 pub(crate) struct Answer {

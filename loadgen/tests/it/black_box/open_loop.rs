@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::scripted::{Server, finish, loadgen, run, run_json, signal, start};
+use super::scripted::{Server, finish, loadgen, run, run_json, signal, start};
 use serde_json::{Value, json};
 
 /// Answers every request after this time.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Finished, Server, finish, loadgen, run_json, signal, start};
+use super::scripted::{Finished, Server, finish, loadgen, run_json, signal, start};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Client, Server, backends, finish, loadgen, run, run_json, signal, start};
+use super::scripted::{Client, Server, backends, finish, loadgen, run, run_json, signal, start};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

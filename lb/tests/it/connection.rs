@@ -1,12 +1,10 @@
 //! The connection loop from outside: real sockets, Pingora's `HttpProxy`, a backend that counts.
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 
-mod connection_support;
-
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use connection_support::*;
+use super::connection_support::*;
 use tokio::io::AsyncWriteExt;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::failures::assert_only;
-use crate::scripted::{Finished, Server, finish, loadgen, run, start};
+use super::failures::assert_only;
+use super::scripted::{Finished, Server, finish, loadgen, run, start};
 
 #[test]
 fn words_that_are_no_utf8_have_status_2() {

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use loadgen::report::terminal::Screen;
 
-use crate::scripted::Server;
+use super::scripted::Server;
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -207,7 +207,7 @@ const PANICS: &str = "LOADGEN_TEST_PANICS";
 
 #[test]
 fn a_panic_gives_the_terminal_back_before_it_speaks() {
-    let name = "live_view::a_panic_gives_the_terminal_back_before_it_speaks";
+    let name = "black_box::live_view::a_panic_gives_the_terminal_back_before_it_speaks";
     if env::var_os(PANICS).is_some() {
         let _screen = Screen::enter().unwrap();
         panic!("in the midst of a run");

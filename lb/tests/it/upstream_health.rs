@@ -1,18 +1,16 @@
 //! Probes, failures and reloads with real listeners.
 #![allow(clippy::unwrap_used)]
 
-mod upstream_support;
-
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::upstream_support::{self, eventually, http, inet, named, server, upstream};
 use lb::balance::{Standing, Tried};
 use lb::config::model::{self, ServerAddress};
 use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, StatusClass, Upstream, Upstreams, now};
 use tokio::net::{TcpListener, TcpSocket};
-use upstream_support::{eventually, http, inet, named, server, upstream};
 
 const WITHIN: Duration = Duration::from_secs(1);
 
