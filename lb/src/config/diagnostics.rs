@@ -5,8 +5,62 @@
 //! stands behind the position, in parentheses.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::model::{Position, Severity};
+/// A place in a configuration file: what every message about it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file as the user would name it (the path given with `-c`, or the included file's).
+    pub file: Arc<str>,
+    /// Line, from 1; 0 for what has no lines (the directives of `-g`).
+    pub line: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+/// nginx's severities, most talkative first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// `debug`
+    Debug,
+    /// `info`
+    Info,
+    /// `notice`
+    Notice,
+    /// `warn`
+    Warn,
+    /// `error`
+    Error,
+    /// `crit`
+    Crit,
+    /// `alert`
+    Alert,
+    /// `emerg`
+    Emerg,
+}
+
+impl Severity {
+    /// nginx's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Crit => "crit",
+            Self::Alert => "alert",
+            Self::Emerg => "emerg",
+        }
+    }
+}
 
 /// One finding about a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,16 @@
 
 use http::HeaderName;
 
-use super::model::Escape;
+/// `escape=` of a `log_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escape {
+    /// `"`, `\` and bytes outside 32..=126 as `\xXX`; a variable without a value is `-`.
+    Default,
+    /// As a JSON string's inside; a variable without a value is empty.
+    Json,
+    /// As it is; a variable without a value is empty.
+    None,
+}
 
 /// A compiled string.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -457,7 +466,7 @@ fn hint(name: &str) -> Option<String> {
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
         return Some("nginx has it, lb has not".to_owned());
     }
-    let nearest = super::spelling::nearest(name, NAMED.iter().map(|(known, _)| *known))?;
+    let nearest = super::table::suggestions::nearest(name, NAMED.iter().map(|(known, _)| *known))?;
     Some(format!("did you mean \"${nearest}\"?"))
 }
 
