@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::script::Names;
+
 /// A place in a configuration file: what every message about it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -133,6 +135,7 @@ impl fmt::Display for Unlabelled<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Diagnostic>,
+    names: Names<Position>,
 }
 
 impl Report {
@@ -155,6 +158,23 @@ impl Report {
 
     pub(super) fn warn(&mut self, message: impl Into<String>, position: &Position) {
         self.add(Diagnostic::warn(message, position.clone()));
+    }
+
+    /// The names of variables met so far.
+    pub(super) fn names(&mut self) -> &mut Names<Position> {
+        &mut self.names
+    }
+
+    /// Reports every use of a variable that nothing defines. For the end: a definition may stand below its use.
+    pub(super) fn check_names(&mut self) {
+        for (used, hint) in self.names.undefined() {
+            let message = format!("unknown \"{}\" variable", used.written);
+            let finding = Diagnostic::emerg(message, used.at.clone());
+            self.findings.push(match hint {
+                Some(hint) => finding.with_hint(hint),
+                None => finding,
+            });
+        }
     }
 
     /// Whether the configuration is refused already.

@@ -6,7 +6,6 @@
 
 pub mod diagnostics;
 pub mod model;
-pub mod template;
 
 mod address;
 mod build;
@@ -96,6 +95,7 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
         root,
     };
     let config = build::assemble(draft, around, &mut report);
+    report.check_names();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();
     let findings = report.into_ordered(&names);

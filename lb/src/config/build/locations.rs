@@ -17,8 +17,8 @@ use crate::config::model::{
 };
 use crate::config::modules::proxy::names_upstream;
 use crate::config::table::draft::{self, LocationDraft, ProxyPass, ProxySettings, Settings};
-use crate::config::table::suggestions;
-use crate::config::template::{Named, Template, Variable};
+use crate::script::{Named, Template, Variable};
+use crate::suggestion;
 
 // nginx's defaults, but for `proxy_http_version`, which follows 1.29.7: 1.1.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -265,7 +265,7 @@ impl Assembler<'_> {
 fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&'u str> {
     let host = pass.target.host.as_str();
     let names = upstreams.iter().filter(|known| !known.implicit).map(|known| known.name.as_str());
-    if host.contains('.') || pass.target.port.is_some() { None } else { suggestions::nearest(host, names) }
+    if host.contains('.') || pass.target.port.is_some() { None } else { suggestion::nearest(host, names) }
 }
 
 /// nginx sends whoever asks for `/path` to `/path/` when that is a proxied prefix and nothing else takes `/path`

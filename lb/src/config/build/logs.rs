@@ -8,7 +8,7 @@ use crate::config::diagnostics::{Diagnostic, Report};
 use crate::config::model::{AccessLogFileId, Escape, LogDestination, LogFormat, Position};
 use crate::config::modules::log::COMBINED;
 use crate::config::table::draft::{AccessLogDraft, LocationDraft, LogFormatDraft, ServerDraft, Settings};
-use crate::config::template::Template;
+use crate::script::{Names, Template};
 
 /// nginx compiles its path in; this is that of its own build.
 const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
@@ -33,7 +33,7 @@ struct KnownFormat {
 impl<'a> AccessLogs<'a> {
     pub(super) fn new(drafts: Vec<LogFormatDraft>, around: Surroundings<'a>) -> Self {
         // A test of the template holds that it compiles.
-        let template = Template::compile(COMBINED).unwrap_or_default();
+        let template = Template::compile(COMBINED, &(), &mut Names::default()).unwrap_or_default();
         let combined = LogFormat { name: "combined".to_owned(), escape: Escape::Default, template };
         let known = |draft: LogFormatDraft| {
             let LogFormatDraft { format, position, order } = draft;

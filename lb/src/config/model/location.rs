@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{AccessLogFileId, Escape, Position, UpstreamId};
-use crate::config::template::Template;
+use crate::script::Template;
 
 /// How a location is chosen by the normalised path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,4 +22,4 @@ pub use self::server::{HeaderLimits, Server, ServerName};
 pub use self::upstream::{Resolver, Upstream, UpstreamKeepalive, UpstreamServer};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
-pub use super::template::Escape;
+pub use crate::script::Escape;

@@ -8,8 +8,8 @@ use crate::config::syntax::Directive;
 use crate::config::table::Effect::{Http, Level};
 use crate::config::table::draft::{AccessLogDraft, HttpDraft, LogFormatDraft, Settings};
 use crate::config::table::{HTTP, LEVELS, LOCATION, Row, SERVER, at_least, no_effect, row, words};
-use crate::config::template::Template;
 use crate::config::values;
+use crate::script::Template;
 
 /// nginx's predefined format.
 pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
@@ -187,12 +187,13 @@ mod tests {
 
     use super::COMBINED;
     use crate::config::model::{Escape, LogDestination};
-    use crate::config::template::{Named, Template, Variable};
     use crate::config::testing::{accepted, in_http, in_location, refused, warnings};
+    use crate::script::{Named, Names, Template, Variable};
 
     #[test]
     fn the_predefined_format_compiles() {
-        assert_eq!(Template::compile(COMBINED).unwrap().variables().count(), 8);
+        let combined = Template::compile(COMBINED, &(), &mut Names::default()).unwrap();
+        assert_eq!(combined.variables().count(), 8);
     }
 
     #[test]

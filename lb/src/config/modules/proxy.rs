@@ -272,8 +272,8 @@ mod tests {
     use http::HeaderValue;
 
     use crate::config::model::{Action, Location, NextUpstream, Proxy, SentValue, ServerAddress};
-    use crate::config::template::{Named, Template, Variable};
     use crate::config::testing::{accepted, in_location, refused, warnings};
+    use crate::script::{Named, Template, Variable};
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -8,8 +8,8 @@ use super::{Kind, Row};
 use crate::config::diagnostics::Report;
 use crate::config::model::Position;
 use crate::config::syntax::Directive;
-use crate::config::template::Template;
 use crate::config::values;
+use crate::script::Template;
 
 const TIME: &str = "a time such as 60s, 1m30s or 500ms";
 const WHOLE_SECONDS: &str = "a time in whole seconds, such as 60s, 1m30s or 1h";
@@ -70,13 +70,10 @@ impl Report {
     }
 
     pub(in crate::config) fn compile(&mut self, text: &str, position: &Position) -> Option<Template> {
-        match Template::compile(text) {
+        match Template::compile(text, position, self.names()) {
             Ok(template) => Some(template),
             Err(error) => {
-                match error.hint() {
-                    Some(hint) => self.emerg_hint(error.to_string(), position, hint),
-                    None => self.emerg(error.to_string(), position),
-                }
+                self.emerg(error.to_string(), position);
                 None
             }
         }

@@ -12,7 +12,6 @@ mod arguments;
 pub(super) mod draft;
 pub(super) mod reading;
 pub(super) mod reference;
-pub(super) mod suggestions;
 
 use self::draft::{HttpDraft, MainDraft, ServerDraft, Settings, UpstreamDraft};
 use super::diagnostics::Report;

@@ -7,11 +7,12 @@
 use std::collections::HashSet;
 
 use super::draft::{HttpDraft, LocationDraft, MainDraft, ServerDraft, Settings, UpstreamDraft};
-use super::{Block, Contexts, Effect, Row, suggestions};
+use super::{Block, Contexts, Effect, Row};
 use crate::config::diagnostics::Report;
 use crate::config::modules;
 use crate::config::syntax::Directive;
 use crate::config::table;
+use crate::suggestion;
 
 /// The draft that directives are read into: what nginx calls a context.
 #[derive(Debug)]
@@ -135,7 +136,7 @@ fn find(directive: &Directive, context: Contexts, report: &mut Report) -> Option
         report.emerg_hint(message, &directive.position, hint);
         return None;
     }
-    match suggestions::nearest(name, table::names_in(context)) {
+    match suggestion::nearest(name, table::names_in(context)) {
         Some(nearest) => {
             report.emerg_hint(message, &directive.position, format!("did you mean \"{nearest}\"?"));
         }

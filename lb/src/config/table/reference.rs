@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Effect, Row};
 use crate::config::table;
-use crate::config::template::variable_names;
+use crate::script::variable_names;
 
 const OPENING: &str = "\
 # Directives
