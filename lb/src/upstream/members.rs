@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Address;
 use super::peer::PeerKey;
-use crate::balance::Terms;
+use crate::balance::ServerConfig;
 use crate::config::model::UpstreamServer;
 
 /// Where the addresses of one `server` line come from.
@@ -30,7 +30,7 @@ pub(super) struct Line<F> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) key: PeerKey,
-    pub(super) terms: Terms,
+    pub(super) config: ServerConfig,
     pub(super) backup: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
                 members.iter().filter(|m| m.key.address == address && m.key.written == written).count();
             members.push(Member {
                 key: PeerKey { written, address, occurrence: u32::try_from(equal).unwrap_or(u32::MAX) },
-                terms: terms(server),
+                config: config(server),
                 backup: server.backup,
             });
         }
@@ -58,8 +58,8 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
     members
 }
 
-fn terms(server: &UpstreamServer) -> Terms {
-    Terms {
+fn config(server: &UpstreamServer) -> ServerConfig {
+    ServerConfig {
         weight: server.weight.max(1),
         max_fails: server.max_fails,
         fail_timeout: server.fail_timeout,
@@ -132,6 +132,6 @@ mod tests {
             members.iter().map(|m| m.key.address.clone()).collect::<Vec<_>>(),
             [inet("10.0.0.1:5000"), inet("[::1]:5000")]
         );
-        assert!(members.iter().all(|member| member.terms.weight == 3 && member.backup));
+        assert!(members.iter().all(|member| member.config.weight == 3 && member.backup));
     }
 }

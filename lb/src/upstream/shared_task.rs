@@ -1,6 +1,6 @@
-//! A background task that runs while anybody needs it: started with the first lease, ended with the last.
+//! A background task that runs while anybody needs it: started with the first use, ended with the last.
 //!
-//! Configurations overlap for a moment on reload and share probes and followed names; counting leases is what keeps
+//! Configurations overlap for a moment on reload and share probes and followed names; counting task_uses is what keeps
 //! the new one's task going when the old one lets go.
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Who needs the task.
 #[derive(Debug, Default)]
-pub(super) struct Leases(Mutex<State>);
+pub(super) struct SharedTask(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -21,11 +21,11 @@ struct State {
 
 /// Keeps the task going until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lease(Arc<Leases>);
+pub(super) struct TaskUse(Arc<SharedTask>);
 
-impl Leases {
-    /// Takes a lease; spawns `task` on the current tokio runtime if it is the first.
-    pub(super) fn take<F>(self: &Arc<Self>, task: impl FnOnce() -> F) -> Lease
+impl SharedTask {
+    /// Takes a use; spawns `task` on the current tokio runtime if it is the first.
+    pub(super) fn take<F>(self: &Arc<Self>, task: impl FnOnce() -> F) -> TaskUse
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -43,11 +43,11 @@ impl Leases {
                 }
             });
         }
-        Lease(Arc::clone(self))
+        TaskUse(Arc::clone(self))
     }
 }
 
-impl Drop for Lease {
+impl Drop for TaskUse {
     fn drop(&mut self) {
         let mut state = self.0.0.lock();
         state.count -= 1;
@@ -73,17 +73,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_task_runs_from_the_first_lease_to_the_last() {
-        let leases = Arc::new(Leases::default());
+        let task_uses = Arc::new(SharedTask::default());
         let alive = watch::Sender::new(0);
-        let first = leases.take(|| task(&alive));
-        let second = leases.take(|| task(&alive));
-        assert_eq!(alive.receiver_count(), 1, "one task for two leases");
+        let first = task_uses.take(|| task(&alive));
+        let second = task_uses.take(|| task(&alive));
+        assert_eq!(alive.receiver_count(), 1, "one task for two task_uses");
         drop(first);
         tokio::task::yield_now().await;
         assert_eq!(alive.receiver_count(), 1);
         drop(second);
         tokio::time::timeout(std::time::Duration::from_secs(5), alive.closed()).await.unwrap();
-        let _third = leases.take(|| task(&alive));
+        let _third = task_uses.take(|| task(&alive));
         assert_eq!(alive.receiver_count(), 1, "and again");
     }
 }

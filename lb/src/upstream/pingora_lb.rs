@@ -2,7 +2,7 @@
 //! addresses with the health registry, and rebuilds our set of servers when its membership changes.
 //!
 //! In the crate's `Backend` every weight is 1, so that an address is an identity and health survives a change of
-//! weight. Order, weights and servers named twice, which its set of backends cannot hold, stay in our own roster.
+//! weight. Order, weights and servers named twice, which its set of backends cannot hold, stay in our own members.
 //!
 //! The crate's own way to choose, [`LoadBalancer::select`](pingora::lb::LoadBalancer::select), works here and follows
 //! the same turns; but it knows no time, no request that has tried some servers already, and allocates. Requests
@@ -19,11 +19,11 @@ use pingora::lb::discovery::ServiceDiscovery;
 use pingora::lb::selection::{BackendIter, BackendSelection};
 use tokio::sync::watch;
 
-use super::clock::now;
 use super::discovery::Known;
-use super::group::Upstream;
-use super::roster::Member;
-use crate::balance::{Pick, Rota, Seat, Terms, Tried};
+use super::members::Member;
+use super::monotonic::now;
+use super::running::Upstream;
+use crate::balance::{Group, Pick, Server, ServerConfig, Tried};
 
 /// What a [`Selection`] is built around: the upstream whose turns it follows.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ enum Turns {
     /// Those of a running upstream.
     Shared(Slot),
     /// Its own, when built without a [`Slot`]: by the backends' weights, in their order.
-    Own(Mutex<Rota>),
+    Own(Mutex<Group>),
 }
 
 impl BackendSelection for Selection {
@@ -56,15 +56,15 @@ impl BackendSelection for Selection {
     }
 
     fn build(backends: &BTreeSet<Backend>) -> Self {
-        let seats = (0..).zip(backends).map(|(slot, backend)| {
+        let servers = (0..).zip(backends).map(|(slot, backend)| {
             let weight = u32::try_from(backend.weight).unwrap_or(u32::MAX).max(1);
-            Seat::new(
+            Server::new(
                 slot,
-                Terms { weight, max_fails: 0, fail_timeout: std::time::Duration::ZERO, down: false },
+                ServerConfig { weight, max_fails: 0, fail_timeout: std::time::Duration::ZERO, down: false },
             )
         });
-        let rota = Rota::new(seats.collect(), Vec::new());
-        Self { backends: backends.iter().cloned().collect(), turns: Turns::Own(Mutex::new(rota)) }
+        let group = Group::new(servers.collect(), Vec::new());
+        Self { backends: backends.iter().cloned().collect(), turns: Turns::Own(Mutex::new(group)) }
     }
 
     fn iter(self: &Arc<Self>, _key: &[u8]) -> SelectionIter {
@@ -85,7 +85,7 @@ impl BackendIter for SelectionIter {
         // A lone server is picked however often it was tried: the count ends the iteration.
         self.left = self.left.checked_sub(1)?;
         match &self.selection.turns {
-            Turns::Own(rota) => match rota.lock().pick(&mut self.tried, now()) {
+            Turns::Own(group) => match group.lock().pick(&mut self.tried, now()) {
                 Pick::Peer(index) => self.selection.backends.get(index),
                 Pick::NoLive(_) => None,
             },
@@ -173,7 +173,7 @@ impl ServiceDiscovery for Discovery {
 
 /// The distinct addresses that take part, each with the record of its health for the prober.
 fn backends(upstream: &Upstream, members: &[Member]) -> BTreeSet<Backend> {
-    let active = members.iter().filter(|member| !member.terms.down);
+    let active = members.iter().filter(|member| !member.config.down);
     active
         .map(|member| {
             let addr = member.key.address.clone();
@@ -194,7 +194,7 @@ mod tests {
     use pingora::lb::{Backends, LoadBalancer};
 
     use super::*;
-    use crate::balance::Standing;
+    use crate::balance::ServerState;
     use crate::config::model::{self, Position, ServerAddress, UpstreamKeepalive, UpstreamServer};
     use crate::upstream::{FailureKind, Outcome, Runtime};
 
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(ports(&balancer, 7), [9, 9, 3, 9, 1, 9, 9]);
         let failing = Arc::clone(upstream.peers().iter().next().unwrap());
         upstream.settle(&failing, Outcome::Failed(FailureKind::Connect), now());
-        assert_eq!(upstream.states(now())[0].standing, Standing::Ejected);
+        assert_eq!(upstream.states(now())[0].state, ServerState::Ejected);
         assert_eq!(ports(&balancer, 2), [3, 1]);
         assert!(balancer.select_with(b"", 16, |_, _| false).is_none(), "each is offered once");
     }

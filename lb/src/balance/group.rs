@@ -25,7 +25,7 @@ use super::{Now, Tried};
 
 /// The conditions under which a server takes part, as configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct ServerConfig {
     /// `weight=`, at least 1.
     pub weight: u32,
     /// `max_fails=`; 0 never takes the server out.
@@ -36,14 +36,14 @@ pub struct Terms {
     pub down: bool,
 }
 
-/// One server in a [`Rota`].
+/// One server in a [`Group`].
 #[derive(Debug, Clone)]
-pub struct Seat {
-    /// What stands for this server in a [`Tried`]: unique within the rota, as small as possible, and kept while
+pub struct Server {
+    /// What stands for this server in a [`Tried`]: unique within the group, as small as possible, and kept while
     /// the server stays, so that a request still knows it after the set has changed around it.
     pub slot: u32,
     /// The configured conditions.
-    pub terms: Terms,
+    pub config: ServerConfig,
     /// What the active probes say; true when nobody probes.
     pub reachable: bool,
     turn: Turn,
@@ -83,7 +83,7 @@ pub enum AfterFailure {
     /// It was one too many: out of use for `fail_timeout`.
     Ejected,
     /// The server was out of use already and stays so for another `fail_timeout`.
-    KeptOut,
+    StillEjected,
 }
 
 /// A choice.
@@ -110,7 +110,7 @@ pub enum NoLive {
 
 /// How a server stands at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ServerState {
     /// In use.
     Up,
     /// Marked `down`.
@@ -123,24 +123,24 @@ pub enum Standing {
 
 /// A group of servers that take turns: primaries first, then backups.
 #[derive(Debug, Clone, Default)]
-pub struct Rota {
-    seats: Vec<Seat>,
+pub struct Group {
+    servers: Vec<Server>,
     primaries: usize,
 }
 
-impl Seat {
+impl Server {
     /// A server without a past.
-    pub fn new(slot: u32, terms: Terms) -> Self {
-        let turn = Turn { effective_weight: i64::from(terms.weight), ..Turn::default() };
-        Self { slot, terms, reachable: true, turn }
+    pub fn new(slot: u32, config: ServerConfig) -> Self {
+        let turn = Turn { effective_weight: i64::from(config.weight), ..Turn::default() };
+        Self { slot, config, reachable: true, turn }
     }
 
-    /// The same server under other terms: its failures stay, the new conditions apply at once.
-    pub fn with_terms(mut self, terms: Terms) -> Self {
-        let full = self.turn.effective_weight >= i64::from(self.terms.weight);
-        let weight = i64::from(terms.weight);
+    /// The same server under other config: its failures stay, the new conditions apply at once.
+    pub fn with_config(mut self, config: ServerConfig) -> Self {
+        let full = self.turn.effective_weight >= i64::from(self.config.weight);
+        let weight = i64::from(config.weight);
         self.turn.effective_weight = if full { weight } else { self.turn.effective_weight.min(weight) };
-        self.terms = terms;
+        self.config = config;
         self
     }
 
@@ -155,15 +155,15 @@ impl Seat {
     }
 
     /// How it stands at `now`.
-    pub fn standing(&self, now: Now) -> Standing {
-        if self.terms.down {
-            Standing::Down
+    pub fn state(&self, now: Now) -> ServerState {
+        if self.config.down {
+            ServerState::Down
         } else if !self.reachable {
-            Standing::Unreachable
+            ServerState::Unreachable
         } else if self.ejected(now) {
-            Standing::Ejected
+            ServerState::Ejected
         } else {
-            Standing::Up
+            ServerState::Up
         }
     }
 
@@ -172,57 +172,57 @@ impl Seat {
     }
 
     fn failed_too_often(&self) -> bool {
-        self.terms.max_fails > 0 && self.fails() >= self.terms.max_fails
+        self.config.max_fails > 0 && self.fails() >= self.config.max_fails
     }
 
     fn window_over(&self, now: Now) -> bool {
-        self.turn.checked.is_none_or(|checked| now.since(checked) > self.terms.fail_timeout)
+        self.turn.checked.is_none_or(|checked| now.since(checked) > self.config.fail_timeout)
     }
 
     fn usable(&self, now: Now) -> bool {
-        !self.terms.down && self.reachable && !self.ejected(now)
+        !self.config.down && self.reachable && !self.ejected(now)
     }
 }
 
-impl Rota {
+impl Group {
     /// A group of these servers.
-    pub fn new(primaries: Vec<Seat>, backups: Vec<Seat>) -> Self {
+    pub fn new(primaries: Vec<Server>, backups: Vec<Server>) -> Self {
         let count = primaries.len();
-        let mut seats = primaries;
-        seats.extend(backups);
-        Self { seats, primaries: count }
+        let mut servers = primaries;
+        servers.extend(backups);
+        Self { servers, primaries: count }
     }
 
     /// Starts the sequence anew; failures and effective weights stay. For a changed set: the sums of the old one do
     /// not cancel out in it, and would favour or starve its new members for as long as they take to level out.
-    pub fn level(&mut self) {
-        self.seats.iter_mut().for_each(|seat| seat.turn.current_weight = 0);
+    pub fn restart_sequence(&mut self) {
+        self.servers.iter_mut().for_each(|server| server.turn.current_weight = 0);
     }
 
-    /// All seats, primaries first.
-    pub fn seats(&self) -> &[Seat] {
-        &self.seats
+    /// All servers, primaries first.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
     }
 
-    /// How many of the seats are primaries.
+    /// How many of the servers are primaries.
     pub fn primaries(&self) -> usize {
         self.primaries
     }
 
     /// Whether this is a group of one, `down` or not, without backups: never taken out of use by failures.
     pub fn single(&self) -> bool {
-        self.seats.len() == 1 && self.primaries == 1
+        self.servers.len() == 1 && self.primaries == 1
     }
 
     /// How many servers one request may be sent to, the first try included: every server that is not `down`,
     /// backups among them.
     pub fn tries(&self) -> usize {
-        if self.single() { 1 } else { self.seats.iter().filter(|seat| !seat.terms.down).count() }
+        if self.single() { 1 } else { self.servers.iter().filter(|server| !server.config.down).count() }
     }
 
     /// Whether any server has failures that count.
-    pub fn troubled(&self) -> bool {
-        self.seats.iter().any(|seat| seat.fails() > 0)
+    pub fn has_failures(&self) -> bool {
+        self.servers.iter().any(|server| server.fails() > 0)
     }
 
     /// Chooses for a request that has `tried` some, and marks the choice there.
@@ -232,10 +232,10 @@ impl Rota {
         }
         let chosen = self
             .pick_in(0, self.primaries, tried, now)
-            .or_else(|| self.pick_in(self.primaries, self.seats.len(), tried, now));
+            .or_else(|| self.pick_in(self.primaries, self.servers.len(), tried, now));
         match chosen {
             Some(index) => {
-                tried.insert(self.seats[index].slot);
+                tried.insert(self.servers[index].slot);
                 Pick::Peer(index)
             }
             None => Pick::NoLive(self.why_none(now)),
@@ -247,10 +247,10 @@ impl Rota {
         if self.single() {
             return AfterFailure::Noted;
         }
-        let Some(seat) = self.seats.get_mut(index) else { return AfterFailure::Noted };
-        let out_already = seat.failed_too_often();
-        let Seat { terms, turn, .. } = seat;
-        if terms.max_fails == 0 {
+        let Some(server) = self.servers.get_mut(index) else { return AfterFailure::Noted };
+        let out_already = server.failed_too_often();
+        let Server { config, turn, .. } = server;
+        if config.max_fails == 0 {
             return AfterFailure::Noted;
         }
         match stage {
@@ -262,9 +262,9 @@ impl Rota {
         }
         turn.failed = Some(now);
         turn.checked = Some(now);
-        turn.effective_weight = (turn.effective_weight - i64::from(terms.weight / terms.max_fails)).max(0);
-        match (out_already, seat.failed_too_often()) {
-            (true, _) => AfterFailure::KeptOut,
+        turn.effective_weight = (turn.effective_weight - i64::from(config.weight / config.max_fails)).max(0);
+        match (out_already, server.failed_too_often()) {
+            (true, _) => AfterFailure::StillEjected,
             (false, true) => AfterFailure::Ejected,
             (false, false) => AfterFailure::Noted,
         }
@@ -272,66 +272,66 @@ impl Rota {
 
     /// Books an attempt that the server answered. True when that brought it back into use.
     pub fn answered(&mut self, index: usize) -> bool {
-        let Some(seat) = self.seats.get_mut(index) else { return false };
-        if seat.fails() == 0 || seat.turn.failed >= seat.turn.checked {
+        let Some(server) = self.servers.get_mut(index) else { return false };
+        if server.fails() == 0 || server.turn.failed >= server.turn.checked {
             return false;
         }
-        let was_out = seat.failed_too_often();
-        seat.forgive();
+        let was_out = server.failed_too_often();
+        server.reset_failures();
         was_out
     }
 
     /// Takes over what the probes say of the server at `index`.
     pub fn set_reachable(&mut self, index: usize, reachable: bool) {
-        if let Some(seat) = self.seats.get_mut(index) {
-            seat.reachable = reachable;
+        if let Some(server) = self.servers.get_mut(index) {
+            server.reachable = reachable;
         }
     }
 
     /// Forgets all failures of the server at `index`. True when that brought it back into use.
-    pub fn forgive(&mut self, index: usize) -> bool {
-        let Some(seat) = self.seats.get_mut(index) else { return false };
-        let was_out = seat.failed_too_often();
-        seat.forgive();
+    pub fn reset_failures(&mut self, index: usize) -> bool {
+        let Some(server) = self.servers.get_mut(index) else { return false };
+        let was_out = server.failed_too_often();
+        server.reset_failures();
         was_out
     }
 
     /// Forgets the failures to connect to the server at `index` if the last one came before `began`. True when
     /// that brought it back into use.
-    pub fn forgive_connects(&mut self, index: usize, began: Now) -> bool {
-        let Some(seat) = self.seats.get_mut(index) else { return false };
-        if seat.turn.connect_failed.is_none_or(|failed| failed >= began) {
+    pub fn reset_connect_failures(&mut self, index: usize, began: Now) -> bool {
+        let Some(server) = self.servers.get_mut(index) else { return false };
+        if server.turn.connect_failed.is_none_or(|failed| failed >= began) {
             return false;
         }
-        let was_out = seat.failed_too_often();
-        seat.turn.connect_fails = 0;
-        seat.turn.connect_failed = None;
-        was_out && !seat.failed_too_often()
+        let was_out = server.failed_too_often();
+        server.turn.connect_fails = 0;
+        server.turn.connect_failed = None;
+        was_out && !server.failed_too_often()
     }
 
     /// nginx looks at nothing but `down` here, not even at what was tried: how often is for the caller's count of
     /// [`tries`](Self::tries) to say.
     fn pick_lone(&mut self, tried: &mut Tried, now: Now) -> Pick {
-        let seat = &mut self.seats[0];
-        if seat.terms.down {
+        let server = &mut self.servers[0];
+        if server.config.down {
             return Pick::NoLive(NoLive::Down);
         }
-        seat.turn.selected = Some(now);
-        tried.insert(seat.slot);
+        server.turn.selected = Some(now);
+        tried.insert(server.slot);
         Pick::Peer(0)
     }
 
     fn pick_in(&mut self, from: usize, to: usize, tried: &Tried, now: Now) -> Option<usize> {
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
-        for (index, seat) in self.seats[from..to].iter_mut().enumerate() {
-            if tried.contains(seat.slot) || !seat.usable(now) {
+        for (index, server) in self.servers[from..to].iter_mut().enumerate() {
+            if tried.contains(server.slot) || !server.usable(now) {
                 continue;
             }
-            let turn = &mut seat.turn;
+            let turn = &mut server.turn;
             turn.current_weight += turn.effective_weight;
             total += turn.effective_weight;
-            if turn.effective_weight < i64::from(seat.terms.weight) {
+            if turn.effective_weight < i64::from(server.config.weight) {
                 turn.effective_weight += 1;
             }
             if best.is_none_or(|(_, weight)| turn.current_weight > weight) {
@@ -339,21 +339,21 @@ impl Rota {
             }
         }
         let (index, _) = best?;
-        let seat = &mut self.seats[index];
-        seat.turn.current_weight -= total;
-        seat.turn.selected = Some(now);
-        if seat.window_over(now) {
-            seat.turn.checked = Some(now);
+        let server = &mut self.servers[index];
+        server.turn.current_weight -= total;
+        server.turn.selected = Some(now);
+        if server.window_over(now) {
+            server.turn.checked = Some(now);
         }
         Some(index)
     }
 
     fn why_none(&self, now: Now) -> NoLive {
-        if self.seats.is_empty() {
+        if self.servers.is_empty() {
             NoLive::Empty
-        } else if self.seats.iter().all(|seat| seat.terms.down) {
+        } else if self.servers.iter().all(|server| server.config.down) {
             NoLive::Down
-        } else if self.seats.iter().any(|seat| seat.usable(now)) {
+        } else if self.servers.iter().any(|server| server.usable(now)) {
             NoLive::Tried
         } else {
             NoLive::OutOfUse
@@ -361,8 +361,8 @@ impl Rota {
     }
 }
 
-impl Seat {
-    fn forgive(&mut self) {
+impl Server {
+    fn reset_failures(&mut self) {
         self.turn.connect_fails = 0;
         self.turn.exchange_fails = 0;
         self.turn.connect_failed = None;
@@ -375,21 +375,21 @@ mod tests {
 
     const FAIL_TIMEOUT_MS: u64 = 10_000;
 
-    fn terms(weight: u32, max_fails: u32) -> Terms {
-        Terms { weight, max_fails, fail_timeout: Duration::from_millis(FAIL_TIMEOUT_MS), down: false }
+    fn config(weight: u32, max_fails: u32) -> ServerConfig {
+        ServerConfig { weight, max_fails, fail_timeout: Duration::from_millis(FAIL_TIMEOUT_MS), down: false }
     }
 
     /// Seats `a`, `b`, … with these weights, `max_fails=1`.
-    fn seats(first_slot: u32, weights: &[u32]) -> Vec<Seat> {
-        (first_slot..).zip(weights).map(|(slot, weight)| Seat::new(slot, terms(*weight, 1))).collect()
+    fn servers(first_slot: u32, weights: &[u32]) -> Vec<Server> {
+        (first_slot..).zip(weights).map(|(slot, weight)| Server::new(slot, config(*weight, 1))).collect()
     }
 
-    fn rota(weights: &[u32]) -> Rota {
-        Rota::new(seats(0, weights), Vec::new())
+    fn group(weights: &[u32]) -> Group {
+        Group::new(servers(0, weights), Vec::new())
     }
 
-    fn with_backups(primaries: &[u32], backups: &[u32]) -> Rota {
-        Rota::new(seats(0, primaries), seats(u32::try_from(primaries.len()).unwrap_or(0), backups))
+    fn with_backups(primaries: &[u32], backups: &[u32]) -> Group {
+        Group::new(servers(0, primaries), servers(u32::try_from(primaries.len()).unwrap_or(0), backups))
     }
 
     fn at(ms: u64) -> Now {
@@ -397,8 +397,8 @@ mod tests {
     }
 
     /// One request's first pick, as a letter; `-` for none.
-    fn pick(rota: &mut Rota, ms: u64) -> char {
-        letter(rota.pick(&mut Tried::new(), at(ms)))
+    fn pick(group: &mut Group, ms: u64) -> char {
+        letter(group.pick(&mut Tried::new(), at(ms)))
     }
 
     fn letter(pick: Pick) -> char {
@@ -408,16 +408,16 @@ mod tests {
         }
     }
 
-    fn picks(rota: &mut Rota, count: usize, ms: u64) -> String {
-        (0..count).map(|_| pick(rota, ms)).collect()
+    fn picks(group: &mut Group, count: usize, ms: u64) -> String {
+        (0..count).map(|_| pick(group, ms)).collect()
     }
 
     /// All that one request is sent to, if every try fails without being booked.
-    fn tries(rota: &mut Rota, ms: u64) -> (String, NoLive) {
+    fn tries(group: &mut Group, ms: u64) -> (String, NoLive) {
         let mut tried = Tried::new();
         let mut order = String::new();
         loop {
-            match rota.pick(&mut tried, at(ms)) {
+            match group.pick(&mut tried, at(ms)) {
                 Pick::NoLive(why) => return (order, why),
                 picked => order.push(letter(picked)),
             }
@@ -434,13 +434,13 @@ mod tests {
             (vec![1, 5], "bbabbb"),
             (vec![1], "aaa"),
         ] {
-            assert_eq!(picks(&mut rota(&weights), expected.len(), 0), expected, "{weights:?}");
+            assert_eq!(picks(&mut group(&weights), expected.len(), 0), expected, "{weights:?}");
         }
     }
 
     #[test]
     fn ten_thousand_requests_over_four_are_shared_exactly() {
-        let all = picks(&mut rota(&[1, 1, 1, 1]), 10_000, 0);
+        let all = picks(&mut group(&[1, 1, 1, 1]), 10_000, 0);
         for server in ['a', 'b', 'c', 'd'] {
             assert_eq!(all.matches(server).count(), 2_500);
         }
@@ -448,22 +448,22 @@ mod tests {
 
     #[test]
     fn one_request_tries_each_server_once_and_backups_last() {
-        for (mut rota, order) in [
-            (rota(&[1, 1, 1]), "abc"),
-            (rota(&[1, 5, 2]), "bca"),
+        for (mut group, order) in [
+            (group(&[1, 1, 1]), "abc"),
+            (group(&[1, 5, 2]), "bca"),
             (with_backups(&[1, 1], &[1, 3]), "abdc"),
             (with_backups(&[], &[1, 1]), "ab"),
         ] {
-            assert_eq!(tries(&mut rota, 0), (order.to_owned(), NoLive::Tried));
+            assert_eq!(tries(&mut group, 0), (order.to_owned(), NoLive::Tried));
         }
     }
 
     #[test]
     fn more_than_64_servers_are_tried_once_each() {
-        let mut rota = rota(&[1; 100]);
+        let mut group = group(&[1; 100]);
         let mut tried = Tried::new();
         let mut seen = std::collections::HashSet::new();
-        while let Pick::Peer(index) = rota.pick(&mut tried, at(0)) {
+        while let Pick::Peer(index) = group.pick(&mut tried, at(0)) {
             assert!(seen.insert(index), "{index} twice");
         }
         assert_eq!(seen.len(), 100);
@@ -471,95 +471,95 @@ mod tests {
 
     #[test]
     fn as_many_tries_as_servers_that_are_not_down() {
-        let mut down = rota(&[1, 1, 1]);
-        down.seats[1].terms.down = true;
-        for (rota, single, expected) in [
-            (rota(&[1]), true, 1),
-            (rota(&[1, 1]), false, 2),
+        let mut down = group(&[1, 1, 1]);
+        down.servers[1].config.down = true;
+        for (group, single, expected) in [
+            (group(&[1]), true, 1),
+            (group(&[1, 1]), false, 2),
             (with_backups(&[1], &[1]), false, 2),
             (with_backups(&[], &[1]), false, 1),
             (down, false, 2),
-            (Rota::default(), false, 0),
+            (Group::default(), false, 0),
         ] {
-            assert_eq!((rota.single(), rota.tries()), (single, expected), "{rota:?}");
+            assert_eq!((group.single(), group.tries()), (single, expected), "{group:?}");
         }
     }
 
     #[test]
     fn says_why_nobody_can_be_asked() {
-        let mut down = rota(&[1, 1]);
-        down.seats.iter_mut().for_each(|seat| seat.terms.down = true);
+        let mut down = group(&[1, 1]);
+        down.servers.iter_mut().for_each(|server| server.config.down = true);
         let mut unreachable = with_backups(&[1, 1], &[1]);
         (0..3).for_each(|index| unreachable.set_reachable(index, false));
-        let mut failed = rota(&[1, 1]);
+        let mut failed = group(&[1, 1]);
         (0..2)
             .for_each(|index| assert_eq!(failed.failed(index, Stage::Connect, at(0)), AfterFailure::Ejected));
-        let mut lone_down = rota(&[1]);
-        lone_down.seats[0].terms.down = true;
-        for (mut rota, why) in [
-            (Rota::default(), NoLive::Empty),
+        let mut lone_down = group(&[1]);
+        lone_down.servers[0].config.down = true;
+        for (mut group, why) in [
+            (Group::default(), NoLive::Empty),
             (down, NoLive::Down),
             (lone_down, NoLive::Down),
             (unreachable, NoLive::OutOfUse),
             (failed, NoLive::OutOfUse),
         ] {
-            assert_eq!(tries(&mut rota, 1), (String::new(), why));
+            assert_eq!(tries(&mut group, 1), (String::new(), why));
         }
     }
 
     #[test]
     fn a_server_that_cannot_be_asked_gets_nothing_and_keeps_no_claim() {
-        type Change = fn(&mut Rota, usize, bool);
+        type Change = fn(&mut Group, usize, bool);
         let ways: [Change; 2] = [
-            |rota, index, out| rota.set_reachable(index, !out),
-            |rota, index, out| rota.seats[index].terms.down = out,
+            |group, index, out| group.set_reachable(index, !out),
+            |group, index, out| group.servers[index].config.down = out,
         ];
         for change in ways {
-            let mut rota = rota(&[1, 1, 1]);
-            change(&mut rota, 1, true);
-            assert_eq!(picks(&mut rota, 6, 0), "acacac");
-            change(&mut rota, 1, false);
-            assert_eq!(picks(&mut rota, 6, 0), "abcabc", "its share, not the lost turns");
+            let mut group = group(&[1, 1, 1]);
+            change(&mut group, 1, true);
+            assert_eq!(picks(&mut group, 6, 0), "acacac");
+            change(&mut group, 1, false);
+            assert_eq!(picks(&mut group, 6, 0), "abcabc", "its share, not the lost turns");
         }
     }
 
     #[test]
     fn backups_serve_while_no_primary_can() {
-        let mut rota = with_backups(&[1, 1], &[1]);
-        rota.failed(0, Stage::Connect, at(0));
-        assert_eq!(picks(&mut rota, 3, 1), "bbb");
-        rota.set_reachable(1, false);
-        assert_eq!(picks(&mut rota, 2, 2), "cc");
-        rota.set_reachable(1, true);
-        assert_eq!(picks(&mut rota, 2, 3), "bb");
+        let mut group = with_backups(&[1, 1], &[1]);
+        group.failed(0, Stage::Connect, at(0));
+        assert_eq!(picks(&mut group, 3, 1), "bbb");
+        group.set_reachable(1, false);
+        assert_eq!(picks(&mut group, 2, 2), "cc");
+        group.set_reachable(1, true);
+        assert_eq!(picks(&mut group, 2, 3), "bb");
     }
 
     #[test]
     fn a_failed_server_gets_one_request_per_fail_timeout() {
-        let mut rota = rota(&[1, 1]);
-        assert_eq!(rota.failed(0, Stage::Exchange, at(0)), AfterFailure::Ejected);
-        assert_eq!(picks(&mut rota, 3, 1), "bbb");
-        assert_eq!(picks(&mut rota, 3, FAIL_TIMEOUT_MS), "bbb", "the window's end belongs to it");
-        let probing = picks(&mut rota, 6, FAIL_TIMEOUT_MS + 1);
+        let mut group = group(&[1, 1]);
+        assert_eq!(group.failed(0, Stage::Exchange, at(0)), AfterFailure::Ejected);
+        assert_eq!(picks(&mut group, 3, 1), "bbb");
+        assert_eq!(picks(&mut group, 3, FAIL_TIMEOUT_MS), "bbb", "the window's end belongs to it");
+        let probing = picks(&mut group, 6, FAIL_TIMEOUT_MS + 1);
         assert_eq!(probing.matches('a').count(), 1, "{probing}");
-        assert_eq!(rota.failed(0, Stage::Exchange, at(FAIL_TIMEOUT_MS + 2)), AfterFailure::KeptOut);
-        assert_eq!(picks(&mut rota, 3, 2 * FAIL_TIMEOUT_MS + 2), "bbb");
-        let probing = picks(&mut rota, 6, 2 * FAIL_TIMEOUT_MS + 3);
+        assert_eq!(group.failed(0, Stage::Exchange, at(FAIL_TIMEOUT_MS + 2)), AfterFailure::StillEjected);
+        assert_eq!(picks(&mut group, 3, 2 * FAIL_TIMEOUT_MS + 2), "bbb");
+        let probing = picks(&mut group, 6, 2 * FAIL_TIMEOUT_MS + 3);
         assert_eq!(probing.matches('a').count(), 1, "{probing}");
-        assert!(rota.answered(0), "the probing request's success restores it");
-        let after = picks(&mut rota, 6, 2 * FAIL_TIMEOUT_MS + 4);
+        assert!(group.answered(0), "the probing request's success restores it");
+        let after = picks(&mut group, 6, 2 * FAIL_TIMEOUT_MS + 4);
         assert_eq!(after.matches('a').count(), 3, "{after}");
     }
 
     #[test]
     fn a_late_success_does_not_excuse_a_failure() {
-        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 2))).collect(), Vec::new());
-        pick(&mut rota, 0);
-        assert_eq!(rota.failed(0, Stage::Exchange, at(5)), AfterFailure::Noted);
-        assert!(!rota.answered(0), "of a request sent before the failure");
-        assert_eq!(rota.seats[0].fails(), 1);
+        let mut group = Group::new((0..2).map(|slot| Server::new(slot, config(1, 2))).collect(), Vec::new());
+        pick(&mut group, 0);
+        assert_eq!(group.failed(0, Stage::Exchange, at(5)), AfterFailure::Noted);
+        assert!(!group.answered(0), "of a request sent before the failure");
+        assert_eq!(group.servers[0].fails(), 1);
         assert_eq!(
-            rota.failed(0, Stage::Exchange, at(6)),
+            group.failed(0, Stage::Exchange, at(6)),
             AfterFailure::Ejected,
             "interleaved failures add up"
         );
@@ -567,53 +567,54 @@ mod tests {
 
     #[test]
     fn a_success_after_a_quiet_window_clears_the_record() {
-        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 3))).collect(), Vec::new());
-        rota.failed(0, Stage::Connect, at(0));
-        rota.failed(0, Stage::Exchange, at(1));
-        picks(&mut rota, 2, FAIL_TIMEOUT_MS + 2);
-        assert!(!rota.answered(0), "it was never out of use");
-        assert_eq!(rota.seats[0].fails(), 0);
+        let mut group = Group::new((0..2).map(|slot| Server::new(slot, config(1, 3))).collect(), Vec::new());
+        group.failed(0, Stage::Connect, at(0));
+        group.failed(0, Stage::Exchange, at(1));
+        picks(&mut group, 2, FAIL_TIMEOUT_MS + 2);
+        assert!(!group.answered(0), "it was never out of use");
+        assert_eq!(group.servers[0].fails(), 0);
     }
 
     #[test]
     fn max_fails_zero_never_takes_a_server_out() {
-        let mut rota = Rota::new((0..2).map(|slot| Seat::new(slot, terms(1, 0))).collect(), Vec::new());
+        let mut group = Group::new((0..2).map(|slot| Server::new(slot, config(1, 0))).collect(), Vec::new());
         for ms in 0..100 {
-            assert_eq!(rota.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
+            assert_eq!(group.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
         }
-        assert_eq!(picks(&mut rota, 4, 100), "abab");
+        assert_eq!(picks(&mut group, 4, 100), "abab");
     }
 
     #[test]
     fn a_lone_server_is_never_out_of_use() {
-        let mut rota = rota(&[1]);
+        let mut group = group(&[1]);
         for ms in 0..10 {
-            assert_eq!(rota.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
+            assert_eq!(group.failed(0, Stage::Connect, at(ms)), AfterFailure::Noted);
         }
-        rota.set_reachable(0, false);
-        assert_eq!(picks(&mut rota, 2, 10), "aa");
+        group.set_reachable(0, false);
+        assert_eq!(picks(&mut group, 2, 10), "aa");
     }
 
     #[test]
     fn a_failure_costs_weight_that_comes_back_one_by_one() {
         // weight 4, max_fails 2: each failure takes 2.
-        let fresh = || Rota::new(vec![Seat::new(0, terms(4, 2)), Seat::new(1, terms(4, 2))], Vec::new());
-        let mut rota = fresh();
-        rota.failed(0, Stage::Connect, at(0));
-        assert_eq!(rota.seats[0].turn.effective_weight, 2);
+        let fresh =
+            || Group::new(vec![Server::new(0, config(4, 2)), Server::new(1, config(4, 2))], Vec::new());
+        let mut group = fresh();
+        group.failed(0, Stage::Connect, at(0));
+        assert_eq!(group.servers[0].turn.effective_weight, 2);
         for expected in [3, 4, 4] {
-            pick(&mut rota, 1);
-            assert_eq!(rota.seats[0].turn.effective_weight, expected);
+            pick(&mut group, 1);
+            assert_eq!(group.servers[0].turn.effective_weight, expected);
         }
-        let mut rota = fresh();
+        let mut group = fresh();
         (0..5).for_each(|ms| {
-            rota.failed(0, Stage::Connect, at(ms));
+            group.failed(0, Stage::Connect, at(ms));
         });
-        assert_eq!(rota.seats[0].turn.effective_weight, 0, "never negative");
+        assert_eq!(group.servers[0].turn.effective_weight, 0, "never negative");
     }
 
     #[test]
-    fn failures_to_connect_are_forgiven_by_what_began_later_and_others_are_not() {
+    fn failures_to_connect_are_cleared_by_what_began_later_and_others_are_not() {
         use Stage::{Connect, Exchange};
         for (failures, began, restored, left) in [
             (vec![(Connect, 10)], 11, true, 0),
@@ -623,51 +624,53 @@ mod tests {
             (vec![(Connect, 10), (Exchange, 20)], 30, false, 1),
             (vec![(Exchange, 10), (Connect, 20)], 15, false, 2),
         ] {
-            let mut rota = rota(&[1, 1]);
+            let mut group = group(&[1, 1]);
             for (stage, ms) in &failures {
-                rota.failed(0, *stage, at(*ms));
+                group.failed(0, *stage, at(*ms));
             }
-            assert_eq!(rota.forgive_connects(0, at(began)), restored, "{failures:?} {began}");
-            assert_eq!(rota.seats[0].fails(), left, "{failures:?} {began}");
+            assert_eq!(group.reset_connect_failures(0, at(began)), restored, "{failures:?} {began}");
+            assert_eq!(group.servers[0].fails(), left, "{failures:?} {began}");
         }
     }
 
     #[test]
-    fn forgiving_brings_back_at_once() {
-        let mut rota = rota(&[1, 1]);
-        rota.failed(0, Stage::Exchange, at(0));
-        assert!(rota.troubled());
-        assert!(rota.forgive(0));
-        assert!(!rota.troubled());
-        assert!(picks(&mut rota, 2, 1).contains('a'));
-        assert!(!rota.forgive(0), "nothing left to forgive");
+    fn clearing_brings_back_at_once() {
+        let mut group = group(&[1, 1]);
+        group.failed(0, Stage::Exchange, at(0));
+        assert!(group.has_failures());
+        assert!(group.reset_failures(0));
+        assert!(!group.has_failures());
+        assert!(picks(&mut group, 2, 1).contains('a'));
+        assert!(!group.reset_failures(0), "nothing left to clear");
     }
 
     #[test]
     fn new_terms_apply_at_once_and_the_record_stays() {
-        let mut rota = Rota::new(vec![Seat::new(0, terms(1, 3)), Seat::new(1, terms(1, 3))], Vec::new());
-        rota.failed(0, Stage::Connect, at(0));
-        let seats: Vec<Seat> = rota.seats.iter().cloned().map(|seat| seat.with_terms(terms(5, 1))).collect();
-        assert_eq!(seats[0].standing(at(1)), Standing::Ejected, "one failure is enough now");
-        assert_eq!(seats[1].turn.effective_weight, 5);
-        assert_eq!(seats[1].standing(at(1)), Standing::Up);
+        let mut group =
+            Group::new(vec![Server::new(0, config(1, 3)), Server::new(1, config(1, 3))], Vec::new());
+        group.failed(0, Stage::Connect, at(0));
+        let servers: Vec<Server> =
+            group.servers.iter().cloned().map(|server| server.with_config(config(5, 1))).collect();
+        assert_eq!(servers[0].state(at(1)), ServerState::Ejected, "one failure is enough now");
+        assert_eq!(servers[1].turn.effective_weight, 5);
+        assert_eq!(servers[1].state(at(1)), ServerState::Up);
     }
 
     #[test]
-    fn a_levelled_rota_owes_nobody() {
-        let mut one = rota(&[1, 1, 1, 1]);
+    fn a_restarted_sequence_owes_nobody() {
+        let mut one = group(&[1, 1, 1, 1]);
         picks(&mut one, 2, 0);
-        let mut kept = Rota::new(one.seats[..2].to_vec(), Vec::new());
-        kept.level();
+        let mut kept = Group::new(one.servers[..2].to_vec(), Vec::new());
+        kept.restart_sequence();
         assert_eq!(picks(&mut kept, 4, 0), "abab");
     }
 
     #[test]
     fn indices_that_do_not_exist_are_harmless() {
-        let mut rota = rota(&[1, 1]);
-        assert_eq!(rota.failed(9, Stage::Connect, at(0)), AfterFailure::Noted);
-        assert!(!rota.answered(9) && !rota.forgive(9) && !rota.forgive_connects(9, at(0)));
-        rota.set_reachable(9, false);
-        assert_eq!(picks(&mut rota, 2, 0), "ab");
+        let mut group = group(&[1, 1]);
+        assert_eq!(group.failed(9, Stage::Connect, at(0)), AfterFailure::Noted);
+        assert!(!group.answered(9) && !group.reset_failures(9) && !group.reset_connect_failures(9, at(0)));
+        group.set_reachable(9, false);
+        assert_eq!(picks(&mut group, 2, 0), "ab");
     }
 }

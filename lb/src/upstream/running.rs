@@ -18,10 +18,10 @@ use parking_lot::Mutex;
 use super::Address;
 use super::discovery::NameWatch;
 use super::health::{self, AfterProbe, FailureKind, Probe};
+use super::members::{self, Line, Member, Source};
 use super::peer::{Peer, PeerKey};
 use super::probe::{AddressHealth, Prober};
-use super::roster::{self, Line, Member, Source};
-use crate::balance::{AfterFailure, NoLive, Now, Pick, Rota, Seat, Standing, Terms, Tried};
+use crate::balance::{AfterFailure, Group, NoLive, Now, Pick, Server, ServerConfig, ServerState, Tried};
 use crate::config::model;
 
 /// How many peers that DNS has removed are remembered, so that one which comes back goes on counting where it was.
@@ -46,14 +46,14 @@ pub struct PeerSet {
     peers: Vec<Arc<Peer>>,
     state: Mutex<SetState>,
     /// Whether any server has failures on record; written under the lock, read without.
-    troubled: AtomicBool,
+    has_failures: AtomicBool,
     single: bool,
     tries: usize,
 }
 
 #[derive(Debug)]
 struct SetState {
-    rota: Rota,
+    group: Group,
     retired: bool,
 }
 
@@ -74,7 +74,7 @@ pub enum Settled {
     /// The failure took the server out of use (nginx: "upstream server temporarily disabled").
     Ejected,
     /// The failure prolonged the time that the server is out of use.
-    KeptOut,
+    StillEjected,
     /// The answer brought the server back into use.
     Restored,
 }
@@ -102,11 +102,11 @@ pub struct PeerState {
     /// The server.
     pub peer: Arc<Peer>,
     /// The conditions under which it takes part.
-    pub terms: Terms,
+    pub config: ServerConfig,
     /// Whether it is a backup.
     pub backup: bool,
     /// In use, or why not.
-    pub standing: Standing,
+    pub state: ServerState,
     /// Failures on record.
     pub fails: u32,
     /// When it was last picked.
@@ -114,13 +114,13 @@ pub struct PeerState {
 }
 
 impl PeerSet {
-    fn new(peers: Vec<Arc<Peer>>, rota: Rota) -> Self {
+    fn new(peers: Vec<Arc<Peer>>, group: Group) -> Self {
         Self {
             peers,
-            troubled: AtomicBool::new(rota.troubled()),
-            single: rota.single(),
-            tries: rota.tries(),
-            state: Mutex::new(SetState { rota, retired: false }),
+            has_failures: AtomicBool::new(group.has_failures()),
+            single: group.single(),
+            tries: group.tries(),
+            state: Mutex::new(SetState { group, retired: false }),
         }
     }
 
@@ -155,14 +155,14 @@ impl Upstream {
         let upstream = Arc::new(Self {
             model,
             lines,
-            set: ArcSwap::from_pointee(PeerSet::new(Vec::new(), Rota::default())),
+            set: ArcSwap::from_pointee(PeerSet::new(Vec::new(), Group::default())),
             prober,
             ids: previous.map(|previous| Arc::clone(&previous.ids)).unwrap_or_default(),
             departed: Mutex::default(),
             successor: OnceLock::new(),
         });
         let known = previous.map(Self::known_peers).unwrap_or_default();
-        let turns = previous.map(Self::seats).unwrap_or_default();
+        let turns = previous.map(Self::servers).unwrap_or_default();
         let members = upstream.members();
         upstream.change(members, &known, &turns, false);
         upstream
@@ -203,17 +203,17 @@ impl Upstream {
     pub fn states(&self, now: Now) -> Vec<PeerState> {
         let set = self.set.load();
         let state = set.state.lock();
-        let primaries = state.rota.primaries();
-        let seats = state.rota.seats().iter().enumerate();
-        seats
+        let primaries = state.group.primaries();
+        let servers = state.group.servers().iter().enumerate();
+        servers
             .zip(&set.peers)
-            .map(|((index, seat), peer)| PeerState {
+            .map(|((index, server), peer)| PeerState {
                 peer: Arc::clone(peer),
-                terms: seat.terms,
+                config: server.config,
                 backup: index >= primaries,
-                standing: seat.standing(now),
-                fails: seat.fails(),
-                selected: seat.selected(),
+                state: server.state(now),
+                fails: server.fails(),
+                selected: server.selected(),
             })
             .collect()
     }
@@ -231,7 +231,7 @@ impl Upstream {
             if state.retired {
                 continue;
             }
-            match state.rota.pick(tried, now) {
+            match state.group.pick(tried, now) {
                 Pick::Peer(index) => {
                     drop(state);
                     let peer = Arc::clone(&set.peers[index]);
@@ -249,10 +249,10 @@ impl Upstream {
     }
 
     /// Lets a request that has tried `peer` try it again: the failure was the connection's and not the server's.
-    pub fn forgive(&self, tried: &mut Tried, peer: &Arc<Peer>) {
+    pub fn allow_retry_of(&self, tried: &mut Tried, peer: &Arc<Peer>) {
         let set = self.set.load();
         if let Some(index) = set.position(peer) {
-            let slot = set.state.lock().rota.seats()[index].slot;
+            let slot = set.state.lock().group.servers()[index].slot;
             tried.remove(slot);
         }
     }
@@ -282,7 +282,7 @@ impl Upstream {
     fn book_here(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
         loop {
             let set = self.set.load();
-            if outcome == Outcome::Answered && !set.troubled.load(Relaxed) {
+            if outcome == Outcome::Answered && !set.has_failures.load(Relaxed) {
                 return Settled::Noted;
             }
             let Some(index) = set.position(peer) else { return Settled::Noted };
@@ -291,15 +291,15 @@ impl Upstream {
                 continue;
             }
             let settled = match outcome {
-                Outcome::Answered if state.rota.answered(index) => Settled::Restored,
+                Outcome::Answered if state.group.answered(index) => Settled::Restored,
                 Outcome::Answered => Settled::Noted,
-                Outcome::Failed(kind) => match state.rota.failed(index, kind.stage(), now) {
+                Outcome::Failed(kind) => match state.group.failed(index, kind.stage(), now) {
                     AfterFailure::Noted => Settled::Noted,
                     AfterFailure::Ejected => Settled::Ejected,
-                    AfterFailure::KeptOut => Settled::KeptOut,
+                    AfterFailure::StillEjected => Settled::StillEjected,
                 },
             };
-            set.troubled.store(state.rota.troubled(), Relaxed);
+            set.has_failures.store(state.group.has_failures(), Relaxed);
             return settled;
         }
     }
@@ -316,10 +316,10 @@ impl Upstream {
             for (index, peer) in set.peers.iter().enumerate() {
                 if std::ptr::eq(Arc::as_ptr(peer.health()), health) {
                     found = true;
-                    vindicated |= health::absorb(&mut state.rota, index, probe) == AfterProbe::Vindicated;
+                    vindicated |= health::absorb(&mut state.group, index, probe) == AfterProbe::Vindicated;
                 }
             }
-            set.troubled.store(state.rota.troubled(), Relaxed);
+            set.has_failures.store(state.group.has_failures(), Relaxed);
             break (found, vindicated);
         };
         if vindicated {
@@ -335,7 +335,7 @@ impl Upstream {
 
     /// The members that the lines stand for at present.
     pub(super) fn members(&self) -> Vec<Member> {
-        roster::members(&self.lines, |name| name.known().all())
+        members::members(&self.lines, |name| name.known().all())
     }
 
     /// The names it follows.
@@ -349,15 +349,14 @@ impl Upstream {
     /// Makes `members` the set; says in the log what changed.
     pub(super) fn adopt(self: &Arc<Self>, members: Vec<Member>) {
         let current = self.set.load_full();
-        let unchanged = {
-            let state = current.state.lock();
-            members.len() == current.peers.len()
-                && ordered(members.clone())
-                    .iter()
-                    .zip(&current.peers)
-                    .zip(state.rota.seats())
-                    .all(|((member, peer), seat)| peer.is(&member.key) && seat.terms == member.terms)
-        };
+        let unchanged =
+            {
+                let state = current.state.lock();
+                members.len() == current.peers.len()
+                    && ordered(members.clone()).iter().zip(&current.peers).zip(state.group.servers()).all(
+                        |((member, peer), server)| peer.is(&member.key) && server.config == member.config,
+                    )
+            };
         if !unchanged {
             self.change(members, &[], &[], true);
         }
@@ -368,7 +367,7 @@ impl Upstream {
         // The first successor stays: a configuration is followed once.
         let _ = previous.successor.set(Arc::downgrade(self));
         let known = previous.known_peers();
-        let turns = previous.seats();
+        let turns = previous.servers();
         self.change(self.members(), &known, &turns, false);
     }
 
@@ -377,10 +376,10 @@ impl Upstream {
         self.set.load().peers.iter().chain(departed.iter()).cloned().collect()
     }
 
-    fn seats(&self) -> Vec<(Arc<Peer>, Seat)> {
+    fn servers(&self) -> Vec<(Arc<Peer>, Server)> {
         let set = self.set.load();
         let state = set.state.lock();
-        set.peers.iter().cloned().zip(state.rota.seats().iter().cloned()).collect()
+        set.peers.iter().cloned().zip(state.group.servers().iter().cloned()).collect()
     }
 
     /// Swaps the set. Peers come from the present set, from those that departed, and from `known`; the state of
@@ -389,7 +388,7 @@ impl Upstream {
         self: &Arc<Self>,
         members: Vec<Member>,
         known: &[Arc<Peer>],
-        turns: &[(Arc<Peer>, Seat)],
+        turns: &[(Arc<Peer>, Server)],
         tell: bool,
     ) {
         let mut departed = self.departed.lock();
@@ -406,26 +405,26 @@ impl Upstream {
             let mut state = old.state.lock();
             let past = |peer: &Arc<Peer>| {
                 let taken_over =
-                    turns.iter().find(|(other, _)| Arc::ptr_eq(other, peer)).map(|(_, seat)| seat);
+                    turns.iter().find(|(other, _)| Arc::ptr_eq(other, peer)).map(|(_, server)| server);
                 taken_over
-                    .or_else(|| old.position(peer).and_then(|index| state.rota.seats().get(index)))
+                    .or_else(|| old.position(peer).and_then(|index| state.group.servers().get(index)))
                     .cloned()
             };
-            let pasts: Vec<Option<Seat>> = peers.iter().map(past).collect();
+            let pasts: Vec<Option<Server>> = peers.iter().map(past).collect();
             let before = if turns.is_empty() { old.peers.len() } else { turns.len() };
             let same = before == members.len()
                 && pasts
                     .iter()
                     .zip(&members)
-                    .all(|(past, m)| past.as_ref().is_some_and(|s| s.terms == m.terms));
-            let mut seats = seat_all(pasts, &members);
-            let backups = seats.split_off(members.iter().filter(|member| !member.backup).count());
-            let mut rota = Rota::new(seats, backups);
+                    .all(|(past, m)| past.as_ref().is_some_and(|s| s.config == m.config));
+            let mut servers = seat_all(pasts, &members);
+            let backups = servers.split_off(members.iter().filter(|member| !member.backup).count());
+            let mut group = Group::new(servers, backups);
             if !same {
-                rota.level();
+                group.restart_sequence();
             }
             state.retired = true;
-            self.set.store(Arc::new(PeerSet::new(peers.clone(), rota)));
+            self.set.store(Arc::new(PeerSet::new(peers.clone(), group)));
         }
 
         let gone =
@@ -461,7 +460,7 @@ impl Upstream {
         let set = self.set.load();
         let mut state = set.state.lock();
         for (index, peer) in set.peers.iter().enumerate() {
-            state.rota.set_reachable(index, !self.model.probe || peer.health().reachable());
+            state.group.set_reachable(index, !self.model.probe || peer.health().reachable());
         }
     }
 
@@ -479,21 +478,21 @@ fn ordered(mut members: Vec<Member>) -> Vec<Member> {
 
 /// Seats for `pasts`, in order: with the state that is known, and each with a slot of its own. A slot is kept where
 /// possible, so that a request under way still knows whom it has tried.
-fn seat_all(pasts: Vec<Option<Seat>>, members: &[Member]) -> Vec<Seat> {
-    let taken: Vec<u32> = pasts.iter().flatten().map(|seat| seat.slot).collect();
+fn seat_all(pasts: Vec<Option<Server>>, members: &[Member]) -> Vec<Server> {
+    let taken: Vec<u32> = pasts.iter().flatten().map(|server| server.slot).collect();
     let mut free = (0..).filter(|slot| !taken.contains(slot));
-    let mut seats: Vec<Seat> = Vec::with_capacity(members.len());
+    let mut servers: Vec<Server> = Vec::with_capacity(members.len());
     for (past, member) in pasts.into_iter().zip(members) {
-        let mut seat = match past {
-            Some(seat) => seat.with_terms(member.terms),
-            None => Seat::new(u32::MAX, member.terms),
+        let mut server = match past {
+            Some(server) => server.with_config(member.config),
+            None => Server::new(u32::MAX, member.config),
         };
-        if seat.slot == u32::MAX || seats.iter().any(|other| other.slot == seat.slot) {
-            seat.slot = free.next().unwrap_or(u32::MAX);
+        if server.slot == u32::MAX || servers.iter().any(|other| other.slot == server.slot) {
+            server.slot = free.next().unwrap_or(u32::MAX);
         }
-        seats.push(seat);
+        servers.push(server);
     }
-    seats
+    servers
 }
 
 impl fmt::Debug for Upstream {
