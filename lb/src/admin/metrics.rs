@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::balance::Standing;
-use crate::observe::cells::HistogramTotals;
 use crate::observe::exposition::Exposition;
+use crate::observe::histogram::HistogramTotals;
 use crate::observe::process_metrics;
 use crate::observe::reasons::Generated;
 use crate::observe::totals::{RETRY_REASONS, STATUS_CLASSES};

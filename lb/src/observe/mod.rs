@@ -7,6 +7,7 @@ pub mod cells;
 pub mod clock;
 pub mod error_log;
 pub mod exposition;
+pub mod histogram;
 pub mod log_file;
 pub mod process_metrics;
 pub mod reasons;

@@ -3,7 +3,8 @@
 
 use std::sync::atomic::AtomicU64;
 
-use super::cells::{Counter, CounterSet, DurationHistogram};
+use super::cells::{Counter, CounterSet};
+use super::histogram::DurationHistogram;
 use super::reasons::Generated;
 
 /// Why a request was tried again: the `reason` label of `lb_retries_total`.
@@ -33,7 +34,7 @@ pub fn status_class(status: Option<u16>) -> usize {
 pub struct Totals {
     /// Requests by the class of their answer's status.
     pub requests: CounterSet<6>,
-    /// From a request's first byte to its answer's last. Streams of our own are not in it.
+    /// From a request's first byte to its answer's last.
     pub durations: DurationHistogram,
     /// Answers of our own by reason.
     pub generated: CounterSet<{ Generated::COUNT }>,

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::probe::AddressHealth;
 use super::{Address, FailureKind};
-use crate::observe::cells::{CounterSet, DurationHistogram};
+use crate::observe::cells::CounterSet;
+use crate::observe::histogram::DurationHistogram;
 
 /// A server of an upstream.
 ///
