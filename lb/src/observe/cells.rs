@@ -119,13 +119,13 @@ impl<const N: usize> Default for CounterSet<N> {
 
 impl<const N: usize> CounterSet<N> {
     /// Adds one to the count at `index`; an index past the end is the last.
-    pub fn increment(&self, index: usize) {
+    pub fn increment(&self, index: impl Into<usize>) {
         self.add(index, 1);
     }
 
     /// Adds `amount` to the count at `index`; an index past the end is the last.
-    pub fn add(&self, index: usize, amount: u64) {
-        self.shards.mine()[index.min(N - 1)].fetch_add(amount, Relaxed);
+    pub fn add(&self, index: impl Into<usize>, amount: u64) {
+        self.shards.mine()[index.into().min(N - 1)].fetch_add(amount, Relaxed);
     }
 
     /// Sums over all threads.
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn a_set_keeps_its_counts_apart_and_clamps_the_index() {
         let set = CounterSet::<3>::default();
-        set.increment(0);
-        set.add(1, 5);
-        set.increment(9);
+        set.increment(0_usize);
+        set.add(1_usize, 5);
+        set.increment(9_usize);
         assert_eq!(set.totals(), [1, 5, 1]);
     }
 }

@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod log_file;
 pub mod process_metrics;
 pub mod reasons;
+pub mod status;
 pub mod totals;
 
 use std::sync::LazyLock;

@@ -41,6 +41,6 @@ pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
 pub use frame::{Selection, SelectionIter, Slot};
 pub use group::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
 pub use health::FailureKind;
-pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
+pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
 pub use probe::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
 pub use runtime::{Runtime, Upstreams};
