@@ -39,7 +39,7 @@ pub use pingora::protocols::l4::socket::SocketAddr as Address;
 pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
 pub use health::FailureKind;
 pub use monotonic::{at, now};
-pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
+pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
 pub use pingora_lb::{Selection, SelectionIter, Slot};
 pub use probe::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
 pub use running::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::probe::AddressHealth;
 use super::{Address, FailureKind};
-use crate::observe::cells::{CounterSet, DurationHistogram};
+use crate::observe::cells::CounterSet;
+use crate::observe::histogram::DurationHistogram;
+use crate::observe::status::StatusClass;
 
 /// A server of an upstream.
 ///
@@ -138,37 +140,6 @@ pub(super) fn name_of(address: &Address) -> String {
     }
 }
 
-/// The class of an answer's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusClass {
-    /// 1xx
-    Informational,
-    /// 2xx
-    Success,
-    /// 3xx
-    Redirection,
-    /// 4xx
-    ClientError,
-    /// 5xx
-    ServerError,
-    /// Anything else that came in a status line.
-    Other,
-}
-
-impl StatusClass {
-    /// The class of `status`.
-    pub fn of(status: u16) -> Self {
-        match status / 100 {
-            1 => Self::Informational,
-            2 => Self::Success,
-            3 => Self::Redirection,
-            4 => Self::ClientError,
-            5 => Self::ServerError,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// What is counted for one peer. Everything that a request adds to lies on one cache line per thread, apart from
 /// the histograms.
 #[derive(Debug, Default)]
@@ -199,7 +170,7 @@ const COUNTS: usize = 13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeerTotals {
     /// Answers by [`StatusClass`], in its order.
-    pub answers: [u64; 6],
+    pub answers: [u64; StatusClass::COUNT],
     /// Attempts that got no connection, timed out ones excepted.
     pub connect_failures: u64,
     /// Attempts that timed out: connecting, sending or reading.
@@ -219,7 +190,7 @@ pub struct PeerTotals {
 impl PeerMetrics {
     /// An answer's header arrived.
     pub fn count_answer(&self, class: StatusClass) {
-        self.counts.increment(class as usize);
+        self.counts.increment(class);
     }
 
     /// Bytes went to and came from the peer.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::upstream_support::{NameServer, Says, eventually, http, ip, ips, named, upstream};
 use lb::balance::Tried;
 use lb::config::model::{self, Resolver};
-use lb::upstream::{NoPeer, Outcome, Peer, Runtime, StatusClass, Upstream, Upstreams, now};
+use lb::observe::status::StatusClass;
+use lb::upstream::{NoPeer, Outcome, Peer, Runtime, Upstream, Upstreams, now};
 
 const WITHIN: Duration = Duration::from_secs(5);
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::upstream_support::{self, eventually, http, inet, named, server, upstream};
 use lb::balance::{ServerState, Tried};
 use lb::config::model::{self, ServerAddress};
-use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, StatusClass, Upstream, Upstreams, now};
+use lb::observe::status::StatusClass;
+use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, Upstream, Upstreams, now};
 use tokio::net::{TcpListener, TcpSocket};
 
 const WITHIN: Duration = Duration::from_secs(1);
