@@ -21,7 +21,7 @@ const ADMIN_LIMITS: Limits = Limits {
 impl ConnectionHost for ServerState {
     type Snapshot = Snapshot;
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    fn current(&self) -> Arc<Snapshot> {
         self.current()
     }
 
@@ -37,6 +37,7 @@ impl ConnectionHost for ServerState {
                     server_tokens: server.fallback.server_tokens,
                 }
             }
+            // Only the admin listener is in no snapshot: a traffic address keeps the last that knew it.
             None => ADMIN_LIMITS,
         }
     }
