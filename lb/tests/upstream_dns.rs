@@ -6,7 +6,7 @@ mod upstream_support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lb::balance::Tried;
+use lb::balance::{Ask, Tried};
 use lb::config::model::{self, Resolver};
 use lb::upstream::{NoPeer, Outcome, Peer, Runtime, StatusClass, Upstream, Upstreams, now};
 use upstream_support::{NameServer, Says, eventually, http, ip, ips, named, upstream};
@@ -40,7 +40,7 @@ async fn scaling_is_taken_up_and_who_stays_keeps_its_counts() {
     let runtime = Runtime::new();
     let upstreams = runtime.prepare(&http(vec![following(dns.resolver())]), None).unwrap();
     let upstream = only(&upstreams);
-    assert_eq!(upstream.pick(&mut Tried::new(), now()).unwrap_err(), NoPeer::Empty, "nothing is known yet");
+    assert_eq!(upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap_err(), NoPeer::Empty, "nothing is known yet");
     upstreams.start(WITHIN).await;
     assert_eq!(names(&upstream), ["127.0.0.1:80", "127.0.0.2:80"], "start waits for the first answer");
 
@@ -79,13 +79,13 @@ async fn a_failing_name_server_changes_nothing_and_a_denial_does() {
         let asked = dns.asked();
         eventually("more questions", || dns.asked() >= asked + 3).await;
         assert_eq!(names(&upstream).len(), 2);
-        assert!(upstream.pick(&mut Tried::new(), now()).is_ok());
+        assert!(upstream.pick(&mut Tried::new(), &Ask::at(now())).is_ok());
     }
     dns.says(ips(&[1, 3]));
     eventually("recovery", || names(&upstream) == ["127.0.0.1:80", "127.0.0.3:80"]).await;
     dns.says(Says::NoSuchName);
     eventually("the name is gone", || upstream.peers().is_empty()).await;
-    assert_eq!(upstream.pick(&mut Tried::new(), now()).unwrap_err(), NoPeer::Empty);
+    assert_eq!(upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap_err(), NoPeer::Empty);
     dns.says(ips(&[1]));
     eventually("the name is back", || names(&upstream) == ["127.0.0.1:80"]).await;
 }
@@ -181,7 +181,7 @@ async fn weights_and_limits_of_the_line_apply_to_each_address() {
     let picked: String =
         (0..8)
             .map(|_| {
-                if upstream.pick(&mut Tried::new(), now()).unwrap().name().ends_with(":80") {
+                if upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap().name().ends_with(":80") {
                     'a'
                 } else {
                     'b'

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lb::balance::{ServerState, Tried};
+use lb::balance::{Ask, ServerState, Tried};
 use lb::config::model::{self, ServerAddress};
 use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, StatusClass, Upstream, Upstreams, now};
 use tokio::net::{TcpListener, TcpSocket};
@@ -60,7 +60,7 @@ fn only(upstreams: &Upstreams) -> Arc<Upstream> {
 }
 
 fn states(upstream: &Upstream) -> Vec<ServerState> {
-    upstream.states(now()).iter().map(|state| state.state).collect()
+    upstream.states(now()).iter().map(|peer| peer.state).collect()
 }
 
 fn peer(upstream: &Upstream, index: usize) -> Arc<Peer> {
@@ -72,8 +72,8 @@ fn eight_picks(upstream: &Upstream) -> String {
     let all = upstream.peers();
     (0..8)
         .map(|_| {
-            let picked = upstream.pick(&mut Tried::new(), now()).unwrap();
-            let index = all.iter().position(|peer| Arc::ptr_eq(peer, &picked)).unwrap();
+            let picked = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+            let index = all.iter().position(|peer| Arc::ptr_eq(peer, picked.peer())).unwrap();
             char::from(b'a' + u8::try_from(index).unwrap())
         })
         .collect()
@@ -138,6 +138,49 @@ async fn failures_that_a_probe_disproves_are_over_long_before_fail_timeout() {
     }
     let totals = peer(&upstream, 1).metrics.totals();
     assert_eq!((totals.timeouts, totals.other_failures, totals.ejections), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_probes_delays_nobody_else_s() {
+    // The kernel drops a handshake when the queue of the listener is full: the probe runs until its timeout.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = socket.listen(1).unwrap();
+    let full = silent.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(full)).await
+    {
+        queued.push(stream);
+    }
+    let live = Listener::anywhere().await;
+    let upstreams = Runtime::new()
+        .prepare(&http(vec![upstream("app", vec![inet(full), inet(live.address)])]), None)
+        .unwrap();
+    upstreams.start(WITHIN).await;
+    let upstream = only(&upstreams);
+    eventually("the silent one is unreachable", || states(&upstream)[0] == ServerState::Unreachable).await;
+    for _ in 0..2 {
+        let before = peer(&upstream, 1).health().totals().checks;
+        eventually("a probe of the live one", || peer(&upstream, 1).health().totals().checks > before).await;
+        upstream.settle(&peer(&upstream, 1), Outcome::Failed(FailureKind::Connect), now());
+        let took = eventually("a probe passes", || states(&upstream)[1] == ServerState::Up).await;
+        assert!(took < Duration::from_millis(500), "{took:?}: it waited for the other one");
+    }
+}
+
+#[tokio::test]
+async fn a_picked_server_is_busy_before_the_next_pick_sees_it() {
+    let model =
+        model::Upstream { probe: false, ..upstream("app", vec![inet("127.0.0.1:9".parse().unwrap())]) };
+    let upstreams = Runtime::new().prepare(&http(vec![model]), None).unwrap();
+    let upstream = only(&upstreams);
+    let first = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+    assert_eq!(first.in_flight(), 1);
+    let second = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+    assert_eq!(second.in_flight(), 2);
+    drop(first);
+    assert_eq!(second.in_flight(), 1);
 }
 
 #[tokio::test]
@@ -247,7 +290,7 @@ async fn a_reload_keeps_what_is_known_and_applies_what_changed() {
 }
 
 #[tokio::test]
-async fn an_unchanged_reload_does_not_disturb_the_turns() {
+async fn an_unchanged_reload_does_not_disturb_the_sequence() {
     let (a, b) = (Listener::anywhere().await, Listener::anywhere().await);
     let runtime = Runtime::new();
     let model = http(vec![upstream("app", vec![inet(a.address), inet(b.address)])]);
@@ -256,7 +299,7 @@ async fn an_unchanged_reload_does_not_disturb_the_turns() {
     let mut all = String::new();
     for _ in 0..5 {
         all.push_str(&eight_picks(&only(&running))[..7]);
-        let one = only(&running).pick(&mut Tried::new(), now()).unwrap();
+        let one = only(&running).pick(&mut Tried::new(), &Ask::at(now())).unwrap();
         all.push(if one.id() == 0 { 'a' } else { 'b' });
         let next = runtime.prepare(&model, Some(&running)).unwrap();
         next.start(WITHIN).await;

@@ -19,7 +19,7 @@ use crate::upstream::{self, HealthTotals, PeerState, PeerTotals, Upstreams};
 const ANSWER_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 
 /// The states of `lb_upstream_server_state`. Exactly one of a server's is 1.
-const STATES: [&str; 4] = ["up", "unhealthy", "unavailable", "down"];
+const STATES: [&str; 5] = ["up", "unhealthy", "unavailable", "draining", "down"];
 
 /// Renders the whole page.
 pub fn render(edge: &Edge) -> String {
@@ -158,6 +158,7 @@ fn state_label(state: ServerState) -> &'static str {
         ServerState::Unreachable => "unhealthy",
         ServerState::Ejected => "unavailable",
         ServerState::Down => "down",
+        ServerState::Draining => "draining",
     }
 }
 
@@ -230,7 +231,7 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     }
     let mut family = page.gauge(
         "lb_upstream_server_state",
-        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), down (by configuration).",
+        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), draining, down (by configuration).",
     );
     for row in &rows {
         for state in STATES {

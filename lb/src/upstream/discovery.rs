@@ -123,12 +123,12 @@ pub(super) struct NameKey {
 pub(super) struct NameWatch {
     key: NameKey,
     known: watch::Sender<Known>,
-    task_uses: Arc<SharedTask>,
+    task: Arc<SharedTask>,
 }
 
 impl NameWatch {
     pub(super) fn new(key: NameKey) -> Arc<Self> {
-        Arc::new(Self { key, known: watch::Sender::new(Known::default()), task_uses: Arc::default() })
+        Arc::new(Self { key, known: watch::Sender::new(Known::default()), task: Arc::default() })
     }
 
     /// What is known at present.
@@ -143,7 +143,7 @@ impl NameWatch {
 
     /// Follows the name from now on, on the current tokio runtime, until the last use is dropped.
     pub(super) fn start(self: &Arc<Self>) -> TaskUse {
-        self.task_uses.take(|| {
+        self.task.enter(|| {
             let name = Arc::clone(self);
             async move { name.follow().await }
         })

@@ -1,4 +1,4 @@
-//! What failed requests and probe results mean for a server. Pure: it moves a [`Group`] and returns what happened.
+//! The effect of a probe's result on a server's record. Pure: it changes a [`Group`] and returns what changed.
 //!
 //! Two witnesses watch a server. Requests fail or succeed (passive), and a probe tries to connect each second
 //! (active). The rule that reconciles them: **a probe can only vouch for what it tests.**
@@ -21,55 +21,20 @@
 //! Failures to connect ask for a probe now too: the address may serve other upstreams, which then need not find
 //! out by losing requests of their own.
 
-use crate::balance::{Group, Now, Stage};
-
-/// How an attempt at a server failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailureKind {
-    /// The connection was refused or could not be made (no route, reset during the handshake).
-    Connect,
-    /// No connection within `proxy_connect_timeout`.
-    ConnectTimeout,
-    /// Connected, but nothing came within `proxy_read_timeout`.
-    ReadTimeout,
-    /// Connected, but nothing could be sent within `proxy_send_timeout`.
-    WriteTimeout,
-    /// The server closed or reset the connection before its answer's header was complete.
-    Closed,
-    /// The answer was not HTTP.
-    InvalidAnswer,
-}
-
-impl FailureKind {
-    /// How far the attempt came.
-    pub fn stage(self) -> Stage {
-        match self {
-            Self::Connect | Self::ConnectTimeout => Stage::Connect,
-            Self::ReadTimeout | Self::WriteTimeout | Self::Closed | Self::InvalidAnswer => Stage::Exchange,
-        }
-    }
-
-    /// Whether a probe right now could tell more.
-    pub fn wants_probe(self) -> bool {
-        match self {
-            Self::Connect | Self::ConnectTimeout | Self::Closed => true,
-            Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer => false,
-        }
-    }
-}
+use crate::balance::{Group, Now};
 
 /// A finished probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Probe {
+pub(in crate::upstream) struct Probe {
     /// When it began.
-    pub(super) began: Now,
+    pub(in crate::upstream) began: Now,
     /// Whether the connection came about.
-    pub(super) passed: bool,
+    pub(in crate::upstream) passed: bool,
 }
 
 /// What a probe changed for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AfterProbe {
+pub(in crate::upstream) enum AfterProbe {
     /// Nothing.
     Unchanged,
     /// It gets no traffic from now on.
@@ -80,31 +45,33 @@ pub(super) enum AfterProbe {
     Vindicated,
 }
 
-/// Applies a probe's result to the server at `index`.
-pub(super) fn absorb(group: &mut Group, index: usize, probe: Probe) -> AfterProbe {
+/// Applies a probe's result, known at `now`, to the server at `index`.
+pub(in crate::upstream) fn apply(group: &mut Group, index: usize, probe: Probe, now: Now) -> AfterProbe {
     let Some(server) = group.servers().get(index) else { return AfterProbe::Unchanged };
-    match (server.reachable, probe.passed) {
+    match (server.reachable(), probe.passed) {
         (true, false) => {
-            group.set_reachable(index, false);
+            group.set_reachable(index, false, now);
             AfterProbe::TakenOut
         }
         (false, false) => AfterProbe::Unchanged,
         (false, true) => {
-            group.set_reachable(index, true);
-            group.reset_failures(index);
+            group.set_reachable(index, true, now);
+            group.reset_failures(index, now);
             AfterProbe::BroughtBack
         }
-        (true, true) if group.reset_connect_failures(index, probe.began) => AfterProbe::Vindicated,
+        (true, true) if group.reset_connect_failures(index, probe.began, now) => AfterProbe::Vindicated,
         (true, true) => AfterProbe::Unchanged,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::balance::{Pick, Server, ServerConfig, ServerState, Tried};
+    use crate::balance::{Ask, MethodKind, Pick, Server, ServerConfig, ServerState, Stage, Tried};
+    use crate::upstream::FailureKind;
 
     fn at(ms: u64) -> Now {
         Now::from_millis(ms)
@@ -112,9 +79,16 @@ mod tests {
 
     /// Two servers as in the demo: `max_fails=1 fail_timeout=30s`.
     fn two() -> Group {
-        let config =
-            ServerConfig { weight: 1, max_fails: 1, fail_timeout: Duration::from_secs(30), down: false };
-        Group::new((0..2).map(|slot| Server::new(slot, config)).collect(), Vec::new())
+        let config = ServerConfig {
+            weight: 1,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(30),
+            max_conns: 0,
+            slow_start: Duration::ZERO,
+            down: false,
+        };
+        let servers = (0..2).map(|slot| Server::new(slot, config, Arc::default())).collect();
+        Group::new(MethodKind::RoundRobin, servers, Vec::new())
     }
 
     enum Event {
@@ -167,10 +141,10 @@ mod tests {
             for (ms, event) in &events {
                 match event {
                     Fails(kind) => {
-                        group.failed(0, kind.stage(), at(*ms));
+                        group.record_failure(0, kind.stage(), at(*ms));
                     }
                     Probed { began, passed } => {
-                        absorb(&mut group, 0, Probe { began: at(*began), passed: *passed });
+                        apply(&mut group, 0, Probe { began: at(*began), passed: *passed }, at(*ms));
                     }
                 }
             }
@@ -182,39 +156,25 @@ mod tests {
     #[test]
     fn tells_what_a_probe_changed() {
         let mut group = two();
-        let mut probe = |began, passed| absorb(&mut group, 0, Probe { began: at(began), passed });
+        let mut probe = |began, passed| apply(&mut group, 0, Probe { began: at(began), passed }, at(began));
         assert_eq!(probe(1, true), AfterProbe::Unchanged);
         assert_eq!(probe(2, false), AfterProbe::TakenOut);
         assert_eq!(probe(3, false), AfterProbe::Unchanged);
         assert_eq!(probe(4, true), AfterProbe::BroughtBack);
-        group.failed(0, Stage::Connect, at(5));
-        assert_eq!(absorb(&mut group, 0, Probe { began: at(6), passed: true }), AfterProbe::Vindicated);
-        assert_eq!(absorb(&mut group, 7, Probe { began: at(6), passed: false }), AfterProbe::Unchanged);
+        group.record_failure(0, Stage::Connect, at(5));
+        assert_eq!(apply(&mut group, 0, Probe { began: at(6), passed: true }, at(6)), AfterProbe::Vindicated);
+        assert_eq!(apply(&mut group, 7, Probe { began: at(6), passed: false }, at(6)), AfterProbe::Unchanged);
     }
 
     #[test]
     fn an_unreachable_server_gets_no_request_until_a_probe_passes() {
         let mut group = two();
-        absorb(&mut group, 0, Probe { began: at(1), passed: false });
+        apply(&mut group, 0, Probe { began: at(1), passed: false }, at(1));
         for _ in 0..4 {
-            assert_eq!(group.pick(&mut Tried::new(), at(2)), Pick::Peer(1));
+            assert_eq!(group.pick(&mut Tried::new(), &Ask::at(at(2))), Pick::Server(1));
         }
-        absorb(&mut group, 0, Probe { began: at(3), passed: true });
-        let picked: Vec<Pick> = (0..2).map(|_| group.pick(&mut Tried::new(), at(4))).collect();
-        assert!(picked.contains(&Pick::Peer(0)), "{picked:?}");
-    }
-
-    #[test]
-    fn a_probe_is_asked_for_where_it_can_tell_more() {
-        for (kind, wanted) in [
-            (Connect, true),
-            (ConnectTimeout, true),
-            (Closed, true),
-            (ReadTimeout, false),
-            (WriteTimeout, false),
-            (InvalidAnswer, false),
-        ] {
-            assert_eq!(kind.wants_probe(), wanted, "{kind:?}");
-        }
+        apply(&mut group, 0, Probe { began: at(3), passed: true }, at(3));
+        let picked: Vec<Pick> = (0..2).map(|_| group.pick(&mut Tried::new(), &Ask::at(at(4)))).collect();
+        assert!(picked.contains(&Pick::Server(0)), "{picked:?}");
     }
 }
