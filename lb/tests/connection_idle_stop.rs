@@ -1,6 +1,7 @@
 //! How long an idle process takes to stop. Alone in its file, because time is measured.
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 
+#[path = "it/connection_support.rs"]
 mod connection_support;
 
 use std::time::{Duration, Instant};

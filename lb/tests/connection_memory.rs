@@ -2,6 +2,7 @@
 //! 2,000 connections have sent one request each.
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 
+#[path = "it/connection_support.rs"]
 mod connection_support;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![expect(clippy::print_stdout, reason = "the numbers are what it is run for")]
 
+#[path = "it/upstream_support.rs"]
 mod upstream_support;
 
 use std::collections::BTreeSet;

@@ -33,5 +33,5 @@ pub use group::{Group, NoLive, Pick};
 pub use load::Load;
 pub use method::MethodKind;
 pub use now::Now;
-pub use server::{AfterFailure, Server, ServerConfig, ServerState, Stage, ramp};
+pub use server::{AfterFailure, Availability, Server, ServerConfig, Stage, ramp};
 pub use tried::{SlotSet, Tried};

@@ -82,9 +82,9 @@ pub enum AfterFailure {
     StillEjected,
 }
 
-/// The state of a server at a moment.
+/// Whether a server is in use at a moment, or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerState {
+pub enum Availability {
     /// In use.
     Up,
     /// Marked `down`.
@@ -184,21 +184,21 @@ impl Server {
     }
 
     /// Its state at `now`.
-    pub fn state(&self, now: Now) -> ServerState {
+    pub fn state(&self, now: Now) -> Availability {
         if self.config.down {
-            ServerState::Down
+            Availability::Down
         } else if self.draining {
-            ServerState::Draining
+            Availability::Draining
         } else if !self.reachable {
-            ServerState::Unreachable
+            Availability::Unreachable
         } else if self.ejected(now) {
-            ServerState::Ejected
+            Availability::Ejected
         } else {
-            ServerState::Up
+            Availability::Up
         }
     }
 
-    /// Whether a request may be sent there at `now`: it is [`Up`](ServerState::Up) and has a free place.
+    /// Whether a request may be sent there at `now`: it is [`Up`](Availability::Up) and has a free place.
     #[inline]
     pub fn eligible(&self, now: Now) -> bool {
         !self.config.down && !self.draining && self.reachable && !self.ejected(now) && self.has_place()
@@ -393,7 +393,7 @@ mod tests {
         let limited = Server::new(0, ServerConfig { max_conns: 2, ..CONFIG }, Arc::clone(&load));
         for (in_flight, eligible) in [(0, true), (1, true), (2, false), (3, false)] {
             assert_eq!(limited.eligible(at(0)), eligible, "{in_flight}");
-            assert_eq!(limited.state(at(0)), ServerState::Up, "{in_flight}");
+            assert_eq!(limited.state(at(0)), Availability::Up, "{in_flight}");
             load.add();
         }
         (0..3).for_each(|_| load.subtract());
@@ -404,9 +404,9 @@ mod tests {
     fn a_draining_server_gets_no_requests() {
         let mut server = server(CONFIG);
         server.set_draining(true, at(0));
-        assert_eq!((server.state(at(0)), server.eligible(at(0))), (ServerState::Draining, false));
+        assert_eq!((server.state(at(0)), server.eligible(at(0))), (Availability::Draining, false));
         assert!(!server.eligible_alone());
         server.set_draining(false, at(1));
-        assert_eq!((server.state(at(1)), server.eligible(at(1))), (ServerState::Up, true));
+        assert_eq!((server.state(at(1)), server.eligible(at(1))), (Availability::Up, true));
     }
 }

@@ -13,7 +13,7 @@ use pingora::server::ShutdownWatch;
 
 use crate::config::model::ListenAddress;
 
-pub use super::hygiene::{Framing, HopFields, HttpVersion, Shape};
+pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
 /// What a listening address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -30,7 +30,7 @@ use thiserror::Error;
 use self::sink::Sink;
 use crate::config::model::LogDestination;
 use crate::observe::cells::Counter;
-use crate::process::system_error::SystemError;
+use crate::system_error::SystemError;
 
 /// How much may wait per file: at 200 bytes a line and 10,000 lines a second, four seconds of a stuck disk.
 pub const BOUND_BYTES: usize = 8 << 20;

@@ -9,6 +9,7 @@ pub mod error_log;
 pub mod exposition;
 pub mod log_file;
 pub mod process_metrics;
+pub mod reasons;
 pub mod totals;
 
 use std::sync::LazyLock;

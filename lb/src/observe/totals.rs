@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::cells::{Counter, CounterSet, DurationHistogram};
-use crate::proxy::context::Generated;
+use super::reasons::Generated;
 
 /// Why a request was tried again: the `reason` label of `lb_retries_total`.
 pub const RETRY_REASONS: [&str; 7] = [

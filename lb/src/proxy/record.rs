@@ -7,19 +7,20 @@ use http::StatusCode;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
-use super::context::{Context, Generated};
+use super::context::Context;
 use super::failure::Failure;
 use super::headers::host_text;
 use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
-use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
-use crate::edge::Edge;
+use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::observe::reasons::Generated;
 use crate::observe::totals::status_class;
-use crate::snapshot::Snapshot;
+use crate::server::ServerState;
+use crate::server::Snapshot;
 use crate::upstream::{FailureKind, StatusClass};
 
 /// Counts and logs a request that is over.
-pub(super) fn finish(session: &mut Session, context: &mut Context, edge: &Edge) {
+pub(super) fn finish(session: &mut Session, context: &mut Context, state: &ServerState) {
     let now = Instant::now();
     let upstream_received = session.upstream_body_bytes_received() as u64;
     if let Some(last) = context.tries.last_mut()
@@ -29,14 +30,11 @@ pub(super) fn finish(session: &mut Session, context: &mut Context, edge: &Edge) 
     }
     context.end_try(None, now);
     let Some(facts) = context.facts() else { return };
-    if facts.connection.listener.kind == ListenerKind::Admin {
-        return;
-    }
     let response = session.response_written();
-    edge.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
-    edge.totals.durations.observe(now.duration_since(facts.received));
+    state.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
+    state.totals.durations.observe(now.duration_since(facts.received));
     if let Some(reason) = context.generated {
-        edge.totals.generated.increment(reason as usize);
+        state.totals.generated.increment(reason as usize);
     }
     for one in &context.tries {
         let metrics = &one.peer.metrics;

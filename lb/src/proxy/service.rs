@@ -15,7 +15,7 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::context::{Context, Generated, ProxyTarget, Route, Try};
+use super::context::{Context, ProxyTarget, Route, Try};
 use super::failure::Failure;
 use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
@@ -23,17 +23,18 @@ use super::values::{RequestValues, host_field};
 use super::{gather, headers, record, write};
 use crate::balance::Ask;
 use crate::config::model::{Action, Location, Return};
+use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
-use crate::connection::{ListenerKind, RequestFacts};
-use crate::edge::Edge;
-use crate::handler::{Answer, admin, returns};
+use crate::content::{Answer, return_directive};
+use crate::observe::reasons::Generated;
 use crate::routing::path;
-use crate::snapshot::Snapshot;
+use crate::server::ServerState;
+use crate::server::Snapshot;
 use crate::upstream::{self, FailureKind, InFlight, Outcome, Peer, Settled};
 
 /// The service that every connection's requests pass through.
 pub struct ProxyService {
-    edge: Arc<Edge>,
+    state: Arc<ServerState>,
     reuse: ReuseCounts,
 }
 
@@ -52,8 +53,8 @@ enum Way {
 
 impl ProxyService {
     /// A service over the process-wide state.
-    pub fn new(edge: Arc<Edge>) -> Self {
-        Self { edge, reuse: ReuseCounts::default() }
+    pub fn new(state: Arc<ServerState>) -> Self {
+        Self { state, reuse: ReuseCounts::default() }
     }
 
     /// Writes an answer of ours and remembers why there is one.
@@ -119,11 +120,11 @@ impl ProxyService {
                 let peer = last.peer.clone();
                 target.upstream.allow_retry_of(&mut context.tried, &peer);
                 context.forgiven = true;
-                self.edge.totals.retries.increment(record::retry_reason(kind, true));
+                self.state.totals.retries.increment(record::retry_reason(kind, true));
                 true
             }
             Verdict::NextServer => {
-                self.edge.totals.retries.increment(record::retry_reason(kind, false));
+                self.state.totals.retries.increment(record::retry_reason(kind, false));
                 true
             }
             Verdict::GiveUp(_) => false,
@@ -152,8 +153,7 @@ impl ProxyHttp for ProxyService {
             facts.connection.mark_seen(facts.number);
             let mut facts = facts;
             if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-                && facts.connection.listener.kind == ListenerKind::Traffic
-                && let Some(retired) = self.edge.retired()
+                && let Some(retired) = self.state.retired()
             {
                 // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
                 facts.snapshot = retired;
@@ -171,14 +171,9 @@ impl ProxyHttp for ProxyService {
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
         session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
-        if facts.connection.listener.kind == ListenerKind::Admin {
-            let answer = admin::answer(session.req_header(), &self.edge);
-            write::answer(session, context, answer).await?;
-            return Ok(true);
-        }
         let way = match route(session.req_header(), facts) {
             Ok((route, form)) => {
-                prepare_connection(session, facts, &route.location, self.edge.drain.has_begun());
+                prepare_connection(session, facts, &route.location, self.state.drain.has_begun());
                 context.target = proxy_target(&facts.snapshot, &route.location);
                 context.route = Some(route);
                 choose_way(session, context, form)
@@ -378,7 +373,7 @@ impl ProxyHttp for ProxyService {
         }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
         let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
-        if endless || self.edge.drain.has_begun() {
+        if endless || self.state.drain.has_begun() {
             session.set_keepalive(None);
         }
         let (Some(location), Some(target)) = (context.location(), &context.target) else { return Ok(()) };
@@ -456,7 +451,7 @@ impl ProxyHttp for ProxyService {
         if let (Some(error), None) = (error, context.failure) {
             context.failure = Some(Failure::of(error));
         }
-        record::finish(session, context, &self.edge);
+        record::finish(session, context, &self.state);
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.
@@ -542,7 +537,10 @@ impl Way {
         };
         let path = context.facts().map_or(&b""[..], |facts| path::Target::split(facts.path_and_query()).path);
         let host = own_host(request, context);
-        Self::Generate(Generated::Return, returns::answer(to, location, path, host.as_deref(), &values))
+        Self::Generate(
+            Generated::Return,
+            return_directive::answer(to, location, path, host.as_deref(), &values),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use pingora_proxy::Session;
 
 use super::context::Context;
 use super::headers;
-use crate::handler::{Answer, page};
+use crate::content::{Answer, page};
 
 /// Writes `answer` with the fields that its location asks for, if it has one.
 pub(super) async fn answer(session: &mut Session, context: &Context, answer: Answer) -> Result<()> {

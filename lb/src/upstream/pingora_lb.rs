@@ -199,7 +199,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::balance::ServerState;
+    use crate::balance::Availability;
     use crate::config::model::{self, Position, ServerAddress, UpstreamKeepalive, UpstreamServer};
     use crate::upstream::{FailureKind, Outcome, Runtime};
 
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(ports(&balancer, 7), [9, 9, 3, 9, 1, 9, 9]);
         let failing = Arc::clone(upstream.peers().iter().next().unwrap());
         upstream.settle(&failing, Outcome::Failed(FailureKind::Connect), now());
-        assert_eq!(upstream.states(now())[0].state, ServerState::Ejected);
+        assert_eq!(upstream.states(now())[0].state, Availability::Ejected);
         assert_eq!(ports(&balancer, 2), [3, 1]);
         assert!(balancer.select_with(b"", 16, |_, _| false).is_none(), "each is offered once");
     }

@@ -23,7 +23,7 @@ use super::members::{self, Line, Member, Source};
 use super::monotonic::now;
 use super::peer::{InFlight, Peer};
 use super::peer_set::PeerSet;
-use crate::balance::{AfterFailure, Ask, Group, NoLive, Now, Pick, ServerConfig, ServerState, Tried};
+use crate::balance::{AfterFailure, Ask, Availability, Group, NoLive, Now, Pick, ServerConfig, Tried};
 use crate::config::model;
 
 /// A group of servers, running.
@@ -90,7 +90,7 @@ pub struct PeerState {
     /// Whether it is a backup.
     pub backup: bool,
     /// In use, or why not.
-    pub state: ServerState,
+    pub state: Availability,
     /// Failures that count.
     pub fails: u32,
     /// When it was last picked.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::balance::{Load, ServerConfig, ServerState};
+use crate::balance::{Availability, Load, ServerConfig};
 
 const FAIL_TIMEOUT_MS: u64 = 10_000;
 
@@ -298,9 +298,9 @@ fn a_new_configuration_applies_at_once_and_the_record_stays() {
     group.record_failure(0, Stage::Connect, at(0));
     let servers: Vec<Server> =
         group.servers.iter().cloned().map(|server| server.with_config(config(5, 1))).collect();
-    assert_eq!(servers[0].state(at(1)), ServerState::Ejected, "one failure is enough now");
+    assert_eq!(servers[0].state(at(1)), Availability::Ejected, "one failure is enough now");
     assert_eq!(servers[1].effective_weight(), 5);
-    assert_eq!(servers[1].state(at(1)), ServerState::Up);
+    assert_eq!(servers[1].state(at(1)), Availability::Up);
 }
 
 #[test]

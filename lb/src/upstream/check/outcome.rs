@@ -70,7 +70,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::balance::{Ask, MethodKind, Pick, Server, ServerConfig, ServerState, Stage, Tried};
+    use crate::balance::{Ask, Availability, MethodKind, Pick, Server, ServerConfig, Stage, Tried};
     use crate::upstream::FailureKind;
 
     fn at(ms: u64) -> Now {
@@ -109,32 +109,36 @@ mod tests {
     #[test]
     fn a_probe_vouches_for_what_it_tests_and_for_nothing_else() {
         for (name, events, state) in [
-            ("refused", vec![(10, Fails(Connect))], ServerState::Ejected),
-            ("refused, then a probe passes", vec![(10, Fails(Connect)), (20, pass(15))], ServerState::Up),
-            ("a probe that began before", vec![(10, Fails(Connect)), (20, pass(5))], ServerState::Ejected),
-            ("connecting took too long", vec![(10, Fails(ConnectTimeout)), (20, pass(15))], ServerState::Up),
+            ("refused", vec![(10, Fails(Connect))], Availability::Ejected),
+            ("refused, then a probe passes", vec![(10, Fails(Connect)), (20, pass(15))], Availability::Up),
+            ("a probe that began before", vec![(10, Fails(Connect)), (20, pass(5))], Availability::Ejected),
+            ("connecting took too long", vec![(10, Fails(ConnectTimeout)), (20, pass(15))], Availability::Up),
             (
                 "stopped process: accepted, silent",
                 vec![(10, Fails(ReadTimeout)), (20, pass(15))],
-                ServerState::Ejected,
+                Availability::Ejected,
             ),
-            ("cannot be written to", vec![(10, Fails(WriteTimeout)), (20, pass(15))], ServerState::Ejected),
-            ("not HTTP", vec![(10, Fails(InvalidAnswer)), (20, pass(15))], ServerState::Ejected),
-            ("closed, but still listens", vec![(10, Fails(Closed)), (20, pass(15))], ServerState::Ejected),
-            ("closed, as it died", vec![(10, Fails(Closed)), (20, fail(15))], ServerState::Unreachable),
-            ("…and came back", vec![(10, Fails(Closed)), (20, fail(15)), (99, pass(98))], ServerState::Up),
+            ("cannot be written to", vec![(10, Fails(WriteTimeout)), (20, pass(15))], Availability::Ejected),
+            ("not HTTP", vec![(10, Fails(InvalidAnswer)), (20, pass(15))], Availability::Ejected),
+            ("closed, but still listens", vec![(10, Fails(Closed)), (20, pass(15))], Availability::Ejected),
+            ("closed, as it died", vec![(10, Fails(Closed)), (20, fail(15))], Availability::Unreachable),
+            ("…and came back", vec![(10, Fails(Closed)), (20, fail(15)), (99, pass(98))], Availability::Up),
             (
                 "any failure, restarted",
                 vec![(10, Fails(ReadTimeout)), (20, fail(15)), (99, pass(98))],
-                ServerState::Up,
+                Availability::Up,
             ),
-            ("only the probe failed", vec![(20, fail(15))], ServerState::Unreachable),
-            ("failing again changes nothing", vec![(20, fail(15)), (30, fail(25))], ServerState::Unreachable),
-            ("one flap", vec![(20, fail(15)), (30, pass(25))], ServerState::Up),
+            ("only the probe failed", vec![(20, fail(15))], Availability::Unreachable),
+            (
+                "failing again changes nothing",
+                vec![(20, fail(15)), (30, fail(25))],
+                Availability::Unreachable,
+            ),
+            ("one flap", vec![(20, fail(15)), (30, pass(25))], Availability::Up),
             (
                 "a refusal on top of silence: the silence stands",
                 vec![(10, Fails(ReadTimeout)), (11, Fails(Connect)), (20, pass(15))],
-                ServerState::Ejected,
+                Availability::Ejected,
             ),
         ] {
             let mut group = two();
@@ -149,7 +153,7 @@ mod tests {
                 }
             }
             assert_eq!(group.servers()[0].state(at(100)), state, "{name}");
-            assert_eq!(group.servers()[1].state(at(100)), ServerState::Up, "{name}: the other one");
+            assert_eq!(group.servers()[1].state(at(100)), Availability::Up, "{name}: the other one");
         }
     }
 
