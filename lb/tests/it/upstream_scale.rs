@@ -2,16 +2,13 @@
 //! and read the numbers.
 #![allow(clippy::unwrap_used)]
 
-#[path = "it/upstream_support.rs"]
-mod upstream_support;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::upstream_support::{http, inet, upstream};
 use lb::config::model;
 use lb::upstream::Runtime;
 use tokio::net::TcpListener;
-use upstream_support::{http, inet, upstream};
 
 const WITHIN: Duration = Duration::from_secs(1);
 
