@@ -21,6 +21,7 @@ use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
 use super::{gather, headers, record, write};
+use crate::balance::Ask;
 use crate::config::model::{Action, Location, Return};
 use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
@@ -72,8 +73,8 @@ impl ProxyService {
     fn pick(&self, context: &mut Context) -> Option<(InFlight, Instant)> {
         let target = context.target.as_ref()?;
         let now = Instant::now();
-        match target.upstream.pick(&mut context.tried, upstream::at(now)) {
-            Ok(peer) => Some((peer.enter(), now)),
+        match target.upstream.pick(&mut context.tried, &Ask::at(upstream::at(now))) {
+            Ok(in_flight) => Some((in_flight, now)),
             Err(_) => {
                 context.no_live_upstream = true;
                 None
