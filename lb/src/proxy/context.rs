@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use pingora::{Error, ErrorType, Result};
 
-use super::gather;
+use super::{gather, upload};
 use crate::config::model::{Proxy, Server};
 use crate::connection::RequestFacts;
 use crate::request::{ProxyTarget, Proxying, Rules, State};
@@ -23,6 +23,8 @@ pub struct Request {
     pub state: State,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
+    /// What was read of a body in chunks before it outgrew what Pingora keeps.
+    pub(super) outgrown: upload::Outgrown,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
     /// Bytes of the body that Pingora counts as sent and that never left.
@@ -41,7 +43,14 @@ impl Context {
 impl Request {
     /// A request that the connection loop has let in.
     pub(super) fn new(facts: Box<RequestFacts<Snapshot>>) -> Self {
-        Self { facts, state: State::default(), request_id: OnceLock::new(), gathering: None, unsent_bytes: 0 }
+        Self {
+            facts,
+            state: State::default(),
+            request_id: OnceLock::new(),
+            outgrown: upload::Outgrown::new(),
+            gathering: None,
+            unsent_bytes: 0,
+        }
     }
 
     /// The snapshot that this request holds.

@@ -10,6 +10,7 @@
 //! | `context` | what is carried from hook to hook |
 //! | `answer` | writing an answer of the program's own |
 //! | `tries` | picking servers, booking what became of them |
+//! | `upload` | request bodies, read before a server is picked |
 //! | `peer` | a server as Pingora takes it |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
@@ -29,6 +30,7 @@ pub mod record;
 pub mod reuse;
 mod service;
 mod tries;
+mod upload;
 pub mod values;
 
 pub use service::ProxyService;

@@ -18,7 +18,7 @@ use super::context::{Context, Request, proxy_target, rules};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{answer, failure, gather, peer, record};
+use super::{answer, failure, gather, peer, record, upload};
 use crate::admin;
 use crate::connection::facts::{Framing, HopFields};
 use crate::connection::{ListenerKind, RequestFacts};
@@ -124,6 +124,10 @@ impl ProxyHttp for ProxyService {
     /// connection.
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let request = context.request()?;
+        if request.facts.shape.expects_continue {
+            session.write_continue_response().await?;
+        }
+        upload::read_ahead(session, request).await?;
         let now = Instant::now();
         let proxying = request.proxying()?;
         proxying.next = tries::pick(proxying, now);
@@ -133,9 +137,6 @@ impl ProxyHttp for ProxyService {
             let Step::Answer(content) = step else { return unexpected() };
             answer::content(session, request, content, now).await?;
             return Ok(false);
-        }
-        if request.facts.shape.expects_continue {
-            session.write_continue_response().await?;
         }
         Ok(true)
     }
@@ -153,7 +154,12 @@ impl ProxyHttp for ProxyService {
             record::no_live_upstream(session, request);
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
-        let http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        if !session.as_mut().is_body_done() {
+            let patience = proxying.routed.location.client_body_timeout;
+            let read_timeout = upload::while_client_owes(proxying.target.proxy.read_timeout, patience);
+            http_peer.options.read_timeout = Some(read_timeout);
+        }
         proxying.begin_try(in_flight, picked);
         Ok(http_peer)
     }
@@ -239,17 +245,16 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
-        let Some(body) = body else { return Ok(()) };
         let request = context.request()?;
+        upload::prepend(&mut request.outgrown, body);
+        let Some(body) = body else { return Ok(()) };
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
         last.bytes_sent += body.len() as u64;
         let bytes = last.bytes_sent;
         // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
         if !session.was_upgraded() && body_too_large(&proxying.routed.location, bytes) {
-            record::body_too_large(session, request, bytes);
-            let error = Error::explain(ErrorType::HTTPStatus(413), "client intended to send too large body");
-            return Err(error.into_down());
+            return Err(upload::too_large(session, request, bytes));
         }
         Ok(())
     }

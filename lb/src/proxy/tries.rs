@@ -38,14 +38,15 @@ pub(super) fn failed(session: &mut Session, request: &mut Request, told: Told<'_
     if let Some(last) = proxying.tries.last_mut() {
         last.bytes_received = session.upstream_body_bytes_received() as u64;
     }
+    let client_owes_bytes = !session.as_mut().is_body_done();
     let event = TryFailed {
         failure: told.failure,
         local_shortage: told.local_shortage,
         reused: told.reused,
         answer_begun: answer_begun(session),
         non_idempotent: retry::is_non_idempotent(&session.req_header().method),
-        body_replayable: !session.as_ref().retry_buffer_truncated(),
-        client_owes_bytes: false,
+        body_replayable: !session.as_ref().retry_buffer_truncated() || !request.outgrown.is_empty(),
+        client_owes_bytes,
         tries_allowed: proxying.target.upstream.tries(),
     };
     let Step::Settle(settlement) = request.state.step(Event::TryFailed(event), rules(&request.facts), now)
