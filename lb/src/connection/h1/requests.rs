@@ -3,7 +3,6 @@
 //! The future of this task exists as long as its connection, mostly waiting. So it is kept small: while it waits
 //! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,20 +11,20 @@ use bytes::{Buf, BytesMut};
 use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep_until};
 
 use super::chunks::{ChunkScanner, Scan};
 use super::head::{HeadScanner, Progress, leading_line_ends};
 use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
+use super::input::ReadLimit;
 use super::refuse::{self, Sent};
-use super::stream::{ClientStream, ReadLimit};
+use super::stream::ClientStream;
 use crate::connection::acceptor::Acceptor;
 use crate::connection::closing;
 use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts};
 use crate::connection::host::{ConnectionHost, Limits, Refused};
-use crate::connection::transport::{Accepted, Socket};
+use crate::connection::transport::Accepted;
 
 /// Serves one connection until it ends.
 pub(in crate::connection) async fn connection<F, A>(
@@ -38,9 +37,9 @@ pub(in crate::connection) async fn connection<F, A>(
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    match register(accepted) {
-        Ok(socket) => {
-            let stream = Box::new(ClientStream::new(socket, facts.clone(), acceptor.drain().clone()));
+    match accepted.register() {
+        Ok(transport) => {
+            let stream = Box::new(ClientStream::new(transport, facts.clone(), acceptor.drain().clone()));
             requests(stream, facts, &acceptor).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
@@ -53,20 +52,6 @@ struct Closed(Drain);
 impl Drop for Closed {
     fn drop(&mut self) {
         self.0.book(Event::Closed);
-    }
-}
-
-/// Hands the socket to the reactor of this thread.
-fn register(accepted: Accepted) -> io::Result<Socket> {
-    match accepted {
-        Accepted::Tcp(socket, _) => {
-            socket.set_nonblocking(true)?;
-            TcpStream::from_std(socket).map(Socket::Tcp)
-        }
-        Accepted::Unix(socket) => {
-            socket.set_nonblocking(true)?;
-            UnixStream::from_std(socket).map(Socket::Unix)
-        }
     }
 }
 
