@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::headers::host_text;
 use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
-use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
+use crate::connection::{ClientAddress, ConnectionFacts, Refused};
 use crate::observe::reasons::Generated;
 use crate::observe::totals::status_class;
 use crate::server::ServerState;
@@ -30,9 +30,6 @@ pub(super) fn finish(session: &mut Session, context: &mut Context, state: &Serve
     }
     context.end_try(None, now);
     let Some(facts) = context.facts() else { return };
-    if facts.connection.listener.kind == ListenerKind::Admin {
-        return;
-    }
     let response = session.response_written();
     state.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
     state.totals.durations.observe(now.duration_since(facts.received));

@@ -21,10 +21,9 @@ use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
 use super::{gather, headers, record, write};
-use crate::admin;
 use crate::config::model::{Action, Location, Return};
+use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
-use crate::connection::{ListenerKind, RequestFacts};
 use crate::content::{Answer, return_directive};
 use crate::observe::reasons::Generated;
 use crate::routing::path;
@@ -118,7 +117,7 @@ impl ProxyService {
         match verdict {
             Verdict::Forgive => {
                 let peer = last.peer.clone();
-                target.upstream.forgive(&mut context.tried, &peer);
+                target.upstream.allow_retry_of(&mut context.tried, &peer);
                 context.forgiven = true;
                 self.state.totals.retries.increment(record::retry_reason(kind, true));
                 true
@@ -153,7 +152,6 @@ impl ProxyHttp for ProxyService {
             facts.connection.mark_seen(facts.number);
             let mut facts = facts;
             if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-                && facts.connection.listener.kind == ListenerKind::Traffic
                 && let Some(retired) = self.state.retired()
             {
                 // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
@@ -172,11 +170,6 @@ impl ProxyHttp for ProxyService {
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
         session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
-        if facts.connection.listener.kind == ListenerKind::Admin {
-            let answer = admin::answer(session.req_header(), &self.state);
-            write::answer(session, context, answer).await?;
-            return Ok(true);
-        }
         let way = match route(session.req_header(), facts) {
             Ok((route, form)) => {
                 prepare_connection(session, facts, &route.location, self.state.drain.has_begun());
