@@ -49,8 +49,7 @@ impl HttpServerApp for AdminApp {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let facts = session.take_connection_user_context()?.downcast::<RequestFacts<()>>().ok()?;
-        facts.connection.mark_seen(facts.number);
+        let facts = RequestFacts::<()>::take();
         if !session.read_request().await.ok()? {
             return None;
         }

@@ -105,7 +105,7 @@ fn circumstances(session: &Session, context: &Context) -> String {
             ClientAddress::Unix => write!(text, ", client: unix:"),
         };
         let server = context.server().map_or("", |server| server.first_name.as_str());
-        let request = String::from_utf8_lossy(&facts.request_line);
+        let request = String::from_utf8_lossy(facts.request_line());
         let _ = write!(text, ", server: {server}, request: \"{request}\"");
     }
     if let Some(last) = context.tries.last() {

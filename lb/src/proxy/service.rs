@@ -136,30 +136,18 @@ impl ProxyHttp for ProxyService {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::default()
+        let mut facts = RequestFacts::<Snapshot>::take();
+        if facts.snapshot.listener_index(&facts.connection.listener).is_none()
+            && let Some(retired) = self.state.retired()
+        {
+            // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
+            facts.snapshot = retired;
+        }
+        Context { facts: Some(facts), ..Context::default() }
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
-
-    fn on_connection_reuse(
-        &self,
-        _session: &mut Session,
-        context: &mut Context,
-        facts: Box<dyn std::any::Any + Send + Sync>,
-    ) {
-        if let Ok(facts) = facts.downcast::<RequestFacts<Snapshot>>() {
-            facts.connection.mark_seen(facts.number);
-            let mut facts = facts;
-            if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-                && let Some(retired) = self.state.retired()
-            {
-                // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
-                facts.snapshot = retired;
-            }
-            context.facts = Some(facts);
-        }
-    }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let Some(facts) = context.facts.as_deref() else {
@@ -582,7 +570,7 @@ fn prepare_connection(
     location: &Location,
     draining: bool,
 ) {
-    facts.connection.set_idle_timeout(location.keepalive_timeout);
+    facts.reply.set_idle_timeout(location.keepalive_timeout);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
     if draining
@@ -594,7 +582,7 @@ fn prepare_connection(
     }
     session.set_read_timeout(Some(location.client_body_timeout));
     // Writes are watched over by the connection's stream.
-    facts.connection.set_send_timeout(location.send_timeout);
+    facts.reply.set_send_timeout(location.send_timeout);
 }
 
 fn tokens(context: &Context) -> bool {

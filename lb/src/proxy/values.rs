@@ -83,7 +83,7 @@ impl RequestValues<'_> {
                 Err(_) => put(self.target().path, out),
             },
             Named::Host => self.host(out),
-            Named::Request => self.facts().is_some_and(|facts| put(&facts.request_line, out)),
+            Named::Request => self.facts().is_some_and(|facts| put(facts.request_line(), out)),
             Named::RequestUri => self.facts().is_some_and(|facts| put(facts.path_and_query(), out)),
             Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
             Named::ServerProtocol => put(protocol(self.request.version), out),
@@ -146,11 +146,11 @@ impl RequestValues<'_> {
             | Named::BinaryRemoteAddr
             | Named::Connection
             | Named::ServerAddr
-            | Named::ServerPort => {
+            | Named::ServerPort
+            | Named::Scheme => {
                 self.facts().is_some_and(|facts| connection_value(&facts.connection, named, out))
             }
-            Named::Scheme
-            | Named::Hostname
+            Named::Hostname
             | Named::Pid
             | Named::Version
             | Named::Pipe
@@ -268,6 +268,7 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, _, None) => true,
         (Named::Connection, _, _) => print(out, connection.serial),
+        (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
         _ => false,
     }
 }
@@ -275,7 +276,6 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
 /// Variables that are the same for every request of the moment.
 fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
     match named {
-        Named::Scheme => put(b"http", out),
         Named::Hostname => put(crate::observe::hostname().as_bytes(), out),
         Named::Pid => print(out, u64::from(std::process::id())),
         Named::Version => put(env!("CARGO_PKG_VERSION").as_bytes(), out),

@@ -18,23 +18,15 @@
 use std::ops::Range;
 
 use super::target::{
-    Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, request_line, without_return,
+    Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, is_valid_host, request_line,
+    without_return,
 };
 
 pub use super::reason::Reason;
-pub use super::target::Rewrite;
+pub use super::target::{HttpVersion, Rewrite};
 
 /// Pingora parses at most so many fields (`MAX_HEADERS` in pingora-core).
 pub const MAX_FIELDS: usize = 256;
-
-/// The two versions that are spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
 
 /// Where the body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -333,38 +325,6 @@ fn length(value: &[u8]) -> Result<u64, Reason> {
     });
     // NGINX and Pingora both count in a signed 64-bit integer.
     length.and_then(|length| u64::try_from(length).ok()).ok_or(Reason::InvalidLength)
-}
-
-/// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` are how
-/// one parser is made to see another host than the next), and nothing but digits for a port.
-pub(super) fn is_valid_host(host: &[u8]) -> bool {
-    let name_end = match host {
-        [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
-            Some(end)
-                if literal[..end]
-                    .iter()
-                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) =>
-            {
-                end + 2
-            }
-            _ => return false,
-        },
-        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
-    };
-    let (name, port) = host.split_at(name_end);
-    let port_is_valid = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    let name_without_dot = name.strip_suffix(b".").unwrap_or(name);
-    let mut previous = 0;
-    let name_is_valid = name.iter().all(|byte| {
-        let two_dots = previous == b'.' && *byte == b'.';
-        previous = *byte;
-        !two_dots && !matches!(byte, 0..=0x20 | 0x7F | b'/' | b'\\' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>')
-    });
-    port_is_valid && name_is_valid && !name_without_dot.is_empty()
 }
 
 #[cfg(test)]

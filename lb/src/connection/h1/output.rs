@@ -21,7 +21,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Sleep, sleep};
 
 use super::pieces::{PIECES, Pieces};
-use crate::connection::facts::ConnectionFacts;
+use crate::connection::facts::{RequestReply, SEND_TIMEOUT};
 use crate::connection::transport::Transport;
 
 /// Writes wait for a flush as long as they fit in so many bytes.
@@ -33,7 +33,7 @@ const WRITE_SLICES: usize = 4;
 type Slices<'a> = SmallVec<[IoSlice<'a>; 1 + PIECES + WRITE_SLICES]>;
 
 /// The writing half of a client's stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Output {
     /// Written by Pingora, not yet by us.
     waiting: Vec<u8>,
@@ -42,22 +42,17 @@ pub(super) struct Output {
     pieces: Mutex<Option<Box<Pieces>>>,
     /// Runs while a write waits for the client.
     stalled: Option<Pin<Box<Sleep>>>,
-    facts: Arc<ConnectionFacts>,
+    /// Of the request being served.
+    reply: Option<Arc<RequestReply>>,
     /// Write calls that were tried.
     #[cfg(test)]
     pub(super) calls: usize,
 }
 
 impl Output {
-    pub(super) fn new(facts: Arc<ConnectionFacts>) -> Self {
-        Self {
-            waiting: Vec::new(),
-            pieces: Mutex::new(None),
-            stalled: None,
-            facts,
-            #[cfg(test)]
-            calls: 0,
-        }
+    /// Begins an answer, of which `reply` tells how long the client may take none.
+    pub(super) fn begin(&mut self, reply: Arc<RequestReply>) {
+        self.reply = Some(reply);
     }
 
     /// Says that the next write may be of `piece`: if it is, it waits where it lies.
@@ -70,10 +65,11 @@ impl Output {
         self.pieces.lock().as_ref().map_or(0, |pieces| pieces.bytes())
     }
 
-    /// Lets go of all buffers.
+    /// Ends it, and lets go of all buffers.
     pub(super) fn end(&mut self) {
         self.waiting = Vec::new();
         *self.pieces.get_mut() = None;
+        self.reply = None;
     }
 
     pub(super) fn has_waiting(&mut self) -> bool {
@@ -155,7 +151,7 @@ impl Output {
     /// Passes on how a write went, and fails it when the client has taken nothing for too long.
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() {
-            let patience = self.facts.send_timeout();
+            let patience = self.reply.as_ref().map_or(SEND_TIMEOUT, |reply| reply.send_timeout());
             ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
         }
         self.stalled = None;
@@ -181,11 +177,6 @@ impl Output {
 
     #[cfg(not(test))]
     fn count_call(&mut self) {}
-
-    #[cfg(test)]
-    pub(super) fn set_send_timeout(&mut self, timeout: std::time::Duration) {
-        self.facts.set_send_timeout(timeout);
-    }
 
     /// Memory that is held: of the buffer, and whether pieces were ever lent.
     #[cfg(test)]

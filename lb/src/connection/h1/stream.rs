@@ -27,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::input::{Input, READ_BYTES, ReadLimit};
 use super::output::Output;
 use crate::connection::drain::Drain;
-use crate::connection::facts::ConnectionFacts;
+use crate::connection::facts::RequestReply;
 use crate::connection::transport::{Transport, linger};
 
 /// How far the answer to a request has come.
@@ -59,16 +59,8 @@ impl ClientStream {
     /// Over `socket`, with a request begun, for tests of other rooms.
     #[cfg(test)]
     pub(crate) fn in_test(socket: tokio::net::UnixStream) -> Self {
-        use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
-        let drain = Drain::default();
-        let listener = ListenerFacts {
-            slot: 0,
-            address: crate::config::model::ListenAddress::Unix("/run/test".into()),
-            kind: ListenerKind::Traffic,
-        };
-        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let mut stream = Self::new(Transport::Unix(socket), Arc::new(facts), drain);
-        stream.begin_request(ReadLimit::Open, BytesMut::new());
+        let mut stream = Self::new(Transport::Unix(socket), Drain::default());
+        stream.begin_request(ReadLimit::Open, BytesMut::new(), Arc::default());
         stream
     }
 
@@ -78,11 +70,11 @@ impl ClientStream {
         self.output.calls
     }
 
-    pub(super) fn new(transport: Transport, facts: Arc<ConnectionFacts>, drain: Drain) -> Self {
+    pub(super) fn new(transport: Transport, drain: Drain) -> Self {
         Self {
             transport: Some(transport),
             input: Input::default(),
-            output: Output::new(facts),
+            output: Output::default(),
             answer: Answer::None,
             ended: false,
             drain,
@@ -100,9 +92,16 @@ impl ClientStream {
         self.output.waiting_bytes()
     }
 
-    /// Begins a request: reads end at `read_limit`, and `surplus` is what was read beyond it already.
-    pub(super) fn begin_request(&mut self, read_limit: ReadLimit, surplus: BytesMut) {
+    /// Begins a request: reads end at `read_limit`, `surplus` is what was read beyond it already, and `reply` is what the
+    /// hooks say of it.
+    pub(super) fn begin_request(
+        &mut self,
+        read_limit: ReadLimit,
+        surplus: BytesMut,
+        reply: Arc<RequestReply>,
+    ) {
         self.input.begin(read_limit, surplus);
+        self.output.begin(reply);
         self.answer = Answer::Awaited;
     }
 
