@@ -55,7 +55,7 @@ impl HttpServerApp for AdminApp {
         }
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // The connection loop knows where the body ends, so the rest of one may be read after the answer.
-        session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
+        session.set_close_on_response_before_downstream_finish(false);
         if *shutdown.borrow() || self.state.drain.has_begun() || !facts.shape.keep_alive {
             session.set_keepalive(None);
         }

@@ -108,6 +108,8 @@ pub struct RequestReply {
     send_timeout_ms: AtomicU64,
     /// The facts were taken: the request reached the hooks.
     is_seen: AtomicBool,
+    /// Read with what comes from the client.
+    switches_protocols: AtomicBool,
 }
 
 impl Default for RequestReply {
@@ -116,6 +118,7 @@ impl Default for RequestReply {
             idle_timeout_ms: AtomicU64::new(UNSET),
             send_timeout_ms: AtomicU64::new(SEND_TIMEOUT.as_millis() as u64),
             is_seen: AtomicBool::new(false),
+            switches_protocols: AtomicBool::new(false),
         }
     }
 }
@@ -142,6 +145,15 @@ impl RequestReply {
             UNSET => None,
             ms => Some(Duration::from_millis(ms)),
         }
+    }
+
+    /// Says that the answer is 101: what the client sends from now on, and sent ahead, is another protocol.
+    pub fn switch_protocols(&self) {
+        self.switches_protocols.store(true, Relaxed);
+    }
+
+    pub(super) fn switches_protocols(&self) -> bool {
+        self.switches_protocols.load(Relaxed)
     }
 
     /// Whether the request reached the proxy's hooks and is logged there. One that ends without it was refused inside

@@ -157,7 +157,7 @@ impl ProxyHttp for ProxyService {
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
-        session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
+        session.set_close_on_response_before_downstream_finish(false);
         let way = match route(session.req_header(), facts) {
             Ok((route, form)) => {
                 prepare_connection(session, facts, &route.location, self.state.drain.has_begun());
@@ -357,6 +357,9 @@ impl ProxyHttp for ProxyService {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
             session.set_read_timeout(None);
+            if let Some(facts) = context.facts() {
+                facts.reply.switch_protocols();
+            }
         }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
         let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();

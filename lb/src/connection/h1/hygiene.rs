@@ -13,7 +13,10 @@
 //! - An absolute-form target (`GET http://host/path`) becomes origin form, and its host replaces the `Host`
 //!   field, as RFC 9112, section 3.2.2 asks of every recipient and as NGINX routes.
 //!
-//! Both are described by a [`Rewrite`] for the caller to carry out.
+//! And an `Upgrade` field that `Connection` does not name is left out: it is meant for somebody else (RFC 9110, section
+//! 7.8), and Pingora looks at the field alone.
+//!
+//! All are described by a [`Rewrite`] for the caller to carry out.
 
 use std::ops::Range;
 
@@ -64,7 +67,7 @@ pub struct Shape {
     pub target: (usize, usize),
     /// Where path and query begin within the request line: the target's start, unless it is in absolute form.
     pub path_start: usize,
-    /// HTTP/1.1 with an `Upgrade` field: what follows the header may become another protocol.
+    /// HTTP/1.1 with an `Upgrade` field that `Connection` names: what follows the message may become another protocol.
     pub upgrade: bool,
     /// HTTP/1.1 with `Expect: 100-continue`.
     pub expects_continue: bool,
@@ -129,13 +132,16 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         _ => {}
     }
 
-    let rewrite = (line.authority.is_some() || line.encode != Encode::Nothing).then(|| {
+    let upgrade = http_1_1 && fields.upgrade && fields.names_upgrade;
+    let drop_upgrade = http_1_1 && fields.upgrade && !fields.names_upgrade;
+    let rewrite = (line.authority.is_some() || line.encode != Encode::Nothing || drop_upgrade).then(|| {
         Box::new(Rewrite {
             path: line.path_start..line.target.end,
             target: line.target.clone(),
             encode_high_bytes: line.encode == Encode::HighBytesToo,
             host_line: fields.host_line.filter(|_| line.authority.is_some()),
             authority: line.authority,
+            drop_upgrade,
         })
     });
     let shape = Shape {
@@ -144,7 +150,7 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         method_bytes: line.method_bytes,
         target: (line.target.start, line.target.end),
         path_start: line.path_start,
-        upgrade: fields.upgrade && http_1_1,
+        upgrade,
         expects_continue: fields.expects_continue == Some(true) && http_1_1,
         keep_alive: if http_1_1 { !fields.close } else { fields.keep_alive && !fields.close },
         unusual_names: fields.unusual_names,
@@ -165,6 +171,8 @@ struct Fields {
     length: Option<u64>,
     encoding: Option<Encoding>,
     upgrade: bool,
+    /// `Connection` has the token `upgrade`.
+    names_upgrade: bool,
     expects_continue: Option<bool>,
     close: bool,
     keep_alive: bool,
@@ -265,6 +273,7 @@ impl Fields {
             let keep_alive = token.eq_ignore_ascii_case(b"keep-alive");
             self.close |= close;
             self.keep_alive |= keep_alive;
+            self.names_upgrade |= token.eq_ignore_ascii_case(b"upgrade");
             let says = if close || keep_alive { HopFields::OnlyConnection } else { HopFields::More };
             self.hop_fields = self.hop_fields.max(says);
         }

@@ -6,6 +6,9 @@
 //! come back to the loop; only the end of the connection passes. The end of a chunked body is found on the way,
 //! and a read fails where its framing is wrong, before Pingora sees it.
 //!
+//! A request may ask for another protocol. Its limit stands until a server has agreed: only then does what follows the
+//! message belong to that protocol, whether it was sent ahead or not. Until then it is the next request.
+//!
 //! No writing here: a read that has to wait sends what waits, and that is the stream's affair.
 
 use std::io;
@@ -26,7 +29,7 @@ pub(super) const READ_BYTES: usize = 4096;
 /// How far Pingora may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadLimit {
-    /// Everything.
+    /// Everything, beginning with what was held back.
     Open,
     /// So many bytes: what is left of the request's body.
     After(u64),
@@ -63,6 +66,11 @@ impl Input {
         BytesMut::from(std::mem::take(&mut self.held).as_slice())
     }
 
+    /// A server has agreed to another protocol: everything may be read.
+    pub(super) fn switch(&mut self) {
+        self.limit = ReadLimit::Open;
+    }
+
     /// The client's body is not framed as it should be, and a read has failed for it.
     pub(super) fn is_broken(&self) -> bool {
         self.limit == ReadLimit::Broken
@@ -87,7 +95,13 @@ impl Input {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let left = match self.limit {
-            ReadLimit::Open => return transport.poll_read(cx, buf),
+            ReadLimit::Open if self.held.is_empty() => return transport.poll_read(cx, buf),
+            ReadLimit::Open => {
+                let count = self.held.len().min(buf.remaining());
+                buf.put_slice(&self.held[..count]);
+                self.held.drain(..count);
+                return Poll::Ready(Ok(()));
+            }
             ReadLimit::After(0) => return self.poll_hold(transport, cx),
             ReadLimit::After(left) => left,
             ReadLimit::Chunked(scanner) => return self.poll_read_chunked(scanner, transport, cx, buf),

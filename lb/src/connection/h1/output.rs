@@ -55,6 +55,11 @@ impl Output {
         self.reply = Some(reply);
     }
 
+    /// Whether the answer is 101.
+    pub(super) fn switches_protocols(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.switches_protocols())
+    }
+
     /// Says that the next write may be of `piece`: if it is, it waits where it lies.
     pub(super) fn lend(&self, piece: Bytes) {
         self.pieces.lock().get_or_insert_default().lend(piece);

@@ -164,7 +164,7 @@ where
         }
         None => message,
     };
-    stream.begin_request(admitted.read_limit, surplus, reply.clone());
+    stream.begin_request(admitted.read_limit, surplus, admitted.shape.upgrade, reply.clone());
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(prefix);
     let facts = RequestFacts {
@@ -300,7 +300,6 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
         Verdict::Refuse(reason) => return Err(reason),
     };
     let (body_bytes, read_limit) = match shape.framing {
-        _ if shape.upgrade => (rest.len(), ReadLimit::Open),
         Framing::Chunked => {
             let mut scanner = ChunkScanner::default();
             match scanner.advance(rest) {

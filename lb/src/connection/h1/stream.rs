@@ -52,6 +52,8 @@ pub struct ClientStream {
     answer: Answer,
     /// The client has closed its side, or the connection broke.
     ended: bool,
+    /// The request asks for another protocol, and no server has agreed yet.
+    may_switch: bool,
     drain: Drain,
 }
 
@@ -60,7 +62,7 @@ impl ClientStream {
     #[cfg(test)]
     pub(crate) fn in_test(socket: tokio::net::UnixStream) -> Self {
         let mut stream = Self::new(Transport::Unix(socket), Drain::default());
-        stream.begin_request(ReadLimit::Open, BytesMut::new(), Arc::default());
+        stream.begin_request(ReadLimit::Open, BytesMut::new(), false, Arc::default());
         stream
     }
 
@@ -77,6 +79,7 @@ impl ClientStream {
             output: Output::default(),
             answer: Answer::None,
             ended: false,
+            may_switch: false,
             drain,
         }
     }
@@ -92,15 +95,17 @@ impl ClientStream {
         self.output.waiting_bytes()
     }
 
-    /// Begins a request: reads end at `read_limit`, `surplus` is what was read beyond it already, and `reply` is what the
-    /// hooks say of it.
+    /// Begins a request: reads end at `read_limit`, `surplus` is what was read beyond it already, `may_switch` tells
+    /// whether it asks for another protocol, and `reply` is what the hooks say of it.
     pub(super) fn begin_request(
         &mut self,
         read_limit: ReadLimit,
         surplus: BytesMut,
+        may_switch: bool,
         reply: Arc<RequestReply>,
     ) {
         self.input.begin(read_limit, surplus);
+        self.may_switch = may_switch;
         self.output.begin(reply);
         self.answer = Answer::Awaited;
     }
@@ -108,6 +113,7 @@ impl ClientStream {
     /// Ends it, gives back what the client sent ahead, and lets go of all buffers.
     pub(super) fn end_request(&mut self) -> BytesMut {
         self.answer = Answer::None;
+        self.may_switch = false;
         self.output.end();
         self.input.end()
     }
@@ -182,6 +188,10 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Ok(()));
         }
         let this = self.get_mut();
+        if this.may_switch && this.output.switches_protocols() {
+            this.may_switch = false;
+            this.input.switch();
+        }
         let before = buf.filled().len();
         let Poll::Ready(result) = this.input.poll_read(pinned(&mut this.transport), cx, buf) else {
             // Whoever cannot be written to is not read from either.

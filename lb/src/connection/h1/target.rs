@@ -32,6 +32,8 @@ pub struct Rewrite {
     pub authority: Option<Range<usize>>,
     /// The `Host` line that it replaces, line end included.
     pub host_line: Option<Range<usize>>,
+    /// Leave out the `Upgrade` fields.
+    pub drop_upgrade: bool,
 }
 
 pub(super) struct RequestLine {
@@ -245,12 +247,12 @@ impl Rewrite {
             }
         }
         let rest = &head[self.target.end..];
-        let Some(authority) = &self.authority else {
-            rewritten.extend_from_slice(rest);
-            return rewritten;
-        };
         let line_end = self.target.end + memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
         rewritten.extend_from_slice(&head[self.target.end..line_end]);
+        let Some(authority) = &self.authority else {
+            self.copy_fields(&head[line_end..], &mut rewritten);
+            return rewritten;
+        };
         rewritten.extend_from_slice(b"Host: ");
         rewritten.extend_from_slice(&head[authority.clone()]);
         rewritten.extend_from_slice(b"\r\n");
@@ -258,8 +260,21 @@ impl Rewrite {
             Some(line) => (line_end..line.start, line.end..head.len()),
             None => (line_end..head.len(), head.len()..head.len()),
         };
-        rewritten.extend_from_slice(&head[before]);
-        rewritten.extend_from_slice(&head[after]);
+        self.copy_fields(&head[before], &mut rewritten);
+        self.copy_fields(&head[after], &mut rewritten);
         rewritten
+    }
+
+    /// Copies whole lines, but for those that are to be left out.
+    fn copy_fields(&self, fields: &[u8], rewritten: &mut BytesMut) {
+        const UPGRADE: &[u8] = b"upgrade:";
+        if !self.drop_upgrade {
+            return rewritten.extend_from_slice(fields);
+        }
+        let is_upgrade =
+            |line: &[u8]| line.get(..UPGRADE.len()).is_some_and(|name| name.eq_ignore_ascii_case(UPGRADE));
+        for line in fields.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_upgrade(line)) {
+            rewritten.extend_from_slice(line);
+        }
     }
 }

@@ -47,7 +47,7 @@ async fn hold(stream: &mut ClientStream, count: usize) {
 #[tokio::test]
 async fn small_writes_wait_for_the_flush_and_large_ones_take_them_along() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     stream.write_all(b"header ").await.unwrap();
     stream.write_all(b"body").await.unwrap();
     assert_eq!(stream.calls(), 0);
@@ -69,7 +69,7 @@ async fn small_writes_wait_for_the_flush_and_large_ones_take_them_along() {
 #[tokio::test]
 async fn a_lent_piece_waits_where_it_lies() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     let body = Bytes::from(vec![b'x'; 2 * WRITE_BUFFER_BYTES]);
     stream.write_all(b"header ").await.unwrap();
     stream.lend(body.clone());
@@ -108,7 +108,7 @@ async fn a_lent_piece_waits_where_it_lies() {
 #[tokio::test]
 async fn a_read_that_has_to_wait_sends_what_waits() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     stream.write_all(b"trickle ").await.unwrap();
     let lent = Bytes::from_static(b"piece");
     stream.lend(lent.clone());
@@ -121,7 +121,7 @@ async fn a_read_that_has_to_wait_sends_what_waits() {
 #[tokio::test]
 async fn bytes_arrive_whole_and_in_order_when_the_client_reads_slowly() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     let expected: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
     let mut left = Bytes::from(expected.clone());
     let writer = tokio::spawn(async move {
@@ -150,7 +150,7 @@ async fn bytes_arrive_whole_and_in_order_when_the_client_reads_slowly() {
 #[tokio::test]
 async fn reads_end_at_the_limit_and_the_rest_comes_back() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(4), BytesMut::from(&b"surplus "[..]), Arc::default());
+    stream.begin_request(ReadLimit::After(4), BytesMut::from(&b"surplus "[..]), false, Arc::default());
     client.write_all(b"bodynext").await.unwrap();
     let mut bytes = [0; 64];
     assert_eq!(stream.read(&mut bytes).await.unwrap(), 4);
@@ -162,7 +162,7 @@ async fn reads_end_at_the_limit_and_the_rest_comes_back() {
 #[tokio::test]
 async fn a_chunked_body_ends_where_its_grammar_says() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::Chunked(ChunkScanner::default()), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::Chunked(ChunkScanner::default()), BytesMut::new(), false, Arc::default());
     client.write_all(b"3\r\nabc\r\n").await.unwrap();
     let mut bytes = [0; 64];
     assert_eq!(stream.read(&mut bytes).await.unwrap(), 8);
@@ -177,7 +177,7 @@ async fn a_chunked_body_ends_where_its_grammar_says() {
 #[tokio::test]
 async fn a_body_with_wrong_framing_fails_every_read_and_the_client_is_still_there() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::Chunked(ChunkScanner::default()), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::Chunked(ChunkScanner::default()), BytesMut::new(), false, Arc::default());
     client.write_all(b"3\r\nabc\r\n;x\r\n\r\n").await.unwrap();
     for _ in 0..2 {
         let error = stream.read(&mut [0; 64]).await.unwrap_err();
@@ -186,12 +186,33 @@ async fn a_body_with_wrong_framing_fails_every_read_and_the_client_is_still_ther
     assert!(!stream.ended);
 }
 
+#[tokio::test]
+async fn what_follows_a_request_for_another_protocol_passes_once_a_server_has_agreed() {
+    for agreed in [false, true] {
+        let (mut stream, mut client) = pair();
+        let reply = Arc::new(RequestReply::default());
+        stream.begin_request(ReadLimit::After(2), BytesMut::new(), true, reply.clone());
+        client.write_all(b"bodyahead").await.unwrap();
+        let mut bytes = [0; 4];
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 2);
+        hold(&mut stream, 7).await;
+        if agreed {
+            reply.switch_protocols();
+            client.write_all(b" and later").await.unwrap();
+            let mut other = [0; 17];
+            stream.read_exact(&mut other).await.unwrap();
+            assert_eq!(&other, b"dyahead and later");
+        }
+        assert_eq!(stream.end_request(), if agreed { "" } else { "dyahead" });
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_given_up() {
     let (mut stream, client) = pair();
     let reply = Arc::new(RequestReply::default());
     reply.set_send_timeout(Duration::from_secs(10));
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), reply);
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, reply);
     let body = vec![b'x'; 8 << 20];
     let begun = tokio::time::Instant::now();
     let error = stream.write_all(&body).await.unwrap_err();
@@ -206,7 +227,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
 #[tokio::test]
 async fn the_end_of_the_connection_passes_the_limit() {
     let (mut stream, mut client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     client.write_all(b"next").await.unwrap();
     drop(client);
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
@@ -215,7 +236,7 @@ async fn the_end_of_the_connection_passes_the_limit() {
 #[tokio::test]
 async fn what_is_held_back_is_bounded() {
     let (mut stream, client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     let (_read, mut write) = client.into_split();
     let sender = tokio::spawn(async move { write.write_all(&vec![0; 4 << 20]).await });
     hold(&mut stream, HELD_BYTES).await;
@@ -231,7 +252,7 @@ async fn what_is_held_back_is_bounded() {
 #[tokio::test]
 async fn nothing_is_kept_between_requests() {
     let (mut stream, _client) = pair();
-    stream.begin_request(ReadLimit::After(0), BytesMut::new(), Arc::default());
+    stream.begin_request(ReadLimit::After(0), BytesMut::new(), false, Arc::default());
     stream.write_all(b"answer").await.unwrap();
     stream.lend(Bytes::from_static(b"piece"));
     stream.flush().await.unwrap();
