@@ -12,4 +12,5 @@ mod request_bodies;
 mod stop;
 mod support;
 mod survival;
+mod upgrades;
 mod uploads;
