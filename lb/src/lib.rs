@@ -2,17 +2,22 @@
 //!
 //! The rooms, and what each may know, are drawn in `ARCHITECTURE.md`.
 
+pub mod admin;
 pub mod balance;
 pub mod build_info;
 pub mod cli;
 pub mod config;
 pub mod connection;
-pub mod edge;
-pub mod handler;
+pub mod content;
 pub mod healthcheck;
 pub mod observe;
+pub mod open_files;
 pub mod process;
 pub mod proxy;
+pub mod request;
 pub mod routing;
-pub mod snapshot;
+pub mod script;
+pub mod server;
+pub mod suggestion;
+pub mod system_error;
 pub mod upstream;

@@ -7,34 +7,29 @@
 //! Pingora carries exactly one request per call. The reasons and figures stand in
 //! `docs/decisions/003-own-connection-loop.md`.
 //!
-//! The room knows no snapshot, no route and no log: what it needs of them comes through [`Front`].
+//! The room knows no snapshot, no route and no log: what it needs of them comes through [`ConnectionHost`].
 
-mod accept;
-mod chunks;
+pub(crate) mod acceptor;
 pub mod drain;
 pub mod facts;
-pub mod front;
-mod head;
-pub mod hygiene;
-mod linger;
-pub mod listeners;
-mod pieces;
-pub mod plan;
-mod reason;
-mod refuse;
-mod serve;
-mod stream;
-mod target;
+pub mod h1;
+pub mod host;
+pub mod listen;
+mod transport;
 
 use pingora::server::ShutdownWatch;
 
-pub use accept::Entrance;
+pub use acceptor::Acceptor;
 pub use drain::{ConnectionTotals, Drain, Drained};
-pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts};
-pub use front::{Front, Limits, Refused};
-pub use listeners::{BindError, Change, Listeners};
-pub use plan::Wanted;
-pub use stream::ClientStream;
+pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts, RequestReply};
+pub(crate) use h1::input::is_invalid_body;
+pub use h1::stream::ClientStream;
+pub use host::{ConnectionHost, Limits, Refused};
+pub use listen::plan::Wanted;
+pub use listen::{
+    socket::BindError,
+    sockets::{Change, Listeners},
+};
 
 /// Returns when `watch` is true, or nobody is left to make it so.
 async fn closing(watch: &mut ShutdownWatch) {

@@ -10,6 +10,8 @@
 //! beyond that lines are dropped and counted. NGINX would stop serving instead. A log that must have every line at
 //! any price needs NGINX's way; a proxy that must answer needs this one.
 //!
+//! Why this is not a crate's: `docs/decisions/010-log-files.md`.
+//!
 //! Before [`LogFiles::start_writers`] lines are written at once, by whoever has them: start-up has no threads yet
 //! (`daemon` would lose them) and its last words must not wait in a buffer.
 
@@ -30,7 +32,7 @@ use thiserror::Error;
 use self::sink::Sink;
 use crate::config::model::LogDestination;
 use crate::observe::cells::Counter;
-use crate::process::system_error::SystemError;
+use crate::system_error::SystemError;
 
 /// How much may wait per file: at 200 bytes a line and 10,000 lines a second, four seconds of a stuck disk.
 pub const BOUND_BYTES: usize = 8 << 20;

@@ -10,7 +10,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::exposition::Exposition;
 use crate::build_info;
-use crate::process::limits;
+use crate::open_files;
 
 /// Writes everything known about this process.
 pub fn write(exposition: &mut Exposition) {
@@ -58,7 +58,7 @@ fn write_open_files(exposition: &mut Exposition) {
     if let Some(open) = open_files() {
         exposition.gauge("process_open_fds", "Number of open file descriptors.").sample(&[], open);
     }
-    if let Ok(limit) = limits::open_files() {
+    if let Ok(limit) = open_files::open_files() {
         exposition
             .gauge("process_max_fds", "Maximum number of open file descriptors.")
             .sample(&[], limit.soft);

@@ -14,7 +14,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::system_error::SystemError;
+use crate::system_error::SystemError;
 
 /// Why the process stayed in the foreground.
 #[derive(Debug, Error)]

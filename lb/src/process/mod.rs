@@ -8,9 +8,7 @@
 pub mod daemon;
 pub mod environment;
 pub mod launch;
-pub mod limits;
 pub mod pid_file;
 mod serve;
 pub mod signals;
-pub mod system_error;
 pub mod user;

@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
-use super::system_error::SystemError;
+use crate::system_error::SystemError;
 
 /// Nobody but the owner needs to write it; everybody may look.
 const MODE: u32 = 0o644;

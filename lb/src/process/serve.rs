@@ -15,35 +15,37 @@ use super::launch::{self, LAST_LINES, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
+use crate::admin::AdminApp;
 use crate::cli::Options;
 use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
-use crate::connection::listeners::Listeners;
-use crate::connection::{Drain, Drained, Entrance};
-use crate::edge::Edge;
+use crate::connection::Listeners;
+use crate::connection::{Acceptor, Drain, Drained};
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::LogFiles;
 use crate::proxy::ProxyService;
-use crate::snapshot::Snapshot;
+use crate::server::ServerState;
+use crate::server::Snapshot;
 use crate::upstream::Runtime;
 
 /// How long the start waits for the first answers of DNS; servers that come later join then.
 const FIRST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Everything that lives as long as the process, and the loop that changes it.
-pub(super) struct FrontDoor {
+pub(super) struct SignalLoop {
     options: Options,
     logger: &'static ErrorLogger,
     runtime: Arc<Runtime>,
     identity: Option<Identity>,
     listeners: Listeners,
     daemonized: bool,
-    edge: Arc<Edge>,
-    entrance: Entrance<Edge, HttpProxy<ProxyService>>,
+    state: Arc<ServerState>,
+    acceptor: Acceptor<ServerState, HttpProxy<ProxyService>>,
+    admin: Listeners,
     pid_file: Option<PidFile>,
 }
 
-impl FrontDoor {
+impl SignalLoop {
     #[expect(clippy::too_many_arguments, reason = "called once, with everything that the start has made")]
     pub(super) fn new(
         options: Options,
@@ -52,36 +54,50 @@ impl FrontDoor {
         runtime: Arc<Runtime>,
         prepared: Prepared,
         listeners: Listeners,
+        admin: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
     ) -> Self {
         let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
         let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
-        let edge = Edge::new(snapshot, Drain::default(), log_files);
-        let proxy = Arc::new(http_proxy(conf, ProxyService::new(edge.clone())));
-        let entrance = Entrance::new(edge.clone(), proxy, edge.drain.clone());
-        Self { options, logger, runtime, identity, listeners, daemonized, edge, entrance, pid_file: None }
+        let state = ServerState::new(snapshot, Drain::default(), log_files);
+        let proxy = Arc::new(http_proxy(conf, ProxyService::new(state.clone())));
+        let acceptor = Acceptor::new(state.clone(), proxy, state.drain.clone());
+        Self {
+            options,
+            logger,
+            runtime,
+            identity,
+            listeners,
+            daemonized,
+            state,
+            acceptor,
+            admin,
+            pid_file: None,
+        }
     }
 
     /// Starts accepting. What fails here, fails the start.
     async fn open(&mut self) -> Result<Signals, String> {
-        let snapshot = self.edge.current();
+        let snapshot = self.state.current();
         let signals = Signals::new(self.daemonized).map_err(|error| error.to_string())?;
         snapshot.upstreams.start(FIRST_ANSWERS).await;
         if let Some(path) = &snapshot.config.main.pid {
             self.pid_file = Some(PidFile::write(path).map_err(|error| error.to_string())?);
         }
         if let Some(identity) = &self.identity {
-            for error in self.edge.log_files.give_to(identity.uid) {
+            for error in self.state.log_files.give_to(identity.uid) {
                 log::warn!("{error}");
             }
             user::assume(identity).map_err(|error| error.to_string())?;
         }
         // The sockets listen since before; what is read from them is read by whom `user` names.
-        self.listeners.start(&self.entrance);
+        self.listeners.start(&self.acceptor);
+        let admin = AdminApp::new(self.state.clone());
+        self.admin.start(&Acceptor::new(admin.clone(), admin, self.state.drain.clone()));
         self.loaded_now();
-        self.edge.mark_accepting();
+        self.state.mark_accepting();
         self.logger.leave_console();
         if self.daemonized
             && let Err(error) = self.logger.redirect_standard_error()
@@ -94,7 +110,7 @@ impl FrontDoor {
 
     fn loaded_now(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.edge.totals.last_reload_unix_seconds.store(now.as_secs(), Relaxed);
+        self.state.totals.last_reload_unix_seconds.store(now.as_secs(), Relaxed);
     }
 
     /// HUP. Everything that can fail is done before anything changes. It may wait for DNS; a signal that ends the
@@ -107,7 +123,7 @@ impl FrontDoor {
         };
         match outcome {
             Ok(()) => {
-                self.edge.totals.reloads_succeeded.increment();
+                self.state.totals.reloads_succeeded.increment();
                 self.loaded_now();
                 crate::notice!("reconfigured");
             }
@@ -115,7 +131,7 @@ impl FrontDoor {
                 for finding in findings {
                     error_log::log_at(finding.severity, &finding.unlabelled());
                 }
-                self.edge.totals.reloads_failed.increment();
+                self.state.totals.reloads_failed.increment();
                 log::error!("the configuration in force stays as it was");
             }
         }
@@ -123,10 +139,10 @@ impl FrontDoor {
 
     async fn try_reload(&mut self) -> Result<(), Vec<Diagnostic>> {
         let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
-        let current = self.edge.current();
+        let current = self.state.current();
         let prepared = {
             let (options, runtime, files) =
-                (self.options.clone(), self.runtime.clone(), self.edge.log_files.clone());
+                (self.options.clone(), self.runtime.clone(), self.state.log_files.clone());
             let current = current.clone();
             let work = move || launch::prepare(&options, &runtime, &files, Some(&current.upstreams));
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
@@ -135,27 +151,27 @@ impl FrontDoor {
         for warning in &loaded.warnings {
             error_log::log_at(warning.severity, &warning.unlabelled());
         }
-        let wanted = launch::wanted(&loaded.config, &self.options);
+        let wanted = launch::wanted(&loaded.config);
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger
-            .open(&self.edge.log_files, &loaded.config.main.error_logs)
+            .open(&self.state.log_files, &loaded.config.main.error_logs)
             .map_err(|error| fatal(&error))?;
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
         let Prepared { loaded, upstreams, access_logs, .. } = prepared;
         let next = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
-        let previous = self.edge.replace(next);
-        self.listeners.commit(change, &self.entrance);
-        previous.upstreams.stop();
+        let state = self.state.clone();
+        self.listeners.commit(change, &self.acceptor, || state.replace(next));
+        current.upstreams.stop();
         Ok(())
     }
 
     /// USR1.
     async fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
-        let files = self.edge.log_files.clone();
+        let files = self.state.log_files.clone();
         match tokio::task::spawn_blocking(move || files.reopen()).await {
             Ok(errors) => error_log::report_reopening(&errors),
             Err(error) => log::error!("{error}"),
@@ -170,9 +186,9 @@ impl FrontDoor {
     /// QUIT: nothing new, everything under way to its end, at most `worker_shutdown_timeout`.
     async fn quit(&mut self, signals: &mut Signals) -> ! {
         crate::notice!("signal 3 (SIGQUIT) received, gracefully shutting down");
-        self.edge.drain.begin();
-        let limit = self.edge.current().config.main.worker_shutdown_timeout;
-        let drain = self.edge.drain.clone();
+        self.state.drain.begin();
+        let limit = self.state.current().config.main.worker_shutdown_timeout;
+        let drain = self.state.drain.clone();
         let drained = drain.drained(limit);
         tokio::pin!(drained);
         loop {
@@ -199,13 +215,13 @@ impl FrontDoor {
             pid_file.remove();
         }
         self.listeners.remove_socket_files();
-        self.edge.log_files.flush(LAST_LINES);
+        self.state.log_files.flush(LAST_LINES);
         std::process::exit(0)
     }
 }
 
 #[async_trait]
-impl Service for FrontDoor {
+impl Service for SignalLoop {
     async fn start_service(
         &mut self,
         _fds: Option<ListenFds>,
@@ -220,7 +236,7 @@ impl Service for FrontDoor {
                 if let Some(pid_file) = self.pid_file.take() {
                     pid_file.remove();
                 }
-                self.edge.log_files.flush(LAST_LINES);
+                self.state.log_files.flush(LAST_LINES);
                 std::process::exit(i32::from(crate::cli::EXIT_FAILURE));
             }
         };

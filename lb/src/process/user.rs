@@ -13,8 +13,8 @@ use std::io;
 use nix::unistd::{Gid, Group, Uid, User};
 use thiserror::Error;
 
-use super::system_error::SystemError;
 use crate::config::model;
+use crate::system_error::SystemError;
 
 /// Why a user could not be found or become. The messages are nginx's, without the position.
 #[derive(Debug, Error)]

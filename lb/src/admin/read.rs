@@ -1,0 +1,38 @@
+//! What the admin listener answers: `/healthz` and `/metrics`, and an index of both.
+//!
+//! Read only: nothing here changes anything, so a scrape from anywhere that may reach the listener is harmless.
+
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
+use http::{Method, StatusCode};
+use pingora::http::RequestHeader;
+
+use super::metrics;
+use crate::content::Answer;
+use crate::routing::path::Target;
+use crate::server::ServerState;
+
+/// The media type of Prometheus' text format.
+const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const INDEX: &str = "Cirque\n\n/healthz   200 while every listener accepts, 503 before; closed once stopping\n\
+                     /metrics   Prometheus text format\n";
+
+/// Answers one request.
+pub(super) fn answer(request: &RequestHeader, state: &ServerState) -> Answer {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n")
+            .with(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    let answer = match Target::split(request.raw_path()).path {
+        b"/" => Answer::text(StatusCode::OK, INDEX),
+        b"/healthz" if state.is_ready() => Answer::text(StatusCode::OK, "ok\n"),
+        b"/healthz" => Answer::text(StatusCode::SERVICE_UNAVAILABLE, "not accepting\n"),
+        b"/metrics" => {
+            let mut answer = Answer::text(StatusCode::OK, metrics::render(state));
+            answer.content_type = Some(HeaderValue::from_static(EXPOSITION_TYPE));
+            answer
+        }
+        _ => Answer::text(StatusCode::NOT_FOUND, INDEX),
+    };
+    answer.with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}

@@ -1,0 +1,13 @@
+//! HTTP/1 to clients: the loop over a connection's requests, what it admits, and the stream that Pingora reads and writes.
+
+pub(super) mod chunks;
+pub(super) mod head;
+pub mod hygiene;
+pub(super) mod input;
+mod output;
+mod pieces;
+mod reason;
+mod refuse;
+pub(super) mod requests;
+pub(super) mod stream;
+mod target;

@@ -1,0 +1,431 @@
+//! One connection, from its first byte to its last.
+//!
+//! The future of this task exists as long as its connection, mostly waiting. So it is kept small: while it waits
+//! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use tokio::time::{Sleep, sleep_until};
+
+use super::chunks::{ChunkScanner, Scan};
+use super::head::{HeadScanner, Progress, leading_line_ends};
+use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
+use super::input::ReadLimit;
+use super::refuse::{self, Sent};
+use super::stream::ClientStream;
+use crate::connection::acceptor::Acceptor;
+use crate::connection::closing;
+use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
+use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
+use crate::connection::host::{ConnectionHost, Limits, Refused};
+use crate::connection::transport::Accepted;
+
+/// Serves one connection until it ends.
+pub(in crate::connection) async fn connection<F, A>(
+    accepted: Accepted,
+    facts: Arc<ConnectionFacts>,
+    acceptor: Acceptor<F, A>,
+    _hold: Hold,
+) where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let _closed = Closed(acceptor.drain().clone());
+    match accepted.register() {
+        Ok(transport) => {
+            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+            requests(stream, facts, &acceptor).await;
+        }
+        Err(error) => log::error!("a connection could not be registered: {error}"),
+    }
+}
+
+/// Books the end of a connection.
+struct Closed(Drain);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.book(Event::Closed);
+    }
+}
+
+async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let mut ending = facts.closing();
+    let mut buffer = BytesMut::new();
+    let mut idle = IdleTimer::default();
+    // What the request before said of the wait for this one.
+    let mut told = None;
+    for number in 1.. {
+        if buffer.is_empty() {
+            let patience = told.unwrap_or_else(|| patience(acceptor.host(), &facts, number));
+            if !wait(&mut stream, &mut buffer, patience, &mut idle, &mut ending).await {
+                return;
+            }
+        }
+        let received = Instant::now();
+        let snapshot = acceptor.host().snapshot(&facts.listener);
+        let limits = acceptor.host().limits(&snapshot, &facts.listener);
+        let head = {
+            let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
+            read_head(&mut stream, &mut buffer, &limits).await
+        };
+        let admitted = match head {
+            Head::Complete(head_bytes) => admit(&buffer, head_bytes),
+            Head::Refused(reason) => Err(reason),
+            Head::Nothing => return,
+        };
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(reason) => {
+                let beginning = Beginning { snapshot, limits, number, received, buffer };
+                return Box::pin(refused(stream, reason, beginning, &facts, acceptor)).await;
+            }
+        };
+
+        let head_bytes = admitted.head_bytes;
+        let reply = Arc::new(RequestReply::default());
+        let request =
+            Request { admitted, snapshot: snapshot.clone(), number, received, reply: reply.clone() };
+        let reused = {
+            let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
+            let message = std::mem::take(&mut buffer);
+            hand_over(acceptor.app(), stream, message, request, &facts, &ending).await
+        };
+        let returned =
+            reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
+        let Some(returned) = returned else {
+            if !reply.was_seen() {
+                let refused = Refused {
+                    status: Reason::RefusedByPingora.status(),
+                    reason: Reason::RefusedByPingora,
+                    request_line: &[],
+                    number,
+                    received,
+                    bytes_received: head_bytes as u64,
+                    bytes_sent: 0,
+                    body_bytes_sent: 0,
+                };
+                acceptor.host().refused(&snapshot, &facts, &refused);
+            }
+            return;
+        };
+        told = reply.idle_timeout();
+        stream = returned;
+        buffer = stream.end_request();
+    }
+}
+
+/// A request that is let in.
+struct Request<S> {
+    admitted: Admitted,
+    snapshot: Arc<S>,
+    number: u64,
+    received: Instant,
+    reply: Arc<RequestReply>,
+}
+
+type Served<'a> = Serving<Handling<'a>>;
+
+type Handling<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
+
+/// Gives Pingora one request: the stream, and of `message` what belongs to it. Not an async function, so that
+/// Pingora's session (680 bytes) is not laid out in the future of every waiting connection.
+fn hand_over<'a, S, A>(
+    app: &'a Arc<A>,
+    mut stream: Box<ClientStream>,
+    mut message: BytesMut,
+    request: Request<S>,
+    connection: &Arc<ConnectionFacts>,
+    ending: &'a ShutdownWatch,
+) -> Served<'a>
+where
+    S: Send + Sync + 'static,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let Request { admitted, snapshot, number, received, reply } = request;
+    let surplus = match admitted.message_bytes {
+        bytes if bytes < message.len() => message.split_off(bytes),
+        _ => BytesMut::new(),
+    };
+    let prefix = match admitted.rewritten {
+        Some(mut rewritten) => {
+            rewritten.extend_from_slice(&message[admitted.head_bytes..]);
+            rewritten
+        }
+        None => message,
+    };
+    stream.begin_request(admitted.read_limit, surplus, admitted.shape.upgrade, reply.clone());
+    let mut session = ServerSession::new_http1(stream);
+    session.set_pipelined_prefix(prefix);
+    let facts = RequestFacts {
+        connection: connection.clone(),
+        snapshot,
+        number,
+        received,
+        reply,
+        request_line: admitted.request_line,
+        head_bytes: admitted.head_bytes,
+        shape: admitted.shape,
+    };
+    facts.serve(app.process_new_http(session, ending))
+}
+
+/// How long request `number` may be waited for if the one before it did not say.
+fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
+    let limits = host.limits(&host.snapshot(&facts.listener), &facts.listener);
+    if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
+}
+
+/// Waits for the first bytes of a request. False when the connection is to end without one.
+async fn wait(
+    stream: &mut ClientStream,
+    buffer: &mut BytesMut,
+    patience: Duration,
+    idle: &mut IdleTimer,
+    ending: &mut ShutdownWatch,
+) -> bool {
+    if patience.is_zero() {
+        return false;
+    }
+    let read = tokio::select! {
+        biased;
+        read = stream.read_into(buffer) => return matches!(read, Ok(1..)),
+        () = closing(ending) => tokio::time::timeout(LAST_CALL, stream.read_into(buffer)),
+        () = idle.passes(patience) => return false,
+    };
+    matches!(read.await, Ok(Ok(1..)))
+}
+
+/// Tells when a connection has been silent for too long. One timer for all of its waits: a busy connection waits
+/// tens of thousands of times a second and hardly ever in vain, so the timer is left standing where it is and set
+/// anew only when it goes off, or when it would go off too late.
+#[derive(Default)]
+struct IdleTimer(Option<Pin<Box<Sleep>>>);
+
+impl IdleTimer {
+    /// Ends when so much time has passed from now.
+    async fn passes(&mut self, patience: Duration) {
+        let deadline = tokio::time::Instant::now() + patience;
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        loop {
+            sleep.as_mut().await;
+            if sleep.deadline() >= deadline {
+                return;
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
+}
+
+enum Head {
+    Complete(usize),
+    Refused(Reason),
+    /// Line ends and then silence, or the end: no request at all.
+    Nothing,
+}
+
+/// Reads until the header is whole. Everything before the request line is removed from `buffer`.
+async fn read_head(stream: &mut ClientStream, buffer: &mut BytesMut, limits: &Limits) -> Head {
+    let mut scanner = HeadScanner::default();
+    if let Some(head) = look(&mut scanner, buffer, limits) {
+        return head;
+    }
+    // Rare, so boxed: it would make every waiting connection larger.
+    Box::pin(read_rest(stream, scanner, buffer, limits)).await
+}
+
+async fn read_rest(
+    stream: &mut ClientStream,
+    mut scanner: HeadScanner,
+    buffer: &mut BytesMut,
+    limits: &Limits,
+) -> Head {
+    let rest = async {
+        loop {
+            match stream.read_into(buffer).await {
+                Ok(1..) => {}
+                _ if buffer.is_empty() => return Head::Nothing,
+                _ => return Head::Refused(Reason::ClosedEarly),
+            }
+            if let Some(head) = look(&mut scanner, buffer, limits) {
+                return head;
+            }
+        }
+    };
+    match pingora_timeout::timeout(limits.header_timeout, rest).await {
+        Ok(head) => head,
+        Err(_) if buffer.is_empty() => Head::Nothing,
+        Err(_) => Head::Refused(Reason::TimedOut),
+    }
+}
+
+fn look(scanner: &mut HeadScanner, buffer: &mut BytesMut, limits: &Limits) -> Option<Head> {
+    // Only before the request line: past it, the buffer no longer begins with a line end.
+    buffer.advance(leading_line_ends(buffer));
+    match scanner.advance(buffer, &limits.header) {
+        Progress::Partial => None,
+        Progress::Complete(head_bytes) => Some(Head::Complete(head_bytes)),
+        Progress::Refused(reason) => Some(Head::Refused(reason)),
+    }
+}
+
+struct Admitted {
+    shape: Shape,
+    request_line: Box<[u8]>,
+    head_bytes: usize,
+    /// How much of what was read belongs to this request.
+    message_bytes: usize,
+    read_limit: ReadLimit,
+    rewritten: Option<BytesMut>,
+}
+
+/// Judges the header that `buffer` begins with, and says which of the rest belongs to it.
+fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
+    let (head, rest) = buffer.split_at(head_bytes);
+    let (shape, rewrite) = match judge(head) {
+        Verdict::Admit(shape, rewrite) => (shape, rewrite),
+        Verdict::Refuse(reason) => return Err(reason),
+    };
+    let (body_bytes, read_limit) = match shape.framing {
+        Framing::Chunked => {
+            let mut scanner = ChunkScanner::default();
+            match scanner.advance(rest) {
+                Scan::Inside => (rest.len(), ReadLimit::Chunked(scanner)),
+                Scan::Ended(bytes) => (bytes, ReadLimit::After(0)),
+                // Before a server is asked: it must not see the beginning of a body that nobody can end.
+                Scan::Invalid => return Err(Reason::InvalidChunks),
+            }
+        }
+        Framing::Empty => (0, ReadLimit::After(0)),
+        Framing::Length(length) => {
+            let here = usize::try_from(length).map_or(rest.len(), |length| length.min(rest.len()));
+            (here, ReadLimit::After(length - here as u64))
+        }
+    };
+    Ok(Admitted {
+        request_line: request_line(head).into(),
+        shape,
+        head_bytes,
+        message_bytes: head_bytes + body_bytes,
+        read_limit,
+        rewritten: rewrite.map(|rewrite| rewrite.apply(head)),
+    })
+}
+
+/// The first line, as far as it came.
+fn request_line(head: &[u8]) -> &[u8] {
+    let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// What was known of a request when it was refused.
+struct Beginning<S> {
+    snapshot: Arc<S>,
+    limits: Limits,
+    number: u64,
+    received: Instant,
+    buffer: BytesMut,
+}
+
+async fn refused<F, A>(
+    mut stream: Box<ClientStream>,
+    reason: Reason,
+    beginning: Beginning<F::Snapshot>,
+    facts: &Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let Beginning { snapshot, limits, number, received, buffer } = beginning;
+    let answered = refuse::is_answered(reason);
+    let sent = if answered {
+        let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
+        refuse::answer(&mut stream, reason, limits.server_tokens, buffer.starts_with(b"HEAD ")).await
+    } else {
+        Sent::default()
+    };
+    let refused = Refused {
+        status: reason.status(),
+        reason,
+        request_line: request_line(&buffer),
+        number,
+        received,
+        bytes_received: buffer.len() as u64,
+        bytes_sent: sent.bytes,
+        body_bytes_sent: sent.body_bytes,
+    };
+    acceptor.host().refused(&snapshot, facts, &refused);
+    drop((snapshot, buffer));
+    if answered {
+        stream.close_gently().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::config::model::{HeaderLimits, ListenAddress};
+    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
+
+    struct Nothing;
+
+    #[async_trait]
+    impl HttpServerApp for Nothing {
+        async fn process_new_http(
+            self: &Arc<Self>,
+            _: ServerSession,
+            _: &ShutdownWatch,
+        ) -> Option<ReusedHttpStream> {
+            None
+        }
+    }
+
+    impl ConnectionHost for Nothing {
+        type Snapshot = ();
+
+        fn current(&self) -> Arc<()> {
+            Arc::new(())
+        }
+
+        fn limits(&self, (): &(), _: &ListenerFacts) -> Limits {
+            Limits {
+                header_timeout: Duration::from_secs(1),
+                first_request_timeout: Duration::from_secs(1),
+                idle_timeout: Duration::from_secs(1),
+                header: HeaderLimits { line_bytes: 8192, total_bytes: 33792 },
+                server_tokens: true,
+            }
+        }
+
+        fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}
+    }
+
+    #[tokio::test]
+    async fn the_task_of_a_connection_stays_small() {
+        let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
+        let drain = Drain::default();
+        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
+        let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, drain.hold());
+        let bytes = size_of_val(&task);
+        assert!(bytes <= 1024, "{bytes} bytes");
+    }
+}

@@ -1,0 +1,81 @@
+//! What the connection loop asks of the rest of the program.
+//!
+//! The loop knows neither snapshots nor logs. Through this trait it learns which limits apply before a server block
+//! can be known, and reports the requests that never reach the proxy.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::facts::{ConnectionFacts, ListenerFacts};
+use super::h1::hygiene::Reason;
+use crate::config::model::HeaderLimits;
+
+/// What applies to a request before its server block is known: settings of the address's default server, as in
+/// NGINX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `client_header_timeout`: for the whole header, from its first byte.
+    pub header_timeout: Duration,
+    /// How long a fresh connection may stay silent before its first byte. NGINX uses `client_header_timeout`.
+    pub first_request_timeout: Duration,
+    /// How long a connection may stay idle if the proxy did not say
+    /// ([`set_idle_timeout`](super::facts::RequestReply::set_idle_timeout)) by the location that served its last request.
+    pub idle_timeout: Duration,
+    /// `large_client_header_buffers`.
+    pub header: HeaderLimits,
+    /// `server_tokens`, for the pages of refused requests.
+    pub server_tokens: bool,
+}
+
+/// A request that ended before the proxy saw it.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// What the access log gets. 408 and 400 stand for clients that left or stalled, too.
+    pub status: StatusCode,
+    /// Why.
+    pub reason: Reason,
+    /// The request line as far as it came, without the line end; may be empty or cut.
+    pub request_line: &'a [u8],
+    /// The request's number on its connection, from 1.
+    pub number: u64,
+    /// When its first byte was read.
+    pub received: Instant,
+    /// Header bytes read.
+    pub bytes_received: u64,
+    /// Bytes of the answer, header included; 0 when none was sent, and when Pingora answered by itself.
+    pub bytes_sent: u64,
+    /// Of these, the body's.
+    pub body_bytes_sent: u64,
+}
+
+/// The rest of the program, as the loop sees it. Every method runs on the request path: it must not wait, nor hold a
+/// lock for longer than some nanoseconds.
+pub trait ConnectionHost: Send + Sync + 'static {
+    /// The configuration as one immutable value.
+    type Snapshot: Send + Sync + 'static;
+
+    /// The snapshot in force.
+    fn current(&self) -> Arc<Self::Snapshot>;
+
+    /// The snapshot that a request on `listener` is judged by: the one in force, or the last that knew the address.
+    /// Asked once per request, when its first byte is there, and once for the wait before the first.
+    fn snapshot(&self, listener: &ListenerFacts) -> Arc<Self::Snapshot> {
+        // In this order: an address is retired before a snapshot without it is put in force, so that whoever got
+        // that one finds the other here.
+        let current = self.current();
+        listener.last().unwrap_or(current)
+    }
+
+    /// What applies on `listener` before a server block is known.
+    fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;
+
+    /// A request ended before the proxy saw it: to log and to count.
+    fn refused(
+        &self,
+        snapshot: &Arc<Self::Snapshot>,
+        connection: &Arc<ConnectionFacts>,
+        refused: &Refused<'_>,
+    );
+}

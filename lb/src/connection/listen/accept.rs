@@ -1,0 +1,159 @@
+//! From a listening socket to a task per connection.
+//!
+//! One task per socket accepts; each connection then lives on one worker thread, chosen at random, and its
+//! socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
+//! the accepting thread for good: every event of every connection would cross threads.)
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use pingora::apps::HttpServerApp;
+use pingora::server::ShutdownWatch;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::plan;
+use super::served::Addresses;
+use super::socket::ListeningSocket;
+use crate::connection::acceptor::Acceptor;
+use crate::connection::closing;
+use crate::connection::drain::{Event, Hold};
+use crate::connection::facts::{ClientAddress, ConnectionFacts};
+use crate::connection::h1::requests::connection;
+use crate::connection::host::ConnectionHost;
+use crate::connection::transport::Accepted;
+use crate::system_error::SystemError;
+
+/// How long an accept loop waits when the system is out of descriptors or memory; NGINX's figure.
+const PAUSE: Duration = Duration::from_millis(500);
+/// At most one log line about that in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Accepts until `stop` or the graceful stop, then takes what the kernel has already completed and closes the
+/// socket. At the graceful stop, it then tells the connections of its addresses to end.
+pub(super) async fn accept_loop<F, A>(
+    socket: Arc<ListeningSocket>,
+    addresses: Arc<ArcSwap<Addresses>>,
+    mut stop: ShutdownWatch,
+    acceptor: Acceptor<F, A>,
+    _hold: Hold,
+) where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let mut stopping = acceptor.drain().watch();
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe; ListeningSocket keeps its descriptor open and the same"
+    )]
+    let socket = match AsyncFd::with_interest(socket, Interest::READABLE) {
+        Ok(socket) => socket,
+        Err(error) => return log::error!("epoll_ctl() failed {}", SystemError(&error)),
+    };
+    let mut complaint = Complaint::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = closing(&mut stopping) => break,
+            () = closing(&mut stop) => break,
+            accepted = socket.async_io(Interest::READABLE, |socket| socket.accept()) => accepted,
+        };
+        match accepted {
+            Ok(accepted) => welcome(accepted, &addresses, &acceptor),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if let Some(unsaid) = complaint.at(Instant::now()) {
+                    log::error!("accept4() failed {}, {unsaid} more in silence", SystemError(&error));
+                }
+                tokio::select! {
+                    () = closing(&mut stopping) => break,
+                    () = closing(&mut stop) => break,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+            }
+        }
+    }
+    // Their clients are connected as far as they know; closing the socket would reset them. No more than were waiting
+    // when the end began: clients who come faster than they are accepted must not keep the socket open.
+    for _ in 0..=addresses.load().backlog {
+        match socket.get_ref().accept() {
+            Ok(accepted) => welcome(accepted, &addresses, &acceptor),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => break,
+        }
+    }
+    drop(socket);
+    // Of a socket that a reload closes, other sockets may serve the addresses; `Listeners` knows which are gone.
+    if acceptor.drain().has_begun() {
+        for served in addresses.load().iter() {
+            served.closing.send_replace(true);
+        }
+    }
+}
+
+/// Errors that say nothing of the next connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+}
+
+/// Decides when to speak of an error that repeats.
+#[derive(Debug, Default)]
+struct Complaint {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    /// How many errors went unsaid since the last line, if it is time for one.
+    fn at(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+fn welcome<F, A>(accepted: Accepted, addresses: &ArcSwap<Addresses>, acceptor: &Acceptor<F, A>)
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let addresses = addresses.load();
+    let (client, local) = match &accepted {
+        Accepted::Tcp(socket, client) => {
+            // A specific address is its connections' local end; only a wildcard has to ask.
+            let local = match plan::inet(&addresses.bound.facts.address) {
+                Some(bound) if !bound.ip().is_unspecified() && bound.port() != 0 => Some(bound),
+                _ => socket.local_addr().ok(),
+            };
+            (ClientAddress::Inet(*client), local)
+        }
+        Accepted::Unix(_) => (ClientAddress::Unix, None),
+    };
+    let served = addresses.meant_by(local);
+    let drain = acceptor.drain();
+    let hold = drain.hold();
+    let serial = acceptor.next_serial();
+    let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
+    drain.book(Event::Accepted);
+    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), acceptor.clone(), hold));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_repeats_is_told_once_per_interval_with_the_count() {
+        let (mut complaint, start) = (Complaint::default(), Instant::now());
+        let told: Vec<_> = [0, 1, 5, 9, 10, 11, 25]
+            .map(|second| complaint.at(start + Duration::from_secs(second)))
+            .into_iter()
+            .collect();
+        assert_eq!(told, [Some(0), None, None, None, Some(3), None, Some(1)]);
+    }
+}

@@ -1,0 +1,64 @@
+//! `return`: a status with its standard page, a text, or a redirect.
+
+use bytes::Bytes;
+use http::header::{HeaderValue, LOCATION};
+
+use super::Answer;
+use crate::config::model::{Location, Return, ReturnContent};
+use crate::script::Values;
+
+/// The answer that a `return` gives to the request whose variables `values` knows. `path` is the request's path,
+/// whose extension decides the type of a text; `host` is what a redirect to a path of our own is made absolute with.
+pub fn answer(
+    to: &Return,
+    location: &Location,
+    path: &[u8],
+    host: Option<&[u8]>,
+    values: &dyn Values,
+) -> Answer {
+    match &to.content {
+        // A success without a text is an empty text, not a page.
+        ReturnContent::Standard if to.status.is_success() => text_answer(to, location, path, Vec::new()),
+        ReturnContent::Standard => Answer::standard(to.status, location.server_tokens),
+        ReturnContent::Text(text) => {
+            let mut body = Vec::new();
+            text.render(values, &mut body);
+            text_answer(to, location, path, body)
+        }
+        ReturnContent::Location(target) => {
+            let mut url = Vec::new();
+            target.render(values, &mut url);
+            if url.first() == Some(&b'/')
+                && let Some(host) = host
+            {
+                // nginx's `absolute_redirect on`.
+                url.splice(0..0, [b"http://", host].concat());
+            }
+            let page = Answer::standard(to.status, location.server_tokens);
+            match HeaderValue::from_maybe_shared(Bytes::from(url)) {
+                Ok(url) => page.with(LOCATION, url),
+                // A line break came in by a decoded variable: no target is safer than a forged one.
+                Err(_) => page,
+            }
+        }
+    }
+}
+
+fn text_answer(to: &Return, location: &Location, path: &[u8], body: Vec<u8>) -> Answer {
+    Answer {
+        status: to.status,
+        content_type: HeaderValue::from_str(media_type(location, path)).ok(),
+        headers: Vec::new(),
+        body: Bytes::from(body),
+    }
+}
+
+/// The media type of a path by its extension, from `types` and `default_type`.
+pub fn media_type<'a>(location: &'a Location, path: &[u8]) -> &'a str {
+    let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    file.iter()
+        .rposition(|byte| *byte == b'.')
+        .and_then(|dot| std::str::from_utf8(&file[dot + 1..]).ok())
+        .and_then(|extension| location.types.get(&extension.to_ascii_lowercase()))
+        .unwrap_or(&location.default_type)
+}

@@ -1,0 +1,51 @@
+//! What the connection loop asks of the configuration in force, and the record of the requests that it refuses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record;
+use crate::config::model::HeaderLimits;
+use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
+use crate::observe::status::StatusClass;
+use crate::server::{ServerState, Snapshot};
+
+/// For a connection whose address a reload has taken away: the configuration no longer describes it.
+const FALLBACK_LIMITS: Limits = Limits {
+    header_timeout: Duration::from_secs(10),
+    first_request_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(75),
+    header: HeaderLimits { line_bytes: 8 * 1024, total_bytes: 32 * 1024 },
+    server_tokens: true,
+};
+
+impl ConnectionHost for ServerState {
+    type Snapshot = Snapshot;
+
+    fn current(&self) -> Arc<Snapshot> {
+        self.current()
+    }
+
+    fn limits(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> Limits {
+        match snapshot.listener(listener) {
+            Some(listener) => {
+                let server = &snapshot.config.http.servers[listener.default_server.0];
+                Limits {
+                    header_timeout: server.client_header_timeout,
+                    first_request_timeout: server.client_header_timeout,
+                    idle_timeout: server.fallback.keepalive_timeout,
+                    header: server.header_limits,
+                    server_tokens: server.fallback.server_tokens,
+                }
+            }
+            None => FALLBACK_LIMITS,
+        }
+    }
+
+    fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {
+        self.totals.refused.increment();
+        self.totals
+            .requests
+            .increment(StatusClass::of_answer((refused.bytes_sent > 0).then_some(refused.status.as_u16())));
+        record::refused(snapshot, connection, refused);
+    }
+}

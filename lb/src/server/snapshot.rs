@@ -1,0 +1,97 @@
+//! One configuration in force: what a request holds from start to end, and what a reload replaces as a whole.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use crate::config::model::{Action, Config, Listener, Location, SentValue, UpstreamId};
+use crate::connection::ListenerFacts;
+use crate::observe::access_log::AccessLogs;
+use crate::routing::Routes;
+use crate::script::{Template, Variable};
+use crate::upstream::Upstreams;
+
+/// An immutable whole: the checked configuration and what was built from it.
+pub struct Snapshot {
+    /// What was configured.
+    pub config: Config,
+    /// Tables that find server block and location.
+    pub routes: Routes,
+    /// The upstreams, whose peers carry over from snapshot to snapshot.
+    pub upstreams: Upstreams,
+    /// Open access logs.
+    pub access_logs: AccessLogs,
+    /// Whether any template reads `$upstream_http_*`, for which answers' headers must be kept.
+    pub logs_upstream_header: bool,
+    /// By upstream: what keeps its connections apart from those of others to the same address. Made from the name
+    /// alone, so that a reload finds the connections again.
+    connection_groups: Vec<u64>,
+    /// By listener slot: the index in `config.http.listeners`.
+    slots: Vec<Option<usize>>,
+}
+
+impl Snapshot {
+    /// Puts the parts together. `slots` says for each listener of the configuration, in order, which slot its
+    /// socket has.
+    pub fn new(config: Config, upstreams: Upstreams, access_logs: AccessLogs, slots: &[usize]) -> Arc<Self> {
+        let routes = Routes::new(&config.http);
+        let logs_upstream_header = templates(&config).any(|template| {
+            template.variables().any(|variable| matches!(variable, Variable::UpstreamHeader(_)))
+        });
+        let mut by_slot = vec![None; slots.iter().max().map_or(0, |slot| slot + 1)];
+        for (listener, slot) in slots.iter().enumerate() {
+            by_slot[*slot] = Some(listener);
+        }
+        let connection_groups =
+            config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
+        Arc::new(Self {
+            config,
+            routes,
+            upstreams,
+            access_logs,
+            logs_upstream_header,
+            connection_groups,
+            slots: by_slot,
+        })
+    }
+
+    /// The group of an upstream's connections in Pingora's pool.
+    pub fn connection_group(&self, upstream: UpstreamId) -> u64 {
+        self.connection_groups[upstream.0]
+    }
+
+    /// The index of a listener in this configuration; `None` for one that it no longer has.
+    pub fn listener_index(&self, facts: &ListenerFacts) -> Option<usize> {
+        self.slots.get(facts.slot).copied().flatten()
+    }
+
+    /// The listener itself.
+    pub fn listener(&self, facts: &ListenerFacts) -> Option<&Listener> {
+        self.listener_index(facts).map(|index| &self.config.http.listeners[index])
+    }
+}
+
+fn group_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Every template that is rendered for a request.
+fn templates(config: &Config) -> impl Iterator<Item = &Template> {
+    let locations =
+        config.http.servers.iter().flat_map(|server| server.locations.iter().chain([&server.fallback]));
+    locations.flat_map(|location| templates_of(location))
+}
+
+fn templates_of(location: &Location) -> impl Iterator<Item = &Template> {
+    let added = location.add_headers.iter().map(|field| &field.value);
+    let logged = location.access_logs.iter().map(|log| &log.format.template);
+    let set = match &location.action {
+        Action::Proxy(proxy) => Some(proxy.set_headers.iter().filter_map(|field| match &field.value {
+            SentValue::PerRequest(value) => Some(value),
+            SentValue::Nothing | SentValue::Constant(_) => None,
+        })),
+        _ => None,
+    };
+    added.chain(logged).chain(set.into_iter().flatten())
+}

@@ -1,0 +1,57 @@
+//! What all connections share while the process lives: the snapshot in force, the process's counts, the shutdown
+//! flag.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::snapshot::Snapshot;
+use crate::connection::Drain;
+use crate::observe::log_file::LogFiles;
+use crate::observe::totals::Totals;
+
+/// The process-wide state.
+pub struct ServerState {
+    snapshot: ArcSwap<Snapshot>,
+    /// Counts since the start.
+    pub totals: Totals,
+    /// Connections, and the graceful stop.
+    pub drain: Drain,
+    /// The open log files.
+    pub log_files: LogFiles,
+    accepting: AtomicBool,
+}
+
+impl ServerState {
+    /// The state of a process that begins with `snapshot`.
+    pub fn new(snapshot: Arc<Snapshot>, drain: Drain, log_files: LogFiles) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: ArcSwap::new(snapshot),
+            totals: Totals::default(),
+            drain,
+            log_files,
+            accepting: AtomicBool::new(false),
+        })
+    }
+
+    /// The snapshot in force.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts another snapshot in force. Requests under way keep the one they hold.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+    }
+
+    /// Says that every listener accepts.
+    pub fn mark_accepting(&self) {
+        self.accepting.store(true, Ordering::Release);
+    }
+
+    /// Whether new requests are welcome: every listener accepts, and no stop has been asked for.
+    pub fn is_ready(&self) -> bool {
+        self.accepting.load(Ordering::Acquire) && !self.drain.has_begun()
+    }
+}
