@@ -15,7 +15,7 @@ use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use super::daemon::{self, StandardError};
 use super::serve::SignalLoop;
 use super::user::{self, Identity};
-use super::{environment, pid_file};
+use super::{environment, pid_file, workers};
 use crate::cli::{EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
@@ -209,6 +209,8 @@ fn start(
         crate::alert!("{error}");
     }
     let daemonized = main.daemon;
+    let workers = workers::start(worker_threads(main.worker_processes))
+        .map_err(|error| fatal(&format_args!("a worker thread cannot be started: {error}")))?;
     let conf = server_conf(&prepared.loaded.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
@@ -221,6 +223,7 @@ fn start(
         listeners,
         daemonized,
         &server.configuration,
+        workers,
     );
     server.add_service(door);
     server.run(RunArgs { shutdown_signal: Box::new(OwnSignals) });
@@ -236,10 +239,10 @@ const LEAST_KEPT: usize = 1024;
 fn server_conf(config: &Config) -> ServerConf {
     let kept: usize = config.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
     ServerConf {
-        threads: threads(config.main.worker_processes),
-        // Connections stay on their thread: nginx's model, and cheaper than stealing for requests this short.
+        // Of the one service, the signal loop: it reloads, probes and resolves. Requests have the workers.
+        threads: 1,
         work_stealing: false,
-        // One pool for all upstreams, per thread.
+        // Each worker's `HttpProxy` has one pool for all upstreams. So `keepalive` counts per worker, as in nginx.
         upstream_keepalive_pool_size: kept.max(LEAST_KEPT),
         // Tries are counted by `proxy::retry`; Pingora's own limit must never be the lower one.
         max_retries: usize::MAX,
@@ -247,7 +250,7 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn threads(count: WorkerCount) -> usize {
+fn worker_threads(count: WorkerCount) -> usize {
     match count {
         WorkerCount::Auto => std::thread::available_parallelism().map_or(1, usize::from),
         WorkerCount::Exactly(count) => count.max(1),

@@ -10,6 +10,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::runtime::Handle;
 
 use super::launch::{self, LAST_LINES, Prepared};
 use super::pid_file::PidFile;
@@ -19,7 +20,7 @@ use crate::cli::Options;
 use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
 use crate::connection::Listeners;
-use crate::connection::{Acceptor, Drain, Drained};
+use crate::connection::{Acceptor, Drain, Drained, Worker};
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::LogFiles;
 use crate::proxy::ProxyService;
@@ -54,13 +55,19 @@ impl SignalLoop {
         listeners: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
+        workers: Vec<Handle>,
     ) -> Self {
         let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
         let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
-        let proxy = Arc::new(http_proxy(conf, ProxyService::new(state.clone())));
-        let acceptor = Acceptor::new(state.clone(), proxy, state.drain.clone());
+        let service = ProxyService::new(state.clone());
+        // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
+        let workers = workers
+            .into_iter()
+            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.clone()))))
+            .collect();
+        let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
         Self { options, logger, runtime, identity, listeners, daemonized, state, acceptor, pid_file: None }
     }
 

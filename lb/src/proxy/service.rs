@@ -32,10 +32,11 @@ use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::upstream::{self, FailureKind, InFlight, Outcome, Peer, Settled};
 
-/// The service that every connection's requests pass through.
+/// The service that every connection's requests pass through. Each worker has one; clones share their state.
+#[derive(Clone)]
 pub struct ProxyService {
     state: Arc<ServerState>,
-    reuse: ReuseCounts,
+    reuse: Arc<ReuseCounts>,
 }
 
 /// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
@@ -54,7 +55,7 @@ enum Way {
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: ReuseCounts::default() }
+        Self { state, reuse: Arc::default() }
     }
 
     /// Writes an answer of ours and remembers why there is one.

@@ -20,9 +20,9 @@ use super::head::{HeadScanner, Progress, leading_line_ends};
 use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
 use super::refuse::{self, Sent};
 use super::stream::{ClientStream, ReadLimit};
-use crate::connection::acceptor::Acceptor;
+use crate::connection::acceptor::{Acceptor, Place};
 use crate::connection::closing;
-use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
+use crate::connection::drain::{Drain, Event, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts};
 use crate::connection::host::{ConnectionHost, Limits, Refused};
 use crate::connection::transport::{Accepted, Socket};
@@ -32,7 +32,7 @@ pub(in crate::connection) async fn connection<F, A>(
     accepted: Accepted,
     facts: Arc<ConnectionFacts>,
     acceptor: Acceptor<F, A>,
-    _hold: Hold,
+    _place: Place<F, A>,
 ) where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
@@ -391,6 +391,7 @@ mod tests {
 
     use super::*;
     use crate::config::model::{HeaderLimits, ListenAddress};
+    use crate::connection::acceptor::Worker;
     use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
 
     struct Nothing;
@@ -432,8 +433,10 @@ mod tests {
         let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
-        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, drain.hold());
+        let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));
+        let acceptor = Acceptor::new(Arc::new(Nothing), vec![worker], drain);
+        let (acceptor, place) = acceptor.place(1);
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, place);
         let bytes = size_of_val(&task);
         assert!(bytes <= 1024, "{bytes} bytes");
     }

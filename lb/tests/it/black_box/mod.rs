@@ -10,3 +10,4 @@ mod reload;
 mod stop;
 mod support;
 mod survival;
+mod workers;

@@ -1,0 +1,24 @@
+//! The worker threads, `worker_processes` of them, each with a runtime of its own.
+//!
+//! Not one runtime of several threads: tokio's would move a connection between threads, and Pingora's (`NoSteal`)
+//! gives each task to a thread at random, the watch over an idle connection to a server among them.
+//! `docs/decisions/009-workers.md` has the figures.
+
+use std::io;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+
+/// Starts `count` threads, `worker-0` and so on. They live as long as the process. Belongs after `daemon`, which only
+/// the calling thread survives.
+pub(super) fn start(count: usize) -> io::Result<Vec<Handle>> {
+    (0..count).map(start_one).collect()
+}
+
+fn start_one(number: usize) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let serve = move || runtime.block_on(std::future::pending::<()>());
+    thread::Builder::new().name(format!("worker-{number}")).spawn(serve)?;
+    Ok(handle)
+}
