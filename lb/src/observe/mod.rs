@@ -8,6 +8,7 @@ pub mod clock;
 pub mod error_log;
 pub mod exposition;
 pub mod log_file;
+pub mod panics;
 pub mod process_metrics;
 pub mod reasons;
 pub mod totals;

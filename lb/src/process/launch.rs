@@ -7,7 +7,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
@@ -287,6 +286,3 @@ fn say_all<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) {
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
-
-/// How long the last log lines may take when the process ends.
-pub(super) const LAST_LINES: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::runtime::Handle;
 
-use super::launch::{self, LAST_LINES, Prepared};
+use super::launch::{self, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
@@ -21,8 +21,9 @@ use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
 use crate::connection::Listeners;
 use crate::connection::{Acceptor, Drain, Drained, Worker};
-use crate::observe::error_log::{self, ErrorLogger};
+use crate::observe::error_log::{self, ErrorLogger, LAST_LINES};
 use crate::observe::log_file::LogFiles;
+use crate::observe::panics;
 use crate::proxy::ProxyService;
 use crate::server::ServerState;
 use crate::server::Snapshot;
@@ -135,7 +136,10 @@ impl SignalLoop {
             let (options, runtime, files) =
                 (self.options.clone(), self.runtime.clone(), self.state.log_files.clone());
             let current = current.clone();
-            let work = move || launch::prepare(&options, &runtime, &files, Some(&current.upstreams));
+            // A panic over a configuration refuses the reload.
+            let work = move || {
+                panics::expendable(|| launch::prepare(&options, &runtime, &files, Some(&current.upstreams)))
+            };
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
         let Prepared { loaded, upstreams, .. } = &prepared;
@@ -163,7 +167,7 @@ impl SignalLoop {
     async fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
         let files = self.state.log_files.clone();
-        match tokio::task::spawn_blocking(move || files.reopen()).await {
+        match tokio::task::spawn_blocking(move || panics::expendable(|| files.reopen())).await {
             Ok(errors) => error_log::report_reopening(&errors),
             Err(error) => log::error!("{error}"),
         }

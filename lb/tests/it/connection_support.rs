@@ -131,6 +131,7 @@ impl ProxyHttp for TestProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, _: &mut Self::CTX) -> pingora::Result<bool> {
+        assert!(session.req_header().uri.path() != "/panic", "a panic was asked for");
         if session.req_header().uri.path() != "/forbidden" {
             return Ok(false);
         }

@@ -24,6 +24,7 @@ use super::socket::{BindError, Borrowed, ListeningSocket, backlog, listen};
 use crate::config::model::ListenAddress;
 use crate::connection::acceptor::Acceptor;
 use crate::connection::host::ConnectionHost;
+use crate::observe::panics::Vital;
 
 /// An open socket.
 #[derive(Debug)]
@@ -154,7 +155,8 @@ impl Listeners {
                 // Taken here and not in the task: a stop that begins before it runs has to wait for it.
                 let hold = acceptor.drain().hold();
                 let runtime = acceptor.runtime().clone();
-                runtime.spawn(accept_loop(socket, open.addresses.clone(), stop, acceptor, hold));
+                let task = accept_loop(socket, open.addresses.clone(), stop, acceptor, hold);
+                runtime.spawn(Vital::new(task));
             }
         }
     }
