@@ -3,7 +3,7 @@
 //! A connection belongs to one worker for its whole life: the worker's thread polls it, its socket is registered with
 //! the thread's reactor, and its requests are carried by the worker's own Pingora application, whose pool of
 //! connections to servers no other thread touches. Nothing of a request crosses threads.
-//! `docs/decisions/009-workers.md` has the reasons and the figures.
+//! `docs/decisions/011-workers.md` has the reasons and the figures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};

@@ -16,6 +16,8 @@ use super::launch::{self, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
+use super::workers::Runtimes;
+use crate::admin::AdminApp;
 use crate::cli::Options;
 use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
@@ -42,6 +44,8 @@ pub(super) struct SignalLoop {
     daemonized: bool,
     state: Arc<ServerState>,
     acceptor: Acceptor<ServerState, HttpProxy<ProxyService>>,
+    admin: Listeners,
+    admin_runtime: Handle,
     pid_file: Option<PidFile>,
 }
 
@@ -54,9 +58,10 @@ impl SignalLoop {
         runtime: Arc<Runtime>,
         prepared: Prepared,
         listeners: Listeners,
+        admin: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
-        workers: Vec<Handle>,
+        runtimes: Runtimes,
     ) -> Self {
         let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
@@ -64,12 +69,25 @@ impl SignalLoop {
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
-        let workers = workers
+        let workers = runtimes
+            .workers
             .into_iter()
             .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.clone()))))
             .collect();
         let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
-        Self { options, logger, runtime, identity, listeners, daemonized, state, acceptor, pid_file: None }
+        Self {
+            options,
+            logger,
+            runtime,
+            identity,
+            listeners,
+            daemonized,
+            state,
+            acceptor,
+            admin,
+            admin_runtime: runtimes.admin,
+            pid_file: None,
+        }
     }
 
     /// Starts accepting. What fails here, fails the start.
@@ -88,6 +106,9 @@ impl SignalLoop {
         }
         // The sockets listen since before; what is read from them is read by whom `user` names.
         self.listeners.start(&self.acceptor);
+        let admin = AdminApp::new(self.state.clone());
+        let worker = Worker::new(self.admin_runtime.clone(), admin.clone());
+        self.admin.start(&Acceptor::new(admin, vec![worker], self.state.drain.clone()));
         self.loaded_now();
         self.state.mark_accepting();
         self.logger.leave_console();
@@ -146,7 +167,7 @@ impl SignalLoop {
         for warning in &loaded.warnings {
             error_log::log_at(warning.severity, &warning.unlabelled());
         }
-        let wanted = launch::wanted(&loaded.config, &self.options);
+        let wanted = launch::wanted(&loaded.config);
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger
