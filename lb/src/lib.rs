@@ -15,6 +15,8 @@ pub mod open_files;
 pub mod process;
 pub mod proxy;
 pub mod routing;
+pub mod script;
 pub mod server;
+pub mod suggestion;
 pub mod system_error;
 pub mod upstream;

@@ -29,6 +29,7 @@ impl Failure {
         }
         match error.esource() {
             ErrorSource::Upstream => Self::Upstream(upstream_kind(error.etype())),
+            ErrorSource::Downstream if sent_invalid_body(error) => Self::Status(400),
             ErrorSource::Downstream => downstream(error.etype()),
             ErrorSource::Internal | ErrorSource::Unset => Self::Internal,
         }
@@ -83,6 +84,12 @@ fn downstream(kind: &ErrorType) -> Failure {
     }
 }
 
+/// Whether the client's stream failed a read on purpose: a body whose end cannot be known.
+fn sent_invalid_body(error: &Error) -> bool {
+    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(crate::connection::is_invalid_body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +98,9 @@ mod tests {
     fn every_party_keeps_its_own_status() {
         let up = |kind| Error::explain(kind, "").into_up();
         let down = |kind| Error::explain(kind, "").into_down();
+        let read_failed = |kind: std::io::ErrorKind| {
+            Error::because(ErrorType::ReadError, "", std::io::Error::from(kind)).into_down()
+        };
         for (error, status) in [
             (up(ErrorType::ConnectRefused), Some(502)),
             (up(ErrorType::ConnectTimedout), Some(504)),
@@ -100,6 +110,8 @@ mod tests {
             (down(ErrorType::ReadTimedout), Some(408)),
             (down(ErrorType::ConnectionClosed), None),
             (down(ErrorType::InvalidHTTPHeader), Some(400)),
+            (read_failed(std::io::ErrorKind::InvalidData), Some(400)),
+            (read_failed(std::io::ErrorKind::ConnectionReset), None),
             (Error::explain(ErrorType::HTTPStatus(413), ""), Some(413)),
             (Error::explain(ErrorType::InternalError, ""), Some(500)),
         ] {

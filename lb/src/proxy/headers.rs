@@ -16,10 +16,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use super::context::Context;
 use super::values::{RequestValues, host_field};
 use crate::config::model::{AddHeader, Location, Proxy, Redirect, SentValue};
-use crate::config::template::{Template, Values};
 use crate::connection::facts::HopFields;
 use crate::content::page;
 use crate::routing::{matched_length, path, target};
+use crate::script::{Template, Values};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 

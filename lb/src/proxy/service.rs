@@ -117,7 +117,7 @@ impl ProxyService {
         match verdict {
             Verdict::Forgive => {
                 let peer = last.peer.clone();
-                target.upstream.forgive(&mut context.tried, &peer);
+                target.upstream.allow_retry_of(&mut context.tried, &peer);
                 context.forgiven = true;
                 self.state.totals.retries.increment(record::retry_reason(kind, true));
                 true

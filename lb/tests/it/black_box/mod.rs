@@ -8,6 +8,7 @@ mod command_line;
 mod large_answers;
 mod messages;
 mod reload;
+mod request_bodies;
 mod stop;
 mod support;
 mod survival;
