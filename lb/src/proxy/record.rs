@@ -13,6 +13,7 @@ use super::headers::host_text;
 use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::observe::error_log::OnDemand;
 use crate::observe::reasons::{Generated, RetryReason};
 use crate::observe::status::StatusClass;
 use crate::server::ServerState;
@@ -146,7 +147,7 @@ pub(super) fn failed_try(
         );
         return;
     }
-    let circumstances = circumstances(session, context);
+    let circumstances = OnDemand(|| circumstances(session, context));
     let doing = if session.was_upgraded() {
         "proxying upgraded connection"
     } else if failed.answered {
