@@ -18,6 +18,7 @@ use crate::observe::reasons::{Generated, RetryReason};
 use crate::observe::status::StatusClass;
 use crate::server::ServerState;
 use crate::server::Snapshot;
+use crate::system_error;
 use crate::upstream::FailureKind;
 
 /// Counts and logs a request that is over.
@@ -218,15 +219,8 @@ fn cause(error: &Error) -> String {
     };
     match cause.downcast_ref::<Box<Error>>() {
         Some(inner) => self::cause(inner),
-        None => in_nginx_form(&cause.to_string()),
-    }
-}
-
-/// Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
-fn in_nginx_form(text: &str) -> String {
-    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (os error ")) {
-        Some((message, number)) => format!("{number}: {message}"),
-        None => text.to_owned(),
+        // Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
+        None => system_error::number_first(&cause.to_string()),
     }
 }
 
@@ -280,12 +274,6 @@ mod tests {
         ] {
             assert_eq!(retry_reason(kind, forgiven).label(), label);
         }
-    }
-
-    #[test]
-    fn system_errors_are_told_in_nginx_form() {
-        assert_eq!(in_nginx_form("Connection refused (os error 111)"), "111: Connection refused");
-        assert_eq!(in_nginx_form("something else"), "something else");
     }
 
     #[test]

@@ -36,6 +36,7 @@ use super::peer::name_of;
 use super::running::Upstream;
 use super::shared_task::{SharedTask, TaskUse};
 use crate::balance::Now;
+use crate::system_error::SystemError;
 
 /// From the beginning of one pass over all addresses to the beginning of the next.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -279,18 +280,13 @@ fn os_error(error: &pingora::Error) -> Option<&io::Error> {
 
 /// Why a probe failed, in nginx's words where the system gave a number.
 fn reason(error: &pingora::Error, cause: Option<&io::Error>) -> String {
-    match cause.and_then(io::Error::raw_os_error) {
-        Some(number) => format!("connect() failed ({number}: {})", nginx_words(number)),
+    match cause.filter(|cause| cause.raw_os_error().is_some()) {
+        Some(cause) => format!("connect() failed {}", SystemError(cause)),
         None if *error.etype() == pingora::ErrorType::ConnectTimedout => {
             format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
         }
         None => error.to_string(),
     }
-}
-
-fn nginx_words(os_error: i32) -> String {
-    let text = io::Error::from_raw_os_error(os_error).to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
