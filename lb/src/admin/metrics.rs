@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::balance;
+use crate::balance::Availability;
 use crate::observe::exposition::Exposition;
 use crate::observe::histogram::HistogramTotals;
 use crate::observe::process_metrics;
@@ -16,7 +16,7 @@ use crate::server::ServerState;
 use crate::upstream::{self, HealthTotals, PeerState, PeerTotals, Upstreams};
 
 /// The states of `lb_upstream_server_state`. Exactly one of a server's is 1.
-const STATES: [&str; 4] = ["up", "unhealthy", "unavailable", "down"];
+const STATES: [&str; 5] = ["up", "unhealthy", "unavailable", "draining", "down"];
 
 /// Renders the whole page.
 pub(super) fn render(state: &ServerState) -> String {
@@ -149,12 +149,13 @@ fn row<'a>(upstream: &'a str, state: &PeerState) -> Row<'a> {
     }
 }
 
-fn state_label(state: balance::ServerState) -> &'static str {
+fn state_label(state: Availability) -> &'static str {
     match state {
-        balance::ServerState::Up => "up",
-        balance::ServerState::Unreachable => "unhealthy",
-        balance::ServerState::Ejected => "unavailable",
-        balance::ServerState::Down => "down",
+        Availability::Up => "up",
+        Availability::Unreachable => "unhealthy",
+        Availability::Ejected => "unavailable",
+        Availability::Draining => "draining",
+        Availability::Down => "down",
     }
 }
 
@@ -228,7 +229,7 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     }
     let mut family = page.gauge(
         "lb_upstream_server_state",
-        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), down (by configuration).",
+        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), draining, down (by configuration).",
     );
     for row in &rows {
         for state in STATES {

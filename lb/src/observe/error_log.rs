@@ -251,7 +251,7 @@ impl std::fmt::Debug for Filters {
     }
 }
 
-/// Says again, at length, what `upstream::probe` says of every server in a line.
+/// Says again, at length, what `upstream::check` says of every server in a line.
 const REPETITIVE: &str = "pingora_load_balancing";
 
 impl Filters {

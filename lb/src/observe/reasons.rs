@@ -26,15 +26,13 @@ pub enum Generated {
     InvalidAnswer,
     /// The client was too slow.
     ClientTimeout,
-    /// A reload took away the address that the connection came in on.
-    ListenerGone,
     /// A fault of ours.
     Internal,
 }
 
 impl Generated {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 12;
 
     /// All, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -49,17 +47,13 @@ impl Generated {
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
         Self::ClientTimeout,
-        Self::ListenerGone,
         Self::Internal,
     ];
 
     /// Whether the connection cannot or should not go on behind such an answer: a body that nobody reads, a request
-    /// that makes no sense, an address that is gone.
+    /// that makes no sense.
     pub fn ends_connection(self) -> bool {
-        matches!(
-            self,
-            Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::ListenerGone | Self::Internal
-        )
+        matches!(self, Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::Internal)
     }
 
     /// The label's value.
@@ -76,7 +70,6 @@ impl Generated {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
             Self::ClientTimeout => "client_timeout",
-            Self::ListenerGone => "listener_gone",
             Self::Internal => "internal",
         }
     }

@@ -21,7 +21,7 @@ const FALLBACK_LIMITS: Limits = Limits {
 impl ConnectionHost for ServerState {
     type Snapshot = Snapshot;
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    fn current(&self) -> Arc<Snapshot> {
         self.current()
     }
 

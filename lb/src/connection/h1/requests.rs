@@ -86,7 +86,7 @@ where
             }
         }
         let received = Instant::now();
-        let snapshot = acceptor.host().snapshot();
+        let snapshot = acceptor.host().snapshot(&facts.listener);
         let limits = acceptor.host().limits(&snapshot, &facts.listener);
         let head = {
             let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
@@ -190,7 +190,7 @@ where
 fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
     let told = facts.idle_timeout().filter(|_| number > 1);
     told.unwrap_or_else(|| {
-        let limits = host.limits(&host.snapshot(), &facts.listener);
+        let limits = host.limits(&host.snapshot(&facts.listener), &facts.listener);
         if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
     })
 }
@@ -410,7 +410,7 @@ mod tests {
     impl ConnectionHost for Nothing {
         type Snapshot = ();
 
-        fn snapshot(&self) -> Arc<()> {
+        fn current(&self) -> Arc<()> {
             Arc::new(())
         }
 
@@ -430,11 +430,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_stays_small() {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts {
-            slot: 0,
-            address: ListenAddress::Unix("/run/test".into()),
-            kind: ListenerKind::Traffic,
-        };
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());

@@ -103,11 +103,11 @@ impl ClientStream {
     pub(crate) fn in_test(socket: UnixStream) -> Self {
         use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
         let drain = Drain::default();
-        let listener = ListenerFacts {
-            slot: 0,
-            address: crate::config::model::ListenAddress::Unix("/run/test".into()),
-            kind: ListenerKind::Traffic,
-        };
+        let listener = ListenerFacts::new(
+            0,
+            crate::config::model::ListenAddress::Unix("/run/test".into()),
+            ListenerKind::Traffic,
+        );
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let mut stream = Self::new(Socket::Unix(socket), Arc::new(facts), drain);
         stream.begin_request(ReadLimit::Open, BytesMut::new());
