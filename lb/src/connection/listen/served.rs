@@ -18,7 +18,7 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) fn new(slot: usize, wanted: &Wanted) -> Arc<Self> {
-        let facts = Arc::new(ListenerFacts::new(slot, wanted.address.clone(), wanted.kind));
+        let facts = Arc::new(ListenerFacts::new(slot, wanted.address.clone()));
         Arc::new(Self { facts, closing: watch::Sender::new(false) })
     }
 
