@@ -6,6 +6,9 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::upstream::FailureKind;
 
+/// The name of our own error for an answer that is not passed on; its context says why.
+pub const REFUSED_ANSWER: &str = "RefusedAnswer";
+
 /// Who failed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -67,9 +70,12 @@ fn upstream_kind(kind: &ErrorType) -> FailureKind {
         | E::HandshakeError => FailureKind::Connect,
         E::ReadTimedout => FailureKind::ReadTimeout,
         E::WriteTimedout => FailureKind::WriteTimeout,
-        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => {
-            FailureKind::InvalidAnswer
-        }
+        E::InvalidHTTPHeader
+        | E::H1Error
+        | E::H2Error
+        | E::H2Downgrade
+        | E::InvalidH2
+        | E::Custom(REFUSED_ANSWER) => FailureKind::InvalidAnswer,
         // What is left are reads, writes and closes on an established connection.
         _ => FailureKind::Closed,
     }
@@ -97,6 +103,7 @@ mod tests {
             (up(ErrorType::ReadTimedout), Some(504)),
             (up(ErrorType::ConnectionClosed), Some(502)),
             (up(ErrorType::InvalidHTTPHeader), Some(502)),
+            (up(ErrorType::Custom(REFUSED_ANSWER)), Some(502)),
             (down(ErrorType::ReadTimedout), Some(408)),
             (down(ErrorType::ConnectionClosed), None),
             (down(ErrorType::InvalidHTTPHeader), Some(400)),

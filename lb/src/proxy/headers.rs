@@ -192,13 +192,6 @@ pub fn take_over(
             answer.remove_header(name);
         }
     }
-    // Equal lengths were let through as they came; a client needs one.
-    if answer.headers.len() > answer.headers.keys_len()
-        && answer.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
-        && let Some(length) = answer.remove_header(&header::CONTENT_LENGTH)
-    {
-        let _ = answer.insert_header(header::CONTENT_LENGTH, length);
-    }
     if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
         bring_home(answer, redirect, own_host)?;
     }

@@ -4,6 +4,7 @@
 //! request holds the snapshot that the connection loop gave it from its first hook to its last, and is recorded
 //! once, in [`record`].
 
+mod answer;
 pub mod context;
 pub mod failure;
 mod gather;

@@ -8,7 +8,7 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::Context;
-use super::failure::Failure;
+use super::failure::{Failure, REFUSED_ANSWER};
 use super::headers::host_text;
 use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
@@ -172,7 +172,7 @@ pub(super) fn failed_try(
             log::error!("upstream timed out (110: Connection timed out) while {doing}{circumstances}");
         }
         FailureKind::InvalidAnswer => {
-            log::error!("upstream sent invalid header while {doing}{circumstances}")
+            log::error!("{} while {doing}{circumstances}", what_was_invalid(error));
         }
         FailureKind::Closed => {
             log::error!("upstream prematurely closed connection while {doing}{circumstances}");
@@ -188,6 +188,14 @@ pub(super) fn failed_try(
             GiveUp::NoServerLeft => "every server was tried",
         };
         log::info!("no other server is tried: {why}{circumstances}");
+    }
+}
+
+/// Why an answer was refused, if we did it; Pingora's own reasons are no words of nginx's.
+fn what_was_invalid(error: &Error) -> &str {
+    match (error.etype(), &error.context) {
+        (ErrorType::Custom(REFUSED_ANSWER), Some(why)) => why.as_str(),
+        _ => "upstream sent invalid header",
     }
 }
 

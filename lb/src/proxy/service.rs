@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
-use super::{gather, headers, record, write};
+use super::{answer, gather, headers, record, write};
 use crate::admin;
 use crate::config::model::{Action, Location, Return};
 use crate::connection::facts::{Framing, HopFields};
@@ -344,14 +344,12 @@ impl ProxyHttp for ProxyService {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
-        }
         let Some(last) = context.tries.last_mut() else { return Ok(()) };
+        let Some(_framing) = answer::admit(answer, session.req_header(), true)? else { return Ok(()) };
         let now = Instant::now();
         last.header = Some(now.duration_since(last.started));
         last.status = Some(answer.status);

@@ -1,0 +1,28 @@
+//! A server's answer as it came: judged before anything is made of it, for each try.
+
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType, Result};
+
+use super::failure::REFUSED_ANSWER;
+use crate::request::answer_hygiene::{Framing, Head, Verdict, judge};
+
+/// Refuses an answer that must not be passed on: the error is the server's, and says why in nginx's words. `None` for
+/// an interim answer. `upgrade_asked`: the request for another protocol has reached the server.
+pub(super) fn admit(
+    answer: &mut ResponseHeader,
+    request: &RequestHeader,
+    upgrade_asked: bool,
+) -> Result<Option<Framing>> {
+    let head = Head {
+        status: answer.status,
+        version: answer.version,
+        fields: &answer.headers,
+        method: &request.method,
+        upgrade_asked,
+    };
+    match judge(&head) {
+        Ok(Verdict::Final(judged)) => Ok(Some(judged.framing)),
+        Ok(Verdict::Interim) => Ok(None),
+        Err(refusal) => Err(Error::explain(ErrorType::Custom(REFUSED_ANSWER), refusal.to_string()).into_up()),
+    }
+}
