@@ -1,5 +1,6 @@
 //! A server's answer as it came: judged before anything is made of it, for each try.
 
+use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 
@@ -21,7 +22,15 @@ pub(super) fn admit(
         upgrade_asked,
     };
     match judge(&head) {
-        Ok(Verdict::Final(judged)) => Ok(Some(judged.framing)),
+        Ok(Verdict::Final(judged)) => {
+            if judged.strip_length {
+                answer.remove_header(&header::CONTENT_LENGTH);
+            }
+            if judged.strip_coding {
+                answer.remove_header(&header::TRANSFER_ENCODING);
+            }
+            Ok(Some(judged.framing))
+        }
         Ok(Verdict::Interim) => Ok(None),
         Err(refusal) => Err(Error::explain(ErrorType::Custom(REFUSED_ANSWER), refusal.to_string()).into_up()),
     }

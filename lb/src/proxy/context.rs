@@ -13,6 +13,7 @@ use crate::connection::RequestFacts;
 use crate::observe::reasons::Generated;
 use crate::proxy::failure::Failure;
 use crate::proxy::gather;
+use crate::request::answer_hygiene::Framing;
 use crate::server::Snapshot;
 use crate::upstream::{InFlight, Peer, Upstream};
 
@@ -86,6 +87,8 @@ pub struct Try {
     pub finished: Option<Duration>,
     /// The answer's status, or 502 or 504 for a failure.
     pub status: Option<StatusCode>,
+    /// Where the answer's body ends, once its header is complete.
+    pub framing: Option<Framing>,
     /// The connection was a kept-alive one.
     pub reused: bool,
     /// Bytes of the answer's body.
@@ -106,6 +109,7 @@ impl Try {
             header: None,
             finished: None,
             status: None,
+            framing: None,
             reused: false,
             bytes_received: 0,
             bytes_sent: 0,

@@ -27,6 +27,7 @@ use crate::connection::facts::{Framing, HopFields};
 use crate::connection::{ListenerKind, RequestFacts};
 use crate::content::{Answer, return_directive};
 use crate::observe::reasons::Generated;
+use crate::request::answer_hygiene::Framing as AnswerFraming;
 use crate::routing::path;
 use crate::server::ServerState;
 use crate::server::Snapshot;
@@ -349,7 +350,8 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
     ) -> Result<()> {
         let Some(last) = context.tries.last_mut() else { return Ok(()) };
-        let Some(_framing) = answer::admit(answer, session.req_header(), true)? else { return Ok(()) };
+        let Some(framing) = answer::admit(answer, session.req_header(), true)? else { return Ok(()) };
+        last.framing = Some(framing);
         let now = Instant::now();
         last.header = Some(now.duration_since(last.started));
         last.status = Some(answer.status);
@@ -376,7 +378,8 @@ impl ProxyHttp for ProxyService {
             session.set_read_timeout(None);
         }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
-        let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
+        let framing = context.tries.last().and_then(|last| last.framing);
+        let endless = request_is_1_0 && !framing.is_some_and(AnswerFraming::ends_without_chunks);
         if endless || self.state.drain.has_begun() {
             session.set_keepalive(None);
         }

@@ -15,12 +15,12 @@ def head(*fields, line=b"HTTP/1.1 200 OK"):
     return b"\r\n".join([line, *fields]) + b"\r\n\r\n"
 
 
-def one(name, data, close=True, **asked):
+def one(name, data, close=True, fields=(), **asked):
     """One request to a server that answers with these bytes."""
 
     def script(t):
         t.a.behave = raw(data, close)
-        t.get("/", **asked)
+        t.get("/", "example.org", *fields, **asked)
 
     CASES.append(Case(f"answers/{name}", HTTP, script))
 
@@ -65,3 +65,9 @@ surplus("chunks", head(b"Transfer-Encoding: chunked") + THREE)
 surplus("204", head(line=b"HTTP/1.1 204 No Content"))
 surplus("304", head(line=b"HTTP/1.1 304 Not Modified"))
 surplus("an answer to HEAD", head(b"Content-Length: 5"), "HEAD")
+
+for line in (b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 Not Modified"):
+    one(f"{line[9:12].decode()} with chunks", head(b"Transfer-Encoding: chunked", line=line), close=False)
+    one(f"{line[9:12].decode()} with chunks, to HTTP 1.0", head(b"Transfer-Encoding: chunked", line=line), False, version="1.0")
+    one(f"{line[9:12].decode()} to HTTP 1.0 that keeps the connection", head(line=line), False, fields=["Connection: keep-alive"], version="1.0")
+one("204 with a longer length", head(b"Content-Length: 5", line=b"HTTP/1.1 204 No Content"), close=False)

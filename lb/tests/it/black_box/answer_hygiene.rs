@@ -220,3 +220,35 @@ fn white_space_around_a_field_does_not_reach_the_client() {
         assert!(received.starts_with("HTTP/1.1 200 ") && received.contains(line), "{received}");
     }
 }
+
+#[test]
+fn an_answer_without_a_body_says_of_none() {
+    static ANSWERS: [(&str, &[&[u8]], &str); 8] = [
+        ("GET", &[b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"], ""),
+        ("GET", &[b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"], ""),
+        ("HEAD", &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], ""),
+        ("GET", &[b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"], ""),
+        ("GET", &[b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"], "content-length: 0\r\n"),
+        ("GET", &[b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"], "content-length: 5\r\n"),
+        ("HEAD", &[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"], "content-length: 5\r\n"),
+        ("HEAD", &[b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"], ""),
+    ];
+    let (backend, balancer) = one_server();
+    for (method, answer, kept) in ANSWERS {
+        backend.behave(Behaviour::Pieces(answer));
+        for version in ["1.1", "1.0"] {
+            let requests = TWO
+                .replace("GET", method)
+                .replace("HTTP/1.1", &format!("HTTP/{version}"))
+                .replacen("Host: t\r\n", "Host: t\r\nConnection: keep-alive\r\n", 1);
+            let received = exchange(balancer.address, &requests).to_ascii_lowercase();
+            // The connection is kept for the second request, by a client of HTTP/1.0 too.
+            assert_eq!(received.matches("http/1.1 ").count(), 2, "{requests}{received}");
+            assert!(!received.contains("transfer-encoding"), "{received}");
+            let lengths = received.matches("content-length: ").count();
+            assert_eq!(lengths, if kept.is_empty() { 0 } else { 2 }, "{received}");
+            assert!(received.contains(kept), "{received}");
+        }
+    }
+    assert_eq!((backend.count(), backend.connections()), (4 * ANSWERS.len(), 1));
+}
