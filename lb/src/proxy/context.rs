@@ -89,6 +89,8 @@ pub struct Try {
     pub status: Option<StatusCode>,
     /// Where the answer's body ends, once its header is complete.
     pub framing: Option<Framing>,
+    /// The client asked for another protocol, and the request to this server does too.
+    pub upgrade_asked: bool,
     /// The connection was a kept-alive one.
     pub reused: bool,
     /// Bytes of the answer's body.
@@ -110,6 +112,7 @@ impl Try {
             finished: None,
             status: None,
             framing: None,
+            upgrade_asked: false,
             reused: false,
             bytes_received: 0,
             bytes_sent: 0,

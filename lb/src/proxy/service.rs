@@ -312,6 +312,11 @@ impl ProxyHttp for ProxyService {
         if closes && !session.as_downstream().is_upgrade_req() {
             upstream_request.insert_header(header::CONNECTION, "close")?;
         }
+        let asked = context.facts().is_some_and(|facts| facts.shape.upgrade)
+            && upstream_request.headers.contains_key(header::UPGRADE);
+        if let Some(last) = context.tries.last_mut() {
+            last.upgrade_asked = asked;
+        }
         Ok(())
     }
 
@@ -350,7 +355,9 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
     ) -> Result<()> {
         let Some(last) = context.tries.last_mut() else { return Ok(()) };
-        let Some(framing) = answer::admit(answer, session.req_header(), true)? else { return Ok(()) };
+        let Some(framing) = answer::admit(answer, session.req_header(), last.upgrade_asked)? else {
+            return Ok(());
+        };
         last.framing = Some(framing);
         let now = Instant::now();
         last.header = Some(now.duration_since(last.started));

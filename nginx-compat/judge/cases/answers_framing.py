@@ -71,3 +71,7 @@ for line in (b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 Not Modified"):
     one(f"{line[9:12].decode()} with chunks, to HTTP 1.0", head(b"Transfer-Encoding: chunked", line=line), False, version="1.0")
     one(f"{line[9:12].decode()} to HTTP 1.0 that keeps the connection", head(line=line), False, fields=["Connection: keep-alive"], version="1.0")
 one("204 with a longer length", head(b"Content-Length: 5", line=b"HTTP/1.1 204 No Content"), close=False)
+
+SWITCHED = head(b"Upgrade: x", b"Connection: Upgrade", line=b"HTTP/1.1 101 Switching Protocols") + b"HTTP/1.1 200 OK\r\n\r\n"
+one("101 that nobody asked for", SWITCHED)
+one("101 that a client of HTTP 1.0 asked for", SWITCHED, fields=["Connection: Upgrade", "Upgrade: x"], version="1.0")

@@ -252,3 +252,60 @@ fn an_answer_without_a_body_says_of_none() {
     }
     assert_eq!((backend.count(), backend.connections()), (4 * ANSWERS.len(), 1));
 }
+
+#[test]
+fn a_101_that_nobody_asked_for_is_a_502() {
+    static SWITCHED: &[&[u8]] = &[
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL",
+    ];
+    static BARE: &[&[u8]] = &[b"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 4\r\n\r\nEVIL"];
+    static OLD: &[&[u8]] = &[b"HTTP/1.0 101 Switching Protocols\r\n\r\nEVIL"];
+    let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let (backend, balancer) = one_server();
+    let mut requests = 0;
+    for (fields, answer) in [
+        ("X: y", SWITCHED),
+        ("X: y", BARE),
+        ("Connection: Upgrade", SWITCHED),
+        (websocket, OLD),
+        // The server was not told: only WebSocket passes.
+        ("Connection: Upgrade\r\nUpgrade: x", SWITCHED),
+    ] {
+        backend.behave(Behaviour::Pieces(answer));
+        for version in ["1.1", "1.0"] {
+            let request = format!("GET / HTTP/{version}\r\nHost: t\r\n{fields}\r\n\r\n");
+            let received = exchange(balancer.address, &request);
+            assert!(received.starts_with("HTTP/1.1 502 "), "{request}{received}");
+            assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{request}{received}");
+            requests += 1;
+            assert_eq!(backend.count(), requests, "{request}");
+        }
+    }
+    balancer.says("upstream sent invalid header: 101 to a request that asked for no upgrade while reading");
+}
+
+#[test]
+fn a_101_that_was_asked_for_has_no_framing() {
+    let (backend, balancer) = one_server();
+    backend.behave(Behaviour::Pieces(&[
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\
+          Transfer-Encoding: chunked\r\n\r\nhello",
+    ]));
+    let mut stream = TcpStream::connect(balancer.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\nhello") {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1);
+        received.push(byte[0]);
+    }
+    let received = String::from_utf8_lossy(&received).to_ascii_lowercase();
+    assert!(received.starts_with("http/1.1 101 "), "{received}");
+    assert!(!received.contains("transfer-encoding") && !received.contains("content-length"), "{received}");
+}
