@@ -1,6 +1,6 @@
 //! A server's answer as it came: judged before anything is made of it, for each try.
 
-use http::header;
+use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 
@@ -31,7 +31,13 @@ pub(super) fn admit(
             }
             Ok(Some(judged.framing))
         }
-        Ok(Verdict::Interim) => Ok(None),
+        Ok(Verdict::Interim) => {
+            // The session drops interim answers, but for a 100 to a client that expects one. That client has had ours.
+            if answer.status == StatusCode::CONTINUE {
+                answer.set_status(StatusCode::PROCESSING)?;
+            }
+            Ok(None)
+        }
         Err(refusal) => Err(Error::explain(ErrorType::Custom(REFUSED_ANSWER), refusal.to_string()).into_up()),
     }
 }

@@ -168,6 +168,7 @@ impl ProxyHttp for ProxyService {
         let Some(facts) = context.facts.as_deref() else {
             return Error::e_explain(ErrorType::InternalError, "the connection's facts are missing");
         };
+        session.set_ignore_info_resp(true);
         // What is left of a body that nobody wants is read and dropped, but not for ever.
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it

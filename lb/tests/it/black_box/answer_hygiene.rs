@@ -309,3 +309,33 @@ fn a_101_that_was_asked_for_has_no_framing() {
     assert!(received.starts_with("http/1.1 101 "), "{received}");
     assert!(!received.contains("transfer-encoding") && !received.contains("content-length"), "{received}");
 }
+
+#[test]
+fn interim_answers_are_read_over() {
+    static ANSWERS: [&[&[u8]]; 5] = [
+        &[b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"],
+        &[b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"],
+        &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 P\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"],
+        &[b"HTTP/1.1 103 E\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"],
+        &[b"HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"],
+    ];
+    let (backend, balancer) = one_server();
+    for answer in ANSWERS {
+        backend.behave(Behaviour::Pieces(answer));
+        for request in [
+            ONE,
+            "GET / HTTP/1.0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+        ] {
+            let received = exchange(balancer.address, request);
+            assert!(received.starts_with("HTTP/1.1 200 ") && received.ends_with("\r\n\r\nhi"), "{received}");
+            assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{request}{received}");
+        }
+        // Our own 100, and no other.
+        let expecting = "POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi";
+        let received = exchange(balancer.address, expecting);
+        assert!(received.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "), "{received}");
+        assert_eq!(received.matches("HTTP/1.1 ").count(), 2, "{received}");
+    }
+    assert_eq!((backend.count(), backend.connections()), (4 * ANSWERS.len(), 1));
+}
