@@ -1,43 +1,104 @@
-//! A server's answer as it came: judged before anything is made of it, for each try.
+//! Writing an answer of the program's own to the client.
 
-use http::{StatusCode, header};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::{Method, StatusCode, Version};
+use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
 
-use super::failure::REFUSED_ANSWER;
-use crate::request::answer_hygiene::{Framing, Head, Verdict, judge};
+use super::context::Request;
+use super::values::{RequestValues, host_field};
+use crate::content::{Answer, page, return_directive};
+use crate::request::Content;
+use crate::request::headers::to_client::{self, ToClient};
+use crate::routing::path;
+use crate::script::Template;
 
-/// Refuses an answer that must not be passed on: the error is the server's, and says why in nginx's words. `None` for
-/// an interim answer. `upgrade_asked`: the request for another protocol has reached the server.
-pub(super) fn admit(
-    answer: &mut ResponseHeader,
-    request: &RequestHeader,
-    upgrade_asked: bool,
-) -> Result<Option<Framing>> {
-    let head = Head {
-        status: answer.status,
-        version: answer.version,
-        fields: &answer.headers,
-        method: &request.method,
-        upgrade_asked,
+/// Makes what `content` says, and writes it.
+pub(super) async fn content(
+    session: &mut Session,
+    request: &Request,
+    content: Content<'_>,
+    now: Instant,
+) -> Result<()> {
+    let answer = match content {
+        Content::Page(_, status) => Answer::standard(status, request.state.server_tokens()),
+        Content::Return(to) => {
+            let header = session.req_header();
+            let Some(location) = request.state.location() else {
+                return write(session, Some(request), Answer::standard(to.status, true), now).await;
+            };
+            let values = RequestValues::new(request, header, now);
+            let path = path::Target::split(request.facts.path_and_query()).path;
+            let host = to_client::own_host(host_field(header), request.facts.connection.local);
+            return_directive::answer(to, location, path, host.as_deref(), &values)
+        }
     };
-    match judge(&head) {
-        Ok(Verdict::Final(judged)) => {
-            if judged.strip_length {
-                answer.remove_header(&header::CONTENT_LENGTH);
-            }
-            if judged.strip_coding {
-                answer.remove_header(&header::TRANSFER_ENCODING);
-            }
-            Ok(Some(judged.framing))
-        }
-        Ok(Verdict::Interim) => {
-            // The session drops interim answers, but for a 100 to a client that expects one. That client has had ours.
-            if answer.status == StatusCode::CONTINUE {
-                answer.set_status(StatusCode::PROCESSING)?;
-            }
-            Ok(None)
-        }
-        Err(refusal) => Err(Error::explain(ErrorType::Custom(REFUSED_ANSWER), refusal.to_string()).into_up()),
+    write(session, Some(request), answer, now).await
+}
+
+/// Writes `answer`, with the fields that the request's location asks for where there is one.
+pub(super) async fn write(
+    session: &mut Session,
+    request: Option<&Request>,
+    answer: Answer,
+    now: Instant,
+) -> Result<()> {
+    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
+    header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
+    to_client::own(&mut header, &answer)?;
+    // What sets a `Server` here is the configuration (`add_header`), not a server.
+    finish(&mut header, session, request, true, now)?;
+    let head_only = session.req_header().method == Method::HEAD;
+    let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
+    let body = has_body.then_some(answer.body);
+    session.write_response_header(Box::new(header), body.is_none()).await?;
+    if body.is_some() {
+        session.write_response_body(body, true).await?;
     }
+    Ok(())
+}
+
+/// Sets what every answer gets.
+pub(super) fn finish(
+    answer: &mut ResponseHeader,
+    session: &Session,
+    request: Option<&Request>,
+    keeps_server: bool,
+    now: Instant,
+) -> Result<()> {
+    let received = session.req_header();
+    let to = ToClient {
+        location: request.and_then(|request| request.state.location()).map(|location| &**location),
+        status: answer.status,
+        http_1_0: received.version == Version::HTTP_10,
+        keeps_alive: session.get_keepalive().is_some(),
+        keeps_server,
+    };
+    to_client::finish(answer, &to, |answer, template| {
+        request.and_then(|request| field_value(request, received, Some(answer), template, now))
+    })
+}
+
+/// A field's value for this request. `None` where it is empty, and where it cannot stand in a header (a line break from
+/// a decoded argument), which is left out rather than sent.
+pub(super) fn field_value(
+    request: &Request,
+    received: &RequestHeader,
+    answer: Option<&ResponseHeader>,
+    template: &Template,
+    now: Instant,
+) -> Option<HeaderValue> {
+    let values = RequestValues::new(request, received, now).with_response(answer);
+    let mut value = Vec::new();
+    template.render(&values, &mut value);
+    HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
+}
+
+/// What a client gets whose request never came to be one.
+pub(super) fn internal_error() -> Answer {
+    Answer::standard(StatusCode::INTERNAL_SERVER_ERROR, true)
 }

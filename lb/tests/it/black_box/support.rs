@@ -41,6 +41,8 @@ pub(crate) enum Behaviour {
     HalfBody,
     /// Answers so many bytes of [`text`].
     Large(usize, Framing),
+    /// Answers 101 to a request with `Upgrade` and gives every byte back from then on; answers others with its name.
+    SwitchIfAsked,
     /// Announces so many bytes of [`text`], sends fewer, and closes.
     LargeCut(usize, usize),
     /// Sends exactly these bytes, with a pause between two pieces.
@@ -82,6 +84,8 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
+    heads: AtomicUsize,
+    cut_bodies: AtomicUsize,
     ended: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
@@ -109,6 +113,8 @@ impl Backend {
             behaviour: Mutex::new(Behaviour::Answer),
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
+            cut_bodies: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             open: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -147,6 +153,16 @@ impl Backend {
         self.shared.seen.lock().unwrap().len()
     }
 
+    /// How many request headers have reached it, the bodies whole or not.
+    pub(crate) fn heads(&self) -> usize {
+        self.shared.heads.load(SeqCst)
+    }
+
+    /// How many request bodies ended with the connection before they were whole.
+    pub(crate) fn cut_bodies(&self) -> usize {
+        self.shared.cut_bodies.load(SeqCst)
+    }
+
     /// How many connections, probes' included.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
@@ -174,11 +190,19 @@ impl Backend {
 fn converse(shared: &Shared, stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
-    while let Some(seen) = read_request(&mut reader) {
+    while let Some(seen) = read_request(shared, &mut reader) {
         shared.seen.lock().unwrap().push(seen.clone());
         let behaviour = *shared.behaviour.lock().unwrap();
         match behaviour {
             Behaviour::Answer => {}
+            Behaviour::SwitchIfAsked if !seen.headers.contains_key("upgrade") => {}
+            Behaviour::SwitchIfAsked => {
+                let head =
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+                let _ = writer.write_all(head.as_bytes());
+                let _ = std::io::copy(&mut reader, &mut writer);
+                return;
+            }
             Behaviour::Slow(time) => thread::sleep(time),
             Behaviour::Hang => {
                 let mut rest = Vec::new();
@@ -261,11 +285,15 @@ fn write_large(writer: &mut TcpStream, line: &str, bytes: usize, framing: Framin
     Ok(true)
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+fn read_request(shared: &Shared, reader: &mut BufReader<TcpStream>) -> Option<Seen> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
     let headers = read_headers(reader)?;
-    let body = read_body(reader, &headers, false)?;
+    shared.heads.fetch_add(1, SeqCst);
+    let Some(body) = read_body(reader, &headers, false) else {
+        shared.cut_bodies.fetch_add(1, SeqCst);
+        return None;
+    };
     Some(Seen { line: line.trim_end().to_owned(), headers, body })
 }
 
@@ -338,6 +366,13 @@ impl Client {
         // A reset ends it, too.
         let _ = self.0.read_to_end(&mut rest);
         (headers, rest)
+    }
+
+    /// The next `count` bytes, whatever they are; fewer when the connection ends before.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.0.by_ref().take(count as u64).read_to_end(&mut bytes);
+        bytes
     }
 
     /// Reads one answer; `None` when the connection ended instead.
