@@ -20,9 +20,10 @@
 //! standard error in the form that nginx uses there, `lb: [emerg] ...`, unless an `error_log` goes there anyhow.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
@@ -30,6 +31,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use super::clock;
 use super::log_file::{LogFile, LogFiles, OpenError};
 use crate::config::model::{ErrorLog, Severity};
+
+/// How long the last log lines may take when the process ends.
+pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Target of a record made by [`notice!`](crate::notice).
 pub const NOTICE: &str = "lb::notice";
@@ -83,6 +87,17 @@ pub fn log_at(severity: Severity, message: &dyn std::fmt::Display) {
         Severity::Crit => crate::crit!("{message}"),
         Severity::Alert => crate::alert!("{message}"),
         Severity::Emerg => crate::emerg!("{message}"),
+    }
+}
+
+/// A part of a message that several lines may show and that is made only for a line that is written: the macros of
+/// `log` format nothing below the level in force, but a `let` before them would.
+#[derive(Debug, Clone, Copy)]
+pub struct OnDemand<F>(pub F);
+
+impl<F: Fn() -> T, T: fmt::Display> fmt::Display for OnDemand<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0().fmt(f)
     }
 }
 
@@ -162,7 +177,13 @@ impl Log for ErrorLogger {
         }
     }
 
-    fn flush(&self) {}
+    /// Waits until what was logged is written, but not for long: for the last words of the process.
+    fn flush(&self) {
+        let deadline = Instant::now() + LAST_LINES;
+        for output in &self.state.load().outputs {
+            output.file.flush(deadline);
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use super::files::Files;
 use super::{Directive, Origin};
 use crate::config::diagnostics::Position;
 use crate::config::diagnostics::{Diagnostic, Report};
+use crate::system_error::SystemError;
 
 /// How many files one configuration may read, repetitions counted: a few files that include each other twice
 /// would otherwise read for ever.
@@ -140,15 +141,8 @@ pub(in crate::config) fn unreadable(
     error: &io::Error,
     position: impl Into<Option<Position>>,
 ) -> Diagnostic {
-    let text = error.to_string();
-    let reason = match error.raw_os_error() {
-        Some(number) => {
-            let words = text.split(" (os error").next().unwrap_or(&text);
-            format!("{number}: {words}")
-        }
-        None => text,
-    };
-    Diagnostic::emerg(format!("open() \"{}\" failed ({reason})", path.display()), position)
+    let message = format!("open() \"{}\" failed {}", path.display(), SystemError(error));
+    Diagnostic::emerg(message, position)
 }
 
 #[cfg(test)]

@@ -15,3 +15,4 @@ mod support;
 mod survival;
 mod upgrades;
 mod uploads;
+mod workers;
