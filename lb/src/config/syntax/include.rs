@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::{Directive, Origin};
-use crate::config::diagnostics::Position;
-use crate::config::diagnostics::{Diagnostic, Report};
+use crate::config::diagnostics::{Diagnostic, Position, Report};
 use crate::system_error::SystemError;
 
 /// How many files one configuration may read, repetitions counted: a few files that include each other twice
@@ -141,8 +140,8 @@ pub(in crate::config) fn unreadable(
     error: &io::Error,
     position: impl Into<Option<Position>>,
 ) -> Diagnostic {
-    let message = format!("open() \"{}\" failed {}", path.display(), SystemError(error));
-    Diagnostic::emerg(message, position)
+    let reason = SystemError(error);
+    Diagnostic::emerg(format!("open() \"{}\" failed {reason}", path.display()), position)
 }
 
 #[cfg(test)]
