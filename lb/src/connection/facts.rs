@@ -12,8 +12,8 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use pingora::server::ShutdownWatch;
@@ -33,7 +33,7 @@ pub enum ListenerKind {
 }
 
 /// A listening address while it is served.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ListenerFacts {
     /// The address's number, its own for the life of the process: a snapshot finds its server blocks by it, and
     /// connections that outlive a reload still name the right one.
@@ -43,6 +43,27 @@ pub struct ListenerFacts {
     pub address: ListenAddress,
     /// What it is for.
     pub kind: ListenerKind,
+    /// The last snapshot that knew the address, once it is taken away.
+    last: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl ListenerFacts {
+    /// An address that the configuration in force knows.
+    pub fn new(slot: usize, address: ListenAddress, kind: ListenerKind) -> Self {
+        Self { slot, address, kind, last: OnceLock::new() }
+    }
+
+    /// The address is about to be taken away: `last` is the snapshot in force, and what is still to come on
+    /// connections to it is judged by that. It lives as long as those connections.
+    pub(super) fn retire<S: Send + Sync + 'static>(&self, last: Arc<S>) {
+        // An address is taken away once; if it comes back, it has other facts.
+        let _ = self.last.set(last);
+    }
+
+    /// The last snapshot that knew the address; `None` while it is served.
+    pub(super) fn last<S: Send + Sync + 'static>(&self) -> Option<Arc<S>> {
+        self.last.get()?.clone().downcast().ok()
+    }
 }
 
 /// Who connected.
@@ -253,7 +274,7 @@ mod tests {
     fn request(number: u64) -> RequestFacts<&'static str> {
         let (_, closing) = tokio::sync::watch::channel(false);
         let address = ListenAddress::Unix("/run/test".into());
-        let listener = Arc::new(ListenerFacts { slot: 0, address, kind: ListenerKind::Traffic });
+        let listener = Arc::new(ListenerFacts::new(0, address, ListenerKind::Traffic));
         let connection = ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing);
         RequestFacts {
             connection: Arc::new(connection),

@@ -23,6 +23,7 @@ use crate::config::{self, Loaded, Source};
 use crate::connection::Listeners;
 use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
+use crate::observe::cells;
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::{LogFile, LogFiles};
 use crate::open_files;
@@ -48,6 +49,7 @@ pub(super) fn prepare(
     previous: Option<&Upstreams>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let mut loaded = config::load(&source(options))?;
+    cells::expect_workers(threads(loaded.config.main.worker_processes));
     let main = &loaded.config.main;
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let identity = match &main.user {

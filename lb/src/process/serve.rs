@@ -162,9 +162,9 @@ impl SignalLoop {
         let slots = slots(loaded, &self.listeners);
         let Prepared { loaded, upstreams, access_logs, .. } = prepared;
         let next = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
-        let previous = self.state.replace(next);
-        self.listeners.commit(change, &self.acceptor);
-        previous.upstreams.stop();
+        let state = self.state.clone();
+        self.listeners.commit(change, &self.acceptor, || state.replace(next));
+        current.upstreams.stop();
         Ok(())
     }
 

@@ -13,11 +13,11 @@ use super::headers::host_text;
 use super::retry::{FailedTry, GiveUp, Verdict};
 use super::values::{RefusedValues, RequestValues};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
-use crate::observe::reasons::Generated;
-use crate::observe::totals::status_class;
+use crate::observe::reasons::{Generated, RetryReason};
+use crate::observe::status::StatusClass;
 use crate::server::ServerState;
 use crate::server::Snapshot;
-use crate::upstream::{FailureKind, StatusClass};
+use crate::upstream::FailureKind;
 
 /// Counts and logs a request that is over.
 pub(super) fn finish(session: &mut Session, context: &mut Context, state: &ServerState) {
@@ -31,7 +31,7 @@ pub(super) fn finish(session: &mut Session, context: &mut Context, state: &Serve
     context.end_try(None, now);
     let Some(facts) = context.facts() else { return };
     let response = session.response_written();
-    state.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
+    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
     state.totals.durations.observe(now.duration_since(facts.received));
     if let Some(reason) = context.generated {
         state.totals.generated.increment(reason as usize);
@@ -247,25 +247,24 @@ pub(super) fn generated_reason(failure: Failure, no_live_upstream: bool) -> Gene
     }
 }
 
-/// The index in [`RETRY_REASONS`](crate::observe::totals::RETRY_REASONS).
-pub(super) fn retry_reason(kind: FailureKind, forgiven: bool) -> usize {
+/// What a further try is counted as.
+pub(super) fn retry_reason(kind: FailureKind, forgiven: bool) -> RetryReason {
     if forgiven {
-        return 6;
+        return RetryReason::StaleConnection;
     }
     match kind {
-        FailureKind::Connect => 0,
-        FailureKind::ConnectTimeout => 1,
-        FailureKind::Closed => 2,
-        FailureKind::ReadTimeout => 3,
-        FailureKind::WriteTimeout => 4,
-        FailureKind::InvalidAnswer => 5,
+        FailureKind::Connect => RetryReason::ConnectError,
+        FailureKind::ConnectTimeout => RetryReason::ConnectTimeout,
+        FailureKind::Closed => RetryReason::Closed,
+        FailureKind::ReadTimeout => RetryReason::ReadTimeout,
+        FailureKind::WriteTimeout => RetryReason::WriteTimeout,
+        FailureKind::InvalidAnswer => RetryReason::InvalidAnswer,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::totals::RETRY_REASONS;
 
     #[test]
     fn retry_reasons_have_the_label_of_their_failure() {
@@ -278,7 +277,7 @@ mod tests {
             (FailureKind::WriteTimeout, false, "write_timeout"),
             (FailureKind::InvalidAnswer, false, "invalid_answer"),
         ] {
-            assert_eq!(RETRY_REASONS[retry_reason(kind, forgiven)], label);
+            assert_eq!(retry_reason(kind, forgiven).label(), label);
         }
     }
 

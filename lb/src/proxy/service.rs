@@ -21,6 +21,7 @@ use super::retry::{self, FailedTry, Verdict};
 use super::reuse::ReuseCounts;
 use super::values::{RequestValues, host_field};
 use super::{gather, headers, record, write};
+use crate::balance::Ask;
 use crate::config::model::{Action, Location, Return};
 use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
@@ -72,8 +73,8 @@ impl ProxyService {
     fn pick(&self, context: &mut Context) -> Option<(InFlight, Instant)> {
         let target = context.target.as_ref()?;
         let now = Instant::now();
-        match target.upstream.pick(&mut context.tried, upstream::at(now)) {
-            Ok(peer) => Some((peer.enter(), now)),
+        match target.upstream.pick(&mut context.tried, &Ask::at(upstream::at(now))) {
+            Ok(in_flight) => Some((in_flight, now)),
             Err(_) => {
                 context.no_live_upstream = true;
                 None
@@ -136,14 +137,7 @@ impl ProxyHttp for ProxyService {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        let mut facts = RequestFacts::<Snapshot>::take();
-        if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-            && let Some(retired) = self.state.retired()
-        {
-            // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
-            facts.snapshot = retired;
-        }
-        Context { facts: Some(facts), ..Context::default() }
+        Context { facts: Some(RequestFacts::take()), ..Context::default() }
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
@@ -158,18 +152,16 @@ impl ProxyHttp for ProxyService {
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
         session.set_close_on_response_before_downstream_finish(false);
-        let way = match route(session.req_header(), facts) {
-            Ok((route, form)) => {
-                prepare_connection(session, facts, &route.location, self.state.drain.has_begun());
-                context.target = proxy_target(&facts.snapshot, &route.location);
-                context.route = Some(route);
-                choose_way(session, context, form)
-            }
-            Err(ListenerGone) => Way::Generate(
-                Generated::ListenerGone,
-                Answer::standard(StatusCode::SERVICE_UNAVAILABLE, false),
-            ),
+        let Some((route, form)) = route(session.req_header(), facts) else {
+            return Error::e_explain(
+                ErrorType::InternalError,
+                "the snapshot does not know the listening address",
+            );
         };
+        prepare_connection(session, facts, &route.location, self.state.drain.has_begun());
+        context.target = proxy_target(&facts.snapshot, &route.location);
+        context.route = Some(route);
+        let way = choose_way(session, context, form);
         match way {
             Way::Proxy => Ok(false),
             Way::Silence => {
@@ -468,9 +460,6 @@ fn end_gathering(session: &mut Session, context: &mut Context) {
     }
 }
 
-/// The connection came in on an address that a reload has taken away.
-struct ListenerGone;
-
 /// What a request's path is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PathForm {
@@ -480,17 +469,15 @@ enum PathForm {
     Bad,
 }
 
-/// Finds server block and location. A path without a normal form is the server's own affair.
-fn route(
-    request: &RequestHeader,
-    facts: &RequestFacts<Snapshot>,
-) -> std::result::Result<(Route, PathForm), ListenerGone> {
+/// Finds server block and location. A path without a normal form is the server's own affair. `None` cannot be: the
+/// snapshot of a request knows the address that it came in on.
+fn route(request: &RequestHeader, facts: &RequestFacts<Snapshot>) -> Option<(Route, PathForm)> {
     let snapshot = &facts.snapshot;
-    let listener = snapshot.listener_index(&facts.connection.listener).ok_or(ListenerGone)?;
+    let listener = snapshot.listener_index(&facts.connection.listener)?;
     let server = snapshot.routes.server(listener, host_field(request));
     let fallback = &snapshot.config.http.servers[server.0].fallback;
     let target = path::Target::split(facts.path_and_query());
-    Ok(match path::normalise(if target.path.is_empty() { b"/" } else { target.path }) {
+    Some(match path::normalise(if target.path.is_empty() { b"/" } else { target.path }) {
         Ok(path) => {
             let location = snapshot.routes.location(server, &path).unwrap_or(fallback);
             (Route { server, location: location.clone() }, PathForm::Normal)

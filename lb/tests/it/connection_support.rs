@@ -46,6 +46,8 @@ pub struct Report {
 
 pub struct TestFront {
     pub limits: Mutex<Limits>,
+    /// The snapshot in force.
+    pub snapshot: Mutex<&'static str>,
     pub refused: Mutex<Vec<Report>>,
 }
 
@@ -60,6 +62,7 @@ impl Default for TestFront {
                 server_tokens: false,
             }),
             refused: Mutex::default(),
+            snapshot: Mutex::new("first"),
         }
     }
 }
@@ -67,8 +70,8 @@ impl Default for TestFront {
 impl ConnectionHost for TestFront {
     type Snapshot = &'static str;
 
-    fn snapshot(&self) -> Arc<&'static str> {
-        Arc::new("snapshot")
+    fn current(&self) -> Arc<&'static str> {
+        Arc::new(*self.snapshot.lock().unwrap())
     }
 
     fn limits(&self, _: &&'static str, _: &ListenerFacts) -> Limits {
@@ -94,6 +97,7 @@ pub struct Seen {
     pub number: u64,
     pub slot: usize,
     pub status: u16,
+    pub snapshot: &'static str,
 }
 
 pub struct TestProxy(pub Arc<ProxyState>);
@@ -159,6 +163,7 @@ impl ProxyHttp for TestProxy {
             number: facts.number,
             slot: facts.connection.listener.slot,
             status: session.response_written().map_or(0, |answer| answer.status.as_u16()),
+            snapshot: *facts.snapshot,
         });
     }
 }

@@ -73,7 +73,7 @@ where
             }
         }
         let received = Instant::now();
-        let snapshot = acceptor.host().snapshot();
+        let snapshot = acceptor.host().snapshot(&facts.listener);
         let limits = acceptor.host().limits(&snapshot, &facts.listener);
         let head = {
             let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
@@ -182,7 +182,7 @@ where
 
 /// How long request `number` may be waited for if the one before it did not say.
 fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
-    let limits = host.limits(&host.snapshot(), &facts.listener);
+    let limits = host.limits(&host.snapshot(&facts.listener), &facts.listener);
     if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
 }
 
@@ -400,7 +400,7 @@ mod tests {
     impl ConnectionHost for Nothing {
         type Snapshot = ();
 
-        fn snapshot(&self) -> Arc<()> {
+        fn current(&self) -> Arc<()> {
             Arc::new(())
         }
 
@@ -420,11 +420,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_stays_small() {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts {
-            slot: 0,
-            address: ListenAddress::Unix("/run/test".into()),
-            kind: ListenerKind::Traffic,
-        };
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
