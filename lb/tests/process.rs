@@ -102,9 +102,12 @@ fn role_held(_: &Path) {
         // To the process, as an operator would; `raise` is for one thread.
         kill(getpid(), signal).unwrap();
     }
-    runtime().block_on(async {
+    // On one thread, the runtime passes on all signals that wait before it polls who reads them. With more threads the
+    // reader may see the last of them before the first.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
         let mut signals = Signals::new(false).unwrap();
-        // All three are delivered before the thread goes on, and then told by urgency.
+        // All three wait, and are told by urgency.
         for _ in 0..3 {
             println!("{:?}", next(&mut signals).await);
         }

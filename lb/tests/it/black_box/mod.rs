@@ -13,3 +13,4 @@ mod stop;
 mod support;
 mod survival;
 mod upgrades;
+mod uploads;
