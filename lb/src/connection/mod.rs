@@ -19,7 +19,7 @@ mod transport;
 
 use pingora::server::ShutdownWatch;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, Worker};
 pub use drain::{ConnectionTotals, Drain, Drained};
 pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts, RequestReply};
 pub(crate) use h1::input::is_invalid_body;

@@ -29,10 +29,11 @@ use crate::request::{Begin, Event, Failure, Step, UpstreamHead};
 use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
 
-/// The service that every connection's requests pass through.
+/// The service that every connection's requests pass through. Each worker has one; clones share their state.
+#[derive(Clone)]
 pub struct ProxyService {
     state: Arc<ServerState>,
-    reuse: ReuseCounts,
+    reuse: Arc<ReuseCounts>,
 }
 
 /// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
@@ -41,7 +42,7 @@ const UNWANTED_BODY: Duration = Duration::from_secs(30);
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: ReuseCounts::default() }
+        Self { state, reuse: Arc::default() }
     }
 }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
     Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
-    RequestFacts, Wanted,
+    RequestFacts, Wanted, Worker,
 };
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
@@ -125,6 +125,7 @@ impl ProxyHttp for TestProxy {
     fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, _: &mut Self::CTX) -> pingora::Result<bool> {
+        assert!(session.req_header().uri.path() != "/panic", "a panic was asked for");
         if session.req_header().uri.path() != "/forbidden" {
             return Ok(false);
         }
@@ -252,7 +253,8 @@ impl House {
         });
         let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), TestProxy(state.clone())));
         let (front, drain) = (Arc::new(TestFront::default()), Drain::default());
-        let acceptor = Acceptor::new(front.clone(), proxy, drain.clone());
+        let worker = Worker::new(pingora_runtime::current_handle(), proxy);
+        let acceptor = Acceptor::new(front.clone(), vec![worker], drain.clone());
         let mut listeners = Listeners::bind(&wanted(addresses)).unwrap();
         listeners.start(&acceptor);
         Self { front, state, backend, drain, acceptor, listeners }

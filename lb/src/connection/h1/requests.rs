@@ -19,9 +19,9 @@ use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
 use super::input::ReadLimit;
 use super::refuse::{self, Sent};
 use super::stream::ClientStream;
-use crate::connection::acceptor::Acceptor;
+use crate::connection::acceptor::{Acceptor, Place};
 use crate::connection::closing;
-use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
+use crate::connection::drain::{Drain, Event, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
 use crate::connection::host::{ConnectionHost, Limits, Refused};
 use crate::connection::transport::Accepted;
@@ -31,7 +31,7 @@ pub(in crate::connection) async fn connection<F, A>(
     accepted: Accepted,
     facts: Arc<ConnectionFacts>,
     acceptor: Acceptor<F, A>,
-    _hold: Hold,
+    _place: Place<F, A>,
 ) where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
@@ -382,6 +382,7 @@ mod tests {
 
     use super::*;
     use crate::config::model::{HeaderLimits, ListenAddress};
+    use crate::connection::acceptor::Worker;
     use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
 
     struct Nothing;
@@ -423,8 +424,10 @@ mod tests {
         let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
-        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, drain.hold());
+        let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));
+        let acceptor = Acceptor::new(Arc::new(Nothing), vec![worker], drain);
+        let (acceptor, place) = acceptor.place(1);
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, place);
         let bytes = size_of_val(&task);
         assert!(bytes <= 1024, "{bytes} bytes");
     }

@@ -14,3 +14,4 @@ mod support;
 mod survival;
 mod upgrades;
 mod uploads;
+mod workers;
