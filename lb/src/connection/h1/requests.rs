@@ -392,7 +392,7 @@ mod tests {
 
     use super::*;
     use crate::config::model::{HeaderLimits, ListenAddress};
-    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
+    use crate::connection::facts::{ClientAddress, ListenerFacts};
 
     struct Nothing;
 
@@ -430,7 +430,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_stays_small() {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()));
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());

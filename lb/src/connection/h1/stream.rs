@@ -101,13 +101,9 @@ impl ClientStream {
     /// Over `socket`, with a request begun, for tests of other rooms.
     #[cfg(test)]
     pub(crate) fn in_test(socket: UnixStream) -> Self {
-        use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
+        use crate::connection::facts::{ClientAddress, ListenerFacts};
         let drain = Drain::default();
-        let listener = ListenerFacts::new(
-            0,
-            crate::config::model::ListenAddress::Unix("/run/test".into()),
-            ListenerKind::Traffic,
-        );
+        let listener = ListenerFacts::new(0, crate::config::model::ListenAddress::Unix("/run/test".into()));
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let mut stream = Self::new(Socket::Unix(socket), Arc::new(facts), drain);
         stream.begin_request(ReadLimit::Open, BytesMut::new());
