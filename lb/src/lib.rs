@@ -14,6 +14,7 @@ pub mod observe;
 pub mod open_files;
 pub mod process;
 pub mod proxy;
+pub mod request;
 pub mod routing;
 pub mod script;
 pub mod server;

@@ -255,7 +255,7 @@ fn server_conf(config: &Config) -> ServerConf {
         work_stealing: false,
         // One pool for all upstreams, per thread.
         upstream_keepalive_pool_size: kept.max(LEAST_KEPT),
-        // Tries are counted by `proxy::retry`; Pingora's own limit must never be the lower one.
+        // Tries are counted by `request::retry`; Pingora's own limit must never be the lower one.
         max_retries: usize::MAX,
         ..ServerConf::default()
     }

@@ -1,58 +1,32 @@
-//! What went wrong with a request, told from Pingora's errors: the one place that knows their names.
-//!
-//! Three parties can be at fault: the upstream server (then another may be tried), the client, or we.
+//! Pingora's errors read as failures: the one place that knows their names.
 
 use pingora::{Error, ErrorSource, ErrorType};
 
+use crate::request::Failure;
 use crate::upstream::FailureKind;
 
-/// Who failed, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The server that was tried.
-    Upstream(FailureKind),
-    /// The client went away, or stopped reading or writing.
-    ClientGone,
-    /// The client took longer than `client_body_timeout` or `send_timeout`.
-    ClientTimeout,
-    /// A decision of ours, or something the client sent, that has a status of its own.
-    Status(u16),
-    /// None of these: a fault of ours.
-    Internal,
-}
-
-impl Failure {
-    /// Reads Pingora's error.
-    pub fn of(error: &Error) -> Self {
-        if let ErrorType::HTTPStatus(status) = error.etype() {
-            return Self::Status(*status);
-        }
-        match error.esource() {
-            ErrorSource::Upstream => Self::Upstream(upstream_kind(error.etype())),
-            ErrorSource::Downstream if sent_invalid_body(error) => Self::Status(400),
-            ErrorSource::Downstream => downstream(error.etype()),
-            ErrorSource::Internal | ErrorSource::Unset => Self::Internal,
-        }
+/// Reads Pingora's error.
+pub(super) fn of(error: &Error) -> Failure {
+    if let ErrorType::HTTPStatus(status) = error.etype() {
+        return Failure::Status(*status);
     }
-
-    /// The status for the client when this ends the request; `None` where nobody is left to read it.
-    pub fn status(self) -> Option<u16> {
-        match self {
-            Self::Upstream(
-                FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout,
-            ) => Some(504),
-            Self::Upstream(FailureKind::Connect | FailureKind::Closed | FailureKind::InvalidAnswer) => {
-                Some(502)
-            }
-            Self::ClientGone => None,
-            Self::ClientTimeout => Some(408),
-            Self::Status(status) => Some(status),
-            Self::Internal => Some(500),
-        }
+    match error.esource() {
+        ErrorSource::Upstream => Failure::Upstream(upstream(error.etype())),
+        ErrorSource::Downstream if sent_invalid_body(error) => Failure::Status(400),
+        ErrorSource::Downstream => downstream(error.etype()),
+        ErrorSource::Internal | ErrorSource::Unset => Failure::Internal,
     }
 }
 
-fn upstream_kind(kind: &ErrorType) -> FailureKind {
+/// Reads the error of a connection that did not come about, whatever else Pingora calls it.
+pub(super) fn of_connect(error: &Error) -> FailureKind {
+    match upstream(error.etype()) {
+        FailureKind::ConnectTimeout => FailureKind::ConnectTimeout,
+        _ => FailureKind::Connect,
+    }
+}
+
+fn upstream(kind: &ErrorType) -> FailureKind {
     use ErrorType as E;
     match kind {
         E::ConnectTimedout | E::TLSHandshakeTimedout => FailureKind::ConnectTimeout,
@@ -95,27 +69,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_party_keeps_its_own_status() {
+    fn every_error_has_its_party() {
         let up = |kind| Error::explain(kind, "").into_up();
         let down = |kind| Error::explain(kind, "").into_down();
         let read_failed = |kind: std::io::ErrorKind| {
             Error::because(ErrorType::ReadError, "", std::io::Error::from(kind)).into_down()
         };
-        for (error, status) in [
-            (up(ErrorType::ConnectRefused), Some(502)),
-            (up(ErrorType::ConnectTimedout), Some(504)),
-            (up(ErrorType::ReadTimedout), Some(504)),
-            (up(ErrorType::ConnectionClosed), Some(502)),
-            (up(ErrorType::InvalidHTTPHeader), Some(502)),
-            (down(ErrorType::ReadTimedout), Some(408)),
-            (down(ErrorType::ConnectionClosed), None),
-            (down(ErrorType::InvalidHTTPHeader), Some(400)),
-            (read_failed(std::io::ErrorKind::InvalidData), Some(400)),
-            (read_failed(std::io::ErrorKind::ConnectionReset), None),
-            (Error::explain(ErrorType::HTTPStatus(413), ""), Some(413)),
-            (Error::explain(ErrorType::InternalError, ""), Some(500)),
+        for (error, failure) in [
+            (up(ErrorType::ConnectRefused), Failure::Upstream(FailureKind::Connect)),
+            (up(ErrorType::ConnectTimedout), Failure::Upstream(FailureKind::ConnectTimeout)),
+            (up(ErrorType::ReadTimedout), Failure::Upstream(FailureKind::ReadTimeout)),
+            (up(ErrorType::WriteTimedout), Failure::Upstream(FailureKind::WriteTimeout)),
+            (up(ErrorType::ConnectionClosed), Failure::Upstream(FailureKind::Closed)),
+            (up(ErrorType::InvalidHTTPHeader), Failure::Upstream(FailureKind::InvalidAnswer)),
+            (down(ErrorType::ReadTimedout), Failure::ClientTimeout),
+            (down(ErrorType::ConnectionClosed), Failure::ClientGone),
+            (down(ErrorType::InvalidHTTPHeader), Failure::Status(400)),
+            (read_failed(std::io::ErrorKind::InvalidData), Failure::Status(400)),
+            (read_failed(std::io::ErrorKind::ConnectionReset), Failure::ClientGone),
+            (Error::explain(ErrorType::HTTPStatus(413), ""), Failure::Status(413)),
+            (Error::explain(ErrorType::InternalError, ""), Failure::Internal),
         ] {
-            assert_eq!(Failure::of(&error).status(), status, "{error}");
+            assert_eq!(of(&error), failure, "{error}");
         }
+        assert_eq!(of_connect(&up(ErrorType::ConnectTimedout)), FailureKind::ConnectTimeout);
+        assert_eq!(of_connect(&up(ErrorType::InternalError)), FailureKind::Connect);
     }
 }

@@ -1,19 +1,36 @@
-//! The Pingora `ProxyHttp` service: gather facts, ask a pure part, apply its answer.
+//! The Pingora `ProxyHttp` service: translates each hook to an event, asks `request/`, carries out the step.
 //!
-//! Runs for every request. With `connection/` and `content/` it is the only room that knows Pingora's session. A
-//! request holds the snapshot that the connection loop gave it from its first hook to its last, and is recorded
-//! once, in [`record`].
+//! Runs for every request. With `connection/` it is the only room that knows Pingora's session, and it decides nothing
+//! that nginx's rules decide. A request holds the snapshot that the connection loop gave it from its first hook to its
+//! last, and is recorded once, in [`record`].
+//!
+//! | file | idea |
+//! |---|---|
+//! | `service` | the hooks, in Pingora's order |
+//! | `context` | what is carried from hook to hook |
+//! | `answer` | writing an answer of the program's own |
+//! | `tries` | picking servers, booking what became of them |
+//! | `upload` | request bodies, read before a server is picked |
+//! | `peer` | a server as Pingora takes it |
+//! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
+//! | `values` | variables |
+//! | `record` | counting and logging, once |
+//! | `gather` | large answers without a copy |
+//! | `reuse` | requests per upstream connection |
+//! | `host` | what the connection loop asks |
 
+mod answer;
 pub mod context;
-pub mod failure;
+mod failure;
+mod fields;
 mod gather;
-pub mod headers;
 mod host;
+mod peer;
 pub mod record;
-pub mod retry;
 pub mod reuse;
 mod service;
+mod tries;
+mod upload;
 pub mod values;
-mod write;
 
 pub use service::ProxyService;

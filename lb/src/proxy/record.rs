@@ -3,42 +3,41 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::StatusCode;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
-use super::context::Context;
-use super::failure::Failure;
-use super::headers::host_text;
-use super::retry::{FailedTry, GiveUp, Verdict};
-use super::values::{RefusedValues, RequestValues};
+use super::context::Request;
+use super::values::{RefusedValues, RequestValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
 use crate::observe::error_log::OnDemand;
-use crate::observe::reasons::{Generated, RetryReason};
 use crate::observe::status::StatusClass;
+use crate::request::failure::TryMeaning;
+use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::system_error;
 use crate::upstream::FailureKind;
 
 /// Counts and logs a request that is over.
-pub(super) fn finish(session: &mut Session, context: &mut Context, state: &ServerState) {
+pub(super) fn finish(session: &mut Session, request: &mut Request, state: &ServerState) {
     let now = Instant::now();
     let upstream_received = session.upstream_body_bytes_received() as u64;
-    if let Some(last) = context.tries.last_mut()
-        && last.finished.is_none()
-    {
-        last.bytes_received = upstream_received;
+    if let Some(proxying) = request.state.proxying_mut() {
+        if let Some(last) = proxying.tries.last_mut()
+            && last.finished.is_none()
+        {
+            last.bytes_received = upstream_received;
+        }
+        proxying.end_try(None, now);
     }
-    context.end_try(None, now);
-    let Some(facts) = context.facts() else { return };
+    let facts = &request.facts;
     let response = session.response_written();
     state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
     state.totals.durations.observe(now.duration_since(facts.received));
-    if let Some(reason) = context.generated {
+    if let Some(reason) = request.state.ending.generated {
         state.totals.generated.increment(reason as usize);
     }
-    for one in &context.tries {
+    for one in request.state.tries() {
         let metrics = &one.peer.metrics;
         if let (Some(header), Some(status)) = (one.header, one.status) {
             metrics.count_answer(StatusClass::of(status.as_u16()));
@@ -50,7 +49,7 @@ pub(super) fn finish(session: &mut Session, context: &mut Context, state: &Serve
         }
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
-    write_access_logs(session, context, now);
+    write_access_logs(session, request, now);
 }
 
 /// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.
@@ -76,18 +75,16 @@ fn refused_circumstances(connection: &ConnectionFacts, refused: &Refused<'_>) ->
     format!(", client: {client}, request: \"{request}\"")
 }
 
-fn write_access_logs(session: &Session, context: &Context, now: Instant) {
-    let (Some(snapshot), Some(location)) = (context.snapshot(), context.location()) else { return };
+fn write_access_logs(session: &Session, request: &Request, now: Instant) {
+    let Some(location) = request.state.location() else { return };
+    let snapshot = request.snapshot();
     if location.access_logs.is_empty() {
         return;
     }
     let values = RequestValues {
-        context,
-        request: session.req_header(),
-        response: session.response_written(),
-        body_bytes_sent: session.body_bytes_sent().saturating_sub(context.unsent_bytes) as u64,
+        body_bytes_sent: session.body_bytes_sent().saturating_sub(request.unsent_bytes) as u64,
         body_bytes_read: session.body_bytes_read() as u64,
-        now,
+        ..RequestValues::new(request, session.req_header(), now).with_response(session.response_written())
     };
     let mut line = Vec::with_capacity(256);
     for log in location.access_logs.iter() {
@@ -98,37 +95,33 @@ fn write_access_logs(session: &Session, context: &Context, now: Instant) {
 }
 
 /// The tail of nginx's error lines: `, client: …, server: …, request: "…", upstream: "…", host: "…"`.
-fn circumstances(session: &Session, context: &Context) -> String {
+fn circumstances(session: &Session, request: &Request) -> String {
     use std::fmt::Write;
     let mut text = String::new();
-    if let Some(facts) = context.facts() {
-        let _ = match &facts.connection.client {
-            ClientAddress::Inet(address) => write!(text, ", client: {}", address.ip()),
-            ClientAddress::Unix => write!(text, ", client: unix:"),
-        };
-        let server = context.server().map_or("", |server| server.first_name.as_str());
-        let request = String::from_utf8_lossy(&facts.request_line);
-        let _ = write!(text, ", server: {server}, request: \"{request}\"");
-    }
-    if let Some(last) = context.tries.last() {
-        let target = context
-            .facts()
-            .map_or_else(String::new, |facts| String::from_utf8_lossy(facts.path_and_query()).into_owned());
+    let facts = &request.facts;
+    let _ = match &facts.connection.client {
+        ClientAddress::Inet(address) => write!(text, ", client: {}", address.ip()),
+        ClientAddress::Unix => write!(text, ", client: unix:"),
+    };
+    let server = request.server().map_or("", |server| server.first_name.as_str());
+    let line = String::from_utf8_lossy(&facts.request_line);
+    let _ = write!(text, ", server: {server}, request: \"{line}\"");
+    if let Some(last) = request.state.tries().last() {
+        let target = String::from_utf8_lossy(facts.path_and_query());
         let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
     }
-    let host = host_text(session.req_header());
-    if !host.is_empty() {
-        let _ = write!(text, ", host: \"{host}\"");
+    if let Some(host) = host_field(session.req_header()).filter(|host| !host.is_empty()) {
+        let _ = write!(text, ", host: \"{}\"", String::from_utf8_lossy(host));
     }
     text
 }
 
 /// A connection that this machine could not even begin.
-pub(super) fn local_shortage(session: &Session, context: &Context, error: &Error) {
+pub(super) fn local_shortage(session: &Session, request: &Request, error: &Error) {
     crate::crit!(
         "connect() failed ({}) while connecting to upstream{}",
         cause(error),
-        circumstances(session, context)
+        circumstances(session, request)
     );
 }
 
@@ -136,7 +129,7 @@ pub(super) fn local_shortage(session: &Session, context: &Context, error: &Error
 /// stale kept-alive connection whose request goes on is no error.
 pub(super) fn failed_try(
     session: &Session,
-    context: &Context,
+    request: &Request,
     error: &Error,
     failed: &FailedTry,
     verdict: Verdict,
@@ -144,11 +137,11 @@ pub(super) fn failed_try(
     if verdict == Verdict::Forgive {
         log::info!(
             "a kept-alive connection was closed by the upstream server; trying again{}",
-            circumstances(session, context)
+            circumstances(session, request)
         );
         return;
     }
-    let circumstances = OnDemand(|| circumstances(session, context));
+    let circumstances = OnDemand(|| circumstances(session, request));
     let doing = if session.was_upgraded() {
         "proxying upgraded connection"
     } else if failed.answered {
@@ -158,28 +151,23 @@ pub(super) fn failed_try(
     } else {
         "reading response header from upstream"
     };
+    let words = TryMeaning::of(failed.kind).words;
     match failed.kind {
         FailureKind::Connect => {
-            log::error!("connect() failed ({}) while connecting to upstream{circumstances}", cause(error));
+            log::error!("{words} ({}) while connecting to upstream{circumstances}", cause(error));
         }
-        FailureKind::ConnectTimeout => {
-            log::error!(
-                "upstream timed out (110: Connection timed out) while connecting to upstream{circumstances}"
-            );
-        }
-        FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
-            log::error!("upstream timed out (110: Connection timed out) while {doing}{circumstances}");
-        }
-        FailureKind::InvalidAnswer => {
-            log::error!("upstream sent invalid header while {doing}{circumstances}")
+        FailureKind::ConnectTimeout => log::error!("{words} while connecting to upstream{circumstances}"),
+        FailureKind::ReadTimeout | FailureKind::WriteTimeout | FailureKind::InvalidAnswer => {
+            log::error!("{words} while {doing}{circumstances}");
         }
         FailureKind::Closed => {
-            log::error!("upstream prematurely closed connection while {doing}{circumstances}");
+            log::error!("{words} while {doing}{circumstances}");
             log::debug!("{}", cause(error));
         }
     }
     if let Verdict::GiveUp(reason) = verdict {
         let why = match reason {
+            GiveUp::ClientStalled => "the client has not sent the whole body",
             GiveUp::NonIdempotent => "the server may already have acted on this request",
             GiveUp::BodyGone => "the request body is longer than can be sent again",
             GiveUp::AnswerBegun => "the client has part of the answer already",
@@ -191,21 +179,21 @@ pub(super) fn failed_try(
 }
 
 /// nginx's line for a server that failures took out of use.
-pub(super) fn ejected(session: &Session, context: &Context) {
+pub(super) fn ejected(session: &Session, request: &Request) {
     log::warn!(
         "upstream server temporarily disabled while connecting to upstream{}",
-        circumstances(session, context)
+        circumstances(session, request)
     );
 }
 
 /// nginx's line for a body beyond `client_max_body_size`.
-pub(super) fn body_too_large(session: &Session, context: &Context, bytes: u64) {
-    log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, context));
+pub(super) fn body_too_large(session: &Session, request: &Request, bytes: u64) {
+    log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, request));
 }
 
 /// nginx's line for an upstream without a usable server.
-pub(super) fn no_live_upstream(session: &Session, context: &Context) {
-    log::error!("no live upstreams while connecting to upstream{}", circumstances(session, context));
+pub(super) fn no_live_upstream(session: &Session, request: &Request) {
+    log::error!("no live upstreams while connecting to upstream{}", circumstances(session, request));
 }
 
 /// The innermost cause of an error, in the operating system's words and nginx's form (`111: Connection refused`)
@@ -221,65 +209,5 @@ fn cause(error: &Error) -> String {
         Some(inner) => self::cause(inner),
         // Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
         None => system_error::number_first(&cause.to_string()),
-    }
-}
-
-/// The reason label of an answer that a failure made ours.
-pub(super) fn generated_reason(failure: Failure, no_live_upstream: bool) -> Generated {
-    match failure {
-        _ if no_live_upstream => Generated::NoLiveUpstream,
-        Failure::Upstream(FailureKind::Connect) => Generated::ConnectError,
-        Failure::Upstream(FailureKind::ConnectTimeout) => Generated::ConnectTimeout,
-        Failure::Upstream(FailureKind::Closed) => Generated::UpstreamClosed,
-        Failure::Upstream(FailureKind::ReadTimeout | FailureKind::WriteTimeout) => Generated::UpstreamTimeout,
-        Failure::Upstream(FailureKind::InvalidAnswer) => Generated::InvalidAnswer,
-        Failure::ClientGone | Failure::ClientTimeout => Generated::ClientTimeout,
-        Failure::Status(413) => Generated::BodyTooLarge,
-        Failure::Status(code) if StatusCode::from_u16(code).is_ok_and(|status| status.is_client_error()) => {
-            Generated::BadRequest
-        }
-        Failure::Status(_) | Failure::Internal => Generated::Internal,
-    }
-}
-
-/// What a further try is counted as.
-pub(super) fn retry_reason(kind: FailureKind, forgiven: bool) -> RetryReason {
-    if forgiven {
-        return RetryReason::StaleConnection;
-    }
-    match kind {
-        FailureKind::Connect => RetryReason::ConnectError,
-        FailureKind::ConnectTimeout => RetryReason::ConnectTimeout,
-        FailureKind::Closed => RetryReason::Closed,
-        FailureKind::ReadTimeout => RetryReason::ReadTimeout,
-        FailureKind::WriteTimeout => RetryReason::WriteTimeout,
-        FailureKind::InvalidAnswer => RetryReason::InvalidAnswer,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_reasons_have_the_label_of_their_failure() {
-        for (kind, forgiven, label) in [
-            (FailureKind::Connect, false, "connect_error"),
-            (FailureKind::ConnectTimeout, false, "connect_timeout"),
-            (FailureKind::Closed, false, "closed"),
-            (FailureKind::Closed, true, "stale_connection"),
-            (FailureKind::ReadTimeout, false, "read_timeout"),
-            (FailureKind::WriteTimeout, false, "write_timeout"),
-            (FailureKind::InvalidAnswer, false, "invalid_answer"),
-        ] {
-            assert_eq!(retry_reason(kind, forgiven).label(), label);
-        }
-    }
-
-    #[test]
-    fn no_live_upstream_comes_before_the_failure_that_led_to_it() {
-        let failure = Failure::Upstream(FailureKind::Connect);
-        assert_eq!(generated_reason(failure, false), Generated::ConnectError);
-        assert_eq!(generated_reason(failure, true), Generated::NoLiveUpstream);
     }
 }

@@ -1,8 +1,7 @@
 //! The values of nginx's variables for one request: what a [`Template`](crate::script::Template) asks
 //! for when it is rendered, and nothing before.
 //!
-//! `$uri` and `$host` are worked out again each time they are asked for: nobody pays for them who does not log
-//! them.
+//! `$host` is worked out again each time it is asked for: nobody pays for it who does not log it.
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,10 +10,11 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::context::{Context, Try};
+use super::context::Request;
 use crate::config::model::{Action, Server};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
+use crate::request::Try;
 use crate::routing::{host, path};
 use crate::script::{Named, Values, Variable};
 use crate::server::Snapshot;
@@ -22,8 +22,8 @@ use crate::server::Snapshot;
 /// Everything that a variable may speak of. The answer is absent while none is known.
 pub struct RequestValues<'a> {
     /// The request's own record.
-    pub context: &'a Context,
-    /// The request as received.
+    pub context: &'a Request,
+    /// The header as received.
     pub request: &'a RequestHeader,
     /// The answer, as sent or about to be.
     pub response: Option<&'a ResponseHeader>,
@@ -43,7 +43,9 @@ impl Values for RequestValues<'_> {
                 self.response.is_some_and(|response| joined(&response.headers, name, out))
             }
             Variable::UpstreamHeader(name) => {
-                self.context.upstream_header.as_ref().is_some_and(|answer| joined(&answer.headers, name, out))
+                let fields =
+                    self.context.state.proxying().and_then(|proxying| proxying.upstream_fields.as_deref());
+                fields.is_some_and(|fields| joined(fields, name, out))
             }
             Variable::Argument(name) => {
                 let query = self.target().query;
@@ -62,13 +64,25 @@ impl Values for RequestValues<'_> {
     }
 }
 
+impl<'a> RequestValues<'a> {
+    /// What is known of a request before there is an answer.
+    pub fn new(context: &'a Request, request: &'a RequestHeader, now: Instant) -> Self {
+        Self { context, request, response: None, body_bytes_sent: 0, body_bytes_read: 0, now }
+    }
+
+    /// The same with an answer, as sent or about to be.
+    pub fn with_response(self, response: Option<&'a ResponseHeader>) -> Self {
+        Self { response, ..self }
+    }
+}
+
 impl RequestValues<'_> {
-    fn facts(&self) -> Option<&RequestFacts<Snapshot>> {
-        self.context.facts()
+    fn facts(&self) -> &RequestFacts<Snapshot> {
+        &self.context.facts
     }
 
     fn target(&self) -> path::Target<'_> {
-        path::Target::split(self.facts().map_or(b"", |facts| facts.path_and_query()))
+        path::Target::split(self.facts().path_and_query())
     }
 
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
@@ -78,31 +92,27 @@ impl RequestValues<'_> {
                 Some(query) if !query.is_empty() => put(b"?", out),
                 _ => true,
             },
-            Named::Uri => match path::normalise(self.target().path) {
-                Ok(path) => put(&path, out),
-                Err(_) => put(self.target().path, out),
+            Named::Uri => match self.context.state.routed() {
+                Some(routed) => put(routed.path.get(self.target().path), out),
+                None => put(self.target().path, out),
             },
             Named::Host => self.host(out),
-            Named::Request => self.facts().is_some_and(|facts| put(&facts.request_line, out)),
-            Named::RequestUri => self.facts().is_some_and(|facts| put(facts.path_and_query(), out)),
+            Named::Request => put(&self.facts().request_line, out),
+            Named::RequestUri => put(self.facts().path_and_query(), out),
             Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
             Named::ServerProtocol => put(protocol(self.request.version), out),
             Named::ContentLength => joined(&self.request.headers, &header::CONTENT_LENGTH, out),
             Named::ContentType => joined(&self.request.headers, &header::CONTENT_TYPE, out),
-            Named::RequestLength => {
-                self.facts().is_some_and(|facts| print(out, facts.head_bytes as u64 + self.body_bytes_read))
-            }
-            Named::RequestTime => {
-                self.facts().is_some_and(|facts| seconds(out, self.now.duration_since(facts.received)))
-            }
+            Named::RequestLength => print(out, self.facts().head_bytes as u64 + self.body_bytes_read),
+            Named::RequestTime => seconds(out, self.now.duration_since(self.facts().received)),
             Named::RequestId => put(self.request_id().as_bytes(), out),
             Named::RequestCompletion => {
-                let complete = self.response.is_some() && self.context.failure.is_none();
+                let complete = self.response.is_some() && self.context.state.ending.failure.is_none();
                 !complete || put(b"OK", out)
             }
             Named::RemoteUser => remote_user(&self.request.headers).is_some_and(|user| put(&user, out)),
             Named::ProxyAddXForwardedFor => self.forwarded_for(out),
-            Named::ConnectionRequests => self.facts().is_some_and(|facts| print(out, facts.number)),
+            Named::ConnectionRequests => print(out, self.facts().number),
             Named::ServerName => {
                 self.context.server().is_some_and(|server| put(server.first_name.as_bytes(), out))
             }
@@ -115,11 +125,11 @@ impl RequestValues<'_> {
                 let header = self.response.map_or(0, header_bytes);
                 print(out, header + self.body_bytes_sent)
             }
-            Named::ProxyHost => match self.context.location().map(|location| &location.action) {
+            Named::ProxyHost => match self.context.state.location().map(|location| &location.action) {
                 Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
                 _ => false,
             },
-            Named::ProxyPort => match self.context.location().map(|location| &location.action) {
+            Named::ProxyPort => match self.context.state.location().map(|location| &location.action) {
                 Some(Action::Proxy(proxy)) => print(out, u64::from(proxy.port)),
                 _ => false,
             },
@@ -146,9 +156,7 @@ impl RequestValues<'_> {
             | Named::BinaryRemoteAddr
             | Named::Connection
             | Named::ServerAddr
-            | Named::ServerPort => {
-                self.facts().is_some_and(|facts| connection_value(&facts.connection, named, out))
-            }
+            | Named::ServerPort => connection_value(&self.facts().connection, named, out),
             Named::Scheme
             | Named::Hostname
             | Named::Pid
@@ -171,10 +179,11 @@ impl RequestValues<'_> {
     /// The status that stands in the log when nothing was sent: 499 when the client left, 444 when we chose
     /// silence, as nginx writes them.
     fn unanswered_status(&self, out: &mut Vec<u8>) -> bool {
-        let status = if self.context.silent {
+        let ending = &self.context.state.ending;
+        let status = if ending.silent {
             444
         } else {
-            self.context.failure.map_or(0, |failure| failure.status().unwrap_or(499))
+            ending.failure.map_or(0, |failure| failure.status().unwrap_or(499))
         };
         write!(out, "{status:03}").is_ok()
     }
@@ -186,7 +195,7 @@ impl RequestValues<'_> {
         {
             out.extend_from_slice(b", ");
         }
-        self.facts().is_some_and(|facts| connection_value(&facts.connection, Named::RemoteAddr, out))
+        connection_value(&self.facts().connection, Named::RemoteAddr, out)
     }
 
     fn request_id(&self) -> &str {
@@ -199,13 +208,16 @@ impl RequestValues<'_> {
     }
 
     fn upstream_name(&self) -> Option<&str> {
-        self.context.target.as_ref().map(|target| target.upstream.name())
+        self.context.state.proxying().map(|proxying| proxying.target.upstream.name())
     }
 
     /// One value per try, separated by a comma and a space; `-` where a try has none. `missing` stands for the
     /// pick that found no server at all.
     fn each_try(&self, out: &mut Vec<u8>, missing: &str, value: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
-        for (index, one) in self.context.tries.iter().enumerate() {
+        let tries = self.context.state.tries();
+        let no_live_upstream =
+            self.context.state.proxying().is_some_and(|proxying| proxying.no_live_upstream);
+        for (index, one) in tries.iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(b", ");
             }
@@ -213,13 +225,13 @@ impl RequestValues<'_> {
                 out.push(b'-');
             }
         }
-        if self.context.no_live_upstream {
-            if !self.context.tries.is_empty() {
+        if no_live_upstream {
+            if !tries.is_empty() {
                 out.extend_from_slice(b", ");
             }
             out.extend_from_slice(missing.as_bytes());
         }
-        !self.context.tries.is_empty() || self.context.no_live_upstream
+        !tries.is_empty() || no_live_upstream
     }
 }
 

@@ -56,7 +56,7 @@ pub(in crate::config) const ROWS: &[Row] = &[
     no_effect("proxy_ignore_headers", LEVELS, at_least(1, "field …"),
         "no field of an answer steers anything here: there is no cache, no internal redirect and no rate limit").repeatable(),
     no_effect("proxy_request_buffering", LEVELS, FLAG,
-        "request bodies are streamed to the server as they come").harmless(&["off"]),
+        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").harmless(&["off"]),
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
     no_effect("proxy_socket_keepalive", LEVELS, FLAG,
         "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),

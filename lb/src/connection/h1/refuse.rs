@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::hygiene::Reason;
 use super::stream::ClientStream;
-use crate::content::page;
+use crate::request::headers::to_client;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,16 +30,8 @@ pub(super) async fn answer(
 ) -> Sent {
     let page = reason.page(server_tokens);
     let date = pingora::protocols::http::date::get_cached_date();
-    let mut answer = format!(
-        "HTTP/1.1 {} {}\r\nServer: {}\r\nDate: {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        reason.status().as_u16(),
-        page::status_phrase(reason.status()),
-        page::server_name(server_tokens),
-        date.to_str().unwrap_or_default(),
-        page.len()
-    )
-    .into_bytes();
+    let date = date.to_str().unwrap_or_default();
+    let mut answer = to_client::refused(reason.status(), server_tokens, date, page.len()).into_bytes();
     let header_bytes = answer.len() as u64;
     if !head_only {
         answer.extend_from_slice(&page);

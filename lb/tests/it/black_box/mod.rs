@@ -12,3 +12,4 @@ mod request_bodies;
 mod stop;
 mod support;
 mod survival;
+mod uploads;

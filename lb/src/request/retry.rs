@@ -15,7 +15,7 @@ use crate::config::model::NextUpstream;
 use crate::upstream::FailureKind;
 
 /// What is known when a try has failed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedTry {
     /// How the server failed.
     pub kind: FailureKind,
@@ -31,6 +31,8 @@ pub struct FailedTry {
     pub non_idempotent: bool,
     /// The body can be sent again from the start.
     pub body_replayable: bool,
+    /// The client has not sent the whole body.
+    pub client_owes_bytes: bool,
     /// How many servers may still be tried.
     pub tries_left: usize,
     /// `proxy_next_upstream`.
@@ -40,9 +42,15 @@ pub struct FailedTry {
 impl FailedTry {
     /// Whether the failure counts against the server. Not when the connection was a kept-alive one that the server
     /// may just have closed, whatever becomes of the request; and not, as in nginx, once its answer had begun: an event
-    /// stream that falls silent or is cut says little about the server.
+    /// stream that falls silent or is cut says little about the server. Nor while the client owes bytes: a server that
+    /// waits for them in vain, or closes meanwhile, did nothing wrong. One that takes no bytes, or answers what is not
+    /// HTTP, did.
     pub fn blames_server(&self) -> bool {
-        !self.answered && !self.is_stale_connection()
+        !self.answered && !self.is_stale_connection() && !self.waits_for_client()
+    }
+
+    fn waits_for_client(&self) -> bool {
+        self.client_owes_bytes && matches!(self.kind, FailureKind::ReadTimeout | FailureKind::Closed)
     }
 
     fn is_stale_connection(&self) -> bool {
@@ -66,6 +74,8 @@ pub enum Verdict {
 pub enum GiveUp {
     /// The client has part of an answer already.
     AnswerBegun,
+    /// The client stopped in the midst of its body; another server would wait as long for the rest.
+    ClientStalled,
     /// The server may have acted on the request.
     NonIdempotent,
     /// The body is not at hand any more.
@@ -80,6 +90,9 @@ pub enum GiveUp {
 pub fn decide(failed: &FailedTry) -> Verdict {
     if failed.answer_begun {
         return Verdict::GiveUp(GiveUp::AnswerBegun);
+    }
+    if failed.kind == FailureKind::ReadTimeout && failed.client_owes_bytes && !failed.answered {
+        return Verdict::GiveUp(GiveUp::ClientStalled);
     }
     let connecting = matches!(failed.kind, FailureKind::Connect | FailureKind::ConnectTimeout);
     if !connecting && failed.non_idempotent {
@@ -131,6 +144,7 @@ mod tests {
             answer_begun: false,
             non_idempotent: false,
             body_replayable: true,
+            client_owes_bytes: false,
             tries_left: 3,
             policy: DEFAULT,
         }
@@ -161,6 +175,21 @@ mod tests {
             ),
             ("POST not sent", FailedTry { non_idempotent: true, ..base(Connect) }, NextServer),
             ("body gone", FailedTry { body_replayable: false, ..base(Closed) }, give_up(GiveUp::BodyGone)),
+            (
+                "silent, and the client owes bytes",
+                FailedTry { client_owes_bytes: true, ..base(ReadTimeout) },
+                give_up(GiveUp::ClientStalled),
+            ),
+            (
+                "closed, and the client owes bytes",
+                FailedTry { client_owes_bytes: true, ..base(Closed) },
+                NextServer,
+            ),
+            (
+                "takes no bytes, and the client owes more",
+                FailedTry { client_owes_bytes: true, ..base(WriteTimeout) },
+                NextServer,
+            ),
             ("no server left", FailedTry { tries_left: 0, ..base(Connect) }, give_up(GiveUp::NoServerLeft)),
             ("off", FailedTry { policy: OFF, ..base(Connect) }, give_up(GiveUp::NotListed)),
             (
@@ -180,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_server_is_blamed_for_what_it_did() {
-        use FailureKind::{Closed, Connect, ReadTimeout};
+        use FailureKind::{Closed, Connect, InvalidAnswer, ReadTimeout, WriteTimeout};
+        let owes = |kind| FailedTry { client_owes_bytes: true, ..failed(kind) };
         for (name, failed, blamed) in [
             ("refused", failed(Connect), true),
             ("closed on a new connection", failed(Closed), true),
@@ -192,6 +222,11 @@ mod tests {
             ),
             ("the second time", FailedTry { reused: true, forgiven_before: true, ..failed(Closed) }, true),
             ("timed out on a kept one", FailedTry { reused: true, ..failed(ReadTimeout) }, true),
+            ("waits for the client's bytes", owes(ReadTimeout), false),
+            ("closes while the client owes bytes", owes(Closed), false),
+            ("takes no bytes", owes(WriteTimeout), true),
+            ("garbage while the client owes bytes", owes(InvalidAnswer), true),
+            ("refused while the client owes bytes", owes(Connect), true),
             (
                 "silent in mid stream",
                 FailedTry { answered: true, answer_begun: true, ..failed(ReadTimeout) },

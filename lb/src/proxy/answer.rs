@@ -1,0 +1,104 @@
+//! Writing an answer of the program's own to the client.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::{Method, StatusCode, Version};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+
+use super::context::Request;
+use super::values::{RequestValues, host_field};
+use crate::content::{Answer, page, return_directive};
+use crate::request::Content;
+use crate::request::headers::to_client::{self, ToClient};
+use crate::routing::path;
+use crate::script::Template;
+
+/// Makes what `content` says, and writes it.
+pub(super) async fn content(
+    session: &mut Session,
+    request: &Request,
+    content: Content<'_>,
+    now: Instant,
+) -> Result<()> {
+    let answer = match content {
+        Content::Page(_, status) => Answer::standard(status, request.state.server_tokens()),
+        Content::Return(to) => {
+            let header = session.req_header();
+            let Some(location) = request.state.location() else {
+                return write(session, Some(request), Answer::standard(to.status, true), now).await;
+            };
+            let values = RequestValues::new(request, header, now);
+            let path = path::Target::split(request.facts.path_and_query()).path;
+            let host = to_client::own_host(host_field(header), request.facts.connection.local);
+            return_directive::answer(to, location, path, host.as_deref(), &values)
+        }
+    };
+    write(session, Some(request), answer, now).await
+}
+
+/// Writes `answer`, with the fields that the request's location asks for where there is one.
+pub(super) async fn write(
+    session: &mut Session,
+    request: Option<&Request>,
+    answer: Answer,
+    now: Instant,
+) -> Result<()> {
+    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
+    header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
+    to_client::own(&mut header, &answer)?;
+    // What sets a `Server` here is the configuration (`add_header`), not a server.
+    finish(&mut header, session, request, true, now)?;
+    let head_only = session.req_header().method == Method::HEAD;
+    let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
+    let body = has_body.then_some(answer.body);
+    session.write_response_header(Box::new(header), body.is_none()).await?;
+    if body.is_some() {
+        session.write_response_body(body, true).await?;
+    }
+    Ok(())
+}
+
+/// Sets what every answer gets.
+pub(super) fn finish(
+    answer: &mut ResponseHeader,
+    session: &Session,
+    request: Option<&Request>,
+    keeps_server: bool,
+    now: Instant,
+) -> Result<()> {
+    let received = session.req_header();
+    let to = ToClient {
+        location: request.and_then(|request| request.state.location()).map(|location| &**location),
+        status: answer.status,
+        http_1_0: received.version == Version::HTTP_10,
+        keeps_alive: session.get_keepalive().is_some(),
+        keeps_server,
+    };
+    to_client::finish(answer, &to, |answer, template| {
+        request.and_then(|request| field_value(request, received, Some(answer), template, now))
+    })
+}
+
+/// A field's value for this request. `None` where it is empty, and where it cannot stand in a header (a line break from
+/// a decoded argument), which is left out rather than sent.
+pub(super) fn field_value(
+    request: &Request,
+    received: &RequestHeader,
+    answer: Option<&ResponseHeader>,
+    template: &Template,
+    now: Instant,
+) -> Option<HeaderValue> {
+    let values = RequestValues::new(request, received, now).with_response(answer);
+    let mut value = Vec::new();
+    template.render(&values, &mut value);
+    HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
+}
+
+/// What a client gets whose request never came to be one.
+pub(super) fn internal_error() -> Answer {
+    Answer::standard(StatusCode::INTERNAL_SERVER_ERROR, true)
+}

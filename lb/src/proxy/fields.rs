@@ -1,0 +1,47 @@
+//! Pingora's headers as [`Fields`].
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{BError, Result};
+
+use crate::request::headers::Fields;
+
+impl Fields for RequestHeader {
+    type Error = BError;
+
+    fn map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn set(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
+        self.insert_header(name, value)
+    }
+
+    fn add(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
+        self.append_header(name, value).map(|_| ())
+    }
+
+    fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {
+        self.remove_header(name)
+    }
+}
+
+impl Fields for ResponseHeader {
+    type Error = BError;
+
+    fn map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn set(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
+        self.insert_header(name, value)
+    }
+
+    fn add(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
+        self.append_header(name, value).map(|_| ())
+    }
+
+    fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {
+        self.remove_header(name)
+    }
+}

@@ -1,0 +1,100 @@
+//! Request bodies: read before a server is picked, as far as they fit.
+//!
+//! nginx reads a body before it asks a server (`proxy_request_buffering on`). A server that is asked earlier waits for the
+//! client: its `proxy_read_timeout` runs, and it looks dead because the client is slow. So a body that Pingora can keep
+//! for another try (64 KiB) is read first, under `client_body_timeout`. A longer one is passed on as it comes; while the
+//! client owes bytes of it, the server is given more time than the client ([`while_client_owes`]), and
+//! `request/retry` holds no silence against it.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::context::Request;
+use super::record;
+use crate::connection::facts::Framing;
+use crate::request::phases::body_too_large;
+
+/// What Pingora keeps of a body to send it again.
+const KEPT_BYTES: u64 = 64 * 1024;
+/// How much longer than the client a server may take while the client owes bytes: the client's time runs out first.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Pieces of a body that were read and outgrew what Pingora keeps. They go ahead of the next piece.
+pub(super) type Outgrown = Vec<Bytes>;
+
+/// Reads the request's body if it fits. Of a body in chunks, whose length nobody knows, the beginning is read.
+pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> Result<()> {
+    match request.facts.shape.framing {
+        Framing::Empty => return Ok(()),
+        Framing::Length(bytes) if bytes > KEPT_BYTES => return Ok(()),
+        Framing::Length(_) | Framing::Chunked => {}
+    }
+    session.as_mut().enable_retry_buffering();
+    let mut pieces = Outgrown::new();
+    let mut bytes = 0;
+    while !session.as_mut().is_body_done() {
+        let Some(piece) = session.as_mut().read_request_body().await.map_err(Error::into_down)? else {
+            break;
+        };
+        bytes += piece.len() as u64;
+        pieces.push(piece);
+        if request.state.location().is_none_or(|location| body_too_large(location, bytes)) {
+            return Err(too_large(session, request, bytes));
+        }
+        if session.as_ref().retry_buffer_truncated() {
+            request.outgrown = pieces;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the pieces that were read ahead before `body`, the next one.
+pub(super) fn prepend(outgrown: &mut Outgrown, body: &mut Option<Bytes>) {
+    if outgrown.is_empty() {
+        return;
+    }
+    let next = body.take();
+    let mut whole = BytesMut::new();
+    for piece in outgrown.drain(..).chain(next) {
+        whole.extend_from_slice(&piece);
+    }
+    *body = Some(whole.freeze());
+}
+
+/// The error of a body beyond `client_max_body_size`, which is logged here.
+pub(super) fn too_large(session: &Session, request: &Request, bytes: u64) -> Box<Error> {
+    record::body_too_large(session, request, bytes);
+    Error::explain(ErrorType::HTTPStatus(413), "client intended to send too large body").into_down()
+}
+
+/// How long a server may be silent while the client owes bytes: longer than the client.
+pub(super) fn while_client_owes(proxy_read_timeout: Duration, client_body_timeout: Duration) -> Duration {
+    proxy_read_timeout.max(client_body_timeout.saturating_add(MARGIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_ahead_goes_first_and_once() {
+        let mut outgrown = vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")];
+        let mut body = Some(Bytes::from_static(b"d"));
+        prepend(&mut outgrown, &mut body);
+        assert_eq!(body.as_deref(), Some(&b"abcd"[..]));
+        let mut body = None;
+        prepend(&mut outgrown, &mut body);
+        assert_eq!(body, None);
+    }
+
+    #[test]
+    fn a_client_that_owes_bytes_runs_out_of_time_before_its_server() {
+        let seconds = Duration::from_secs;
+        assert_eq!(while_client_owes(seconds(2), seconds(60)), seconds(61));
+        assert_eq!(while_client_owes(seconds(90), seconds(60)), seconds(90));
+    }
+}

@@ -1,0 +1,230 @@
+//! An answer's header on its way to the client: a server's, one of the program's own, and that of a refused request.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFRESH, SERVER, TRANSFER_ENCODING,
+};
+
+use super::Fields;
+use crate::config::model::{Location, Proxy, Redirect};
+use crate::content::{Answer, page};
+use crate::routing::host;
+use crate::script::Template;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// What decides the fields that every answer gets.
+pub struct ToClient<'a> {
+    /// The request's location, where one is known.
+    pub location: Option<&'a Location>,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The client speaks HTTP/1.0.
+    pub http_1_0: bool,
+    /// The connection goes on behind the answer.
+    pub keeps_alive: bool,
+    /// A `Server` that is there stays: a server's with `proxy_pass_header Server`, or one that the configuration sets.
+    pub keeps_server: bool,
+}
+
+/// Sets what every answer gets, whether a server's or the program's own. `render` makes a value for the answer as it is by
+/// then; `None` where it is empty or cannot stand in a header.
+pub fn finish<F: Fields>(
+    answer: &mut F,
+    to: &ToClient<'_>,
+    render: impl Fn(&F, &Template) -> Option<HeaderValue>,
+) -> Result<(), F::Error> {
+    if !to.keeps_server || !answer.map().contains_key(SERVER) {
+        let tokens = to.location.is_none_or(|location| location.server_tokens);
+        answer.set(&SERVER, page::server_field(tokens))?;
+    }
+    let Some(location) = to.location else { return Ok(()) };
+    if let Some(timeout) = location.keepalive_header
+        && to.keeps_alive
+        && let Ok(value) = HeaderValue::try_from(format!("timeout={}", timeout.as_secs()))
+    {
+        answer.set(&KEEP_ALIVE, value)?;
+    }
+    if to.http_1_0 {
+        // Such a client cannot read chunks: the end of the connection ends the body.
+        answer.remove(&TRANSFER_ENCODING);
+    }
+    if location.add_headers.is_empty() {
+        return Ok(());
+    }
+    // All are rendered before one is added: none of them sees another.
+    let applies = location.add_headers.iter().filter(|field| field.always || adds_by_default(to.status));
+    let rendered: Vec<_> =
+        applies.filter_map(|field| Some((&field.name, render(answer, &field.value)?))).collect();
+    for (name, value) in rendered {
+        answer.add(name, value)?;
+    }
+    Ok(())
+}
+
+/// The fields of an answer of the program's own.
+pub fn own<F: Fields>(fields: &mut F, answer: &Answer) -> Result<(), F::Error> {
+    if has_body(answer.status) {
+        if let Some(content_type) = &answer.content_type {
+            fields.set(&CONTENT_TYPE, content_type.clone())?;
+        }
+        fields.set(&CONTENT_LENGTH, HeaderValue::from(answer.body.len()))?;
+    }
+    for (name, value) in &answer.headers {
+        fields.add(name, value.clone())?;
+    }
+    Ok(())
+}
+
+/// Whether an answer of this status has a body.
+pub fn has_body(status: StatusCode) -> bool {
+    !(status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED)
+}
+
+/// The header of the answer to a request that was refused before Pingora saw it.
+pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: usize) -> String {
+    format!(
+        "HTTP/1.1 {} {}\r\nServer: {}\r\nDate: {date}\r\nContent-Type: text/html\r\nContent-Length: {body_bytes}\r\n\
+         Connection: close\r\n\r\n",
+        status.as_u16(),
+        page::status_phrase(status),
+        page::server_name(server_tokens),
+    )
+}
+
+/// Strips what is not for the client from a server's answer (nginx's hidden fields, plus and minus what was configured,
+/// and what concerned the connection to the server alone), and rewrites its redirects (`proxy_redirect`). `own_host` is
+/// what a redirect to a path of this program is made absolute with.
+pub fn take_over<F: Fields>(
+    answer: &mut F,
+    proxy: &Proxy,
+    own_host: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<(), F::Error> {
+    // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
+    // for each of the many that might be.
+    let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
+    let (mut hides, mut redirects) = (false, false);
+    for name in answer.map().keys() {
+        hides |= is_hidden(name);
+        redirects |= name == LOCATION || name == REFRESH;
+    }
+    if hides {
+        for name in proxy.hidden_headers.iter().chain([&KEEP_ALIVE]) {
+            answer.remove(name);
+        }
+    }
+    // Equal lengths were let through as they came; a client needs one.
+    let map = answer.map();
+    if map.len() > map.keys_len()
+        && map.get_all(CONTENT_LENGTH).iter().count() > 1
+        && let Some(length) = answer.remove(&CONTENT_LENGTH)
+    {
+        answer.set(&CONTENT_LENGTH, length)?;
+    }
+    if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
+        rewrite_redirects(answer, redirect, own_host)?;
+    }
+    Ok(())
+}
+
+/// Turns a redirect to the server's own address into one to this program's: `Location`, and the URL in a `Refresh`.
+fn rewrite_redirects<F: Fields>(
+    answer: &mut F,
+    redirect: &Redirect,
+    own_host: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<(), F::Error> {
+    let rest =
+        |value: &HeaderValue| value.as_bytes().strip_prefix(redirect.from.as_bytes()).map(<[u8]>::to_vec);
+    if let Some(rest) = answer.map().get(LOCATION).and_then(rest) {
+        let scheme_and_host = match own_host() {
+            Some(host) if redirect.to.starts_with('/') => [b"http://", host.as_slice()].concat(),
+            _ => Vec::new(),
+        };
+        let url = [scheme_and_host.as_slice(), redirect.to.as_bytes(), &rest].concat();
+        if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
+            answer.set(&LOCATION, url)?;
+        }
+    }
+    if let Some(refresh) = answer.map().get(REFRESH) {
+        let value = refresh.as_bytes();
+        let url = memchr::memmem::find(value, b"url=").map(|at| at + 4);
+        if let Some((lead, rest)) =
+            url.and_then(|at| Some((&value[..at], value[at..].strip_prefix(redirect.from.as_bytes())?)))
+            && let Ok(value) = HeaderValue::from_bytes(&[lead, redirect.to.as_bytes(), rest].concat())
+        {
+            answer.set(&REFRESH, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// What makes a redirect to a path of this program absolute: the request's host, or the address it came in on where it
+/// named none (nginx's `server_name_in_redirect off`), and the port.
+pub fn own_host(requested: Option<&[u8]>, local: Option<SocketAddr>) -> Option<Vec<u8>> {
+    let mut own = match requested {
+        Some(requested) if !requested.is_empty() => host::bare_name(requested).into_owned(),
+        _ => match local?.ip() {
+            IpAddr::V4(ip) => ip.to_string().into_bytes(),
+            IpAddr::V6(ip) => format!("[{ip}]").into_bytes(),
+        },
+    };
+    match local.map(|address| address.port()) {
+        Some(80) | None => {}
+        Some(port) => own.extend_from_slice(format!(":{port}").as_bytes()),
+    }
+    Some(own)
+}
+
+/// The statuses to which `add_header` applies without `always`.
+fn adds_by_default(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, wire};
+    use super::*;
+
+    #[test]
+    fn redirects_of_a_server_become_redirects_of_this_program() {
+        let redirect = Redirect { from: "http://upstream/".to_owned(), to: "/app/".to_owned() };
+        for (received, host, sent) in [
+            ("location: http://upstream/x", Some("h:81"), "location: http://h:81/app/x"),
+            ("location: http://upstream/x", None, "location: /app/x"),
+            ("location: http://elsewhere/x", Some("h"), "location: http://elsewhere/x"),
+            ("refresh: 5; url=http://upstream/x", Some("h"), "refresh: 5; url=/app/x"),
+        ] {
+            let mut answer = Plain::of(received);
+            rewrite_redirects(&mut answer, &redirect, || host.map(|host| host.as_bytes().to_vec())).unwrap();
+            assert_eq!(wire(&answer), sent);
+        }
+    }
+
+    #[test]
+    fn the_own_host_is_the_requested_one_or_the_address() {
+        let local = |text: &str| Some(text.parse().unwrap());
+        for (requested, local, own) in [
+            (Some("A.example:99"), local("10.0.0.1:80"), Some("a.example")),
+            (Some("a.example"), local("10.0.0.1:8080"), Some("a.example:8080")),
+            (Some(""), local("10.0.0.1:80"), Some("10.0.0.1")),
+            (None, local("[::1]:81"), Some("[::1]:81")),
+            (Some("a"), None, Some("a")),
+            (None, None, None),
+        ] {
+            let own = own.map(str::as_bytes).map(<[u8]>::to_vec);
+            assert_eq!(own_host(requested.map(str::as_bytes), local), own, "{requested:?} {local:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_body_has_no_type_and_no_length() {
+        let mut fields = Plain::of("");
+        own(&mut fields, &Answer::standard(StatusCode::NO_CONTENT, true)).unwrap();
+        assert_eq!(wire(&fields), "");
+        own(&mut fields, &Answer::text(StatusCode::OK, "hi")).unwrap();
+        assert_eq!(wire(&fields), "content-type: text/plain; charset=utf-8|content-length: 2");
+    }
+}

@@ -1,0 +1,140 @@
+//! A request's header on its way to a server.
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
+
+use super::Fields;
+use crate::config::model::{Location, Proxy, SentField, SentValue};
+use crate::request::Path;
+use crate::routing::{matched_length, path, target};
+use crate::script::Template;
+
+/// What decides the fields.
+pub struct ToServer<'a> {
+    /// `proxy_set_header`.
+    pub set: &'a [SentField],
+    /// The header holds names that nginx drops.
+    pub unusual_names: bool,
+    /// The client's `Connection` field is still there.
+    pub has_connection: bool,
+    /// The connection to the server ends with this request.
+    pub closes: bool,
+}
+
+/// Changes the fields of the request as received into those of the request for the server. `render` makes a value; `None`
+/// where it is empty or cannot stand in a header.
+pub fn prepare<F: Fields>(
+    fields: &mut F,
+    to: &ToServer<'_>,
+    render: impl Fn(&Template) -> Option<HeaderValue>,
+) -> Result<(), F::Error> {
+    if to.unusual_names {
+        drop_unusual_names(fields);
+    }
+    if to.has_connection {
+        fields.remove(&CONNECTION);
+    }
+    // Answered here before the body was read; asking the server again would bring the client a second 100.
+    fields.remove(&EXPECT);
+    for field in to.set {
+        let value = match &field.value {
+            SentValue::Nothing => None,
+            SentValue::Constant(value) => Some(value.clone()),
+            SentValue::PerRequest(template) => render(template),
+        };
+        match value {
+            Some(value) if field.again => fields.add(&field.name, value)?,
+            Some(value) => fields.set(&field.name, value)?,
+            None if field.again => {}
+            None => {
+                fields.remove(&field.name);
+            }
+        }
+    }
+    if to.closes {
+        fields.set(&CONNECTION, HeaderValue::from_static("close"))?;
+    }
+    Ok(())
+}
+
+/// The request target for the server: `sent` is what the client sent, `parsed` what Pingora would send. `None` where that
+/// is right.
+pub fn request_target<'a>(
+    sent: &'a [u8],
+    parsed: &[u8],
+    path: &Path,
+    location: &Location,
+    proxy: &Proxy,
+) -> Option<Cow<'a, [u8]>> {
+    match &proxy.uri {
+        Some(uri) => {
+            let sent = path::Target::split(sent);
+            let matched = matched_length(&location.pattern);
+            Some(Cow::Owned(target::replace(sent, path.get(sent.path), matched, uri)))
+        }
+        // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
+        // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
+        None => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
+    }
+}
+
+/// Drops fields whose names hold more than letters, digits and hyphens, as nginx does (`ignore_invalid_headers on`,
+/// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
+/// `X-Real-IP`.
+fn drop_unusual_names(fields: &mut impl Fields) {
+    let is_usual =
+        |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let unusual: Vec<HeaderName> = fields.map().keys().filter(|name| !is_usual(name)).cloned().collect();
+    for name in &unusual {
+        fields.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Plain, wire};
+    use super::*;
+
+    fn field(name: &'static str, value: &str, again: bool) -> SentField {
+        let value = match value {
+            "" => SentValue::Nothing,
+            text => SentValue::Constant(text.parse().unwrap()),
+        };
+        SentField { name: HeaderName::from_static(name), value, again }
+    }
+
+    #[test]
+    fn fields_for_a_server() {
+        let set = [field("host", "upstream", false), field("x-a", "1", false), field("x-a", "2", true)];
+        let gone = [field("accept", "", false)];
+        let to = |set| ToServer { set, unusual_names: false, has_connection: false, closes: false };
+        for (name, received, to, sent) in [
+            ("set", "host: a|x-a: 9|accept: b", to(&set), "host: upstream|x-a: 1|x-a: 2|accept: b"),
+            ("left out", "host: a|accept: b", to(&gone), "host: a"),
+            ("expectation", "host: a|expect: 100-continue", to(&[]), "host: a"),
+            (
+                "unusual names",
+                "host: a|x_real_ip: 1|x.y: 2|x-z: 3",
+                ToServer { unusual_names: true, ..to(&[]) },
+                "host: a|x-z: 3",
+            ),
+            (
+                "the client's connection",
+                "host: a|connection: keep-alive",
+                ToServer { has_connection: true, ..to(&[]) },
+                "host: a",
+            ),
+            (
+                "the last on its connection",
+                "host: a",
+                ToServer { closes: true, ..to(&[]) },
+                "host: a|connection: close",
+            ),
+        ] {
+            let mut fields = Plain::of(received);
+            prepare(&mut fields, &to, |_| None).unwrap();
+            assert_eq!(wire(&fields), sent, "{name}");
+        }
+    }
+}

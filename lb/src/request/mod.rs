@@ -1,0 +1,22 @@
+//! One request as nginx sees it: what is known of it, and what happens to it next.
+//!
+//! Pure: values and the time come in, a typed decision comes out. This room imports neither Pingora nor tokio; it does not
+//! await, lock, log or read a clock. `proxy/` translates Pingora's hooks into an [`Event`], asks [`State::step`], and
+//! carries out the [`Step`].
+//!
+//! | file | idea |
+//! |---|---|
+//! | `state` | what each stage of a request knows |
+//! | `phases` | nginx's phases in their order, and what happens after each event |
+//! | `failure` | who failed; the status, label and words of each failure: one table |
+//! | `retry` | whether a failed try is followed by another |
+
+pub mod failure;
+pub mod headers;
+pub mod phases;
+pub mod retry;
+pub mod state;
+
+pub use failure::Failure;
+pub use phases::{Begin, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
+pub use state::{Ending, Path, ProxyTarget, Proxying, Routed, Stage, State, Try};

@@ -1,0 +1,262 @@
+//! Tables over the machine: a configuration's text and an event in, a step out. No socket, no runtime.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use super::*;
+use crate::balance::{Ask, Now};
+use crate::config::files::InMemory;
+use crate::config::model::Config;
+use crate::config::{Source, load_from};
+use crate::request::{ProxyTarget, Try};
+use crate::upstream::{Runtime, Upstreams};
+
+/// A configuration with its tables.
+struct Rig {
+    config: Config,
+    routes: Routes,
+    upstreams: Upstreams,
+}
+
+impl Rig {
+    fn of(http: &str) -> Self {
+        let text = format!("events {{}} http {{ access_log off; {http} }}");
+        let files = InMemory::default().with("/nginx.conf", text);
+        let source = Source { path: "/nginx.conf".into(), prefix: "/".into(), ..Source::default() };
+        let config = load_from(&source, &files, false).unwrap().config;
+        let routes = Routes::new(&config.http);
+        let upstreams = Runtime::new().prepare(&config.http, None).unwrap();
+        Self { config, routes, upstreams }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules { http: &self.config.http, routes: &self.routes, listener: Some(0) }
+    }
+
+    fn begin(&self, state: &mut State, target: &str, announced: Option<u64>) -> Step<'_> {
+        let begin = Begin { target: target.as_bytes(), host: Some(b"t"), announced };
+        state.step(Event::Begin(begin), self.rules(), Instant::now())
+    }
+
+    /// A request to `/` that has tried `tries` servers.
+    fn proxying(&self, tries: usize) -> State {
+        let mut state = State::default();
+        let Step::Proxy(proxy) = self.begin(&mut state, "/", None) else { panic!("not proxied") };
+        let upstream = self.upstreams.by_id(proxy.upstream).clone();
+        assert!(state.enter_upstream(ProxyTarget { proxy: proxy.clone(), upstream, connection_group: 1 }));
+        for _ in 0..tries {
+            let proxying = state.proxying_mut().unwrap();
+            let picked =
+                proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(Now::from_millis(1))).unwrap();
+            proxying.begin_try(picked, Instant::now());
+        }
+        state
+    }
+
+    fn fail(&self, state: &mut State, failed: TryFailed) -> Settlement {
+        match state.step(Event::TryFailed(failed), self.rules(), Instant::now()) {
+            Step::Settle(settlement) => settlement,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What a step says, in a word.
+fn said(step: &Step<'_>) -> String {
+    match step {
+        Step::Answer(Content::Page(reason, status)) => format!("{} {}", status.as_u16(), reason.label()),
+        Step::Answer(Content::Return(to)) => format!("return {}", to.status.as_u16()),
+        Step::Close => "close".to_owned(),
+        Step::Proxy(proxy) => format!("proxy {}", proxy.host),
+        Step::PassOn => "pass on".to_owned(),
+        Step::Leave(failure) => format!("leave {failure:?}"),
+        Step::Settle(settlement) => format!("{settlement:?}"),
+    }
+}
+
+const TWO: &str = "upstream two { server 127.0.0.1:1; server 127.0.0.1:2; }
+    server { listen 81; location / { proxy_pass http://two; } }";
+
+fn closed() -> TryFailed {
+    TryFailed {
+        failure: Failure::Upstream(FailureKind::Closed),
+        local_shortage: false,
+        reused: false,
+        answer_begun: false,
+        non_idempotent: false,
+        body_replayable: true,
+        client_owes_bytes: false,
+        tries_allowed: 2,
+    }
+}
+
+#[test]
+fn a_request_goes_through_the_phases_in_their_order() {
+    let locations = "location / { proxy_pass http://127.0.0.1:9; } location = /n { }
+        location /r { return 204; } location /silent { return 444; }
+        location /small { client_max_body_size 10; return 200 x; }";
+    for (server, target, announced, expected) in [
+        ("", "/", None, "proxy 127.0.0.1:9"),
+        ("", "", None, "proxy 127.0.0.1:9"),
+        ("", "/x/../r", None, "return 204"),
+        ("", "/%72", None, "return 204"),
+        ("", "/silent", None, "close"),
+        ("", "/../r", None, "400 bad_request"),
+        ("", "*", None, "400 bad_request"),
+        ("", "/small", Some(10), "return 200"),
+        ("", "/small", Some(11), "413 body_too_large"),
+        ("", "/r", Some(2 << 20), "413 body_too_large"),
+        ("return 301 /;", "/r", None, "return 301"),
+        ("return 301 /;", "/small", Some(11), "return 301"),
+        ("return 301 /;", "/..", None, "400 bad_request"),
+        ("return 444;", "/", None, "close"),
+    ] {
+        let rig = Rig::of(&format!("server {{ listen 81; {server} {locations} }}"));
+        let mut state = State::default();
+        let step = rig.begin(&mut state, target, announced);
+        assert_eq!(said(&step), expected, "{server} {target} {announced:?}");
+        assert_eq!(state.ending.silent, expected == "close");
+        assert_eq!(state.ending.generated.is_none(), expected.starts_with("proxy"), "{target}");
+    }
+}
+
+#[test]
+fn without_anything_to_do_there_is_nothing_to_find() {
+    let rig = Rig::of("server { listen 81; }");
+    assert_eq!(said(&rig.begin(&mut State::default(), "/", None)), "404 not_found");
+}
+
+#[test]
+fn a_listener_that_is_gone_is_503() {
+    let rig = Rig::of(TWO);
+    let mut state = State::default();
+    let begin = Begin { target: b"/", host: None, announced: None };
+    let rules = Rules { listener: None, ..rig.rules() };
+    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "503 listener_gone");
+    assert!(state.routed().is_none());
+}
+
+#[test]
+fn no_request_reaches_an_upstream_without_a_location() {
+    let rig = Rig::of(TWO);
+    let target = |state: &State| {
+        let target = &state.proxying().unwrap().target;
+        ProxyTarget { proxy: target.proxy.clone(), upstream: target.upstream.clone(), connection_group: 1 }
+    };
+    let routed = rig.proxying(0);
+    let mut state = State::default();
+    assert!(!state.enter_upstream(target(&routed)) && state.proxying().is_none());
+}
+
+#[test]
+fn the_header_of_an_answer_is_passed_on_unless_it_asks_for_what_is_not_there() {
+    let rig = Rig::of(TWO);
+    for (accel_redirect, expected) in [(false, "pass on"), (true, "leave UnsupportedAnswer")] {
+        let mut state = rig.proxying(1);
+        let picked = state.tries()[0].started;
+        let head = UpstreamHead { status: StatusCode::NOT_FOUND, accel_redirect };
+        let step = state.step(Event::UpstreamHead(head), rig.rules(), picked + Duration::from_millis(7));
+        assert_eq!(said(&step), expected);
+        let Try { header, status, .. } = &state.tries()[0];
+        assert_eq!((*header, *status), (Some(Duration::from_millis(7)), Some(StatusCode::NOT_FOUND)));
+        let failed = Event::Failed { failure: Failure::Internal, answer_begun: false };
+        let after = said(&state.step(failed, rig.rules(), picked));
+        assert_eq!(after, if accel_redirect { "502 invalid_answer" } else { "500 internal" });
+    }
+}
+
+#[test]
+fn a_failed_try_is_booked_and_followed_by_another_or_not() {
+    use Settlement::{LocalShortage, ServerBlameless, ServerFailed};
+    let rig = Rig::of(TWO);
+    let base = closed();
+    let up = |kind| TryFailed { failure: Failure::Upstream(kind), ..base };
+    let owes = |kind| TryFailed { client_owes_bytes: true, ..up(kind) };
+    for (name, tries, event, blamed, verdict) in [
+        ("closed", 1, base, true, Verdict::NextServer),
+        ("the last", 2, base, true, Verdict::GiveUp(GiveUp::NoServerLeft)),
+        ("stale", 1, TryFailed { reused: true, ..base }, false, Verdict::Forgive),
+        ("refused", 1, up(FailureKind::Connect), true, Verdict::NextServer),
+        ("silent", 1, up(FailureKind::ReadTimeout), true, Verdict::NextServer),
+        (
+            "the client is silent",
+            1,
+            owes(FailureKind::ReadTimeout),
+            false,
+            Verdict::GiveUp(GiveUp::ClientStalled),
+        ),
+        ("closed on a silent client", 1, owes(FailureKind::Closed), false, Verdict::NextServer),
+    ] {
+        let mut state = rig.proxying(tries);
+        let ServerFailed(failed, said) = rig.fail(&mut state, event) else { panic!("{name}") };
+        assert_eq!((failed.blames_server(), said), (blamed, verdict), "{name}");
+        let last = state.tries().last().unwrap();
+        assert!(last.finished.is_some() && last.in_flight.is_none() && last.status.is_some(), "{name}");
+        assert_eq!(state.proxying().unwrap().forgiven, verdict == Verdict::Forgive, "{name}");
+    }
+    for (name, event, settlement, status) in [
+        ("client gone", TryFailed { failure: Failure::ClientGone, ..base }, ServerBlameless, None),
+        ("too large", TryFailed { failure: Failure::Status(413), ..base }, ServerBlameless, None),
+        (
+            "no descriptors",
+            TryFailed { local_shortage: true, ..base },
+            LocalShortage,
+            Some(Failure::Internal),
+        ),
+    ] {
+        let mut state = rig.proxying(1);
+        assert_eq!(rig.fail(&mut state, event), settlement, "{name}");
+        assert_eq!(state.ending.failure, status, "{name}");
+        assert!(state.tries()[0].finished.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_stale_connection_costs_no_try_and_is_forgiven_once() {
+    let rig = Rig::of(TWO);
+    let mut state = rig.proxying(1);
+    let stale = TryFailed { reused: true, ..closed() };
+    assert!(matches!(rig.fail(&mut state, stale), Settlement::ServerFailed(_, Verdict::Forgive)));
+    let proxying = state.proxying_mut().unwrap();
+    assert_eq!(proxying.tries_left(2), 2);
+    let picked = proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(Now::from_millis(2))).unwrap();
+    proxying.begin_try(picked, Instant::now());
+    assert!(matches!(rig.fail(&mut state, stale), Settlement::ServerFailed(_, Verdict::NextServer)));
+}
+
+#[test]
+fn a_failure_that_ends_the_request_has_its_status() {
+    let rig = Rig::of(TWO);
+    for (name, failure, answer_begun, expected) in [
+        ("closed", Failure::Upstream(FailureKind::Closed), false, "502 upstream_closed"),
+        ("silent", Failure::Upstream(FailureKind::ReadTimeout), false, "504 upstream_timeout"),
+        ("in the midst of an answer", Failure::Upstream(FailureKind::Closed), true, "close"),
+        ("the client is slow", Failure::ClientTimeout, false, "408 client_timeout"),
+        ("the client is gone", Failure::ClientGone, false, "close"),
+        ("too large", Failure::Status(413), false, "413 body_too_large"),
+    ] {
+        let mut state = rig.proxying(1);
+        let event = Event::Failed { failure, answer_begun };
+        assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), expected, "{name}");
+        assert_eq!(state.ending.failure, Some(failure), "{name}");
+    }
+}
+
+#[test]
+fn no_live_upstream_comes_before_the_failure_that_led_to_it() {
+    let rig = Rig::of(TWO);
+    let mut state = rig.proxying(1);
+    assert_eq!(said(&state.step(Event::NoServer, rig.rules(), Instant::now())), "502 no_live_upstream");
+    let event = Event::Failed { failure: Failure::Status(502), answer_begun: false };
+    assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), "502 no_live_upstream");
+}
+
+#[test]
+fn a_stalled_client_gets_408_whatever_the_error_says() {
+    let rig = Rig::of(TWO);
+    let mut state = rig.proxying(1);
+    let timeout = Failure::Upstream(FailureKind::ReadTimeout);
+    rig.fail(&mut state, TryFailed { failure: timeout, client_owes_bytes: true, ..closed() });
+    let event = Event::Failed { failure: timeout, answer_begun: false };
+    assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), "408 client_timeout");
+}

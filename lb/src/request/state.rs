@@ -1,0 +1,283 @@
+//! A request as it grows: what each stage knows, and nothing that it does not.
+//!
+//! A hook that needs a stage asks for it ([`State::routed`], [`State::proxying`]) and ends the request with an internal
+//! error where it is not there. So no request reaches a server without the settings of its location.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, StatusCode};
+use smallvec::SmallVec;
+
+use super::Failure;
+use crate::balance::Tried;
+use crate::config::model::{Location, Proxy, ServerId};
+use crate::observe::reasons::Generated;
+use crate::upstream::{InFlight, Peer, Upstream};
+
+/// One request, from its admission to its end.
+#[derive(Default)]
+pub struct State {
+    pub(super) stage: Stage,
+    /// What ended it, once something other than a server's answer did.
+    pub ending: Ending,
+}
+
+/// How far a request has come.
+#[derive(Default)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request is proxied, and a box would cost it an allocation"
+)]
+pub enum Stage {
+    /// The connection loop let it in; its server block is not known yet.
+    #[default]
+    Admitted,
+    /// Its server block and location are known.
+    Routed(Routed),
+    /// It goes to servers of an upstream.
+    Proxying(Proxying),
+}
+
+/// What ended a request, when something other than a server's answer did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The failure.
+    pub failure: Option<Failure>,
+    /// The program made the answer, and why.
+    pub generated: Option<Generated>,
+    /// `return 444`: the connection closes without an answer.
+    pub silent: bool,
+}
+
+/// Where a request belongs.
+#[derive(Clone)]
+pub struct Routed {
+    /// Which server block.
+    pub server: ServerId,
+    /// Which location, or the server's own settings where none matched.
+    pub location: Arc<Location>,
+    /// The path that found it.
+    pub path: Path,
+}
+
+/// The normalised path (`$uri`), worked out once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Path {
+    /// The path as the client sent it is normal: the usual case, without a copy.
+    AsSent,
+    /// Another than was sent.
+    Normalised(Box<[u8]>),
+    /// It has no normal form: the request is answered with 400.
+    Bad,
+}
+
+impl Path {
+    /// Keeps what the normaliser said.
+    pub fn of(normal: Cow<'_, [u8]>) -> Self {
+        match normal {
+            Cow::Borrowed(_) => Self::AsSent,
+            Cow::Owned(path) => Self::Normalised(path.into()),
+        }
+    }
+
+    /// The path, given the one that the client sent. A path without a normal form stays as it came.
+    pub fn get<'a>(&'a self, sent: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Normalised(path) => path,
+            Self::AsSent | Self::Bad => sent,
+        }
+    }
+}
+
+/// What a proxied request needs of its location at every step.
+pub struct ProxyTarget {
+    /// `proxy_pass` and what goes with it.
+    pub proxy: Arc<Proxy>,
+    /// The servers.
+    pub upstream: Arc<Upstream>,
+    /// What keeps this upstream's connections apart from those of others to the same address.
+    pub connection_group: u64,
+}
+
+/// A request on its way to a server, and back.
+pub struct Proxying {
+    /// Where it belongs.
+    pub routed: Routed,
+    /// Where it goes.
+    pub target: ProxyTarget,
+    /// Servers that were tried.
+    pub tried: Tried,
+    /// One entry per try, in order.
+    pub tries: SmallVec<[Try; 1]>,
+    /// A failure on a stale kept-alive connection has been forgiven.
+    pub forgiven: bool,
+    /// The server that was picked ahead of the next try, and when.
+    pub next: Option<(InFlight, Instant)>,
+    /// No server could be picked: logged like a try of the upstream itself, as nginx does.
+    pub no_live_upstream: bool,
+    /// The upstream connection has reached `keepalive_requests`: this request closes it.
+    pub last_on_connection: bool,
+    /// The fields of the server's answer as they came, kept only where some template reads `$upstream_http_*`.
+    pub upstream_fields: Option<Box<HeaderMap>>,
+}
+
+/// One attempt at one server. Durations count from `started`.
+pub struct Try {
+    /// The server.
+    pub peer: Arc<Peer>,
+    /// When it was picked.
+    pub started: Instant,
+    /// When the connection stood; zero for a kept-alive one, as in nginx.
+    pub connected: Option<Duration>,
+    /// When the answer's header was complete.
+    pub header: Option<Duration>,
+    /// When it was over.
+    pub finished: Option<Duration>,
+    /// The answer's status, or 502 or 504 for a failure.
+    pub status: Option<StatusCode>,
+    /// The connection was a kept-alive one.
+    pub reused: bool,
+    /// Bytes of the answer's body.
+    pub bytes_received: u64,
+    /// Bytes of the request's body.
+    pub bytes_sent: u64,
+    /// The server's in-flight count, held while the try lasts.
+    pub in_flight: Option<InFlight>,
+}
+
+impl State {
+    /// Where the request belongs, from the moment on when that is known.
+    pub fn routed(&self) -> Option<&Routed> {
+        match &self.stage {
+            Stage::Admitted => None,
+            Stage::Routed(routed) => Some(routed),
+            Stage::Proxying(proxying) => Some(&proxying.routed),
+        }
+    }
+
+    /// Its location.
+    pub fn location(&self) -> Option<&Arc<Location>> {
+        self.routed().map(|routed| &routed.location)
+    }
+
+    /// Its way to the servers, if it takes one.
+    pub fn proxying(&self) -> Option<&Proxying> {
+        match &self.stage {
+            Stage::Proxying(proxying) => Some(proxying),
+            Stage::Admitted | Stage::Routed(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn proxying_mut(&mut self) -> Option<&mut Proxying> {
+        match &mut self.stage {
+            Stage::Proxying(proxying) => Some(proxying),
+            Stage::Admitted | Stage::Routed(_) => None,
+        }
+    }
+
+    /// Whether the version is told (`server_tokens`); nginx's default where no location is known.
+    pub fn server_tokens(&self) -> bool {
+        self.location().is_none_or(|location| location.server_tokens)
+    }
+
+    /// The upstream of a [`Step::Proxy`](super::Step::Proxy) is at hand: from here on the request has tries. False, and
+    /// nothing changes, for a request that has no location.
+    #[must_use]
+    pub fn enter_upstream(&mut self, target: ProxyTarget) -> bool {
+        match std::mem::take(&mut self.stage) {
+            Stage::Routed(routed) | Stage::Proxying(Proxying { routed, .. }) => {
+                self.stage = Stage::Proxying(Proxying::new(routed, target));
+                true
+            }
+            Stage::Admitted => false,
+        }
+    }
+
+    /// The tries so far; none where the request went to no server.
+    pub fn tries(&self) -> &[Try] {
+        self.proxying().map_or(&[], |proxying| &proxying.tries)
+    }
+}
+
+impl Proxying {
+    fn new(routed: Routed, target: ProxyTarget) -> Self {
+        Self {
+            routed,
+            target,
+            tried: Tried::new(),
+            tries: SmallVec::new(),
+            forgiven: false,
+            next: None,
+            no_live_upstream: false,
+            last_on_connection: false,
+            upstream_fields: None,
+        }
+    }
+
+    /// A try at a server that was picked at `picked` begins.
+    pub fn begin_try(&mut self, in_flight: InFlight, picked: Instant) {
+        self.tries.push(Try::begin(in_flight, picked));
+    }
+
+    /// Ends the try that is under way.
+    pub fn end_try(&mut self, status: Option<StatusCode>, now: Instant) {
+        if let Some(last) = self.tries.last_mut()
+            && last.finished.is_none()
+        {
+            last.finished = Some(now.duration_since(last.started));
+            last.status = last.status.or(status);
+            last.in_flight = None;
+        }
+    }
+
+    /// How many more servers may be tried, of `allowed` in all. A forgiven try does not count.
+    pub fn tries_left(&self, allowed: usize) -> usize {
+        let spent = self.tries.len() - usize::from(self.forgiven);
+        allowed.saturating_sub(spent)
+    }
+}
+
+impl Try {
+    fn begin(in_flight: InFlight, picked: Instant) -> Self {
+        Self {
+            peer: in_flight.peer().clone(),
+            started: picked,
+            connected: None,
+            header: None,
+            finished: None,
+            status: None,
+            reused: false,
+            bytes_received: 0,
+            bytes_sent: 0,
+            in_flight: Some(in_flight),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::path::normalise;
+
+    #[test]
+    fn a_path_is_kept_without_a_copy_where_it_is_normal() {
+        for (sent, path, kept) in [
+            (&b"/a"[..], Path::of(normalise(b"/a").unwrap()), &b"/a"[..]),
+            (b"/a%20b/../c", Path::of(normalise(b"/a%20b/../c").unwrap()), b"/c"),
+            (b"/..", Path::Bad, b"/.."),
+        ] {
+            assert_eq!(path.get(sent), kept);
+        }
+        assert_eq!(Path::of(normalise(b"/a").unwrap()), Path::AsSent);
+    }
+
+    #[test]
+    fn an_admitted_request_knows_no_server_and_no_location() {
+        let state = State::default();
+        assert!(state.routed().is_none() && state.proxying().is_none() && state.tries().is_empty());
+        assert!(state.server_tokens());
+    }
+}
