@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::balance::Availability;
 use crate::observe::exposition::Exposition;
 use crate::observe::histogram::HistogramTotals;
+use crate::observe::panics;
 use crate::observe::process_metrics;
 use crate::observe::reasons::{Generated, RetryReason};
 use crate::observe::status::StatusClass;
@@ -84,6 +85,11 @@ fn process(page: &mut Exposition, state: &ServerState) {
         "When the configuration in force was read, since unix epoch in seconds.",
     )
     .sample(&[], totals.last_reload_unix_seconds.load(Relaxed));
+    page.counter(
+        "lb_panics_total",
+        "Faults of this program that cost a connection each; the error log says where.",
+    )
+    .sample(&[], panics::count());
     let files = state.log_files.totals();
     let mut family = page.counter("lb_log_lines_total", "Lines taken for a log file.");
     for file in &files {

@@ -21,7 +21,7 @@ pub struct Limits {
     /// How long a fresh connection may stay silent before its first byte. NGINX uses `client_header_timeout`.
     pub first_request_timeout: Duration,
     /// How long a connection may stay idle if the proxy did not say
-    /// ([`ConnectionFacts::set_idle_timeout`]) by the location that served its last request.
+    /// ([`set_idle_timeout`](super::facts::RequestReply::set_idle_timeout)) by the location that served its last request.
     pub idle_timeout: Duration,
     /// `large_client_header_buffers`.
     pub header: HeaderLimits,

@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
@@ -31,6 +31,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use super::clock;
 use super::log_file::{LogFile, LogFiles, OpenError};
 use crate::config::model::{ErrorLog, Severity};
+
+/// How long the last log lines may take when the process ends.
+pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Target of a record made by [`notice!`](crate::notice).
 pub const NOTICE: &str = "lb::notice";
@@ -174,7 +177,13 @@ impl Log for ErrorLogger {
         }
     }
 
-    fn flush(&self) {}
+    /// Waits until what was logged is written, but not for long: for the last words of the process.
+    fn flush(&self) {
+        let deadline = Instant::now() + LAST_LINES;
+        for output in &self.state.load().outputs {
+            output.file.flush(deadline);
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

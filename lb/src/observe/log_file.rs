@@ -304,6 +304,12 @@ impl LogFile {
         }
     }
 
+    /// Waits until every line appended so far is written, at most until `deadline`; whether it came to that.
+    pub fn flush(&self, deadline: Instant) -> bool {
+        self.shared.hurry();
+        self.flush_until(deadline)
+    }
+
     fn flush_until(&self, deadline: Instant) -> bool {
         let mut state = self.shared.state.lock();
         let goal = state.gathered_bytes;

@@ -9,6 +9,7 @@ pub mod error_log;
 pub mod exposition;
 pub mod histogram;
 pub mod log_file;
+pub mod panics;
 pub mod process_metrics;
 pub mod reasons;
 pub mod status;

@@ -104,7 +104,7 @@ fn circumstances(session: &Session, request: &Request) -> String {
         ClientAddress::Unix => write!(text, ", client: unix:"),
     };
     let server = request.server().map_or("", |server| server.first_name.as_str());
-    let line = String::from_utf8_lossy(&facts.request_line);
+    let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
     if let Some(last) = request.state.tries().last() {
         let target = String::from_utf8_lossy(facts.path_and_query());

@@ -225,6 +225,28 @@ async fn a_graceful_stop_waits_for_requests_in_flight_and_says_close() {
     assert_eq!(early.rest().await.unwrap(), b"");
 }
 
+#[tokio::test]
+async fn a_panic_on_a_request_costs_its_connection_and_no_other() {
+    let house = House::open().await;
+    let mut bystander = house.connect().await;
+    assert_eq!(bystander.get("/before").await.text(), "/before");
+    for round in 0..3 {
+        let mut unlucky = house.connect().await;
+        assert_eq!(unlucky.get("/fine").await.status, 200);
+        unlucky.send("GET /panic HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        // Closed, or reset; without an answer.
+        assert!(unlucky.rest().await.is_ok_and(|bytes| bytes.is_empty()), "round {round}");
+        assert_eq!(bystander.get("/after").await.text(), "/after");
+    }
+    eventually("the counts are right", || {
+        let totals = house.drain.totals();
+        (totals.active, totals.reading, totals.writing) == (1, 0, 0)
+    })
+    .await;
+    house.drain.begin();
+    assert_eq!(house.drain.drained(Some(PATIENCE)).await, Drained::Completely);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_in_a_closed_loop_see_no_failure_when_the_process_stops() {
     let house = House::open().await;

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 #![allow(missing_docs, unreachable_pub, reason = "test support")]
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
     Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
-    RequestFacts, Wanted,
+    RequestFacts, Wanted, Worker,
 };
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
@@ -113,24 +112,20 @@ pub struct ProxyState {
 
 #[async_trait]
 impl ProxyHttp for TestProxy {
-    type CTX = Option<Box<RequestFacts<&'static str>>>;
+    type CTX = Box<RequestFacts<&'static str>>;
 
     fn new_ctx(&self) -> Self::CTX {
-        None
+        let facts = RequestFacts::<&'static str>::take();
+        if let Some(timeout) = *self.0.idle_timeout.lock().unwrap() {
+            facts.reply.set_idle_timeout(timeout);
+        }
+        facts
     }
 
     fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {}
 
-    fn on_connection_reuse(&self, _: &mut Session, ctx: &mut Self::CTX, facts: Box<dyn Any + Send + Sync>) {
-        let facts = facts.downcast::<RequestFacts<&'static str>>().unwrap();
-        facts.connection.mark_seen(facts.number);
-        if let Some(timeout) = *self.0.idle_timeout.lock().unwrap() {
-            facts.connection.set_idle_timeout(timeout);
-        }
-        *ctx = Some(facts);
-    }
-
     async fn request_filter(&self, session: &mut Session, _: &mut Self::CTX) -> pingora::Result<bool> {
+        assert!(session.req_header().uri.path() != "/panic", "a panic was asked for");
         if session.req_header().uri.path() != "/forbidden" {
             return Ok(false);
         }
@@ -159,13 +154,12 @@ impl ProxyHttp for TestProxy {
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&pingora::Error>, ctx: &mut Self::CTX) {
-        let facts = ctx.as_ref().expect("every request carries its facts");
+    async fn logging(&self, session: &mut Session, _: Option<&pingora::Error>, facts: &mut Self::CTX) {
         if self.0.forgetful.load(SeqCst) {
             return;
         }
         self.0.seen.lock().unwrap().push(Seen {
-            line: String::from_utf8_lossy(&facts.request_line).into_owned(),
+            line: String::from_utf8_lossy(facts.request_line()).into_owned(),
             serial: facts.connection.serial,
             number: facts.number,
             slot: facts.connection.listener.slot,
@@ -259,7 +253,8 @@ impl House {
         });
         let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), TestProxy(state.clone())));
         let (front, drain) = (Arc::new(TestFront::default()), Drain::default());
-        let acceptor = Acceptor::new(front.clone(), proxy, drain.clone());
+        let worker = Worker::new(pingora_runtime::current_handle(), proxy);
+        let acceptor = Acceptor::new(front.clone(), vec![worker], drain.clone());
         let mut listeners = Listeners::bind(&wanted(addresses)).unwrap();
         listeners.start(&acceptor);
         Self { front, state, backend, drain, acceptor, listeners }

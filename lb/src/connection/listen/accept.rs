@@ -1,7 +1,7 @@
 //! From a listening socket to a task per connection.
 //!
-//! One task per socket accepts; each connection then lives on one worker thread, chosen at random, and its
-//! socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
+//! One task per socket accepts, on one of the workers; each connection then lives on the worker that has fewest, and
+//! its socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
 //! the accepting thread for good: every event of every connection would cross threads.)
 
 use std::io;
@@ -135,12 +135,12 @@ where
         Accepted::Unix(_) => (ClientAddress::Unix, None),
     };
     let served = addresses.meant_by(local);
-    let drain = acceptor.drain();
-    let hold = drain.hold();
     let serial = acceptor.next_serial();
     let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
-    drain.book(Event::Accepted);
-    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), acceptor.clone(), hold));
+    acceptor.drain().book(Event::Accepted);
+    let (acceptor, place) = acceptor.place(serial);
+    let runtime = acceptor.runtime().clone();
+    runtime.spawn(connection(accepted, Arc::new(facts), acceptor, place));
 }
 
 #[cfg(test)]

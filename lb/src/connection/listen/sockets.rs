@@ -24,6 +24,7 @@ use super::socket::{BindError, Borrowed, ListeningSocket, backlog, listen};
 use crate::config::model::ListenAddress;
 use crate::connection::acceptor::Acceptor;
 use crate::connection::host::ConnectionHost;
+use crate::observe::panics::Vital;
 
 /// An open socket.
 #[derive(Debug)]
@@ -119,8 +120,7 @@ impl Listeners {
     /// Carries out a change. `put_in_force` is called in its midst and makes the host's
     /// [`current`](ConnectionHost::current) the snapshot that the change was prepared for; until then the addresses
     /// that go are served by the one before, and afterwards what is still to come on their connections is. Accept
-    /// loops of new sockets start on the runtime that this is called on; those of gone sockets take what the kernel
-    /// has already completed and end.
+    /// loops of new sockets start; those of gone sockets take what the kernel has already completed and end.
     pub fn commit<F, A>(&mut self, change: Change, acceptor: &Acceptor<F, A>, put_in_force: impl FnOnce())
     where
         F: ConnectionHost,
@@ -142,19 +142,21 @@ impl Listeners {
         self.start(acceptor);
     }
 
-    /// Starts the accept loops of all sockets that have none, on the runtime that this is called on.
+    /// Starts the accept loops of all sockets that have none, spread over the workers.
     pub fn start<F, A>(&mut self, acceptor: &Acceptor<F, A>)
     where
         F: ConnectionHost,
         A: HttpServerApp + Send + Sync + 'static,
     {
-        for open in &mut self.open {
+        for (number, open) in self.open.iter_mut().enumerate() {
             if let Some(socket) = open.waiting.take() {
+                let acceptor = acceptor.of_worker(number);
                 let stop = open.stop.subscribe();
                 // Taken here and not in the task: a stop that begins before it runs has to wait for it.
                 let hold = acceptor.drain().hold();
-                let task = accept_loop(socket, open.addresses.clone(), stop, acceptor.clone(), hold);
-                pingora_runtime::current_handle().spawn(task);
+                let runtime = acceptor.runtime().clone();
+                let task = accept_loop(socket, open.addresses.clone(), stop, acceptor, hold);
+                runtime.spawn(Vital::new(task));
             }
         }
     }

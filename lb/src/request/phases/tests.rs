@@ -127,12 +127,12 @@ fn without_anything_to_do_there_is_nothing_to_find() {
 }
 
 #[test]
-fn a_listener_that_is_gone_is_503() {
+fn a_listener_that_the_snapshot_does_not_know_is_a_fault() {
     let rig = Rig::of(TWO);
     let mut state = State::default();
     let begin = Begin { target: b"/", host: None, announced: None };
     let rules = Rules { listener: None, ..rig.rules() };
-    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "503 listener_gone");
+    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "500 internal");
     assert!(state.routed().is_none());
 }
 

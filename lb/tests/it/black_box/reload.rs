@@ -72,9 +72,9 @@ fn one_request(address: std::net::SocketAddr) -> std::io::Result<String> {
 #[test]
 fn a_hundred_reloads_between_an_address_and_its_wildcard_cut_no_connection() {
     let on = |listen: &str| format!("server {{ listen {listen}; return 200 ok; }}");
-    let balancer = Balancer::start(&on("LISTEN"));
+    let balancer = Balancer::start_with("worker_processes 4;", &on("LISTEN"));
     let (stop, endings) = (Arc::new(AtomicBool::new(false)), Arc::new(Endings::default()));
-    let clients: Vec<_> = (0..4)
+    let clients: Vec<_> = (0..8)
         .map(|_| {
             let (stop, endings, address) = (stop.clone(), endings.clone(), balancer.address);
             thread::spawn(move || {

@@ -43,7 +43,8 @@ fn wrong_framing_that_comes_late_fails_the_request_at_both_ends() {
     let balancer = Balancer::start(&proxy_to(&[&backend], ""));
     for (sent, body) in INVALID.iter().enumerate() {
         let mut client = Client::connect(balancer.address);
-        client.send(format!("{CHUNKED}5\r\nbegun\r\n"));
+        // More than is read before a server is picked.
+        client.send(format!("{CHUNKED}20000\r\n{}\r\n", "x".repeat(0x20000)));
         eventually("the server has the beginning", || backend.heads() == sent + 1);
         client.send(format!("{body}GET /behind HTTP/1.1\r\nHost: t\r\n\r\n"));
         let answer = client.receive().unwrap_or_else(|| panic!("no answer after {body:?}"));
