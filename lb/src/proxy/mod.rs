@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `service` | the hooks, in Pingora's order |
 //! | `context` | what is carried from hook to hook |
+//! | `admit` | a server's answer, judged before anything is made of it |
 //! | `answer` | writing an answer of the program's own |
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
@@ -19,6 +20,7 @@
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
+mod admit;
 mod answer;
 pub mod context;
 mod failure;

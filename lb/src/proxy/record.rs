@@ -7,6 +7,7 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::Request;
+use super::failure::REFUSED_ANSWER;
 use super::values::{RefusedValues, RequestValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
 use crate::observe::error_log::OnDemand;
@@ -157,7 +158,11 @@ pub(super) fn failed_try(
             log::error!("{words} ({}) while connecting to upstream{circumstances}", cause(error));
         }
         FailureKind::ConnectTimeout => log::error!("{words} while connecting to upstream{circumstances}"),
-        FailureKind::ReadTimeout | FailureKind::WriteTimeout | FailureKind::InvalidAnswer => {
+        FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
+            log::error!("{words} while {doing}{circumstances}");
+        }
+        FailureKind::InvalidAnswer => {
+            let words = why_refused(error).unwrap_or(words);
             log::error!("{words} while {doing}{circumstances}");
         }
         FailureKind::Closed => {
@@ -189,6 +194,14 @@ pub(super) fn ejected(session: &Session, request: &Request) {
 /// nginx's line for a body beyond `client_max_body_size`.
 pub(super) fn body_too_large(session: &Session, request: &Request, bytes: u64) {
     log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, request));
+}
+
+/// Why an answer was refused, if `admit` did it; Pingora's own reasons are no words of nginx's.
+fn why_refused(error: &Error) -> Option<&str> {
+    match error.etype() {
+        ErrorType::Custom(REFUSED_ANSWER) => error.context.as_ref().map(|why| why.as_str()),
+        _ => None,
+    }
 }
 
 /// nginx's line for an upstream without a usable server.

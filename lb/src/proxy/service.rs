@@ -18,10 +18,11 @@ use super::context::{Context, Request, proxy_target, rules};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{answer, failure, gather, peer, record, upload};
+use super::{admit, answer, failure, gather, peer, record, upload};
 use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
 use crate::observe::reasons::Generated;
+use crate::request::answer_hygiene::Framing as AnswerFraming;
 use crate::request::headers::to_client;
 use crate::request::headers::to_server::{self, ToServer};
 use crate::request::phases::body_too_large;
@@ -60,6 +61,7 @@ impl ProxyHttp for ProxyService {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let request = context.request()?;
         let now = Instant::now();
+        session.set_ignore_info_resp(true);
         // What is left of a body that nobody wants is read and dropped, but not for ever.
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
@@ -212,7 +214,12 @@ impl ProxyHttp for ProxyService {
         }
         to_server::prepare(upstream_request, &to, |template| {
             answer::field_value(request, session.req_header(), None, template, now)
-        })
+        })?;
+        let upgrade_asked = shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
+        if let Some(last) = request.proxying()?.tries.last_mut() {
+            last.upgrade_asked = upgrade_asked;
+        }
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -238,14 +245,16 @@ impl ProxyHttp for ProxyService {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        if is_interim(answer) {
-            return Ok(());
-        }
         let request = context.request()?;
+        let Some(last) = request.proxying()?.tries.last_mut() else { return unexpected() };
+        let Some(framing) = admit::admit(answer, session.req_header(), last.upgrade_asked)? else {
+            return Ok(());
+        };
+        last.framing = Some(framing);
         let now = Instant::now();
         let head = UpstreamHead { status: answer.status, accel_redirect: false };
         let step = request.state.step(Event::UpstreamHead(head), rules(&request.facts), now);
@@ -277,7 +286,8 @@ impl ProxyHttp for ProxyService {
             request.facts.reply.switch_protocols();
         }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
-        let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
+        let framing = request.state.tries().last().and_then(|last| last.framing);
+        let endless = request_is_1_0 && !framing.is_some_and(AnswerFraming::ends_without_chunks);
         if endless || self.state.drain.has_begun() {
             session.set_keepalive(None);
         }
