@@ -1,4 +1,4 @@
-# `make` alone says what there is. CI runs `make test check build e2e release bench image`; each can run anywhere.
+# `make` alone says what there is. CI runs `make test check-rest build e2e release bench image`; each can run anywhere.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,7 +35,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check judge e2e bench
+.PHONY: build release image test check check-rest judge e2e bench
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -47,18 +47,20 @@ image: docker-tools ## Make the image cirque/lb with lb as it is shipped
 	@PROFILE_GUIDED=yes docker compose build lb
 	@built=$$(docker run --rm cirque/lb -V 2>&1); printf '%s\n' "$$built"; [[ $$built == *profile-guided* ]]
 
+# The tests wait more than they compute: two for a processor at a time.
 test: test-tools ## Run the tests of the workspace
-	@cargo test --locked --workspace
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(getconf _NPROCESSORS_ONLN)))} cargo test --locked --workspace
 
-check: check-format check-lints test check-docs check-dependencies check-examples check-compose judge ## Everything but containers and measurements
+check: test check-rest ## Everything but containers and measurements
+
+check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge ## Check without the tests
 	@echo 'check: all is well'
 
 e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
 	@deploy/stand-in-images.sh
 	@deploy/e2e/run
 
-judge: bench-tools ## Put lb and NGINX to the same configurations and requests; name every difference
-	@cargo build --quiet --locked --package lb
+judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests; name every difference
 	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 4
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
@@ -67,15 +69,21 @@ bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: 
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 
-.PHONY: check-format check-lints check-docs check-dependencies check-examples check-compose
+.PHONY: debug-lb check-format check-lints check-docs check-dependencies check-examples check-compose
+# The lb that the tests use. Built by itself it would take dependencies with other features, and compile them anew.
+debug-lb: build-tools
+	@cargo test --quiet --locked --workspace --no-run
+
 check-format: check-tools
 	@cargo fmt --all --check
 
 check-lints: check-tools
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 
+# Naming examples, of which there are none, is what makes cargo take the dependencies with the features that the tests
+# ask of them, as clippy has just checked them.
 check-docs: build-tools
-	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --lib --bins --examples
 
 check-dependencies: build-tools
 	@cargo deny --version >/dev/null 2>&1 || { echo 'installing cargo-deny (a minute or two)'; $(CARGO_DENY) --quiet; }
@@ -83,8 +91,7 @@ check-dependencies: build-tools
 
 # Every configuration that we ship or show must be one that lb takes. The one for the original names servers that only
 # its own network knows; the container tests load it there.
-check-examples: build-tools
-	@cargo build --quiet --locked --package lb
+check-examples: debug-lb
 	@deploy/check-examples.sh $(CARGO_TARGET_DIR)/debug/lb
 
 check-compose: docker-tools

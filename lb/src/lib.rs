@@ -16,6 +16,8 @@ pub mod process;
 pub mod proxy;
 pub mod request;
 pub mod routing;
+pub mod script;
 pub mod server;
+pub mod suggestion;
 pub mod system_error;
 pub mod upstream;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::balance::Standing;
+use crate::balance;
 use crate::observe::cells::HistogramTotals;
 use crate::observe::exposition::Exposition;
 use crate::observe::process_metrics;
@@ -142,8 +142,8 @@ fn row<'a>(upstream: &'a str, state: &PeerState) -> Row<'a> {
         totals: metrics.totals(),
         health: peer.health().totals(),
         in_flight: peer.in_flight() as u64,
-        weight: u64::from(state.terms.weight),
-        state: state_label(state.standing),
+        weight: u64::from(state.config.weight),
+        state: state_label(state.state),
         histograms: [
             metrics.connect_time.totals(),
             metrics.header_time.totals(),
@@ -152,12 +152,12 @@ fn row<'a>(upstream: &'a str, state: &PeerState) -> Row<'a> {
     }
 }
 
-fn state_label(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Up => "up",
-        Standing::Unreachable => "unhealthy",
-        Standing::Ejected => "unavailable",
-        Standing::Down => "down",
+fn state_label(state: balance::ServerState) -> &'static str {
+    match state {
+        balance::ServerState::Up => "up",
+        balance::ServerState::Unreachable => "unhealthy",
+        balance::ServerState::Ejected => "unavailable",
+        balance::ServerState::Down => "down",
     }
 }
 

@@ -18,7 +18,7 @@ const INDEX: &str = "Cirque\n\n/healthz   200 while every listener accepts, 503 
                      /metrics   Prometheus text format\n";
 
 /// Answers one request.
-pub fn answer(request: &RequestHeader, state: &ServerState) -> Answer {
+pub(super) fn answer(request: &RequestHeader, state: &ServerState) -> Answer {
     if request.method != Method::GET && request.method != Method::HEAD {
         return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n")
             .with(ALLOW, HeaderValue::from_static("GET, HEAD"));

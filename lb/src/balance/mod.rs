@@ -1,6 +1,6 @@
 //! Whose turn it is: the choice of a server for one request.
 //!
-//! Everything here is a value: the state of a group ([`Rota`]), what a request has tried already ([`Tried`]), the
+//! Everything here is a value: the state of a group ([`Group`]), what a request has tried already ([`Tried`]), the
 //! time ([`Now`], passed in). No lock, no clock, no log, no waiting, and no knowledge of addresses: whoever holds
 //! the servers maps an index to one. That is what lets nginx's rules, which are full of cases that only show
 //! under failures, be tested as tables.
@@ -8,12 +8,12 @@
 //! It refuses to fail open: when every server is down, failed or unreachable the answer is [`Pick::NoLive`], as
 //! in nginx ("no live upstreams"), not a server known to be bad.
 
-mod rota;
+mod group;
 mod tried;
 
 use std::time::Duration;
 
-pub use rota::{AfterFailure, NoLive, Pick, Rota, Seat, Stage, Standing, Terms};
+pub use group::{AfterFailure, Group, NoLive, Pick, Server, ServerConfig, ServerState, Stage};
 pub use tried::Tried;
 
 /// A moment, as monotonic time since the process started.

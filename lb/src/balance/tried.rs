@@ -1,6 +1,6 @@
 //! Which servers a request has been sent to already.
 
-/// A set of slots (see [`Seat::slot`](super::Seat::slot)). Up to 64 it is one word on the stack of the request;
+/// A set of slots (see [`Server::slot`](super::Server::slot)). Up to 64 it is one word on the stack of the request;
 /// only larger groups allocate, and only once a request has tried one of their servers beyond the first 64.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tried {

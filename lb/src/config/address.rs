@@ -2,11 +2,11 @@
 //!
 //! nginx looks names up while it reads; here a name stays a name, and whoever needs its addresses asks DNS then.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::model::{ListenAddress, ServerAddress};
 use super::values;
 
 /// The longest path that fits the socket address of a Unix domain socket on Linux, less its final zero.
@@ -14,6 +14,40 @@ const UNIX_PATH_MAX: usize = 107;
 
 /// nginx's port for a `listen` that names none.
 const DEFAULT_LISTEN_PORT: u16 = 80;
+
+/// A listening address as the operating system takes it. Two `listen` lines are the same listener when these are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// TCP.
+    Inet(SocketAddr),
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Where an upstream server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServerAddress {
+    /// An address that needs no look-up.
+    Inet(SocketAddr),
+    /// A host name and a port: looked up once at start, or followed with `resolve`.
+    Name {
+        /// Host name.
+        host: String,
+        /// Port; 80 when not written.
+        port: u16,
+    },
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
 
 /// An address with what was said of its port and what follows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

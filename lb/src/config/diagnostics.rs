@@ -5,8 +5,64 @@
 //! stands behind the position, in parentheses.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::model::{Position, Severity};
+use crate::script::Names;
+
+/// A place in a configuration file: what every message about it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file as the user would name it (the path given with `-c`, or the included file's).
+    pub file: Arc<str>,
+    /// Line, from 1; 0 for what has no lines (the directives of `-g`).
+    pub line: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+/// nginx's severities, most talkative first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// `debug`
+    Debug,
+    /// `info`
+    Info,
+    /// `notice`
+    Notice,
+    /// `warn`
+    Warn,
+    /// `error`
+    Error,
+    /// `crit`
+    Crit,
+    /// `alert`
+    Alert,
+    /// `emerg`
+    Emerg,
+}
+
+impl Severity {
+    /// nginx's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Crit => "crit",
+            Self::Alert => "alert",
+            Self::Emerg => "emerg",
+        }
+    }
+}
 
 /// One finding about a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +135,7 @@ impl fmt::Display for Unlabelled<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Diagnostic>,
+    names: Names<Position>,
 }
 
 impl Report {
@@ -101,6 +158,23 @@ impl Report {
 
     pub(super) fn warn(&mut self, message: impl Into<String>, position: &Position) {
         self.add(Diagnostic::warn(message, position.clone()));
+    }
+
+    /// The names of variables met so far.
+    pub(super) fn names(&mut self) -> &mut Names<Position> {
+        &mut self.names
+    }
+
+    /// Reports every use of a variable that nothing defines. For the end: a definition may stand below its use.
+    pub(super) fn check_names(&mut self) {
+        for (used, hint) in self.names.undefined() {
+            let message = format!("unknown \"{}\" variable", used.written);
+            let finding = Diagnostic::emerg(message, used.at.clone());
+            self.findings.push(match hint {
+                Some(hint) => finding.with_hint(hint),
+                None => finding,
+            });
+        }
     }
 
     /// Whether the configuration is refused already.

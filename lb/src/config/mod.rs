@@ -5,33 +5,28 @@
 //! value that the other rooms act on. Its only door to the outside is [`files::Files`].
 
 pub mod diagnostics;
-pub mod files;
 pub mod model;
-pub mod template;
 
 mod address;
-mod assemble;
-mod directives;
-mod draft;
-mod include;
-mod reading;
-mod reference;
-mod spelling;
+mod build;
+mod modules;
 mod syntax;
+mod table;
 #[cfg(test)]
 mod testing;
 mod values;
 
 use std::path::{Path, PathBuf};
 
-use self::assemble::Surroundings;
+use self::build::Surroundings;
 use self::diagnostics::{Diagnostic, Report};
 use self::files::{Disk, Files};
-use self::include::Loader;
 use self::model::Config;
+use self::syntax::include::{self, Loader};
 
-pub use self::include::SourceFile;
-pub use self::reference::directive_reference;
+pub use self::syntax::files;
+pub use self::syntax::include::SourceFile;
+pub use self::table::reference::directive_reference;
 
 /// Where a configuration comes from: what the command line says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,14 +87,15 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
             return Err(report.into_ordered(&[]));
         }
     }
-    let draft = reading::read(&tree, &mut report);
+    let draft = table::reading::read(&tree, &mut report);
     let around = Surroundings {
         prefix: &source.prefix,
         default_error_log: source.default_error_log.as_deref(),
-        has_log_directory: files.is_directory(&source.prefix.join(assemble::LOG_DIRECTORY)),
+        has_log_directory: files.is_directory(&source.prefix.join(build::LOG_DIRECTORY)),
         root,
     };
-    let config = assemble::assemble(draft, around, &mut report);
+    let config = build::assemble(draft, around, &mut report);
+    report.check_names();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();
     let findings = report.into_ordered(&names);

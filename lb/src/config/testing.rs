@@ -1,8 +1,8 @@
 //! What the tests of this room share: snippets in their places, and what comes of them.
 
 use super::diagnostics::Diagnostic;
-use super::files::InMemory;
 use super::model::{Config, Severity};
+use super::syntax::files::InMemory;
 use super::{Loaded, Source, load_from};
 
 pub(super) const FILE: &str = "/conf/nginx.conf";

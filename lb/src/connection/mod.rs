@@ -23,6 +23,7 @@ pub use acceptor::Acceptor;
 pub use drain::{ConnectionTotals, Drain, Drained};
 pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts};
 pub use h1::stream::ClientStream;
+pub(crate) use h1::stream::is_invalid_body;
 pub use host::{ConnectionHost, Limits, Refused};
 pub use listen::plan::Wanted;
 pub use listen::{

@@ -5,7 +5,7 @@ use http::header::{HeaderValue, LOCATION};
 
 use super::Answer;
 use crate::config::model::{Location, Return, ReturnContent};
-use crate::config::template::Values;
+use crate::script::Values;
 
 /// The answer that a `return` gives to the request whose variables `values` knows. `path` is the request's path,
 /// whose extension decides the type of a text; `host` is what a redirect to a path of our own is made absolute with.

@@ -21,7 +21,7 @@ use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
 use crate::config::{self, Loaded, Source};
 use crate::connection::Listeners;
-use crate::connection::listen::plan::Wanted;
+use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::{LogFile, LogFiles};
@@ -83,16 +83,24 @@ pub(super) fn prepare(
     Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
 }
 
-/// One address cannot be both: clients of the one would be served by the other.
+/// One address cannot be both: clients of the one would be served by the other. A wildcard and a specific address of
+/// one port cannot be bound beside each other.
 fn refuse_shared_admin_address(config: &Config, options: &Options) -> Result<(), Vec<Diagnostic>> {
     let Some(admin) = options.admin.map(ListenAddress::Inet) else { return Ok(()) };
-    match config.http.listeners.iter().find(|listener| listener.address == admin) {
-        Some(listener) => Err(vec![Diagnostic::emerg(
-            format!("the admin address {admin} (--admin or LB_ADMIN) is also a \"listen\""),
-            listener.position.clone(),
-        )]),
-        None => Ok(()),
+    for listener in &config.http.listeners {
+        let listen = &listener.address;
+        let message = if *listen == admin {
+            format!("the admin address {admin} (--admin or LB_ADMIN) is also a \"listen\"")
+        } else if plan::covers(listen, &admin) || plan::covers(&admin, listen) {
+            format!(
+                "the admin address {admin} (--admin or LB_ADMIN) overlaps with \"listen {listen}\": give it a port of its own"
+            )
+        } else {
+            continue;
+        };
+        return Err(vec![Diagnostic::emerg(message, listener.position.clone())]);
     }
+    Ok(())
 }
 
 /// Where the configuration comes from, by the command line.
@@ -108,11 +116,14 @@ fn source(options: &Options) -> Source {
     }
 }
 
-/// Every address that a configuration and the command line ask for.
-pub(super) fn wanted(config: &Config, options: &Options) -> Vec<Wanted> {
-    let traffic = config.http.listeners.iter().map(Wanted::from);
-    let admin = options.admin.map(|address| Wanted::admin(ListenAddress::Inet(address)));
-    traffic.chain(admin).collect()
+/// Every address that a configuration asks for.
+pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
+    config.http.listeners.iter().map(Wanted::from).collect()
+}
+
+/// The address of the admin surface, which belongs to the command line and so to the whole life of the process.
+fn wanted_for_admin(options: &Options) -> Vec<Wanted> {
+    options.admin.map(|address| Wanted::admin(ListenAddress::Inet(address))).into_iter().collect()
 }
 
 /// `lb -t`, `lb -T`.
@@ -197,8 +208,8 @@ fn start(
     for warning in &prepared.loaded.warnings {
         error_log::log_at(warning.severity, &warning.unlabelled());
     }
-    let listeners =
-        Listeners::bind(&wanted(&prepared.loaded.config, &options)).map_err(|error| fatal(&error))?;
+    let listeners = Listeners::bind(&wanted(&prepared.loaded.config)).map_err(|error| fatal(&error))?;
+    let admin = Listeners::bind(&wanted_for_admin(&options)).map_err(|error| fatal(&error))?;
     if main.daemon {
         let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
         daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null })
@@ -219,6 +230,7 @@ fn start(
         runtime,
         prepared,
         listeners,
+        admin,
         daemonized,
         &server.configuration,
     );

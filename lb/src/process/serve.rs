@@ -15,6 +15,7 @@ use super::launch::{self, LAST_LINES, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
+use crate::admin::AdminApp;
 use crate::cli::Options;
 use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
@@ -40,6 +41,7 @@ pub(super) struct SignalLoop {
     daemonized: bool,
     state: Arc<ServerState>,
     acceptor: Acceptor<ServerState, HttpProxy<ProxyService>>,
+    admin: Listeners,
     pid_file: Option<PidFile>,
 }
 
@@ -52,6 +54,7 @@ impl SignalLoop {
         runtime: Arc<Runtime>,
         prepared: Prepared,
         listeners: Listeners,
+        admin: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
     ) -> Self {
@@ -61,7 +64,18 @@ impl SignalLoop {
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let proxy = Arc::new(http_proxy(conf, ProxyService::new(state.clone())));
         let acceptor = Acceptor::new(state.clone(), proxy, state.drain.clone());
-        Self { options, logger, runtime, identity, listeners, daemonized, state, acceptor, pid_file: None }
+        Self {
+            options,
+            logger,
+            runtime,
+            identity,
+            listeners,
+            daemonized,
+            state,
+            acceptor,
+            admin,
+            pid_file: None,
+        }
     }
 
     /// Starts accepting. What fails here, fails the start.
@@ -80,6 +94,8 @@ impl SignalLoop {
         }
         // The sockets listen since before; what is read from them is read by whom `user` names.
         self.listeners.start(&self.acceptor);
+        let admin = AdminApp::new(self.state.clone());
+        self.admin.start(&Acceptor::new(admin.clone(), admin, self.state.drain.clone()));
         self.loaded_now();
         self.state.mark_accepting();
         self.logger.leave_console();
@@ -135,7 +151,7 @@ impl SignalLoop {
         for warning in &loaded.warnings {
             error_log::log_at(warning.severity, &warning.unlabelled());
         }
-        let wanted = launch::wanted(&loaded.config, &self.options);
+        let wanted = launch::wanted(&loaded.config);
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger

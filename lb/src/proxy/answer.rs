@@ -11,11 +11,11 @@ use pingora_proxy::Session;
 
 use super::context::Request;
 use super::values::{RequestValues, host_field};
-use crate::config::template::Template;
 use crate::content::{Answer, page, return_directive};
 use crate::request::Content;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::routing::path;
+use crate::script::Template;
 
 /// Makes what `content` says, and writes it.
 pub(super) async fn content(

@@ -12,6 +12,7 @@ pub(super) fn of(error: &Error) -> Failure {
     }
     match error.esource() {
         ErrorSource::Upstream => Failure::Upstream(upstream(error.etype())),
+        ErrorSource::Downstream if sent_invalid_body(error) => Failure::Status(400),
         ErrorSource::Downstream => downstream(error.etype()),
         ErrorSource::Internal | ErrorSource::Unset => Failure::Internal,
     }
@@ -57,6 +58,12 @@ fn downstream(kind: &ErrorType) -> Failure {
     }
 }
 
+/// Whether the client's stream failed a read on purpose: a body whose end cannot be known.
+fn sent_invalid_body(error: &Error) -> bool {
+    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(crate::connection::is_invalid_body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +72,9 @@ mod tests {
     fn every_error_has_its_party() {
         let up = |kind| Error::explain(kind, "").into_up();
         let down = |kind| Error::explain(kind, "").into_down();
+        let read_failed = |kind: std::io::ErrorKind| {
+            Error::because(ErrorType::ReadError, "", std::io::Error::from(kind)).into_down()
+        };
         for (error, failure) in [
             (up(ErrorType::ConnectRefused), Failure::Upstream(FailureKind::Connect)),
             (up(ErrorType::ConnectTimedout), Failure::Upstream(FailureKind::ConnectTimeout)),
@@ -75,6 +85,8 @@ mod tests {
             (down(ErrorType::ReadTimedout), Failure::ClientTimeout),
             (down(ErrorType::ConnectionClosed), Failure::ClientGone),
             (down(ErrorType::InvalidHTTPHeader), Failure::Status(400)),
+            (read_failed(std::io::ErrorKind::InvalidData), Failure::Status(400)),
+            (read_failed(std::io::ErrorKind::ConnectionReset), Failure::ClientGone),
             (Error::explain(ErrorType::HTTPStatus(413), ""), Failure::Status(413)),
             (Error::explain(ErrorType::InternalError, ""), Failure::Internal),
         ] {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::record;
 use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, ListenerKind, Refused};
+use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
 use crate::observe::totals::status_class;
 use crate::server::{ServerState, Snapshot};
 
-/// What a client may send on the admin listener, which no configuration describes.
-const ADMIN_LIMITS: Limits = Limits {
+/// For a connection whose address a reload has taken away: the configuration no longer describes it.
+const FALLBACK_LIMITS: Limits = Limits {
     header_timeout: Duration::from_secs(10),
     first_request_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(75),
@@ -37,14 +37,11 @@ impl ConnectionHost for ServerState {
                     server_tokens: server.fallback.server_tokens,
                 }
             }
-            None => ADMIN_LIMITS,
+            None => FALLBACK_LIMITS,
         }
     }
 
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {
-        if connection.listener.kind == ListenerKind::Admin {
-            return;
-        }
         self.totals.refused.increment();
         self.totals
             .requests

@@ -8,7 +8,7 @@ use pingora_proxy::Session;
 
 use super::context::Request;
 use super::values::{RefusedValues, RequestValues, host_field};
-use crate::connection::{ClientAddress, ConnectionFacts, ListenerKind, Refused};
+use crate::connection::{ClientAddress, ConnectionFacts, Refused};
 use crate::observe::totals::status_class;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
@@ -29,9 +29,6 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         proxying.end_try(None, now);
     }
     let facts = &request.facts;
-    if facts.connection.listener.kind == ListenerKind::Admin {
-        return;
-    }
     let response = session.response_written();
     state.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
     state.totals.durations.observe(now.duration_since(facts.received));

@@ -19,9 +19,8 @@ use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
 use super::{answer, failure, gather, peer, record, upload};
-use crate::admin;
+use crate::connection::RequestFacts;
 use crate::connection::facts::{Framing, HopFields};
-use crate::connection::{ListenerKind, RequestFacts};
 use crate::observe::reasons::Generated;
 use crate::request::headers::to_client;
 use crate::request::headers::to_server::{self, ToServer};
@@ -66,7 +65,6 @@ impl ProxyHttp for ProxyService {
         if let Ok(mut facts) = facts.downcast::<RequestFacts<Snapshot>>() {
             facts.connection.mark_seen(facts.number);
             if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-                && facts.connection.listener.kind == ListenerKind::Traffic
                 && let Some(retired) = self.state.retired()
             {
                 // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
@@ -84,10 +82,6 @@ impl ProxyHttp for ProxyService {
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
         session.set_close_on_response_before_downstream_finish(request.facts.shape.upgrade);
-        if request.facts.connection.listener.kind == ListenerKind::Admin {
-            answer::write(session, None, admin::answer(session.req_header(), &self.state), now).await?;
-            return Ok(true);
-        }
         let announced = announced(&request.facts.shape.framing);
         let begin = Begin {
             target: request.facts.path_and_query(),

@@ -105,7 +105,7 @@ fn carry_out(
 fn forgive(request: &mut Request) {
     let Some(proxying) = request.state.proxying_mut() else { return };
     let Some(last) = proxying.tries.last() else { return };
-    proxying.target.upstream.forgive(&mut proxying.tried, &last.peer);
+    proxying.target.upstream.allow_retry_of(&mut proxying.tried, &last.peer);
 }
 
 /// Whether the client has part of an answer.

@@ -1,4 +1,4 @@
-//! The values of nginx's variables for one request: what a [`Template`](crate::config::template::Template) asks
+//! The values of nginx's variables for one request: what a [`Template`](crate::script::Template) asks
 //! for when it is rendered, and nothing before.
 //!
 //! `$host` is worked out again each time it is asked for: nobody pays for it who does not log it.
@@ -12,11 +12,11 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::context::Request;
 use crate::config::model::{Action, Server};
-use crate::config::template::{Named, Values, Variable};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
 use crate::request::Try;
 use crate::routing::{host, path};
+use crate::script::{Named, Values, Variable};
 use crate::server::Snapshot;
 
 /// Everything that a variable may speak of. The answer is absent while none is known.
@@ -59,6 +59,7 @@ impl Values for RequestValues<'_> {
                 .find_map(|line| cookie(line.as_bytes(), name.as_bytes()))
                 .is_some_and(|value| put(value, out)),
             Variable::Named(named) => self.named(*named, out),
+            Variable::Defined(_) => false,
         }
     }
 }

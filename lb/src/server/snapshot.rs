@@ -4,10 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::config::model::{Action, Config, Listener, Location, SentValue, UpstreamId};
-use crate::config::template::{Template, Variable};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
+use crate::script::{Template, Variable};
 use crate::upstream::Upstreams;
 
 /// An immutable whole: the checked configuration and what was built from it.

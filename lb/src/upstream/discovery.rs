@@ -28,7 +28,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use log::{error, info};
 use tokio::sync::watch;
 
-use super::lease::{Lease, Leases};
+use super::shared_task::{SharedTask, TaskUse};
 use crate::config::model::Resolver;
 
 /// How long an answer stands at least, and at most, when `valid=` does not say. A TTL of 0 means "do not cache", which
@@ -118,17 +118,17 @@ pub(super) struct NameKey {
     pub(super) resolver: Resolver,
 }
 
-/// A name that is followed while anybody has a lease on it, and what is known of it; shared by upstreams and
+/// A name that is followed while anybody has a use on it, and what is known of it; shared by upstreams and
 /// configurations, so that a reload begins with the last good answer.
 pub(super) struct NameWatch {
     key: NameKey,
     known: watch::Sender<Known>,
-    leases: Arc<Leases>,
+    task_uses: Arc<SharedTask>,
 }
 
 impl NameWatch {
     pub(super) fn new(key: NameKey) -> Arc<Self> {
-        Arc::new(Self { key, known: watch::Sender::new(Known::default()), leases: Arc::default() })
+        Arc::new(Self { key, known: watch::Sender::new(Known::default()), task_uses: Arc::default() })
     }
 
     /// What is known at present.
@@ -141,9 +141,9 @@ impl NameWatch {
         self.known.subscribe()
     }
 
-    /// Follows the name from now on, on the current tokio runtime, until the last lease is dropped.
-    pub(super) fn start(self: &Arc<Self>) -> Lease {
-        self.leases.take(|| {
+    /// Follows the name from now on, on the current tokio runtime, until the last use is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> TaskUse {
+        self.task_uses.take(|| {
             let name = Arc::clone(self);
             async move { name.follow().await }
         })

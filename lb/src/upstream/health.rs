@@ -1,4 +1,4 @@
-//! What failed requests and probe results mean for a server. Pure: it moves a [`Rota`] and returns what happened.
+//! What failed requests and probe results mean for a server. Pure: it moves a [`Group`] and returns what happened.
 //!
 //! Two witnesses watch a server. Requests fail or succeed (passive), and a probe tries to connect each second
 //! (active). The rule that reconciles them: **a probe can only vouch for what it tests.**
@@ -21,7 +21,7 @@
 //! Failures to connect ask for a probe now too: the address may serve other upstreams, which then need not find
 //! out by losing requests of their own.
 
-use crate::balance::{Now, Rota, Stage};
+use crate::balance::{Group, Now, Stage};
 
 /// How an attempt at a server failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,20 +81,20 @@ pub(super) enum AfterProbe {
 }
 
 /// Applies a probe's result to the server at `index`.
-pub(super) fn absorb(rota: &mut Rota, index: usize, probe: Probe) -> AfterProbe {
-    let Some(seat) = rota.seats().get(index) else { return AfterProbe::Unchanged };
-    match (seat.reachable, probe.passed) {
+pub(super) fn absorb(group: &mut Group, index: usize, probe: Probe) -> AfterProbe {
+    let Some(server) = group.servers().get(index) else { return AfterProbe::Unchanged };
+    match (server.reachable, probe.passed) {
         (true, false) => {
-            rota.set_reachable(index, false);
+            group.set_reachable(index, false);
             AfterProbe::TakenOut
         }
         (false, false) => AfterProbe::Unchanged,
         (false, true) => {
-            rota.set_reachable(index, true);
-            rota.forgive(index);
+            group.set_reachable(index, true);
+            group.reset_failures(index);
             AfterProbe::BroughtBack
         }
-        (true, true) if rota.forgive_connects(index, probe.began) => AfterProbe::Vindicated,
+        (true, true) if group.reset_connect_failures(index, probe.began) => AfterProbe::Vindicated,
         (true, true) => AfterProbe::Unchanged,
     }
 }
@@ -104,16 +104,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::balance::{Pick, Seat, Standing, Terms, Tried};
+    use crate::balance::{Pick, Server, ServerConfig, ServerState, Tried};
 
     fn at(ms: u64) -> Now {
         Now::from_millis(ms)
     }
 
     /// Two servers as in the demo: `max_fails=1 fail_timeout=30s`.
-    fn two() -> Rota {
-        let terms = Terms { weight: 1, max_fails: 1, fail_timeout: Duration::from_secs(30), down: false };
-        Rota::new((0..2).map(|slot| Seat::new(slot, terms)).collect(), Vec::new())
+    fn two() -> Group {
+        let config =
+            ServerConfig { weight: 1, max_fails: 1, fail_timeout: Duration::from_secs(30), down: false };
+        Group::new((0..2).map(|slot| Server::new(slot, config)).collect(), Vec::new())
     }
 
     enum Event {
@@ -133,73 +134,73 @@ mod tests {
 
     #[test]
     fn a_probe_vouches_for_what_it_tests_and_for_nothing_else() {
-        for (name, events, standing) in [
-            ("refused", vec![(10, Fails(Connect))], Standing::Ejected),
-            ("refused, then a probe passes", vec![(10, Fails(Connect)), (20, pass(15))], Standing::Up),
-            ("a probe that began before", vec![(10, Fails(Connect)), (20, pass(5))], Standing::Ejected),
-            ("connecting took too long", vec![(10, Fails(ConnectTimeout)), (20, pass(15))], Standing::Up),
+        for (name, events, state) in [
+            ("refused", vec![(10, Fails(Connect))], ServerState::Ejected),
+            ("refused, then a probe passes", vec![(10, Fails(Connect)), (20, pass(15))], ServerState::Up),
+            ("a probe that began before", vec![(10, Fails(Connect)), (20, pass(5))], ServerState::Ejected),
+            ("connecting took too long", vec![(10, Fails(ConnectTimeout)), (20, pass(15))], ServerState::Up),
             (
                 "stopped process: accepted, silent",
                 vec![(10, Fails(ReadTimeout)), (20, pass(15))],
-                Standing::Ejected,
+                ServerState::Ejected,
             ),
-            ("cannot be written to", vec![(10, Fails(WriteTimeout)), (20, pass(15))], Standing::Ejected),
-            ("not HTTP", vec![(10, Fails(InvalidAnswer)), (20, pass(15))], Standing::Ejected),
-            ("closed, but still listens", vec![(10, Fails(Closed)), (20, pass(15))], Standing::Ejected),
-            ("closed, as it died", vec![(10, Fails(Closed)), (20, fail(15))], Standing::Unreachable),
-            ("…and came back", vec![(10, Fails(Closed)), (20, fail(15)), (99, pass(98))], Standing::Up),
+            ("cannot be written to", vec![(10, Fails(WriteTimeout)), (20, pass(15))], ServerState::Ejected),
+            ("not HTTP", vec![(10, Fails(InvalidAnswer)), (20, pass(15))], ServerState::Ejected),
+            ("closed, but still listens", vec![(10, Fails(Closed)), (20, pass(15))], ServerState::Ejected),
+            ("closed, as it died", vec![(10, Fails(Closed)), (20, fail(15))], ServerState::Unreachable),
+            ("…and came back", vec![(10, Fails(Closed)), (20, fail(15)), (99, pass(98))], ServerState::Up),
             (
                 "any failure, restarted",
                 vec![(10, Fails(ReadTimeout)), (20, fail(15)), (99, pass(98))],
-                Standing::Up,
+                ServerState::Up,
             ),
-            ("only the probe failed", vec![(20, fail(15))], Standing::Unreachable),
-            ("failing again changes nothing", vec![(20, fail(15)), (30, fail(25))], Standing::Unreachable),
-            ("one flap", vec![(20, fail(15)), (30, pass(25))], Standing::Up),
+            ("only the probe failed", vec![(20, fail(15))], ServerState::Unreachable),
+            ("failing again changes nothing", vec![(20, fail(15)), (30, fail(25))], ServerState::Unreachable),
+            ("one flap", vec![(20, fail(15)), (30, pass(25))], ServerState::Up),
             (
                 "a refusal on top of silence: the silence stands",
                 vec![(10, Fails(ReadTimeout)), (11, Fails(Connect)), (20, pass(15))],
-                Standing::Ejected,
+                ServerState::Ejected,
             ),
         ] {
-            let mut rota = two();
+            let mut group = two();
             for (ms, event) in &events {
                 match event {
                     Fails(kind) => {
-                        rota.failed(0, kind.stage(), at(*ms));
+                        group.failed(0, kind.stage(), at(*ms));
                     }
                     Probed { began, passed } => {
-                        absorb(&mut rota, 0, Probe { began: at(*began), passed: *passed });
+                        absorb(&mut group, 0, Probe { began: at(*began), passed: *passed });
                     }
                 }
             }
-            assert_eq!(rota.seats()[0].standing(at(100)), standing, "{name}");
-            assert_eq!(rota.seats()[1].standing(at(100)), Standing::Up, "{name}: the other one");
+            assert_eq!(group.servers()[0].state(at(100)), state, "{name}");
+            assert_eq!(group.servers()[1].state(at(100)), ServerState::Up, "{name}: the other one");
         }
     }
 
     #[test]
     fn tells_what_a_probe_changed() {
-        let mut rota = two();
-        let mut probe = |began, passed| absorb(&mut rota, 0, Probe { began: at(began), passed });
+        let mut group = two();
+        let mut probe = |began, passed| absorb(&mut group, 0, Probe { began: at(began), passed });
         assert_eq!(probe(1, true), AfterProbe::Unchanged);
         assert_eq!(probe(2, false), AfterProbe::TakenOut);
         assert_eq!(probe(3, false), AfterProbe::Unchanged);
         assert_eq!(probe(4, true), AfterProbe::BroughtBack);
-        rota.failed(0, Stage::Connect, at(5));
-        assert_eq!(absorb(&mut rota, 0, Probe { began: at(6), passed: true }), AfterProbe::Vindicated);
-        assert_eq!(absorb(&mut rota, 7, Probe { began: at(6), passed: false }), AfterProbe::Unchanged);
+        group.failed(0, Stage::Connect, at(5));
+        assert_eq!(absorb(&mut group, 0, Probe { began: at(6), passed: true }), AfterProbe::Vindicated);
+        assert_eq!(absorb(&mut group, 7, Probe { began: at(6), passed: false }), AfterProbe::Unchanged);
     }
 
     #[test]
     fn an_unreachable_server_gets_no_request_until_a_probe_passes() {
-        let mut rota = two();
-        absorb(&mut rota, 0, Probe { began: at(1), passed: false });
+        let mut group = two();
+        absorb(&mut group, 0, Probe { began: at(1), passed: false });
         for _ in 0..4 {
-            assert_eq!(rota.pick(&mut Tried::new(), at(2)), Pick::Peer(1));
+            assert_eq!(group.pick(&mut Tried::new(), at(2)), Pick::Peer(1));
         }
-        absorb(&mut rota, 0, Probe { began: at(3), passed: true });
-        let picked: Vec<Pick> = (0..2).map(|_| rota.pick(&mut Tried::new(), at(4))).collect();
+        absorb(&mut group, 0, Probe { began: at(3), passed: true });
+        let picked: Vec<Pick> = (0..2).map(|_| group.pick(&mut Tried::new(), at(4))).collect();
         assert!(picked.contains(&Pick::Peer(0)), "{picked:?}");
     }
 

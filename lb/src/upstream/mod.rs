@@ -13,34 +13,34 @@
 //! | file | idea |
 //! |---|---|
 //! | `peer` | one server: identity and counters |
-//! | `group` | [`Upstream`]: the set of servers, picking, settling |
-//! | `roster` | configuration and DNS answers to a list of members (pure) |
+//! | `running` | [`Upstream`]: the set of servers, picking, settling |
+//! | `members` | configuration and DNS answers to a list of members (pure) |
 //! | `health` | what failures and probes mean (pure) |
 //! | `probe` | active checks, one per address and second |
 //! | `discovery` | following names in DNS |
-//! | `lease` | tasks that run while anybody needs them |
-//! | `frame` | the traits of pingora-load-balancing |
+//! | `shared_task` | tasks that run while anybody needs them |
+//! | `pingora_lb` | the traits of pingora-load-balancing |
 //! | `runtime` | what outlives a configuration; start, stop, reload |
 
-mod clock;
 mod discovery;
-mod frame;
-mod group;
 mod health;
-mod lease;
+mod members;
+mod monotonic;
 mod peer;
+mod pingora_lb;
 mod probe;
-mod roster;
+mod running;
 mod runtime;
+mod shared_task;
 
 /// Where a server is: an Internet address or a Unix domain socket's path.
 pub use pingora::protocols::l4::socket::SocketAddr as Address;
 
-pub use clock::{at, now};
 pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
-pub use frame::{Selection, SelectionIter, Slot};
-pub use group::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
 pub use health::FailureKind;
+pub use monotonic::{at, now};
 pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
+pub use pingora_lb::{Selection, SelectionIter, Slot};
 pub use probe::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
+pub use running::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
 pub use runtime::{Runtime, Upstreams};

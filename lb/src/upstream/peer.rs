@@ -1,7 +1,7 @@
 //! One server of an upstream while it is running: who it is, and what has been counted for it.
 //!
 //! A peer outlives the set it is in: a request that holds one may finish after DNS or a reload has removed it, and
-//! one that comes back keeps its counts. What decides whether it is picked is not here but in the upstream's rota,
+//! one that comes back keeps its counts. What decides whether it is picked is not here but in the upstream's group,
 //! under the upstream's lock; here are only things that many threads write without one.
 //!
 //! Layout: what every request reads (name, address) lies on other cache lines than what every request writes (the

@@ -30,11 +30,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Address;
-use super::clock::now;
-use super::group::Upstream;
 use super::health::Probe;
-use super::lease::{Lease, Leases};
+use super::monotonic::now;
 use super::peer::name_of;
+use super::running::Upstream;
+use super::shared_task::{SharedTask, TaskUse};
 use crate::balance::Now;
 
 /// From the beginning of one pass over all addresses to the beginning of the next.
@@ -156,7 +156,7 @@ pub(super) struct Prober {
     registry: Arc<HealthRegistry>,
     addresses: Mutex<HashMap<Address, Weak<AddressHealth>>>,
     wake: Notify,
-    leases: Arc<Leases>,
+    task_uses: Arc<SharedTask>,
 }
 
 impl Prober {
@@ -173,7 +173,7 @@ impl Prober {
             registry: Arc::new(registry),
             addresses: Mutex::default(),
             wake: Notify::new(),
-            leases: Arc::default(),
+            task_uses: Arc::default(),
         })
     }
 
@@ -199,9 +199,9 @@ impl Prober {
         self.wake.notify_one();
     }
 
-    /// Probes from now on, on the current tokio runtime, until the last lease is dropped.
-    pub(super) fn start(self: &Arc<Self>) -> Lease {
-        self.leases.take(|| Arc::clone(self).run())
+    /// Probes from now on, on the current tokio runtime, until the last use is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> TaskUse {
+        self.task_uses.take(|| Arc::clone(self).run())
     }
 
     async fn run(self: Arc<Self>) {

@@ -18,11 +18,11 @@ use tokio::sync::watch;
 
 use super::Address;
 use super::discovery::{NameKey, NameWatch};
-use super::frame::{Discovery, Selection, Slot};
-use super::group::Upstream;
-use super::lease::Lease;
+use super::members::{Line, Source};
+use super::pingora_lb::{Discovery, Selection, Slot};
 use super::probe::Prober;
-use super::roster::{Line, Source};
+use super::running::Upstream;
+use super::shared_task::TaskUse;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{self, ServerAddress, UpstreamId, UpstreamServer};
 
@@ -44,8 +44,8 @@ pub struct Upstreams {
 /// Ends everything when dropped.
 struct Running {
     stop: watch::Sender<bool>,
-    _names: Vec<Lease>,
-    _probes: Option<Lease>,
+    _names: Vec<TaskUse>,
+    _probes: Option<TaskUse>,
     /// Kept for their membership in the health registry.
     _balancers: Vec<Arc<LoadBalancer<Selection>>>,
 }
@@ -169,7 +169,7 @@ impl Upstreams {
     /// when every followed name has had its first answer or failure, and after `first_answer_within` in any case.
     pub async fn start(&self, first_answer_within: Duration) {
         let (stop, stopped) = watch::channel(false);
-        let names: Vec<Lease> =
+        let names: Vec<TaskUse> =
             self.list.iter().flat_map(|upstream| upstream.names()).map(NameWatch::start).collect();
         for (upstream, previous) in self.list.iter().zip(&self.previous) {
             if let Some(previous) = previous.as_ref().and_then(Weak::upgrade) {

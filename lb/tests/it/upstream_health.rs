@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::upstream_support::{self, eventually, http, inet, named, server, upstream};
-use lb::balance::{Standing, Tried};
+use lb::balance::{ServerState, Tried};
 use lb::config::model::{self, ServerAddress};
 use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, StatusClass, Upstream, Upstreams, now};
 use tokio::net::{TcpListener, TcpSocket};
@@ -57,8 +57,8 @@ fn only(upstreams: &Upstreams) -> Arc<Upstream> {
     Arc::clone(upstreams.iter().next().unwrap())
 }
 
-fn standings(upstream: &Upstream) -> Vec<Standing> {
-    upstream.states(now()).iter().map(|state| state.standing).collect()
+fn states(upstream: &Upstream) -> Vec<ServerState> {
+    upstream.states(now()).iter().map(|state| state.state).collect()
 }
 
 fn peer(upstream: &Upstream, index: usize) -> Arc<Peer> {
@@ -91,15 +91,15 @@ async fn a_closed_listener_is_noticed_and_its_return_too() {
     upstreams.start(WITHIN).await;
     let upstream = only(&upstreams);
     two_probes_more(&peer(&upstream, 0)).await;
-    assert_eq!(standings(&upstream), [Standing::Up, Standing::Up]);
+    assert_eq!(states(&upstream), [ServerState::Up, ServerState::Up]);
 
     let address = b.close().await;
-    let took = eventually("b is unreachable", || standings(&upstream)[1] == Standing::Unreachable).await;
+    let took = eventually("b is unreachable", || states(&upstream)[1] == ServerState::Unreachable).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(eight_picks(&upstream), "aaaaaaaa");
 
     let b = Listener::on(address).await;
-    let took = eventually("b is back", || standings(&upstream)[1] == Standing::Up).await;
+    let took = eventually("b is back", || states(&upstream)[1] == ServerState::Up).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(eight_picks(&upstream).matches('b').count(), 4);
 
@@ -120,19 +120,19 @@ async fn failures_that_a_probe_disproves_are_over_long_before_fail_timeout() {
     let failed = |index, kind| upstream.settle(&peer(&upstream, index), Outcome::Failed(kind), now());
 
     assert_eq!(failed(0, FailureKind::Connect), Settled::Ejected);
-    assert_eq!(standings(&upstream)[0], Standing::Ejected);
-    let took = eventually("a probe passes", || standings(&upstream)[0] == Standing::Up).await;
+    assert_eq!(states(&upstream)[0], ServerState::Ejected);
+    let took = eventually("a probe passes", || states(&upstream)[0] == ServerState::Up).await;
     assert!(took < Duration::from_millis(900), "a failure asks for a probe at once: {took:?}");
 
     for kind in [FailureKind::ReadTimeout, FailureKind::Closed] {
         assert_eq!(failed(1, kind), Settled::Ejected);
         two_probes_more(&peer(&upstream, 1)).await;
-        assert_eq!(standings(&upstream)[1], Standing::Ejected, "{kind:?}: the listener proves nothing");
+        assert_eq!(states(&upstream)[1], ServerState::Ejected, "{kind:?}: the listener proves nothing");
         assert_eq!(eight_picks(&upstream), "aaaaaaaa");
         let address = b.close().await;
-        eventually("b is unreachable", || standings(&upstream)[1] == Standing::Unreachable).await;
+        eventually("b is unreachable", || states(&upstream)[1] == ServerState::Unreachable).await;
         b = Listener::on(address).await;
-        eventually("a restarted server starts clean", || standings(&upstream)[1] == Standing::Up).await;
+        eventually("a restarted server starts clean", || states(&upstream)[1] == ServerState::Up).await;
     }
     let totals = peer(&upstream, 1).metrics.totals();
     assert_eq!((totals.timeouts, totals.other_failures, totals.ejections), (1, 1, 2));
@@ -148,8 +148,8 @@ async fn without_probes_nobody_connects_and_only_failures_count() {
     upstreams.start(WITHIN).await;
     let upstream = only(&upstreams);
     two_probes_more(&peer(&upstream, 1)).await;
-    assert_eq!(standings(upstreams.iter().nth(1).unwrap()), [Standing::Unreachable; 2]);
-    assert_eq!(standings(&upstream), [Standing::Up, Standing::Up]);
+    assert_eq!(states(upstreams.iter().nth(1).unwrap()), [ServerState::Unreachable; 2]);
+    assert_eq!(states(&upstream), [ServerState::Up, ServerState::Up]);
     assert_eq!(a.accepted(), 0);
     upstream.settle(&peer(&upstream, 1), Outcome::Failed(FailureKind::Connect), now());
     assert_eq!(eight_picks(&upstream), "aaaaaaaa");
@@ -189,12 +189,12 @@ async fn unix_sockets_are_probed_too() {
     let upstream = only(&upstreams);
     assert_eq!(peer(&upstream, 0).name(), written);
     two_probes_more(&peer(&upstream, 0)).await;
-    assert_eq!(standings(&upstream), [Standing::Up; 2]);
+    assert_eq!(states(&upstream), [ServerState::Up; 2]);
     drop(listener);
-    eventually("unreachable", || standings(&upstream) == [Standing::Unreachable; 2]).await;
+    eventually("unreachable", || states(&upstream) == [ServerState::Unreachable; 2]).await;
     std::fs::remove_file(&path).unwrap();
     let _listener = UnixListener::bind(&path).unwrap();
-    eventually("back", || standings(&upstream) == [Standing::Up; 2]).await;
+    eventually("back", || states(&upstream) == [ServerState::Up; 2]).await;
 }
 
 #[tokio::test]
@@ -222,14 +222,14 @@ async fn a_reload_keeps_what_is_known_and_applies_what_changed() {
     assert!(Arc::ptr_eq(&peer(&new, 2), &peer_a) && Arc::ptr_eq(&peer(&new, 1), &peer_b));
     assert_eq!((peer_a.in_flight(), peer_a.metrics.totals().answers[1]), (1, 1));
     assert_eq!((peer_a.metrics.totals().bytes_sent, peer_a.metrics.totals().bytes_received), (10, 20));
-    assert_eq!(standings(&new), [Standing::Up, Standing::Ejected, Standing::Up], "failures stay");
+    assert_eq!(states(&new), [ServerState::Up, ServerState::Ejected, ServerState::Up], "failures stay");
     assert_eq!(eight_picks(&new).matches('c').count(), 6, "the new weight counts at once");
     assert_eq!(peer_a.id(), 0);
     assert_eq!(peer(&new, 0).id(), 2);
 
     // The last request of the old configuration fails: the new one hears of it.
     assert_eq!(old.settle(&peer_a, Outcome::Failed(FailureKind::ReadTimeout), now()), Settled::Ejected);
-    assert_eq!(standings(&new)[2], Standing::Ejected);
+    assert_eq!(states(&new)[2], ServerState::Ejected);
     drop(in_flight);
     assert_eq!(peer_a.in_flight(), 0);
 

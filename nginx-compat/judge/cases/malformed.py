@@ -45,6 +45,8 @@ raw_requests("malformed", PROXIED, [
     ("empty transfer encoding", post(b"Transfer-Encoding:\r\n")),
     ("chunk size is no number", post(CHUNKED, b"zz\r\nhi\r\n0\r\n\r\n")),
     ("chunk size with 0x", post(CHUNKED, b"0x2\r\nhi\r\n0\r\n\r\n")),
+    ("chunk without a size", post(CHUNKED, b"\r\n\r\n")),
+    ("chunk with an extension and no size", post(CHUNKED, b"2\r\nhi\r\n;x\r\n\r\n")),
     ("negative chunk size", post(CHUNKED, b"-2\r\nhi\r\n0\r\n\r\n")),
     ("chunk without its end", post(CHUNKED, b"2\r\nhiXX0\r\n\r\n")),
     ("chunk size beyond 64 bits", post(CHUNKED, b"11111111111111111\r\nhi\r\n")),

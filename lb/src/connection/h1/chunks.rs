@@ -1,9 +1,12 @@
-//! Finds where a chunked request body ends, so that the request which a client sends right behind it (pipelining) is
-//! not taken for part of it. Pure: bytes in, [`Scan`] out; each byte is looked at once, chunk data not at all.
+//! Judges the framing of a chunked request body and finds where the body ends. Pure: bytes in, [`Scan`] out; each byte is
+//! looked at once, chunk data not at all.
 //!
-//! It judges nothing and changes nothing: Pingora reads the same bytes and decides what becomes of them. So it must
-//! never find an end that Pingora does not see, and takes only the plain grammar (RFC 9112, 7.1) for sure. At
-//! anything else it gives up, and the connection ends with the answer, as if nobody had looked.
+//! Two readers depend on it. The loop takes what follows the body for the next request (pipelining). And Pingora reads
+//! the same bytes, but its parser takes a line without a size for the last chunk, and reads over a bare line feed in an
+//! extension: whoever cannot be sure where a body ends must not pass it on. So only the grammar of RFC 9112, section
+//! 7.1, is let through, with blanks behind the size, which NGINX and Pingora ignore alike; anything else is
+//! [`Invalid`](Scan::Invalid), and the request fails with 400, as with NGINX. Lines that end in LF alone are refused
+//! although NGINX takes them: Pingora does not.
 
 /// What a look at some bytes of the body found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,9 +15,12 @@ pub(super) enum Scan {
     Inside,
     /// The body ended after so many of them.
     Ended(usize),
-    /// This is not the grammar that is known here.
-    Lost,
+    /// This is not the grammar: the request is to fail.
+    Invalid,
 }
+
+/// NGINX counts in a signed 64-bit integer.
+const MAX_CHUNK_BYTES: u64 = i64::MAX as u64;
 
 /// How far a body has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +36,8 @@ enum Place {
     #[default]
     SizeStart,
     Size,
+    /// Behind the size, where only an extension or the line's end may follow.
+    SizeBlank,
     Extension,
     SizeLineFeed,
     Data,
@@ -57,7 +65,7 @@ impl ChunkScanner {
                 continue;
             }
             at += 1;
-            let Some(next) = self.after(*byte) else { return Scan::Lost };
+            let Some(next) = self.after(*byte) else { return Scan::Invalid };
             if self.place == Place::LastLineFeed {
                 return Scan::Ended(at);
             }
@@ -71,11 +79,15 @@ impl ChunkScanner {
         Some(match (self.place, byte) {
             (Place::SizeStart | Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16)?;
-                self.bytes = self.bytes.checked_mul(16)? | u64::from(digit);
+                if self.bytes > MAX_CHUNK_BYTES >> 4 {
+                    return None;
+                }
+                self.bytes = self.bytes << 4 | u64::from(digit);
                 Place::Size
             }
-            (Place::Size | Place::Extension, b'\r') => Place::SizeLineFeed,
-            (Place::Size, b';') => Place::Extension,
+            (Place::Size | Place::SizeBlank | Place::Extension, b'\r') => Place::SizeLineFeed,
+            (Place::Size | Place::SizeBlank, b';') => Place::Extension,
+            (Place::Size | Place::SizeBlank, b' ' | b'\t') => Place::SizeBlank,
             // A bare line feed in an extension ends the line for some readers and not for others.
             (Place::Extension, b'\n') => return None,
             (Place::Extension, _) => Place::Extension,
@@ -106,7 +118,7 @@ mod tests {
             match scanner.advance(piece) {
                 Scan::Inside => {}
                 Scan::Ended(at) => return Scan::Ended(index * size + at),
-                Scan::Lost => return Scan::Lost,
+                Scan::Invalid => return Scan::Invalid,
             }
         }
         Scan::Inside
@@ -119,6 +131,7 @@ mod tests {
             ("0\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),
             ("5\r\nhello\r\n0\r\n\r\n", "0\r\n\r\n"),
             ("A;name=\"v\"\r\n0123456789\r\n1\r\n\n\r\n000\r\n\r\n", "next"),
+            ("5 \r\nhello\r\n1\t ; a\r\nx\r\n0 \r\n\r\n", "next"),
             ("2\r\n\r\n\r\n0\r\nDigest: x\r\nOther: y\r\n\r\n", "\r\nPOST"),
         ] {
             let bytes = [body, rest].concat();
@@ -132,14 +145,22 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_be_read_in_two_ways_is_given_up() {
+    fn whatever_could_be_read_in_two_ways_is_refused() {
         for body in [
             "\r\n\r\n",
             "5\nhello\r\n",
-            "5 \r\nhello\r\n",
+            "5 5\r\nhello\r\n",
+            "5 x\r\nhello\r\n",
+            " 5\r\nhello\r\n",
             "x\r\n",
+            "0x5\r\nhello\r\n",
             "-1\r\n",
+            " \r\n",
             ";x\r\n",
+            ";\r\n\r\n",
+            "1\r\na\r\n\r\n\r\n",
+            "1\r\na\r\n;x\r\n\r\n",
+            "0;a\nb\r\n\r\n",
             "5;a\nb\r\nhello",
             "5\rhello",
             "2\r\nabc",
@@ -149,15 +170,16 @@ mod tests {
             "0\r\n\rX",
             "0\r\nA: b\rC: d\r\n\r\n",
             "10000000000000000\r\n",
+            "8000000000000000\r\n",
         ] {
             for size in 1..=body.len() {
-                assert_eq!(scan(body.as_bytes(), size), Scan::Lost, "{body:?} by {size}");
+                assert_eq!(scan(body.as_bytes(), size), Scan::Invalid, "{body:?} by {size}");
             }
         }
     }
 
     #[test]
     fn a_chunk_of_the_largest_size_is_no_error_yet() {
-        assert_eq!(scan(b"ffffffffffffffff\r\nabc", 4), Scan::Inside);
+        assert_eq!(scan(b"7fffffffffffffff\r\nabc", 4), Scan::Inside);
     }
 }

@@ -52,6 +52,8 @@ pub enum Reason {
     DuplicateExpectation,
     /// `Transfer-Encoding` in HTTP/1.0.
     EncodingInHttp10,
+    /// A chunked body whose framing is wrong, seen together with the header.
+    InvalidChunks,
     /// `client_header_timeout` ran out within the header.
     TimedOut,
     /// The client closed or reset the connection within the header.
@@ -85,6 +87,7 @@ impl Reason {
             | Self::DuplicateEncoding
             | Self::DuplicateExpectation
             | Self::EncodingInHttp10
+            | Self::InvalidChunks
             | Self::ClosedEarly
             | Self::RefusedByPingora => StatusCode::BAD_REQUEST,
         }
@@ -127,6 +130,7 @@ impl fmt::Display for Reason {
             Self::DuplicateEncoding => "client sent duplicate header line: \"Transfer-Encoding\"",
             Self::DuplicateExpectation => "client sent duplicate header line: \"Expect\"",
             Self::EncodingInHttp10 => "client sent HTTP/1.0 request with \"Transfer-Encoding\" header",
+            Self::InvalidChunks => "client sent invalid chunked body",
             Self::TimedOut => "client timed out",
             Self::ClosedEarly => "client prematurely closed connection",
             Self::RefusedByPingora => "client sent a request that the HTTP parser refused",

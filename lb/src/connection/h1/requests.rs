@@ -315,7 +315,8 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
             match scanner.advance(rest) {
                 Scan::Inside => (rest.len(), ReadLimit::Chunked(scanner)),
                 Scan::Ended(bytes) => (bytes, ReadLimit::After(0)),
-                Scan::Lost => (rest.len(), ReadLimit::Open),
+                // Before a server is asked: it must not see the beginning of a body that nobody can end.
+                Scan::Invalid => return Err(Reason::InvalidChunks),
             }
         }
         Framing::Empty => (0, ReadLimit::After(0)),

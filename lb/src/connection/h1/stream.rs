@@ -11,8 +11,8 @@
 //! Reading. Pingora reads on while a request is served, to notice that the client has gone, and takes any byte
 //! that comes for an error. But a client may send its next request before it has the answer (pipelining). So
 //! the loop, which knows where the body ends, closes a [`ReadLimit`] there: bytes past it stay here, up to
-//! [`HELD_BYTES`], and come back to the loop with the stream; only the end of the connection passes. Where the
-//! end of a chunked body is found on the way. After an `Upgrade` there is no read_limit: what follows is another protocol.
+//! [`HELD_BYTES`], and come back to the loop with the stream; only the end of the connection passes. The end of
+//! a chunked body is found on the way, and a read fails where its framing is wrong, before Pingora sees it. After an `Upgrade` there is no read_limit: what follows is another protocol.
 //!
 //! Waiting. A client that takes none of an answer for `send_timeout` is given up. The time is watched here, where
 //! every byte passes, and costs nothing until a write has to wait; Pingora's own timer would be armed for every
@@ -64,6 +64,8 @@ pub(super) enum ReadLimit {
     After(u64),
     /// As many as the scanner takes for the rest of the body.
     Chunked(ChunkScanner),
+    /// Nothing more: the framing of the body is wrong, and every read fails.
+    Broken,
 }
 
 /// A client connection's bytes. Public because the proxy finds it in its session, to [`lend`](Self::lend) it what it
@@ -192,6 +194,7 @@ impl ClientStream {
             ReadLimit::After(0) => return self.poll_held(cx),
             ReadLimit::After(left) => left,
             ReadLimit::Chunked(scanner) => return self.poll_read_chunked(scanner, cx, buf),
+            ReadLimit::Broken => return Poll::Ready(Err(invalid_body())),
         };
         let before = buf.filled().len();
         let socket = socket(&mut self.socket);
@@ -216,7 +219,12 @@ impl ClientStream {
         let read = &buf.filled()[before..];
         self.read_limit = match scanner.advance(read) {
             Scan::Inside => ReadLimit::Chunked(scanner),
-            Scan::Lost => ReadLimit::Open,
+            Scan::Invalid => {
+                // With the good part of what was read: the request fails in any case.
+                buf.set_filled(before);
+                self.read_limit = ReadLimit::Broken;
+                return Poll::Ready(Err(invalid_body()));
+            }
             Scan::Ended(body_bytes) => {
                 self.held.extend_from_slice(&read[body_bytes..]);
                 buf.set_filled(before + body_bytes);
@@ -310,6 +318,17 @@ fn waiting_slices<'a>(waiting: &'a [u8], pieces: Option<&'a Pieces>) -> impl Ite
     waiting.into_iter().chain(pieces.into_iter().flat_map(Pieces::slices))
 }
 
+/// What a read fails with where the framing of a request's body is wrong. The kind tells it from a client that has gone:
+/// see [`is_invalid_body`].
+fn invalid_body() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "client sent invalid chunked body")
+}
+
+/// Whether a read failed because the client's body is not framed as it should be.
+pub(crate) fn is_invalid_body(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 /// The socket, which is there until the stream is dropped.
 fn socket(socket: &mut Option<Socket>) -> Pin<&mut Socket> {
     Pin::new(socket.as_mut().expect("only drop takes the socket"))
@@ -368,7 +387,9 @@ impl AsyncRead for ClientStream {
                 _ => Poll::Pending,
             };
         };
-        this.ended |= result.is_err() || buf.filled().len() == before;
+        // A client that sent nonsense is still there to read its answer.
+        let broken = this.read_limit == ReadLimit::Broken;
+        this.ended |= !broken && (result.is_err() || buf.filled().len() == before);
         Poll::Ready(result)
     }
 }

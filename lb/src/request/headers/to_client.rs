@@ -10,9 +10,9 @@ use http::header::{
 
 use super::Fields;
 use crate::config::model::{Location, Proxy, Redirect};
-use crate::config::template::Template;
 use crate::content::{Answer, page};
 use crate::routing::host;
+use crate::script::Template;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 

@@ -6,9 +6,9 @@ use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
 
 use super::Fields;
 use crate::config::model::{Location, Proxy, SentField, SentValue};
-use crate::config::template::Template;
 use crate::request::Path;
 use crate::routing::{matched_length, path, target};
+use crate::script::Template;
 
 /// What decides the fields.
 pub struct ToServer<'a> {

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is the report of a test")]
 
+mod admin;
 mod balancing;
 mod command_line;
 mod large_answers;
 mod messages;
 mod reload;
+mod request_bodies;
 mod stop;
 mod support;
 mod survival;

@@ -77,6 +77,8 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
+    heads: AtomicUsize,
+    cut_bodies: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
@@ -103,6 +105,8 @@ impl Backend {
             behaviour: Mutex::new(Behaviour::Answer),
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
+            cut_bodies: AtomicUsize::new(0),
             open: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -137,6 +141,16 @@ impl Backend {
         self.shared.seen.lock().unwrap().len()
     }
 
+    /// How many request headers have reached it, the bodies whole or not.
+    pub(crate) fn heads(&self) -> usize {
+        self.shared.heads.load(SeqCst)
+    }
+
+    /// How many request bodies ended with the connection before they were whole.
+    pub(crate) fn cut_bodies(&self) -> usize {
+        self.shared.cut_bodies.load(SeqCst)
+    }
+
     /// How many connections, probes' included.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
@@ -159,7 +173,7 @@ impl Backend {
 fn converse(shared: &Shared, stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
-    while let Some(seen) = read_request(&mut reader) {
+    while let Some(seen) = read_request(shared, &mut reader) {
         shared.seen.lock().unwrap().push(seen.clone());
         let behaviour = *shared.behaviour.lock().unwrap();
         match behaviour {
@@ -235,11 +249,15 @@ fn write_large(writer: &mut TcpStream, line: &str, bytes: usize, framing: Framin
     Ok(true)
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+fn read_request(shared: &Shared, reader: &mut BufReader<TcpStream>) -> Option<Seen> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
     let headers = read_headers(reader)?;
-    let body = read_body(reader, &headers, false)?;
+    shared.heads.fetch_add(1, SeqCst);
+    let Some(body) = read_body(reader, &headers, false) else {
+        shared.cut_bodies.fetch_add(1, SeqCst);
+        return None;
+    };
     Some(Seen { line: line.trim_end().to_owned(), headers, body })
 }
 

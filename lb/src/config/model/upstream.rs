@@ -1,0 +1,76 @@
+//! An `upstream` block.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Position, ServerAddress};
+
+/// An `upstream` block, or what a `proxy_pass` with an address stands for.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Its name; the address as written for an implicit one.
+    pub name: String,
+    /// Made by a `proxy_pass` that names an address.
+    pub implicit: bool,
+    /// Its servers, in order, backups among them.
+    pub servers: Vec<UpstreamServer>,
+    /// `keepalive`, and what goes with it.
+    pub keepalive: UpstreamKeepalive,
+    /// `zone`'s name.
+    pub zone: Option<String>,
+    /// Whether every server is probed by a TCP connect each second (`health_check off` turns it off).
+    pub probe: bool,
+    /// For `resolve`: the upstream's `resolver`, or the http block's.
+    pub resolver: Option<Resolver>,
+    /// Where the block begins.
+    pub position: Position,
+}
+
+/// `server` in an `upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamServer {
+    /// Where it is.
+    pub address: ServerAddress,
+    /// The address as written (`backend:5000`).
+    pub written: String,
+    /// `weight=`, from 1.
+    pub weight: u32,
+    /// `max_fails=`; 0 never takes it out.
+    pub max_fails: u32,
+    /// `fail_timeout=`: the window and the time out of use.
+    pub fail_timeout: Duration,
+    /// `backup`
+    pub backup: bool,
+    /// `down`
+    pub down: bool,
+    /// `resolve`: follow DNS while running. Only with [`ServerAddress::Name`].
+    pub resolve: bool,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// `keepalive connections` and its companions in an `upstream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamKeepalive {
+    /// Idle connections kept; 0 closes each after its request.
+    pub connections: usize,
+    /// `keepalive_requests`
+    pub requests: u64,
+    /// `keepalive_timeout`
+    pub timeout: Duration,
+}
+
+/// `resolver` with `resolver_timeout`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resolver {
+    /// Name servers, in order.
+    pub servers: Vec<SocketAddr>,
+    /// `valid=`: how long an answer stands, instead of its own time to live.
+    pub valid: Option<Duration>,
+    /// `ipv4=off` clears it.
+    pub ipv4: bool,
+    /// `ipv6=off` clears it.
+    pub ipv6: bool,
+    /// `resolver_timeout`
+    pub timeout: Duration,
+}

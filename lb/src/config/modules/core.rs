@@ -1,0 +1,200 @@
+//! The main context: the process and its files (nginx's core module).
+
+use crate::config::diagnostics::Report;
+use crate::config::model::{User, WorkerCount};
+use crate::config::syntax::Directive;
+use crate::config::table::Effect::{Expanded, Main, Opens};
+use crate::config::table::draft::{MainDraft, PidFile};
+use crate::config::table::{
+    ANYWHERE, Block, FLAG, MAIN, NUMBER, OFFSET, Row, TIME, at_least, no_effect, one, refused, row, words,
+};
+
+use super::log;
+
+/// More threads than any machine has processors, fewer than would hurt by mistake.
+const MAX_WORKERS: u64 = 1024;
+
+#[rustfmt::skip]
+pub(in crate::config) const ROWS: &[Row] = &[
+    row("user", MAIN, words(1, 2, "user [group]"), "", Main(user),
+        "Whom to become once the sockets are bound, when started as root; without it nothing changes"),
+    row("worker_processes", MAIN, one("number | auto"), "1", Main(worker_processes),
+        "How many threads serve requests; `auto` is one per processor. There is one process in any case"),
+    row("worker_rlimit_nofile", MAIN, NUMBER, "", Main(|main, d, r| main.worker_rlimit_nofile = r.number(d, 0)),
+        "The limit on open files (`RLIMIT_NOFILE`)"),
+    row("worker_shutdown_timeout", MAIN, TIME, "", Main(|main, d, r| main.worker_shutdown_timeout = r.milliseconds(d, 0)),
+        "How long a graceful stop may take; without it, until the last request has ended"),
+    row("pid", MAIN, one("file | off"), "logs/lb.pid", Main(pid),
+        "Where the process writes its id, once every listener accepts"),
+    row("daemon", MAIN, FLAG, "on", Main(|main, d, r| main.daemon = r.flag(d, 0)),
+        "Whether to go to the background"),
+    row("env", MAIN, one("variable[=value]"), "", Main(env),
+        "Keeps or sets a variable of the environment").repeatable(),
+    row("error_log", MAIN, words(1, 2, "file | stderr [debug | info | notice | warn | error | crit | alert | emerg]"), "logs/error.log error", Main(|main, d, r| main.error_logs.extend(log::error_log(d, r))),
+        "Where messages go and how severe they must be").repeatable(),
+    row("events", MAIN, words(0, 0, "{ … }"), "", Opens(Block::Events),
+        "How connections are processed; must be there, as in nginx, and may be empty"),
+    row("http", MAIN, words(0, 0, "{ … }"), "", Opens(Block::Http), "Everything about HTTP"),
+    row("include", ANYWHERE, one("file | mask"), "", Expanded,
+        "Reads other files in its place; relative to the directory of the main file, in alphabetical order, the files of a mask may be none").repeatable(),
+    no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one"),
+    no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock"),
+    no_effect("pcre_jit", MAIN, FLAG,
+        "regular expressions are compiled to automata, there is no JIT to switch"),
+    no_effect("ssl_engine", MAIN, one("device"), "there is no TLS here to accelerate"),
+    no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache"),
+    no_effect("thread_pool", MAIN, words(2, 3, "name threads=number [max_queue=number]"),
+        "no file is served, so none is read in a pool").repeatable(),
+    no_effect("timer_resolution", MAIN, TIME, "the clock is read when it is needed"),
+    no_effect("working_directory", MAIN, one("directory"),
+        "no file name is relative to it, and core dumps follow the system's settings"),
+    no_effect("worker_cpu_affinity", MAIN, at_least(1, "mask …"), "threads run where the system puts them"),
+    no_effect("worker_priority", MAIN, one("number"),
+        "threads run at the priority that the process was started with"),
+    no_effect("worker_rlimit_core", MAIN, OFFSET,
+        "the limit on core dumps is what the process was started with"),
+    no_effect("debug_points", MAIN, one("abort | stop"), "there are no debug points"),
+    refused("load_module", MAIN,
+        "there are no loadable modules; what the module does is either built in or not available"),
+    refused("stream", MAIN, "only HTTP is balanced"),
+    refused("mail", MAIN, "only HTTP is balanced"),
+    refused("google_perftools_profiles", MAIN, "there is no profiler built in"),
+];
+
+fn user(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
+    let name = directive.argument(0).to_owned();
+    let group = match directive.arguments.get(1) {
+        Some(group) => group.text.clone(),
+        None => name.clone(),
+    };
+    if name.is_empty() || group.is_empty() {
+        report.emerg("\"user\" directive invalid value", &directive.position);
+        return;
+    }
+    main.user = Some(User { name, group, position: directive.position.clone() });
+}
+
+fn worker_processes(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
+    if directive.argument(0) == "auto" {
+        main.worker_processes = Some(WorkerCount::Auto);
+        return;
+    }
+    let count = crate::config::values::number(directive.argument(0))
+        .filter(|count| (1..=MAX_WORKERS).contains(count));
+    match count.and_then(|count| usize::try_from(count).ok()) {
+        Some(count) => main.worker_processes = Some(WorkerCount::Exactly(count)),
+        None => report.emerg_hint(
+            "\"worker_processes\" directive invalid value",
+            &directive.argument_position(0),
+            format!("\"{}\" is neither \"auto\" nor a number from 1 to {MAX_WORKERS}", directive.argument(0)),
+        ),
+    }
+}
+
+fn pid(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
+    main.pid = match directive.argument(0) {
+        "" => {
+            report.emerg("\"pid\" directive invalid value", &directive.position);
+            None
+        }
+        "off" => Some(PidFile::Off),
+        path => Some(PidFile::Path(path.to_owned())),
+    };
+}
+
+fn env(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
+    let text = directive.argument(0);
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() || text.contains('\0') {
+        report.emerg_hint(
+            "\"env\" directive invalid value",
+            &directive.argument_position(0),
+            format!("\"{text}\" names no variable"),
+        );
+        return;
+    }
+    main.env.push((name.to_owned(), value));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use crate::config::model::{LogDestination, Severity, WorkerCount};
+    use crate::config::testing::{accepted, in_main, refused, warnings};
+
+    #[test]
+    fn the_process_is_described() {
+        let main = accepted(&in_main(
+            "user www data; worker_processes auto; worker_rlimit_nofile 9000; worker_shutdown_timeout 1m; \
+             pid run/lb.pid; daemon off; env PATH; env A=b=c; error_log stderr debug_http; error_log e.log;",
+        ))
+        .main;
+        let user = main.user.unwrap();
+        assert_eq!((user.name.as_str(), user.group.as_str()), ("www", "data"));
+        assert_eq!(main.worker_processes, WorkerCount::Auto);
+        assert_eq!(main.worker_rlimit_nofile, Some(9000));
+        assert_eq!(main.worker_shutdown_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(main.pid, Some(PathBuf::from("/prefix/run/lb.pid")));
+        assert!(!main.daemon);
+        assert_eq!(main.env, [("PATH".to_owned(), None), ("A".to_owned(), Some("b=c".to_owned()))]);
+        assert_eq!(main.error_logs[0].destination, LogDestination::Stderr);
+        assert_eq!(main.error_logs[0].level, Severity::Debug);
+        assert_eq!(main.error_logs[1].destination, LogDestination::File("/prefix/e.log".into()));
+        assert_eq!(main.error_logs[1].level, Severity::Error);
+    }
+
+    #[test]
+    fn silence_means_nginxs_defaults() {
+        let main = accepted(&in_main("")).main;
+        assert_eq!(main.user, None);
+        assert_eq!(main.worker_processes, WorkerCount::Exactly(1));
+        assert_eq!(main.pid, Some(PathBuf::from("/prefix/logs/lb.pid")));
+        assert!(main.daemon);
+        assert_eq!(main.error_logs[0].destination, LogDestination::File("/prefix/logs/error.log".into()));
+        assert_eq!(accepted(&in_main("user www;")).main.user.unwrap().group, "www");
+        assert_eq!(accepted(&in_main("pid off;")).main.pid, None);
+        let inside_http = accepted(&in_main("http { error_log stderr warn; }")).main;
+        assert_eq!(inside_http.error_logs[0].destination, LogDestination::Stderr);
+    }
+
+    #[test]
+    fn mistyped_values_are_refused() {
+        let cases = [
+            ("worker_processes 0;", "\"worker_processes\" directive invalid value in /conf/nginx.conf:1"),
+            ("worker_processes x;", "\"worker_processes\" directive invalid value"),
+            ("worker_rlimit_nofile -1;", "\"worker_rlimit_nofile\" directive invalid number"),
+            ("worker_shutdown_timeout 1y;", "\"worker_shutdown_timeout\" directive invalid value"),
+            ("daemon 1;", "invalid value \"1\" in \"daemon\" directive, it must be \"on\" or \"off\""),
+            ("daemon on; daemon on;", "\"daemon\" directive is duplicate"),
+            ("env =x;", "\"env\" directive invalid value"),
+            ("error_log stderr loud;", "invalid log level \"loud\""),
+            (
+                "error_log syslog:server=x;",
+                "\"syslog:server=x\" in the \"error_log\" directive is not supported",
+            ),
+            ("user \"\";", "\"user\" directive invalid value"),
+            ("load_module a.so;", "nginx's directive \"load_module\" is not supported"),
+            ("stream { server { listen 1; } }", "nginx's directive \"stream\" is not supported"),
+        ];
+        for (text, message) in cases {
+            refused(&in_main(text), message);
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_says_why() {
+        let warnings = warnings(&in_main("master_process on;\ntimer_resolution 100ms;"));
+        assert_eq!(
+            warnings[0],
+            "[warn] \"master_process\" has no effect here: there is one process, which is master and worker in one \
+             in /conf/nginx.conf:1"
+        );
+        assert!(warnings[1].ends_with("in /conf/nginx.conf:2"));
+        refused(&in_main("timer_resolution soon;"), "\"timer_resolution\" directive invalid value");
+    }
+}

@@ -1,0 +1,163 @@
+//! `resolver` and its timeout, which nginx has in `http`, `server`, `location` and `upstream`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::config::address;
+use crate::config::diagnostics::Report;
+use crate::config::model::ServerAddress;
+use crate::config::syntax::Directive;
+use crate::config::table::Effect::{Ignored, Level, Upstream};
+use crate::config::table::draft::ResolverDraft;
+use crate::config::table::{HTTP, LOCATION, Row, SERVER, TIME, UPSTREAM, at_least, row};
+use crate::config::values;
+
+const SYNTAX: &str = "address[:port] … [valid=time] [ipv4=on|off] [ipv6=on|off]";
+const ONLY_RESOLVE: &str =
+    "names are followed for `server … resolve` alone, with the resolver of `upstream` or `http`";
+
+#[rustfmt::skip]
+pub(in crate::config) const ROWS: &[Row] = &[
+    row("resolver", HTTP, at_least(1, SYNTAX), "", Level(|s, d, r| s.resolver = resolver(d, r)),
+        "The name servers for `server … resolve`; `valid=` replaces the answers' own time to live"),
+    row("resolver", UPSTREAM, at_least(1, SYNTAX), "that of `http`", Upstream(|u, d, r| u.resolver = resolver(d, r)),
+        "The same, for one upstream"),
+    row("resolver", SERVER | LOCATION, at_least(1, SYNTAX), "", Ignored(ONLY_RESOLVE), ""),
+    row("resolver_timeout", HTTP, TIME, "30s", Level(|s, d, r| s.resolver_timeout = r.milliseconds(d, 0)),
+        "How long a question to the name servers may take"),
+    row("resolver_timeout", UPSTREAM, TIME, "that of `http`", Upstream(|u, d, r| u.resolver_timeout = r.milliseconds(d, 0)),
+        "The same, for one upstream"),
+    row("resolver_timeout", SERVER | LOCATION, TIME, "", Ignored(ONLY_RESOLVE), ""),
+];
+
+const DNS_PORT: u16 = 53;
+
+fn resolver(directive: &Directive, report: &mut Report) -> Option<ResolverDraft> {
+    let mut resolver = ResolverDraft { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
+    let mut sound = true;
+    for (index, word) in directive.words().enumerate() {
+        let read = match word.split_once('=') {
+            Some(("valid", time)) => values::seconds(time).map(|time| resolver.valid = Some(time)),
+            Some(("ipv4", value)) => on_or_off(value).map(|on| resolver.ipv4 = on),
+            Some(("ipv6", value)) => on_or_off(value).map(|on| resolver.ipv6 = on),
+            Some(("status_zone", _)) => {
+                report.unsupported(directive, index, "its statistics are not kept");
+                sound = false;
+                continue;
+            }
+            _ => match name_server(word, directive, index, report) {
+                Some(address) => {
+                    resolver.servers.push(address);
+                    Some(())
+                }
+                None => {
+                    sound = false;
+                    continue;
+                }
+            },
+        };
+        if read.is_none() {
+            let hint = "\"resolver\" accepts addresses, valid=time, ipv4=on|off and ipv6=on|off";
+            report.emerg_hint(
+                format!("invalid parameter: {word}"),
+                &directive.argument_position(index),
+                hint,
+            );
+            sound = false;
+        }
+    }
+    if !resolver.ipv4 && !resolver.ipv6 {
+        report.emerg("\"ipv4\" and \"ipv6\" cannot both be \"off\"", &directive.position);
+        return None;
+    }
+    if sound && resolver.servers.is_empty() {
+        report.emerg("no name servers defined", &directive.position);
+        return None;
+    }
+    sound.then_some(resolver)
+}
+
+fn on_or_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn name_server(word: &str, directive: &Directive, index: usize, report: &mut Report) -> Option<SocketAddr> {
+    let position = directive.argument_position(index);
+    match address::target(word, DNS_PORT) {
+        Ok(target) if !target.uri.is_empty() => {
+            report.emerg(format!("invalid host in resolver \"{word}\""), &position);
+        }
+        Ok(target) => match target.address {
+            ServerAddress::Inet(address) => return Some(address),
+            ServerAddress::Name { .. } | ServerAddress::Unix(_) => report.emerg_hint(
+                format!("host not found in resolver \"{word}\""),
+                &position,
+                "a name server is given by its address, such as 127.0.0.11 or [::1]:53",
+            ),
+        },
+        // An address of IPv6 without brackets is the usual slip.
+        Err(_) if word.parse::<IpAddr>().is_ok() => report.emerg_hint(
+            format!("invalid port in resolver \"{word}\""),
+            &position,
+            format!("write [{word}]"),
+        ),
+        Err(error) => report.emerg(format!("{error} in resolver \"{word}\""), &position),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::config::testing::{accepted, in_http, in_server, refused, warnings};
+
+    const UPSTREAM: &str = "server a:1 resolve; zone u 64k;";
+
+    #[test]
+    fn an_upstream_takes_that_of_http_or_its_own() {
+        let of = |http: &str, own: &str| {
+            let config = accepted(&in_http(&format!("{http} upstream u {{ {UPSTREAM} {own} }}")));
+            config.http.upstreams[0].resolver.clone().unwrap()
+        };
+        let inherited = of("resolver 127.0.0.11 [::1]:54 valid=1s ipv6=off; resolver_timeout 2s;", "");
+        let addresses: Vec<String> = inherited.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["127.0.0.11:53", "[::1]:54"]);
+        assert_eq!(
+            (inherited.valid, inherited.timeout),
+            (Some(Duration::from_secs(1)), Duration::from_secs(2))
+        );
+        assert!(inherited.ipv4 && !inherited.ipv6);
+        let own = of("resolver 127.0.0.11;", "resolver 127.0.0.12 ipv4=off; resolver_timeout 3s;");
+        assert_eq!(
+            (own.servers[0].to_string().as_str(), own.timeout),
+            ("127.0.0.12:53", Duration::from_secs(3))
+        );
+        assert_eq!(of("resolver 127.0.0.11;", "").timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn mistakes() {
+        let cases = [
+            ("resolver dns.example;", "host not found in resolver \"dns.example\""),
+            ("resolver ::1;", "invalid port in resolver \"::1\""),
+            ("resolver 127.0.0.1:x;", "invalid port in resolver \"127.0.0.1:x\""),
+            ("resolver 127.0.0.1 valid=1x;", "invalid parameter: valid=1x"),
+            ("resolver 127.0.0.1 ipv6=maybe;", "invalid parameter: ipv6=maybe"),
+            ("resolver 127.0.0.1 ipv4=off ipv6=off;", "\"ipv4\" and \"ipv6\" cannot both be \"off\""),
+            ("resolver valid=1s;", "no name servers defined"),
+            (
+                "resolver 127.0.0.1 status_zone=z;",
+                "\"status_zone=z\" in the \"resolver\" directive is not supported",
+            ),
+            ("resolver_timeout x;", "\"resolver_timeout\" directive invalid value"),
+        ];
+        for (text, message) in cases {
+            refused(&in_http(text), message);
+        }
+        assert!(warnings(&in_server("resolver 127.0.0.1;"))[0].contains("has no effect here"));
+    }
+}

@@ -1,0 +1,188 @@
+//! `server_name`.
+
+use crate::config::diagnostics::Report;
+use crate::config::model::{Position, ServerName};
+use crate::config::syntax::Directive;
+use crate::config::table::draft::{NameDraft, ServerDraft};
+
+pub(in crate::config) fn server_name(server: &mut ServerDraft, directive: &Directive, report: &mut Report) {
+    for (index, written) in directive.words().enumerate() {
+        let position = directive.argument_position(index);
+        if let Some(name) = parse(written, &position, report) {
+            server.names.push(NameDraft { written: written.to_owned(), name, position });
+        }
+    }
+}
+
+const WILDCARDS: &str =
+    "a star stands for whole labels at one end: *.example.org, .example.org, www.example.*";
+
+fn parse(written: &str, position: &Position, report: &mut Report) -> Option<ServerName> {
+    if let Some(pattern) = written.strip_prefix('~') {
+        return regex(pattern, written, position, report);
+    }
+    if written == "$hostname" {
+        let message = "\"$hostname\" in the \"server_name\" directive is not supported";
+        report.emerg_hint(message, position, "write the name of the machine");
+        return None;
+    }
+    if written.contains('/') {
+        report.warn(format!("server name \"{written}\" has suspicious symbols"), position);
+    }
+    // nginx's own two steps, with two messages.
+    let starred = written.starts_with('*') && (written.len() < 3 || !written.starts_with("*."));
+    if starred || written == "." {
+        report.emerg_hint(format!("server name \"{written}\" is invalid"), position, WILDCARDS);
+        return None;
+    }
+    let name = written.to_ascii_lowercase();
+    let parsed = classify(&name);
+    if parsed.is_none() {
+        report.emerg_hint(format!("invalid server name or wildcard \"{written}\""), position, WILDCARDS);
+    }
+    parsed
+}
+
+fn classify(name: &str) -> Option<ServerName> {
+    let stars = name.matches('*').count();
+    if stars > 1 || name.contains("..") || name.contains('\0') {
+        return None;
+    }
+    if let Some(rest) = name.strip_prefix('*') {
+        return (rest.starts_with('.') && rest.len() > 1)
+            .then(|| ServerName::LeadingWildcard(rest.to_owned()));
+    }
+    if let Some(rest) = name.strip_suffix('*') {
+        return (rest.ends_with('.') && rest.len() > 1)
+            .then(|| ServerName::TrailingWildcard(rest.to_owned()));
+    }
+    if stars > 0 {
+        return None;
+    }
+    if name.starts_with('.') && name.len() > 1 {
+        return Some(ServerName::DomainAndSubdomains(name.to_owned()));
+    }
+    Some(ServerName::Exact(name.to_owned()))
+}
+
+fn regex(pattern: &str, written: &str, position: &Position, report: &mut Report) -> Option<ServerName> {
+    if pattern.is_empty() {
+        report.emerg(format!("empty regex in server name \"{written}\""), position);
+        return None;
+    }
+    match regex::RegexBuilder::new(pattern).case_insensitive(true).build() {
+        Ok(regex) => Some(ServerName::Regex(regex)),
+        Err(error) => {
+            report.emerg_hint(
+                format!("the regular expression \"{pattern}\" cannot be used"),
+                position,
+                reason(&error),
+            );
+            None
+        }
+    }
+}
+
+/// The last line of the crate's explanation holds the reason; the lines before it draw where.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().next_back().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::model::ServerName;
+    use crate::config::testing::{accepted, errors, in_http, in_server, refused, warnings};
+
+    #[test]
+    fn each_form_is_told_apart() {
+        let server = accepted(&in_server(
+            "server_name WWW.Example.org *.example.org .example.net www.example.* ~^W\\d$ \"\";",
+        ))
+        .http
+        .servers
+        .pop()
+        .unwrap();
+        assert_eq!(server.first_name, "WWW.Example.org");
+        let described: Vec<String> = server
+            .names
+            .iter()
+            .map(|name| match name {
+                ServerName::Exact(name) => format!("exact {name}"),
+                ServerName::LeadingWildcard(name) => format!("leading {name}"),
+                ServerName::DomainAndSubdomains(name) => format!("domain {name}"),
+                ServerName::TrailingWildcard(name) => format!("trailing {name}"),
+                ServerName::Regex(regex) => format!("regex {}", regex.is_match("w1")),
+            })
+            .collect();
+        assert_eq!(
+            described,
+            [
+                "exact www.example.org",
+                "leading .example.org",
+                "domain .example.net",
+                "trailing www.example.",
+                "regex true",
+                "exact "
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_name_is_shown_without_its_mark() {
+        let first = |names: &str| {
+            accepted(&in_server(&format!("server_name {names};"))).http.servers[0].first_name.clone()
+        };
+        assert_eq!(first(".example.org a"), "example.org");
+        assert_eq!(first("~^www"), "^www");
+        assert_eq!(first("*.example.org"), "*.example.org");
+    }
+
+    #[test]
+    fn a_server_without_names_has_the_empty_one() {
+        let server = &accepted(&in_http("server { }")).http.servers[0];
+        assert!(matches!(server.names.as_slice(), [ServerName::Exact(name)] if name.is_empty()));
+        assert_eq!(server.first_name, "");
+    }
+
+    #[test]
+    fn wildcards_stand_for_whole_labels_at_one_end() {
+        for name in ["a.*.b", "a.b*", "*.a.*", "a..b"] {
+            refused(
+                &in_server(&format!("server_name {name};")),
+                &format!("invalid server name or wildcard \"{name}\""),
+            );
+        }
+    }
+
+    #[test]
+    fn a_star_alone_is_no_name() {
+        for name in ["*a.b", "*", "*.", "**.a", "."] {
+            refused(
+                &in_server(&format!("server_name {name};")),
+                &format!("server name \"{name}\" is invalid"),
+            );
+        }
+    }
+
+    #[test]
+    fn regular_expressions_of_pcre_alone_are_refused_with_the_reason() {
+        refused(&in_server("server_name ~;"), "empty regex in server name \"~\"");
+        let errors = errors(&in_server("server_name ~^(?!www)a;"));
+        assert!(errors[0].contains("look-around"), "{errors:?}");
+    }
+
+    #[test]
+    fn equal_names_on_one_address_are_told() {
+        let warnings = |text: &str| warnings(&in_http(text));
+        let twice = "server { listen 80; server_name a; } server { listen 80; server_name A; }";
+        assert!(warnings(twice)[0].contains("conflicting server name \"A\" on 0.0.0.0:80, ignored"));
+        let unnamed = "server { listen 80; } server { listen 80; }";
+        assert!(warnings(unnamed)[0].contains("conflicting server name \"\" on 0.0.0.0:80, ignored"));
+        let patterns = "server { server_name ~a; } server { server_name ~a; }";
+        assert_eq!(warnings(patterns), Vec::<String>::new());
+        let apart = "server { listen 80; server_name a; } server { listen 81; server_name a; }";
+        assert_eq!(warnings(apart), Vec::<String>::new());
+    }
+}

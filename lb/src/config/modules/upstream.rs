@@ -1,0 +1,346 @@
+//! The `upstream` block: nginx's `ngx_http_upstream_module`, its `zone` and `keepalive` modules, and the methods.
+
+use std::time::Duration;
+
+use crate::config::address;
+use crate::config::diagnostics::Report;
+use crate::config::model::{ServerAddress, UpstreamServer};
+use crate::config::syntax::Directive;
+use crate::config::table::Effect::{Level, Opens, Upstream};
+use crate::config::table::draft::{UpstreamDraft, Zone};
+use crate::config::table::{
+    Block, HTTP, LOCATION, NUMBER, Row, TIME, UPSTREAM, at_least, no_effect, refused, row, words,
+};
+use crate::config::values;
+
+const METHOD: &str = "round robin is the only method yet";
+const CHECKS: &str = "every server is probed by a TCP connection each second, unless `off`; other checks are not supported yet";
+
+#[rustfmt::skip]
+pub(in crate::config) const ROWS: &[Row] = &[
+    row("upstream", HTTP, words(1, 1, "name { … }"), "", Opens(Block::Upstream),
+        "A group of servers for `proxy_pass`").repeatable(),
+    row("server", UPSTREAM, at_least(1, "address [weight=number] [max_fails=number] [fail_timeout=time] [backup] [down] [resolve]"), "weight=1 max_fails=1 fail_timeout=10s", Upstream(server),
+        "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable(),
+    row("keepalive", UPSTREAM, words(1, 2, "connections [local]"), "32", Upstream(keepalive),
+        "How many idle connections are kept open; 0 closes each after its request"),
+    row("keepalive_requests", UPSTREAM, NUMBER, "1000", Upstream(|u, d, r| u.keepalive_requests = r.number(d, 0)),
+        "How many requests an upstream connection may carry"),
+    row("keepalive_timeout", UPSTREAM, TIME, "60s", Upstream(|u, d, r| u.keepalive_timeout = r.milliseconds(d, 0)),
+        "How long an idle upstream connection is kept"),
+    row("zone", UPSTREAM, words(1, 2, "name [size]"), "", Upstream(zone),
+        "Names the group's shared state. It is always shared here; nginx needs it for `resolve`, and so that one file drives both, so do we").repeatable(),
+    row("health_check", UPSTREAM, at_least(0, "[off | interval=1s]"), "interval=1s", Upstream(|u, d, r| u.probe = health_check(d, r).or(u.probe)),
+        "Whether every server is probed by a TCP connection each second (not a directive of nginx in this place: write it as `#lb: health_check off;`)"),
+    row("health_check", LOCATION, at_least(0, "[off | interval=1s]"), "interval=1s", Level(|s, d, r| s.probe = health_check(d, r).or(s.probe)),
+        "The same, for the servers that this location's `proxy_pass` goes to (NGINX Plus's place for it; `off` is ours)"),
+    no_effect("keepalive_time", UPSTREAM, TIME,
+        "an upstream connection lives for `keepalive_requests` requests, however long they take"),
+
+    refused("hash", UPSTREAM, METHOD),
+    refused("ip_hash", UPSTREAM, METHOD),
+    refused("least_conn", UPSTREAM, METHOD),
+    refused("least_time", UPSTREAM, METHOD),
+    refused("random", UPSTREAM, METHOD),
+    refused("sticky", UPSTREAM, "sessions are not bound to servers yet"),
+    refused("sticky_cookie_insert", UPSTREAM, "sessions are not bound to servers yet"),
+    refused("queue", UPSTREAM, "requests do not wait for a server yet"),
+    refused("state", UPSTREAM, "servers are those of the configuration"),
+    refused("ntlm", UPSTREAM, "connections are not bound to clients"),
+    refused("match", HTTP, "a health check is a TCP connection, which has nothing to match").with_block(),
+];
+
+/// The head of an `upstream` block.
+pub(in crate::config) fn open(directive: &Directive) -> UpstreamDraft {
+    UpstreamDraft {
+        name: directive.argument(0).to_owned(),
+        servers: Vec::new(),
+        server_seen: false,
+        keepalive: None,
+        keepalive_requests: None,
+        keepalive_timeout: None,
+        zone: None,
+        resolver: None,
+        resolver_timeout: None,
+        probe: None,
+        position: directive.position.clone(),
+    }
+}
+
+const DEFAULT_PORT: u16 = 80;
+const DEFAULT_FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+const PARAMETERS: &str = "weight=number, max_fails=number, fail_timeout=time, backup, down and resolve";
+
+fn server(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
+    upstream.server_seen = true;
+    let written = directive.argument(0).to_owned();
+    let position = directive.argument_position(0);
+    let address = match server_address(&written) {
+        Ok(address) => address,
+        Err(error) => {
+            let hint = "a server is given as 10.0.0.1:5000, name:5000, [::1]:5000 or unix:/path";
+            report.emerg_hint(format!("{error} in upstream \"{written}\""), &position, hint);
+            return;
+        }
+    };
+    let mut server = UpstreamServer {
+        address,
+        written,
+        weight: 1,
+        max_fails: 1,
+        fail_timeout: DEFAULT_FAIL_TIMEOUT,
+        backup: false,
+        down: false,
+        resolve: false,
+        position: directive.position.clone(),
+    };
+    for index in 1..directive.arguments.len() {
+        parameter(&mut server, directive, index, report);
+    }
+    upstream.servers.push(server);
+}
+
+fn server_address(written: &str) -> Result<ServerAddress, &'static str> {
+    let target = address::target(written, DEFAULT_PORT);
+    let is_socket = matches!(&target, Ok(target) if matches!(target.address, ServerAddress::Unix(_)));
+    if !is_socket && written.contains('/') {
+        return Err("invalid host");
+    }
+    let target = target?;
+    if !target.uri.is_empty() {
+        return Err("invalid host");
+    }
+    match &target.address {
+        ServerAddress::Name { host, .. } if !address::is_host_name(host) => Err("host not found"),
+        _ => Ok(target.address),
+    }
+}
+
+fn parameter(server: &mut UpstreamServer, directive: &Directive, index: usize, report: &mut Report) {
+    let word = directive.argument(index);
+    let number = |text| values::number(text).and_then(|number| u32::try_from(number).ok());
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word, None),
+    };
+    let read = match (name, value) {
+        ("weight", Some(value)) => {
+            number(value).filter(|&weight| weight > 0).map(|weight| server.weight = weight)
+        }
+        ("max_fails", Some(value)) => number(value).map(|fails| server.max_fails = fails),
+        ("fail_timeout", Some(value)) => values::seconds(value).map(|time| server.fail_timeout = time),
+        ("backup", None) => {
+            server.backup = true;
+            Some(())
+        }
+        ("down", None) => {
+            server.down = true;
+            Some(())
+        }
+        ("resolve", None) => {
+            // nginx takes it for an address too, where there is nothing to follow.
+            server.resolve = matches!(server.address, ServerAddress::Name { .. });
+            Some(())
+        }
+        ("max_conns", Some("0")) => Some(()),
+        ("slow_start", Some("0" | "0s")) => Some(()),
+        ("max_conns" | "slow_start" | "service" | "route", Some(_)) | ("drain", None) => {
+            report.not_yet(directive, index);
+            return;
+        }
+        _ => None,
+    };
+    if read.is_none() {
+        report.invalid_parameter(directive, index, PARAMETERS);
+    }
+}
+
+fn keepalive(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
+    let written = directive.argument(0);
+    match values::number(written).and_then(|number| usize::try_from(number).ok()) {
+        Some(connections) => upstream.keepalive = Some(connections),
+        None => report.emerg_hint(
+            format!("invalid value \"{written}\" in \"keepalive\" directive"),
+            &directive.argument_position(0),
+            "it must be a number of connections; 0 keeps none",
+        ),
+    }
+    if directive.arguments.len() > 1 && directive.argument(1) != "local" {
+        report.invalid_parameter(directive, 1, "a number and \"local\"");
+    }
+}
+
+/// Eight pages of memory: below that nginx finds no room for its own structures.
+const SMALLEST_ZONE: u64 = 8 * 4096;
+
+fn zone(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
+    let name = directive.argument(0).to_owned();
+    if name.is_empty() {
+        report.emerg("invalid zone name \"\"", &directive.argument_position(0));
+        return;
+    }
+    let bytes = match directive.arguments.get(1) {
+        None => None,
+        Some(word) => {
+            let position = directive.argument_position(1);
+            let Some(bytes) = values::size(&word.text) else {
+                let hint = "it must be a size such as 64k or 1m";
+                report.emerg_hint(format!("invalid zone size \"{}\"", word.text), &position, hint);
+                return;
+            };
+            if bytes < SMALLEST_ZONE {
+                report.emerg_hint(format!("zone \"{name}\" is too small"), &position, "32k at least");
+                return;
+            }
+            Some(bytes)
+        }
+    };
+    upstream.zone = Some(Zone { name, bytes, position: directive.position.clone() });
+}
+
+/// Whether to probe: what stands there if it asks for what there is.
+fn health_check(directive: &Directive, report: &mut Report) -> Option<bool> {
+    let words: Vec<&str> = directive.words().collect();
+    match words.as_slice() {
+        ["off"] => return Some(false),
+        [word]
+            if word.strip_prefix("interval=").and_then(values::milliseconds)
+                == Some(Duration::from_secs(1)) =>
+        {
+            return Some(true);
+        }
+        _ => {}
+    }
+    let written = words.iter().fold("health_check".to_owned(), |written, word| written + " " + word);
+    report.emerg_hint(format!("\"{written}\" is not supported"), &directive.position, CHECKS);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::config::model::{ServerAddress, Upstream};
+    use crate::config::testing::{accepted, errors, in_http, in_location, in_upstream, refused};
+
+    fn upstream(text: &str) -> Upstream {
+        accepted(&in_http(&format!("upstream u {{ {text} }}"))).http.upstreams.pop().unwrap()
+    }
+
+    #[test]
+    fn servers_with_their_parameters() {
+        let read = upstream(
+            "server a:5000 weight=2 max_fails=3 fail_timeout=30s; server 127.0.0.1 backup down max_conns=0; \
+             server unix:/run/a.sock max_fails=0;",
+        );
+        let [named, address, socket] = read.servers.as_slice() else { panic!("{read:?}") };
+        assert_eq!(named.address, ServerAddress::Name { host: "a".into(), port: 5000 });
+        assert_eq!((named.weight, named.max_fails, named.fail_timeout), (2, 3, Duration::from_secs(30)));
+        assert_eq!(named.written, "a:5000");
+        assert!(!named.backup && !named.down && !named.resolve);
+        assert_eq!(address.address, ServerAddress::Inet("127.0.0.1:80".parse().unwrap()));
+        assert!(address.backup && address.down);
+        assert_eq!(
+            (address.weight, address.max_fails, address.fail_timeout),
+            (1, 1, Duration::from_secs(10))
+        );
+        assert_eq!((&socket.address, socket.max_fails), (&ServerAddress::Unix("/run/a.sock".into()), 0));
+    }
+
+    #[test]
+    fn keepalive_is_on_by_default() {
+        let keepalive = upstream("server a;").keepalive;
+        assert_eq!((keepalive.connections, keepalive.requests), (32, 1000));
+        assert_eq!(keepalive.timeout, Duration::from_secs(60));
+        let keepalive =
+            upstream("server a; keepalive 0; keepalive_requests 5; keepalive_timeout 6s;").keepalive;
+        assert_eq!((keepalive.connections, keepalive.requests), (0, 5));
+        assert_eq!(keepalive.timeout, Duration::from_secs(6));
+        assert_eq!(upstream("server a; keepalive 4 local;").keepalive.connections, 4);
+    }
+
+    #[test]
+    fn probes_are_on_unless_switched_off() {
+        assert!(upstream("server a;").probe);
+        assert!(upstream("server a; health_check interval=1s;").probe);
+        assert!(!upstream("server a;\n#lb: health_check off;\n").probe);
+        let of_location = accepted(&in_location("proxy_pass http://group;\n#lb: health_check off;\n"));
+        assert!(!of_location.http.upstreams[0].probe);
+        let of_address = accepted(&in_location("health_check off; proxy_pass http://127.0.0.1:9;"));
+        assert!(of_address.http.upstreams[0].probe && !of_address.http.upstreams[1].probe);
+        refused(&in_upstream("health_check;"), "\"health_check\" is not supported");
+        refused(&in_upstream("health_check uri=/x;"), "\"health_check uri=/x\" is not supported");
+        refused(&in_location("return 204; health_check off;"), "\"health_check\" needs a \"proxy_pass\"");
+    }
+
+    #[test]
+    fn resolve_needs_what_it_needs_in_nginx() {
+        let read = upstream("zone u 64k; resolver 127.0.0.11; server a resolve; server 127.0.0.1 resolve;");
+        assert!(read.servers[0].resolve);
+        assert!(!read.servers[1].resolve, "an address has nothing to follow");
+        assert_eq!(read.zone.as_deref(), Some("u"));
+        refused(
+            &in_http("upstream u { server a resolve; }"),
+            "resolving names at run time requires upstream \"u\" to be in shared memory in /conf/nginx.conf:1",
+        );
+        refused(
+            &in_http("upstream u { zone u 64k; server a resolve; }"),
+            "no resolver defined to resolve names at run time in upstream \"u\" in /conf/nginx.conf:1",
+        );
+    }
+
+    #[test]
+    fn zones_have_one_size() {
+        let two = |first: &str, second: &str| {
+            in_http(&format!(
+                "upstream a {{ server a; zone {first}; }} upstream b {{ server b; zone {second}; }}"
+            ))
+        };
+        assert_eq!(errors(&two("z 64k", "z")), Vec::<String>::new());
+        refused(
+            &two("z 64k", "z 1m"),
+            "the size 1048576 of shared memory zone \"z\" conflicts with already declared size 65536",
+        );
+        refused(&two("z 64k", "y"), "zero size shared memory zone \"y\"");
+        refused(&in_upstream("zone z 31k;"), "zone \"z\" is too small");
+        refused(&in_upstream("zone z x;"), "invalid zone size \"x\"");
+        refused(&in_upstream("zone \"\" 64k;"), "invalid zone name \"\"");
+    }
+
+    #[test]
+    fn mistakes() {
+        let cases = [
+            ("server a weight=0;", "invalid parameter \"weight=0\""),
+            ("server a weight=4294967296;", "invalid parameter \"weight=4294967296\""),
+            ("server a max_fails=-1;", "invalid parameter \"max_fails=-1\""),
+            ("server a fail_timeout=1ms;", "invalid parameter \"fail_timeout=1ms\""),
+            ("server a bakcup;", "invalid parameter \"bakcup\""),
+            ("server a weight;", "invalid parameter \"weight\""),
+            ("server a max_conns=1;", "\"max_conns=1\" in the \"server\" directive is not supported yet"),
+            ("server a drain;", "\"drain\" in the \"server\" directive is not supported yet"),
+            ("server a/b;", "invalid host in upstream \"a/b\""),
+            ("server weight=3;", "host not found in upstream \"weight=3\""),
+            ("server 127.0.0.1.1:80;", "host not found in upstream \"127.0.0.1.1:80\""),
+            ("server unx:/run/a.sock;", "invalid host in upstream \"unx:/run/a.sock\""),
+            ("server unix:;", "no path in the unix domain socket in upstream \"unix:\""),
+            ("server a:0;", "invalid port in upstream \"a:0\""),
+            ("server \"\";", "no host in upstream \"\""),
+            ("keepalive x;", "invalid value \"x\" in \"keepalive\" directive"),
+            ("keepalive 1 global;", "invalid parameter \"global\""),
+            (
+                "least_conn;",
+                "nginx's directive \"least_conn\" is not supported: round robin is the only method yet",
+            ),
+            ("ip_hash;", "nginx's directive \"ip_hash\" is not supported"),
+            ("listen 80;", "\"listen\" directive is not allowed here"),
+        ];
+        for (text, message) in cases {
+            refused(&in_upstream(text), message);
+        }
+        refused(&in_http("upstream u { }"), "no servers are inside upstream");
+        refused(&in_http("upstream u { server a backup; }"), "no servers in upstream \"u\"");
+        refused(&in_http("upstream u { server a; } upstream U { server a; }"), "duplicate upstream \"U\"");
+        refused(&in_http("upstream { server a; }"), "invalid number of arguments in \"upstream\" directive");
+        refused(&in_http("upstream u;"), "directive \"upstream\" has no opening \"{\"");
+    }
+}

@@ -1,0 +1,16 @@
+//! nginx's small language, as far as it has no effect: variables and the strings that hold them.
+//!
+//! Names are looked up while the configuration is read ([`Names`]); a request meets [`Variable`]s and slots. The room is
+//! pure: it knows no request, no runtime and no clock. Whoever evaluates brings a [`Values`].
+
+mod escape;
+mod names;
+mod slots;
+mod template;
+mod variable;
+
+pub use escape::Escape;
+pub use names::{BuiltIn, Defined, Names, Use};
+pub use slots::{SlotId, Slots};
+pub use template::{Template, TemplateError, Values};
+pub use variable::{Named, Variable, variable_names};

@@ -1,0 +1,154 @@
+//! The names of variables while a configuration is read.
+//!
+//! nginx lets a variable be used above the line that defines it (`set`, `map`, `geo`). So a name that is not one of
+//! nginx's own is kept as it is met, with the places that use it; a definition, wherever it stands, gives it a slot; and
+//! only when everything has been read is a name without a definition an error. What a template holds is the same
+//! [`Defined`] all the while: nothing is resolved a second time, and no request looks up a name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use super::slots::SlotId;
+use super::variable::{self, Variable};
+
+/// A variable that the configuration defines, or is expected to define.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Defined {
+    /// Its name, in lower case.
+    name: Box<str>,
+    slot: OnceLock<SlotId>,
+}
+
+impl Defined {
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where a request keeps its value; `None` only until the configuration has been read.
+    pub fn slot(&self) -> Option<SlotId> {
+        self.slot.get().copied()
+    }
+}
+
+/// The names met so far. `P` is a place in the configuration.
+#[derive(Debug)]
+pub struct Names<P> {
+    defined: BTreeMap<Box<str>, Entry<P>>,
+    slots: usize,
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    variable: Arc<Defined>,
+    uses: Vec<Use<P>>,
+}
+
+/// A use of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use<P> {
+    /// The name as written, without the dollar.
+    pub written: Box<str>,
+    /// Where.
+    pub at: P,
+}
+
+/// A name that the configuration cannot define.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the duplicate \"{0}\" variable")]
+pub struct BuiltIn(pub String);
+
+impl<P> Default for Names<P> {
+    fn default() -> Self {
+        Self { defined: BTreeMap::new(), slots: 0 }
+    }
+}
+
+impl<P: Clone> Names<P> {
+    /// The variable that a name stands for, used at `at`. nginx compares names in lower case.
+    pub fn resolve(&mut self, written: &str, at: &P) -> Variable {
+        let name = written.to_ascii_lowercase();
+        variable::built_in(&name).unwrap_or_else(|| {
+            let entry = self.entry(&name);
+            entry.uses.push(Use { written: written.into(), at: at.clone() });
+            Variable::Defined(entry.variable.clone())
+        })
+    }
+
+    /// Says that the configuration defines a name. The slot is the same however often that is said.
+    ///
+    /// # Errors
+    ///
+    /// When nginx itself has a variable of that name.
+    pub fn define(&mut self, written: &str) -> Result<SlotId, BuiltIn> {
+        let name = written.to_ascii_lowercase();
+        if variable::built_in(&name).is_some() {
+            return Err(BuiltIn(written.to_owned()));
+        }
+        let next = SlotId::new(self.slots);
+        let slot = *self.entry(&name).variable.slot.get_or_init(|| next);
+        self.slots += usize::from(slot == next);
+        Ok(slot)
+    }
+
+    /// Every use of a name that nothing defines, with what would help.
+    pub fn undefined(&self) -> impl Iterator<Item = (&Use<P>, Option<String>)> {
+        let open = self.defined.values().filter(|entry| entry.variable.slot().is_none());
+        open.flat_map(|entry| {
+            let hint = variable::hint(entry.variable.name());
+            entry.uses.iter().map(move |one| (one, hint.clone()))
+        })
+    }
+
+    /// How many slots a request needs.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Entry<P> {
+        self.defined.entry(name.into()).or_insert_with(|| Entry {
+            variable: Arc::new(Defined { name: name.into(), slot: OnceLock::new() }),
+            uses: Vec::new(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_slot_wherever_it_is_used_and_defined() {
+        let mut names = Names::default();
+        let above = names.resolve("Tenant", &1);
+        let slot = names.define("tenant").expect("no variable of nginx's");
+        assert_eq!(names.define("TENANT"), Ok(slot));
+        let other = names.define("other").expect("no variable of nginx's");
+        assert_ne!(slot, other);
+        assert_eq!(names.slots(), 2);
+        let below = names.resolve("tenant", &9);
+        assert_eq!(above, below);
+        let Variable::Defined(defined) = above else { panic!("{above:?}") };
+        assert_eq!((defined.name(), defined.slot()), ("tenant", Some(slot)));
+    }
+
+    #[test]
+    fn nginxs_own_names_are_not_redefined() {
+        let mut names = Names::<u32>::default();
+        assert_eq!(names.define("Host"), Err(BuiltIn("Host".to_owned())));
+        assert_eq!(names.define("http_x"), Err(BuiltIn("http_x".to_owned())));
+        assert_eq!(names.slots(), 0);
+    }
+
+    #[test]
+    fn every_use_of_an_undefined_name_is_told() {
+        let mut names = Names::default();
+        for (name, line) in [("remote_adr", 2), ("here", 3), ("Remote_adr", 5), ("host", 6)] {
+            names.resolve(name, &line);
+        }
+        assert!(names.define("here").is_ok());
+        let told: Vec<_> = names.undefined().map(|(one, hint)| (&*one.written, one.at, hint)).collect();
+        let hint = Some("did you mean \"$remote_addr\"?".to_owned());
+        assert_eq!(told, [("remote_adr", 2, hint.clone()), ("Remote_adr", 5, hint)]);
+    }
+}

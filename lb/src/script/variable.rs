@@ -1,0 +1,311 @@
+//! Variables: which names there are, what each stands for, and what the rest of nginx's names are told.
+//!
+//! A name is looked up once, when the configuration is read. A request meets a [`Variable`], never a name.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::names::Defined;
+
+/// A variable, resolved when the configuration is read: an unknown name is an error there, never at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// `$http_NAME`: a request field.
+    RequestHeader(HeaderName),
+    /// `$sent_http_NAME`: a field of the answer as sent.
+    SentHeader(HeaderName),
+    /// `$upstream_http_NAME`: a field of the upstream's answer.
+    UpstreamHeader(HeaderName),
+    /// `$arg_NAME`: a query argument.
+    Argument(Box<str>),
+    /// `$cookie_NAME`
+    Cookie(Box<str>),
+    /// Any other that nginx brings, by its fixed name.
+    Named(Named),
+    /// One that the configuration defines; its value is in a slot of the request.
+    Defined(Arc<Defined>),
+}
+
+/// Variables with fixed names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Named {
+    /// `$args`, `$query_string`
+    Args,
+    /// `$body_bytes_sent`
+    BodyBytesSent,
+    /// `$bytes_sent`
+    BytesSent,
+    /// `$connection`: serial number.
+    Connection,
+    /// `$connection_requests`
+    ConnectionRequests,
+    /// `$content_length`
+    ContentLength,
+    /// `$content_type`
+    ContentType,
+    /// `$document_uri`, `$uri`: the normalised path.
+    Uri,
+    /// `$host`
+    Host,
+    /// `$hostname`
+    Hostname,
+    /// `$is_args`
+    IsArgs,
+    /// `$msec`
+    Msec,
+    /// `$nginx_version`: our own version.
+    Version,
+    /// `$pid`
+    Pid,
+    /// `$pipe`
+    Pipe,
+    /// `$proxy_add_x_forwarded_for`
+    ProxyAddXForwardedFor,
+    /// `$proxy_host`
+    ProxyHost,
+    /// `$proxy_port`
+    ProxyPort,
+    /// `$binary_remote_addr`
+    BinaryRemoteAddr,
+    /// `$remote_addr`
+    RemoteAddr,
+    /// `$remote_port`
+    RemotePort,
+    /// `$remote_user`
+    RemoteUser,
+    /// `$request`: the request line.
+    Request,
+    /// `$request_completion`
+    RequestCompletion,
+    /// `$request_id`
+    RequestId,
+    /// `$request_length`
+    RequestLength,
+    /// `$request_method`
+    RequestMethod,
+    /// `$request_time`
+    RequestTime,
+    /// `$request_uri`: the target as sent.
+    RequestUri,
+    /// `$scheme`
+    Scheme,
+    /// `$server_addr`
+    ServerAddr,
+    /// `$server_name`
+    ServerName,
+    /// `$server_port`
+    ServerPort,
+    /// `$server_protocol`
+    ServerProtocol,
+    /// `$status`
+    Status,
+    /// `$time_iso8601`
+    TimeIso8601,
+    /// `$time_local`
+    TimeLocal,
+    /// `$upstream_addr`: every try, comma separated.
+    UpstreamAddr,
+    /// `$upstream_bytes_received`
+    UpstreamBytesReceived,
+    /// `$upstream_bytes_sent`
+    UpstreamBytesSent,
+    /// `$upstream_connect_time`
+    UpstreamConnectTime,
+    /// `$upstream_header_time`
+    UpstreamHeaderTime,
+    /// `$upstream_response_length`
+    UpstreamResponseLength,
+    /// `$upstream_response_time`
+    UpstreamResponseTime,
+    /// `$upstream_status`
+    UpstreamStatus,
+}
+
+/// Every variable with a fixed name.
+const NAMED: &[(&str, Named)] = &[
+    ("args", Named::Args),
+    ("binary_remote_addr", Named::BinaryRemoteAddr),
+    ("body_bytes_sent", Named::BodyBytesSent),
+    ("bytes_sent", Named::BytesSent),
+    ("connection", Named::Connection),
+    ("connection_requests", Named::ConnectionRequests),
+    ("content_length", Named::ContentLength),
+    ("content_type", Named::ContentType),
+    ("document_uri", Named::Uri),
+    ("host", Named::Host),
+    ("hostname", Named::Hostname),
+    ("is_args", Named::IsArgs),
+    ("msec", Named::Msec),
+    ("nginx_version", Named::Version),
+    ("pid", Named::Pid),
+    ("pipe", Named::Pipe),
+    ("proxy_add_x_forwarded_for", Named::ProxyAddXForwardedFor),
+    ("proxy_host", Named::ProxyHost),
+    ("proxy_port", Named::ProxyPort),
+    ("query_string", Named::Args),
+    ("remote_addr", Named::RemoteAddr),
+    ("remote_port", Named::RemotePort),
+    ("remote_user", Named::RemoteUser),
+    ("request", Named::Request),
+    ("request_completion", Named::RequestCompletion),
+    ("request_id", Named::RequestId),
+    ("request_length", Named::RequestLength),
+    ("request_method", Named::RequestMethod),
+    ("request_time", Named::RequestTime),
+    ("request_uri", Named::RequestUri),
+    ("scheme", Named::Scheme),
+    ("server_addr", Named::ServerAddr),
+    ("server_name", Named::ServerName),
+    ("server_port", Named::ServerPort),
+    ("server_protocol", Named::ServerProtocol),
+    ("status", Named::Status),
+    ("time_iso8601", Named::TimeIso8601),
+    ("time_local", Named::TimeLocal),
+    ("upstream_addr", Named::UpstreamAddr),
+    ("upstream_bytes_received", Named::UpstreamBytesReceived),
+    ("upstream_bytes_sent", Named::UpstreamBytesSent),
+    ("upstream_connect_time", Named::UpstreamConnectTime),
+    ("upstream_header_time", Named::UpstreamHeaderTime),
+    ("upstream_response_length", Named::UpstreamResponseLength),
+    ("upstream_response_time", Named::UpstreamResponseTime),
+    ("upstream_status", Named::UpstreamStatus),
+    ("uri", Named::Uri),
+];
+
+/// The families of variables whose names end with what they ask for.
+const FAMILIES: [&str; 5] = ["http_", "sent_http_", "upstream_http_", "arg_", "cookie_"];
+
+/// Variables of nginx that have no value here: worth another word than a misspelt name.
+const KNOWN_TO_NGINX: &[&str] = &[
+    "ancient_browser",
+    "connection_time",
+    "connections_active",
+    "connections_reading",
+    "connections_waiting",
+    "connections_writing",
+    "date_gmt",
+    "date_local",
+    "document_root",
+    "fastcgi_path_info",
+    "fastcgi_script_name",
+    "gzip_ratio",
+    "http2",
+    "http3",
+    "https",
+    "invalid_referer",
+    "is_request_port",
+    "limit_conn_status",
+    "limit_rate",
+    "limit_req_status",
+    "memcached_key",
+    "modern_browser",
+    "msie",
+    "proxy_internal_body_length",
+    "proxy_protocol_addr",
+    "proxy_protocol_port",
+    "proxy_protocol_server_addr",
+    "proxy_protocol_server_port",
+    "proxy_protocol_tlv",
+    "realip_remote_addr",
+    "realip_remote_port",
+    "realpath_root",
+    "request_body",
+    "request_body_file",
+    "request_filename",
+    "request_port",
+    "secure_link",
+    "secure_link_expires",
+    "slice_range",
+    "tcpinfo_rcv_space",
+    "tcpinfo_rtt",
+    "tcpinfo_rttvar",
+    "tcpinfo_snd_cwnd",
+    "uid_got",
+    "uid_reset",
+    "uid_set",
+    "upstream_cache_age",
+    "upstream_cache_key",
+    "upstream_cache_last_modified",
+    "upstream_cache_status",
+    "upstream_first_byte_time",
+    "upstream_last_server_name",
+    "upstream_queue_time",
+    "upstream_session_time",
+];
+
+/// The names of all variables, families as `http_NAME`; for the reference.
+pub fn variable_names() -> impl Iterator<Item = String> {
+    let families = FAMILIES.iter().map(|family| format!("{family}NAME"));
+    NAMED.iter().map(|(name, _)| (*name).to_owned()).chain(families)
+}
+
+/// The variable of nginx's own that `name` stands for, in lower case, as nginx compares names.
+pub(super) fn built_in(name: &str) -> Option<Variable> {
+    if let Ok(index) = NAMED.binary_search_by_key(&name, |(known, _)| known) {
+        return Some(Variable::Named(NAMED[index].1));
+    }
+    let header = |part: &str| HeaderName::from_bytes(part.replace('_', "-").as_bytes()).ok();
+    if let Some(part) = name.strip_prefix("http_") {
+        header(part).map(Variable::RequestHeader)
+    } else if let Some(part) = name.strip_prefix("sent_http_") {
+        header(part).map(Variable::SentHeader)
+    } else if let Some(part) = name.strip_prefix("upstream_http_") {
+        header(part).map(Variable::UpstreamHeader)
+    } else if let Some(part) = name.strip_prefix("arg_") {
+        (!part.is_empty()).then(|| Variable::Argument(part.into()))
+    } else if let Some(part) = name.strip_prefix("cookie_") {
+        (!part.is_empty()).then(|| Variable::Cookie(part.into()))
+    } else {
+        None
+    }
+}
+
+/// What would help whoever wrote a name that stands for nothing.
+pub(super) fn hint(name: &str) -> Option<String> {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some("captures of regular expressions have no variables here".to_owned());
+    }
+    let families_of_nginx =
+        ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
+    if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
+        return Some("nginx has it, lb has not".to_owned());
+    }
+    let nearest = crate::suggestion::nearest(name, NAMED.iter().map(|(known, _)| *known))?;
+    Some(format!("did you mean \"${nearest}\"?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_names_is_sorted() {
+        assert!(NAMED.is_sorted_by_key(|(name, _)| *name), "binary search needs it");
+    }
+
+    #[test]
+    fn families_carry_their_name() {
+        let header = |name: &'static str| HeaderName::from_static(name);
+        for (name, expected) in [
+            ("http_x_forwarded_for", Some(Variable::RequestHeader(header("x-forwarded-for")))),
+            ("sent_http_etag", Some(Variable::SentHeader(header("etag")))),
+            ("upstream_http_x_a", Some(Variable::UpstreamHeader(header("x-a")))),
+            ("arg_page", Some(Variable::Argument("page".into()))),
+            ("cookie_session", Some(Variable::Cookie("session".into()))),
+            ("http_", None),
+            ("arg_", None),
+            ("nope", None),
+        ] {
+            assert_eq!(built_in(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_meaning_is_told_what_would_help() {
+        assert_eq!(hint("remote_adr").as_deref(), Some("did you mean \"$remote_addr\"?"));
+        assert_eq!(hint("ssl_protocol").as_deref(), Some("nginx has it, lb has not"));
+        assert_eq!(hint("1").as_deref(), Some("captures of regular expressions have no variables here"));
+        assert_eq!(hint("quite_something"), None);
+    }
+}
