@@ -49,7 +49,8 @@ pub(super) async fn write(
 ) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
     header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
-    to_client::own(&mut header, &answer)?;
+    let server_tokens = request.is_none_or(|request| request.state.server_tokens());
+    to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
     let head_only = session.req_header().method == Method::HEAD;

@@ -225,7 +225,11 @@ impl ProxyHttp for ProxyService {
         let routed = &proxying.routed;
         let parsed = upstream_request.raw_path();
         if let Some(target) = to_server::request_target(sent, parsed, &routed.path, &routed.location, proxy) {
-            upstream_request.set_raw_path(&target)?;
+            let set = upstream_request.set_raw_path(&target);
+            // What no `Uri` can hold of the client's own target stays escaped.
+            if proxy.uri.is_some() {
+                set?;
+            }
         }
         to_server::prepare(upstream_request, &to, |template| {
             answer::field_value(request, session.req_header(), None, template, now)

@@ -189,9 +189,9 @@ enum Kept {
 fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
     // Even one that is left out ends the inheritance from the level above.
     let headers = settings.proxy.set_headers.get_or_insert_default();
-    let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
+    let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
     let (Some(name), Some(value)) = (name, value) else { return };
-    match kept_by_the_connection(&name, directive.argument(1)) {
+    match kept_by_the_connection(name.name(), directive.argument(1)) {
         None => headers.push(SetHeader { name, value }),
         Some(Kept::AsWished) => {}
         Some(Kept::Ignored(reason)) => report.warn(
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(default.set_headers.len(), 1);
         assert_eq!(default.set_headers[0].value, SentValue::Constant(HeaderValue::from_static("group")));
         let own = proxy("proxy_pass http://group; proxy_set_header host $host; proxy_set_header X-A b;");
-        let names: Vec<&str> = own.set_headers.iter().map(|header| header.name.as_str()).collect();
+        let names: Vec<&str> = own.set_headers.iter().map(|header| header.name.name().as_str()).collect();
         assert_eq!(names, ["host", "x-a"]);
     }
 
@@ -367,7 +367,7 @@ mod tests {
         let fields: Vec<_> = proxy
             .set_headers
             .iter()
-            .map(|field| (field.name.as_str(), field.value.clone(), field.again))
+            .map(|field| (field.name.name().as_str(), field.value.clone(), field.again))
             .collect();
         let constant = |text| SentValue::Constant(HeaderValue::from_static(text));
         assert_eq!(
