@@ -1,4 +1,4 @@
-# `make` alone says what there is. CI runs `make test check-rest build e2e release bench image`; each can run anywhere.
+# `make` alone says what there is. CI runs `make test check-rest release e2e image bench`; each can run anywhere.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,7 +21,8 @@ help: ## Say what there is
 # -- run it -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo demo-stop switch down
-demo: build ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
+# DEMO_PROGRAMS: a folder that has the programs, instead of compiling them.
+demo: $(if $(DEMO_PROGRAMS),,build) ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
 	@exec deploy/demo.sh start
 
 demo-stop: ## End a demo that runs in the background
@@ -42,9 +43,9 @@ build: build-tools ## Compile the programs, into target/release
 release: release-tools ## Compile them as they are shipped, lb by what a run under load counted, into target/shipped
 	@deploy/release.sh
 
-image: docker-tools ## Make the image cirque/lb with lb as it is shipped
-	@deploy/stand-in-images.sh
-	@PROFILE_GUIDED=yes docker compose build lb
+image: docker-tools release ## Make the images cirque/lb, cirque/backend and cirque/loadgen of what release leaves
+	@deploy/lay-out.sh $(CARGO_TARGET_DIR)/shipped target/image
+	@PROGRAMS=shipped docker compose --profile '*' build lb backend loadgen
 	@built=$$(docker run --rm cirque/lb -V 2>&1); printf '%s\n' "$$built"; [[ $$built == *profile-guided* ]]
 
 # The tests wait more than they compute: two for a processor at a time.

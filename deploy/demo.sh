@@ -4,11 +4,11 @@
 #   deploy/demo.sh start   runs them until Ctrl-C (make demo)
 #   deploy/demo.sh stop    ends a demo that runs elsewhere (make demo-stop)
 #
-# Logs and pid files stand in target/demo.
+# Logs and pid files stand in target/demo. DEMO_PROGRAMS: a folder to take the programs from instead.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-programs=${CARGO_TARGET_DIR:-target}/release
+programs=${DEMO_PROGRAMS:-${CARGO_TARGET_DIR:-target}/release}
 home=$PWD/target/demo
 pid_file=$home/demo.pid
 backend_ports=(5001 5002 5003 5004)

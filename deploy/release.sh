@@ -32,7 +32,8 @@ build_lb() { # FOLDER FLAG
 }
 
 profdata=$(deploy/llvm-profdata.sh)
-cargo build --release --locked --package backend --package loadgen --target-dir "$target"
+# Of the whole workspace: what `make build` compiled serves here, and the other way round.
+cargo build --release --locked --workspace --bin backend --bin loadgen --target-dir "$target"
 for program in backend loadgen; do
     [[ -x $target/release/$program ]] ||
         fail "$target/release/$program is not there: does cargo's configuration name a build.target?"

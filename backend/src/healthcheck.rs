@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use actix_web::http::Uri;
+use actix_web::http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use thiserror::Error;
 
 /// For connecting to one address, and for each read and write: a server that needs longer is not healthy.
@@ -35,38 +37,29 @@ pub(crate) fn run(url: &str) -> Result<(), HealthError> {
     if is_success(&line) { Ok(()) } else { Err(HealthError::Status { url: url.to_owned(), line }) }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Target<'a> {
-    /// As it stands in the URL; also the Host header.
-    authority: &'a str,
-    /// Brackets removed.
-    host: &'a str,
-    port: u16,
-    path: &'a str,
+/// What is asked: an `http` URL, checked.
+#[derive(Debug)]
+struct Target {
+    authority: Authority,
+    path: PathAndQuery,
 }
 
-impl<'a> Target<'a> {
-    fn parse(url: &'a str) -> Option<Self> {
-        let rest = url.strip_prefix("http://")?;
-        let (authority, path) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, "/"),
-        };
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, after) = bracketed.split_once(']')?;
-                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-            }
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
-        let clean = |text: &str| !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
-        if host.is_empty() || !clean(authority) || !clean(path) {
+impl Target {
+    fn parse(url: &str) -> Option<Self> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme() == Some(&Scheme::HTTP))?;
+        let Parts { authority: Some(authority), path_and_query: Some(path), .. } = uri.into_parts() else {
             return None;
-        }
-        Some(Self { authority, host, port: port.map_or(Some(80), |port| port.parse().ok())?, path })
+        };
+        // User names, ports beyond 65535 and a query without a path pass as parts of a URI.
+        let port_bytes = authority.port().map_or(0, |port| 1 + port.as_str().len());
+        let plain = authority.host().len() + port_bytes == authority.as_str().len();
+        let plain = plain && !authority.host().is_empty() && path.as_str().starts_with('/');
+        plain.then_some(Self { authority, path })
+    }
+
+    /// As the resolver takes it.
+    fn host_and_port(&self) -> String {
+        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(80))
     }
 
     /// Returns the answer's first line.
@@ -74,7 +67,7 @@ impl<'a> Target<'a> {
         let mut stream = self.connect()?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        let Self { authority, path, .. } = self;
+        let Self { authority, path } = self;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: backend-healthcheck\r\nConnection: close\r\n\r\n"
         );
@@ -87,7 +80,7 @@ impl<'a> Target<'a> {
     /// Tries each address of the host in turn.
     fn connect(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in (self.host, self.port).to_socket_addrs()? {
+        for address in self.host_and_port().to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
@@ -109,14 +102,16 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        for (url, authority, host, port, path) in [
-            ("http://localhost", "localhost", "localhost", 80, "/"),
-            ("http://localhost:5000", "localhost:5000", "localhost", 5000, "/"),
-            ("http://127.0.0.1:5000/health", "127.0.0.1:5000", "127.0.0.1", 5000, "/health"),
-            ("http://[::1]:5000/a?b=c/d", "[::1]:5000", "::1", 5000, "/a?b=c/d"),
-            ("http://[::1]/", "[::1]", "::1", 80, "/"),
+        for (url, authority, host_and_port, path) in [
+            ("http://localhost", "localhost", "localhost:80", "/"),
+            ("http://localhost:5000", "localhost:5000", "localhost:5000", "/"),
+            ("http://127.0.0.1:5000/health", "127.0.0.1:5000", "127.0.0.1:5000", "/health"),
+            ("http://[::1]:5000/a?b=c/d", "[::1]:5000", "[::1]:5000", "/a?b=c/d"),
+            ("http://[::1]/", "[::1]", "[::1]:80", "/"),
         ] {
-            assert_eq!(Target::parse(url), Some(Target { authority, host, port, path }), "{url}");
+            let target = Target::parse(url).unwrap();
+            let parts = (target.authority.as_str(), target.host_and_port(), target.path.as_str());
+            assert_eq!(parts, (authority, host_and_port.to_owned(), path), "{url}");
         }
     }
 
@@ -132,11 +127,13 @@ mod tests {
             "http://a:port/",
             "http://a:65536/",
             "http://[::1/",
+            "http://user@a/",
+            "http://a?b",
             "http://[::1]80/",
             "http://a/b c",
             "http://a/\r\nX: y",
         ] {
-            assert_eq!(Target::parse(url), None, "{url}");
+            assert!(Target::parse(url).is_none(), "{url}");
         }
     }
 

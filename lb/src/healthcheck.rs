@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use http::Uri;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use thiserror::Error;
 
 /// Asked when neither a URL nor an admin address is known.
@@ -80,7 +82,7 @@ pub fn url(given: Option<&str>, admin: Option<SocketAddr>) -> String {
 /// Asks `url` and returns the status if it is 2xx. Blocks, at most `timeout` (a host name's resolution not counted).
 pub fn ask(url: &str, timeout: Duration) -> Result<u16, HealthcheckError> {
     let target = Target::parse(url).ok_or_else(|| HealthcheckError::Url(url.to_owned()))?;
-    let (mut stream, address, deadline) = connect(&target, timeout)?;
+    let (mut stream, address, deadline) = connect(&target.host_and_port(), timeout)?;
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: lb-healthcheck/{}\r\nConnection: close\r\n\r\n",
         target.path,
@@ -96,43 +98,35 @@ pub fn ask(url: &str, timeout: Duration) -> Result<u16, HealthcheckError> {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Target<'a> {
-    /// As it goes into `Host`.
-    authority: &'a str,
-    /// With a port, as the resolver takes it.
-    host_and_port: String,
-    path: &'a str,
+/// What is asked: an `http` URL, checked.
+#[derive(Debug)]
+struct Target {
+    authority: Authority,
+    path: PathAndQuery,
 }
 
-impl<'a> Target<'a> {
-    fn parse(url: &'a str) -> Option<Self> {
-        // What would end the request line or its fields early has no place in a URL.
-        if url.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+impl Target {
+    fn parse(url: &str) -> Option<Self> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme() == Some(&Scheme::HTTP))?;
+        let Parts { authority: Some(authority), path_and_query: Some(path), .. } = uri.into_parts() else {
             return None;
-        }
-        let rest = url.strip_prefix("http://")?;
-        let rest = rest.split('#').next().unwrap_or(rest);
-        let (authority, path) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, "/"),
         };
-        let bracket_end = authority.rfind(']').map_or(0, |end| end + 1);
-        let (host_bytes, port) = match authority[bracket_end..].rfind(':') {
-            Some(colon) => (bracket_end + colon, authority[bracket_end + colon + 1..].parse::<u16>().ok()?),
-            None => (authority.len(), 80),
-        };
-        let valid = host_bytes > 0 && !authority.contains(['@', '?']);
-        valid.then(|| Self { authority, host_and_port: format!("{}:{port}", &authority[..host_bytes]), path })
+        // User names, ports beyond 65535 and a query without a path pass as parts of a URI.
+        let port_bytes = authority.port().map_or(0, |port| 1 + port.as_str().len());
+        let plain = authority.host().len() + port_bytes == authority.as_str().len();
+        let plain = plain && !authority.host().is_empty() && path.as_str().starts_with('/');
+        plain.then_some(Self { authority, path })
+    }
+
+    /// As the resolver takes it.
+    fn host_and_port(&self) -> String {
+        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(80))
     }
 }
 
-fn connect(
-    target: &Target<'_>,
-    timeout: Duration,
-) -> Result<(TcpStream, SocketAddr, Instant), HealthcheckError> {
-    let resolve_error = |source| HealthcheckError::Resolve { host: target.host_and_port.clone(), source };
-    let addresses = target.host_and_port.to_socket_addrs().map_err(resolve_error)?;
+fn connect(host: &str, timeout: Duration) -> Result<(TcpStream, SocketAddr, Instant), HealthcheckError> {
+    let resolve_error = |source| HealthcheckError::Resolve { host: host.to_owned(), source };
+    let addresses = host.to_socket_addrs().map_err(resolve_error)?;
     // After the look-up, which has a time limit of its own that nobody can change.
     let deadline = Instant::now() + timeout;
     let mut last_error = resolve_error(io::ErrorKind::NotFound.into());
@@ -211,6 +205,8 @@ mod tests {
             ("http://h:81/a?b#c", Some(("h:81", "h:81", "/a?b"))),
             ("http://[::1]:81/a:1", Some(("[::1]:81", "[::1]:81", "/a:1"))),
             ("http://[::1]/", Some(("[::1]", "[::1]:80", "/"))),
+            ("http://h?b", None),
+            ("http://h:/", None),
             ("https://h/", None),
             ("h:81", None),
             ("http://", None),
@@ -221,12 +217,15 @@ mod tests {
             ("http://h/a b", None),
             ("http://h/\r\nX: y", None),
         ] {
-            let expected = expected.map(|(authority, host_and_port, path)| Target {
-                authority,
-                host_and_port: host_and_port.to_owned(),
-                path,
-            });
-            assert_eq!(Target::parse(url), expected, "{url:?}");
+            let target = Target::parse(url);
+            let parts = target.as_ref().map(|target| (target.authority.as_str(), target.path.as_str()));
+            assert_eq!(parts, expected.map(|(authority, _, path)| (authority, path)), "{url:?}");
+            let host_and_port = target.map(|target| target.host_and_port());
+            assert_eq!(
+                host_and_port.as_deref(),
+                expected.map(|(_, host_and_port, _)| host_and_port),
+                "{url:?}"
+            );
         }
     }
 

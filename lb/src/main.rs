@@ -34,7 +34,10 @@ fn main() -> ExitCode {
                 return fail(&error);
             }
             match observe::error_log::install(std::env::var("RUST_LOG").ok()) {
-                Ok(logger) => launch::run(options, logger),
+                Ok(logger) => {
+                    observe::panics::install();
+                    launch::run(options, logger)
+                }
                 Err(error) => fail(&error),
             }
         }

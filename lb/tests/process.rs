@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use lb::config::model::{self, ErrorLog, LogDestination, Severity};
 use lb::observe::error_log;
 use lb::observe::log_file::LogFiles;
+use lb::observe::panics;
 use lb::process::daemon::{StandardError, detach};
 use lb::process::pid_file::{self, PidFile};
 use lb::process::signals::{Signal, Signals, hold};
@@ -32,7 +33,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// A case and the role it starts.
 type Case = (&'static str, fn(&Path), fn(&Path));
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     ("held_signals_wait", held_signals_wait, role_held),
     ("unheld_signals_kill", unheld_signals_kill, role_unheld),
     ("signals_have_nginxs_meanings", signals_have_nginxs_meanings, role_signals),
@@ -41,6 +42,8 @@ const CASES: [Case; 8] = [
     ("the_console_is_left", the_console_is_left, role_console),
     ("all_threads_become_the_user", all_threads_become_the_user, role_user),
     ("standard_output_of_another_user_takes_lines", standard_output_of_another_user, role_standard_output),
+    ("an_expendable_panic_is_logged_and_counted", an_expendable_panic, role_expendable_panic),
+    ("a_vital_panic_ends_the_process_with_a_line", a_vital_panic, role_vital_panic),
 ];
 
 fn main() {
@@ -102,9 +105,12 @@ fn role_held(_: &Path) {
         // To the process, as an operator would; `raise` is for one thread.
         kill(getpid(), signal).unwrap();
     }
-    runtime().block_on(async {
+    // On one thread, the runtime passes on all signals that wait before it polls who reads them. With more threads the
+    // reader may see the last of them before the first.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
         let mut signals = Signals::new(false).unwrap();
-        // All three are delivered before the thread goes on, and then told by urgency.
+        // All three wait, and are told by urgency.
         for _ in 0..3 {
             println!("{:?}", next(&mut signals).await);
         }
@@ -229,6 +235,81 @@ fn role_console(directory: &Path) {
 }
 
 /// The user that every system has for having no rights.
+/// With the program's hook, and an error log that a thread writes.
+fn with_the_hook(directory: &Path) {
+    let (logger, files) = (error_log::install(None).unwrap(), LogFiles::default());
+    let destination = LogDestination::File(directory.join("log"));
+    let log = ErrorLog { destination, level: Severity::Alert };
+    logger.open(&files, &[log]).unwrap();
+    files.start_writers().unwrap();
+    logger.leave_console();
+    panics::install();
+}
+
+fn an_expendable_panic(directory: &Path) {
+    let output = play("an_expendable_panic_is_logged_and_counted", directory);
+    assert_eq!(said(&output), "counted 3, the others lived\n");
+    let log = fs::read_to_string(directory.join("log")).unwrap();
+    for words in ["in a task", "in its work", "on the thread"] {
+        let line = log.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}: {log}"));
+        assert!(line.contains("[alert]") && line.contains("panicked at lb/tests/process.rs:"), "{line}");
+    }
+    assert_eq!(log.lines().count(), 3, "{log}");
+}
+
+fn role_expendable_panic(directory: &Path) {
+    with_the_hook(directory);
+    let worker = thread::spawn(|| {
+        panics::expendable_thread();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let fails = tokio::spawn(async { panic!("in a task") });
+            let lives = tokio::spawn(async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                "the others lived"
+            });
+            assert!(fails.await.is_err());
+            lives.await.unwrap()
+        })
+    });
+    let words = worker.join().unwrap();
+    let work = std::panic::catch_unwind(|| panics::expendable(|| panic!("in its work")));
+    assert!(work.is_err());
+    let thread = thread::spawn(|| {
+        panics::expendable_thread();
+        panic!("on the thread");
+    });
+    assert!(thread.join().is_err());
+    log::logger().flush();
+    println!("counted {}, {words}", panics::count());
+}
+
+fn a_vital_panic(directory: &Path) {
+    for task in ["thread", "task"] {
+        fs::write(directory.join("what"), task).unwrap();
+        let output = play("a_vital_panic_ends_the_process_with_a_line", directory);
+        assert_eq!(output.status.signal(), Some(System::SIGABRT as i32), "{task}: {:?}", output.status);
+        let log = fs::read_to_string(directory.join("log")).unwrap();
+        let line = log.lines().next().unwrap();
+        assert!(line.contains("[emerg]") && line.contains("panicked at lb/tests/process.rs:"), "{line}");
+        assert!(line.ends_with("not without me; the process cannot go on"), "{line}");
+        fs::remove_file(directory.join("log")).unwrap();
+    }
+}
+
+/// Once on a thread of no special kind, once in a vital task on an expendable thread.
+fn role_vital_panic(directory: &Path) {
+    with_the_hook(directory);
+    if fs::read_to_string(directory.join("what")).unwrap() == "task" {
+        panics::expendable_thread();
+        runtime().block_on(panics::Vital::new(async { panic!("not without me") }));
+    } else {
+        let thread = thread::spawn(|| panic!("not without me"));
+        let _ = thread.join();
+    }
+    println!("still here");
+}
+
 fn nobody() -> user::Identity {
     let position = model::Position { file: "nginx.conf".into(), line: 1 };
     let group =

@@ -49,14 +49,13 @@ impl HttpServerApp for AdminApp {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let facts = session.take_connection_user_context()?.downcast::<RequestFacts<()>>().ok()?;
-        facts.connection.mark_seen(facts.number);
+        let facts = RequestFacts::<()>::take();
         if !session.read_request().await.ok()? {
             return None;
         }
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // The connection loop knows where the body ends, so the rest of one may be read after the answer.
-        session.set_close_on_response_before_downstream_finish(facts.shape.upgrade);
+        session.set_close_on_response_before_downstream_finish(false);
         if *shutdown.borrow() || self.state.drain.has_begun() || !facts.shape.keep_alive {
             session.set_keepalive(None);
         }

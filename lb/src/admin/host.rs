@@ -20,7 +20,7 @@ impl ConnectionHost for AdminApp {
     /// Requests here read the state of the process as it is, not a configuration.
     type Snapshot = ();
 
-    fn snapshot(&self) -> Arc<()> {
+    fn current(&self) -> Arc<()> {
         Arc::default()
     }
 

@@ -6,20 +6,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::balance;
-use crate::observe::cells::HistogramTotals;
+use crate::balance::Availability;
 use crate::observe::exposition::Exposition;
+use crate::observe::histogram::HistogramTotals;
+use crate::observe::panics;
 use crate::observe::process_metrics;
-use crate::observe::reasons::Generated;
-use crate::observe::totals::{RETRY_REASONS, STATUS_CLASSES};
+use crate::observe::reasons::{Generated, RetryReason};
+use crate::observe::status::StatusClass;
 use crate::server::ServerState;
 use crate::upstream::{self, HealthTotals, PeerState, PeerTotals, Upstreams};
 
-/// The classes of [`PeerTotals::answers`], as labels.
-const ANSWER_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
-
 /// The states of `lb_upstream_server_state`. Exactly one of a server's is 1.
-const STATES: [&str; 4] = ["up", "unhealthy", "unavailable", "down"];
+const STATES: [&str; 5] = ["up", "unhealthy", "unavailable", "draining", "down"];
 
 /// Renders the whole page.
 pub(super) fn render(state: &ServerState) -> String {
@@ -38,8 +36,8 @@ fn clients(page: &mut Exposition, state: &ServerState) {
         "lb_http_requests_total",
         "Requests by the class of the status that the client got; none for those that ended without an answer.",
     );
-    for (class, count) in STATUS_CLASSES.iter().zip(totals.requests.totals()) {
-        family.sample(&[("code", class)], count);
+    for (class, count) in StatusClass::ALL.iter().zip(totals.requests.totals()) {
+        family.sample(&[("code", class.label("none"))], count);
     }
     page.histogram(
         "lb_http_request_duration_seconds",
@@ -60,8 +58,8 @@ fn clients(page: &mut Exposition, state: &ServerState) {
     .sample(&[], totals.refused.total());
     let mut family =
         page.counter("lb_retries_total", "Further tries of a request, by the failure before them.");
-    for (reason, count) in RETRY_REASONS.iter().zip(totals.retries.totals()) {
-        family.sample(&[("reason", reason)], count);
+    for (reason, count) in RetryReason::ALL.iter().zip(totals.retries.totals()) {
+        family.sample(&[("reason", reason.label())], count);
     }
     page.counter("lb_connections_accepted_total", "Client connections accepted.")
         .sample(&[], connections.accepted);
@@ -87,6 +85,11 @@ fn process(page: &mut Exposition, state: &ServerState) {
         "When the configuration in force was read, since unix epoch in seconds.",
     )
     .sample(&[], totals.last_reload_unix_seconds.load(Relaxed));
+    page.counter(
+        "lb_panics_total",
+        "Faults of this program that cost a connection each; the error log says where.",
+    )
+    .sample(&[], panics::count());
     let files = state.log_files.totals();
     let mut family = page.counter("lb_log_lines_total", "Lines taken for a log file.");
     for file in &files {
@@ -152,12 +155,13 @@ fn row<'a>(upstream: &'a str, state: &PeerState) -> Row<'a> {
     }
 }
 
-fn state_label(state: balance::ServerState) -> &'static str {
+fn state_label(state: Availability) -> &'static str {
     match state {
-        balance::ServerState::Up => "up",
-        balance::ServerState::Unreachable => "unhealthy",
-        balance::ServerState::Ejected => "unavailable",
-        balance::ServerState::Down => "down",
+        Availability::Up => "up",
+        Availability::Unreachable => "unhealthy",
+        Availability::Ejected => "unavailable",
+        Availability::Draining => "draining",
+        Availability::Down => "down",
     }
 }
 
@@ -180,8 +184,9 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     let mut family =
         page.counter("lb_upstream_requests_total", "Answers of a server, by the class of their status.");
     for row in &rows {
-        for (class, count) in ANSWER_CLASSES.iter().zip(row.totals.answers) {
-            family.sample(&[("upstream", row.upstream), ("server", &row.server), ("code", class)], count);
+        for (class, count) in StatusClass::ALL.iter().zip(row.totals.answers) {
+            let code = class.label("other");
+            family.sample(&[("upstream", row.upstream), ("server", &row.server), ("code", code)], count);
         }
     }
     let mut family = page.counter("lb_upstream_failures_total", "Tries that a server failed.");
@@ -230,7 +235,7 @@ fn servers(page: &mut Exposition, upstreams: &Upstreams) {
     }
     let mut family = page.gauge(
         "lb_upstream_server_state",
-        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), down (by configuration).",
+        "1 for the state a server is in: up, unhealthy (by probes), unavailable (by failures), draining, down (by configuration).",
     );
     for row in &rows {
         for state in STATES {

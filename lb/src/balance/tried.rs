@@ -1,20 +1,59 @@
-//! Which servers a request has been sent to already.
+//! The servers that one request has tried.
 
-/// A set of slots (see [`Server::slot`](super::Server::slot)). Up to 64 it is one word on the stack of the request;
-/// only larger groups allocate, and only once a request has tried one of their servers beyond the first 64.
+/// A set of slots (see [`Server::slot`](super::Server::slot)). Up to 64 it is one word; only larger slots allocate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tried {
+pub struct SlotSet {
     first: u64,
     rest: Vec<u64>,
+}
+
+/// What one request has tried: lives on the request, and allocates only for servers beyond the first 64 of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tried {
+    slots: SlotSet,
 }
 
 impl Tried {
     /// Nothing tried yet.
     pub const fn new() -> Self {
+        Self { slots: SlotSet::new() }
+    }
+
+    /// Whether the server with `slot` has been tried.
+    #[inline]
+    pub fn contains(&self, slot: u32) -> bool {
+        self.slots.contains(slot)
+    }
+
+    /// Marks the server with `slot` as tried.
+    pub fn insert(&mut self, slot: u32) {
+        self.slots.insert(slot);
+    }
+
+    /// Takes the mark off the server with `slot`.
+    pub fn remove(&mut self, slot: u32) {
+        self.slots.remove(slot);
+    }
+
+    /// How many have been tried.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether this is the first try.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl SlotSet {
+    /// The empty set.
+    pub const fn new() -> Self {
         Self { first: 0, rest: Vec::new() }
     }
 
-    /// Whether `slot` has been tried.
+    /// Whether `slot` is in the set.
+    #[inline]
     pub fn contains(&self, slot: u32) -> bool {
         let (word, bit) = split(slot);
         match word.checked_sub(1) {
@@ -23,7 +62,7 @@ impl Tried {
         }
     }
 
-    /// Marks `slot` as tried.
+    /// Adds `slot`.
     pub fn insert(&mut self, slot: u32) {
         let (word, bit) = split(slot);
         match word.checked_sub(1) {
@@ -37,7 +76,7 @@ impl Tried {
         }
     }
 
-    /// Takes the mark off `slot`.
+    /// Removes `slot`.
     pub fn remove(&mut self, slot: u32) {
         let (word, bit) = split(slot);
         match word.checked_sub(1) {
@@ -50,17 +89,12 @@ impl Tried {
         }
     }
 
-    /// How many have been tried.
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         (self.first.count_ones() + self.rest.iter().map(|bits| bits.count_ones()).sum::<u32>()) as usize
-    }
-
-    /// Whether this is the first try.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
+#[inline]
 fn split(slot: u32) -> (usize, u64) {
     ((slot / 64) as usize, 1 << (slot % 64))
 }
@@ -79,6 +113,8 @@ mod tests {
             }
             assert_eq!(tried.len(), slots.len());
             assert_eq!(tried.is_empty(), slots.is_empty());
+            slots.iter().for_each(|slot| tried.remove(*slot));
+            assert!(tried.is_empty());
         }
     }
 
@@ -86,6 +122,6 @@ mod tests {
     fn the_first_64_need_no_memory() {
         let mut tried = Tried::new();
         (0..64).for_each(|slot| tried.insert(slot));
-        assert_eq!(tried.rest.capacity(), 0);
+        assert_eq!(tried.slots.rest.capacity(), 0);
     }
 }

@@ -36,7 +36,7 @@ Options:
   -e filename     : set error log file (default: stderr)
   -c filename     : set configuration file (default: {DEFAULT_CONFIGURATION})
   -g directives   : set global directives out of configuration file
-  --admin address : serve health, metrics and API on this address and port,
+  --admin address : serve health and metrics on this address and port,
                     such as 127.0.0.1:9145 (default: {ADMIN_VARIABLE}, else off)
 
 Commands:

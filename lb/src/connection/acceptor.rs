@@ -1,51 +1,141 @@
-//! What every connection needs, from the accept loop to its last request.
+//! What every connection needs, from the accept loop to its last request; and which worker a connection gets.
+//!
+//! A connection belongs to one worker for its whole life: the worker's thread polls it, its socket is registered with
+//! the thread's reactor, and its requests are carried by the worker's own Pingora application, whose pool of
+//! connections to servers no other thread touches. Nothing of a request crosses threads.
+//! `docs/decisions/011-workers.md` has the reasons and the figures.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use pingora::apps::HttpServerApp;
+use tokio::runtime::Handle;
 
-use super::drain::Drain;
+use super::drain::{Drain, Hold};
 use super::host::ConnectionHost;
 
-/// What every connection needs: the callbacks, the Pingora application and the drain handle. Cheap to clone.
+/// A thread that serves connections: its runtime, and the Pingora application (`HttpProxy`) that carries its requests.
 #[derive(Debug)]
-pub struct Acceptor<F, A>(Arc<Shared<F, A>>);
+pub struct Worker<A> {
+    runtime: Handle,
+    app: Arc<A>,
+    /// Open now.
+    connections: AtomicUsize,
+}
+
+impl<A> Worker<A> {
+    /// Connections are spawned on `runtime`, which should be a thread's own, and served by `app`.
+    pub fn new(runtime: Handle, app: Arc<A>) -> Self {
+        Self { runtime, app, connections: AtomicUsize::new(0) }
+    }
+}
+
+/// What every connection needs: the callbacks, its worker and the drain handle. Cheap to clone.
+#[derive(Debug)]
+pub struct Acceptor<F, A> {
+    shared: Arc<Shared<F, A>>,
+    /// Index of the worker that the clone is for.
+    worker: usize,
+}
 
 #[derive(Debug)]
 struct Shared<F, A> {
     host: Arc<F>,
-    app: Arc<A>,
+    workers: Box<[Worker<A>]>,
     drain: Drain,
     serials: AtomicU64,
 }
 
 impl<F, A> Clone for Acceptor<F, A> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { shared: self.shared.clone(), worker: self.worker }
     }
 }
 
 impl<F: ConnectionHost, A: HttpServerApp + Send + Sync + 'static> Acceptor<F, A> {
-    /// Connections will ask `host` and be served by `app`: Pingora's `HttpProxy`.
-    pub fn new(host: Arc<F>, app: Arc<A>, drain: Drain) -> Self {
-        Self(Arc::new(Shared { host, app, drain, serials: AtomicU64::new(0) }))
+    /// Connections will ask `host` and be spread over `workers`, of which there must be one at least.
+    pub fn new(host: Arc<F>, workers: Vec<Worker<A>>, drain: Drain) -> Self {
+        assert!(!workers.is_empty(), "an acceptor needs a worker");
+        let shared = Shared { host, workers: workers.into(), drain, serials: AtomicU64::new(0) };
+        Self { shared: Arc::new(shared), worker: 0 }
     }
 
     pub(in crate::connection) fn host(&self) -> &F {
-        &self.0.host
+        &self.shared.host
     }
 
     pub(in crate::connection) fn app(&self) -> &Arc<A> {
-        &self.0.app
+        &self.shared.workers[self.worker].app
     }
 
     pub(in crate::connection) fn drain(&self) -> &Drain {
-        &self.0.drain
+        &self.shared.drain
+    }
+
+    /// The worker's runtime.
+    pub(in crate::connection) fn runtime(&self) -> &Handle {
+        &self.shared.workers[self.worker].runtime
     }
 
     /// The serial number of the next connection, from 1.
     pub(in crate::connection) fn next_serial(&self) -> u64 {
-        self.0.serials.fetch_add(1, Relaxed) + 1
+        self.shared.serials.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The same for the worker with this number; numbers beyond the last begin again.
+    pub(in crate::connection) fn of_worker(&self, number: usize) -> Self {
+        Self { shared: self.shared.clone(), worker: number % self.shared.workers.len() }
+    }
+
+    /// The same for the worker that the next connection is to have, and the connection's place there.
+    pub(in crate::connection) fn place(&self, serial: u64) -> (Self, Place<F, A>) {
+        let counts = self.shared.workers.iter().map(|worker| worker.connections.load(Relaxed));
+        let chosen = self.of_worker(least(counts, serial));
+        chosen.shared.workers[chosen.worker].connections.fetch_add(1, Relaxed);
+        let place = Place { acceptor: chosen.clone(), _hold: self.drain().hold() };
+        (chosen, place)
+    }
+}
+
+/// A connection's place on its worker: counted there, and waited for by the graceful stop.
+#[derive(Debug)]
+pub(in crate::connection) struct Place<F, A> {
+    acceptor: Acceptor<F, A>,
+    _hold: Hold,
+}
+
+impl<F, A> Drop for Place<F, A> {
+    fn drop(&mut self) {
+        self.acceptor.shared.workers[self.acceptor.worker].connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The index of the least of `counts`; of several, the one whose turn it is by `serial`.
+///
+/// Least connections and not round robin: connections end when their clients like, so that turns alone leave one
+/// worker with more to do than another for as long as connections live.
+fn least(counts: impl ExactSizeIterator<Item = usize> + Clone, serial: u64) -> usize {
+    let number = counts.len();
+    let first = (serial % number as u64) as usize;
+    let by_turn = |(index, count): &(usize, usize)| (*count, (index + number - first) % number);
+    counts.enumerate().min_by_key(by_turn).map_or(0, |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_goes_where_there_are_fewest_and_by_turns_among_equals() {
+        for (counts, chosen) in [
+            (vec![0], [0, 0, 0]),
+            (vec![3, 2], [1, 1, 1]),
+            (vec![2, 2], [0, 1, 0]),
+            (vec![1, 0, 0], [1, 1, 2]),
+            (vec![5, 5, 5], [0, 1, 2]),
+        ] {
+            let by_serial = [0, 1, 2].map(|serial| least(counts.iter().copied(), serial));
+            assert_eq!(by_serial, chosen, "{counts:?}");
+        }
     }
 }

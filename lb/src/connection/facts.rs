@@ -1,15 +1,23 @@
 //! What is known of a connection and of a request before Pingora parses it.
 //!
-//! The loop puts a [`RequestFacts`] into each session; it arrives in `ProxyHttp::on_connection_reuse`, on the
-//! first request of a connection too. It holds what Pingora does not keep: the request line byte for byte, when
-//! its first byte came, and the snapshot that the whole request is to be judged by.
+//! [`ConnectionFacts`] are settled when the connection is accepted and never change. [`RequestFacts`] belong to one
+//! request: what Pingora does not keep (the request line byte for byte, when its first byte came) and the snapshot
+//! that the whole request is to be judged by. Nothing of a request is kept on its connection, for some protocols
+//! carry several at once; what the hooks have to say to the loop goes into the request's own [`RequestReply`].
+//!
+//! There is one way from the loop to the hooks, whatever the protocol: the loop [serves](RequestFacts::serve) each
+//! request with its facts, and who serves it [takes](RequestFacts::take) them once, where the request's context is made.
+//! Pingora's own way, the user context of a connection, exists for HTTP/1 alone.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use pingora::server::ShutdownWatch;
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::config::model::ListenAddress;
 
@@ -25,7 +33,7 @@ pub enum ListenerKind {
 }
 
 /// A listening address while it is served.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ListenerFacts {
     /// The address's number, its own for the life of the process: a snapshot finds its server blocks by it, and
     /// connections that outlive a reload still name the right one.
@@ -35,6 +43,27 @@ pub struct ListenerFacts {
     pub address: ListenAddress,
     /// What it is for.
     pub kind: ListenerKind,
+    /// The last snapshot that knew the address, once it is taken away.
+    last: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl ListenerFacts {
+    /// An address that the configuration in force knows.
+    pub fn new(slot: usize, address: ListenAddress, kind: ListenerKind) -> Self {
+        Self { slot, address, kind, last: OnceLock::new() }
+    }
+
+    /// The address is about to be taken away: `last` is the snapshot in force, and what is still to come on
+    /// connections to it is judged by that. It lives as long as those connections.
+    pub(super) fn retire<S: Send + Sync + 'static>(&self, last: Arc<S>) {
+        // An address is taken away once; if it comes back, it has other facts.
+        let _ = self.last.set(last);
+    }
+
+    /// The last snapshot that knew the address; `None` while it is served.
+    pub(super) fn last<S: Send + Sync + 'static>(&self) -> Option<Arc<S>> {
+        self.last.get()?.clone().downcast().ok()
+    }
 }
 
 /// Who connected.
@@ -46,10 +75,7 @@ pub enum ClientAddress {
     Unix,
 }
 
-/// Marks [`ConnectionFacts::idle_timeout_ms`] as never set.
-const UNSET: u64 = u64::MAX;
-
-/// A client connection. Shared between the loop and the requests on it.
+/// A client connection, for as long as it lives.
 #[derive(Debug)]
 pub struct ConnectionFacts {
     /// `$connection`: counts connections of the process, from 1.
@@ -60,17 +86,9 @@ pub struct ConnectionFacts {
     pub local: Option<SocketAddr>,
     /// Where it came in.
     pub listener: Arc<ListenerFacts>,
+    scheme: &'static str,
     closing: ShutdownWatch,
-    /// Written by the proxy during a request, read by the loop after it; milliseconds.
-    idle_timeout_ms: AtomicU64,
-    /// Likewise: the latest request whose hooks ran.
-    seen: AtomicU64,
-    /// Likewise, read while its answer is written; milliseconds.
-    send_timeout_ms: AtomicU64,
 }
-
-/// nginx's default of `send_timeout`, for what is written before a location is known.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl ConnectionFacts {
     pub(super) fn new(
@@ -80,18 +98,53 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        Self {
-            serial,
-            client,
-            local,
-            listener,
-            closing,
-            idle_timeout_ms: AtomicU64::new(UNSET),
-            seen: AtomicU64::new(0),
-            send_timeout_ms: AtomicU64::new(SEND_TIMEOUT.as_millis() as u64),
-        }
+        // Every transport that is served is a plain one.
+        Self { serial, client, local, listener, scheme: "http", closing }
     }
 
+    /// `$scheme`: what an absolute URL of this connection begins with.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// Turns true when this connection is to end: the process stops gracefully, or its listening address was
+    /// taken away. What would otherwise stream for ever (our own event streams) must end then.
+    pub fn closing(&self) -> ShutdownWatch {
+        self.closing.clone()
+    }
+}
+
+/// Marks [`RequestReply::idle_timeout_ms`] as never set.
+const UNSET: u64 = u64::MAX;
+
+/// nginx's default of `send_timeout`, for what is written before a location is known.
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the hooks say of one request to the loop and to the stream that carries it.
+#[derive(Debug)]
+pub struct RequestReply {
+    /// Read by the loop after the request; milliseconds.
+    idle_timeout_ms: AtomicU64,
+    /// Read while the answer is written; milliseconds.
+    send_timeout_ms: AtomicU64,
+    /// The facts were taken: the request reached the hooks.
+    is_seen: AtomicBool,
+    /// Read with what comes from the client.
+    switches_protocols: AtomicBool,
+}
+
+impl Default for RequestReply {
+    fn default() -> Self {
+        Self {
+            idle_timeout_ms: AtomicU64::new(UNSET),
+            send_timeout_ms: AtomicU64::new(SEND_TIMEOUT.as_millis() as u64),
+            is_seen: AtomicBool::new(false),
+            switches_protocols: AtomicBool::new(false),
+        }
+    }
+}
+
+impl RequestReply {
     /// How long the client may take none of the answer being written (`send_timeout` of its location).
     pub fn set_send_timeout(&self, timeout: Duration) {
         self.send_timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Relaxed);
@@ -101,14 +154,13 @@ impl ConnectionFacts {
         Duration::from_millis(self.send_timeout_ms.load(Relaxed))
     }
 
-    /// How long the connection may stay idle after the request being served (`keepalive_timeout` of its
-    /// location). Zero closes it.
+    /// How long the connection may stay idle after this request (`keepalive_timeout` of its location). Zero closes it.
     pub fn set_idle_timeout(&self, timeout: Duration) {
         let ms = u64::try_from(timeout.as_millis()).unwrap_or(UNSET - 1).min(UNSET - 1);
         self.idle_timeout_ms.store(ms, Relaxed);
     }
 
-    /// What [`set_idle_timeout`](Self::set_idle_timeout) said last.
+    /// What [`set_idle_timeout`](Self::set_idle_timeout) said.
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
         match self.idle_timeout_ms.load(Relaxed) {
             UNSET => None,
@@ -116,20 +168,19 @@ impl ConnectionFacts {
         }
     }
 
-    /// Says that request `number` has reached the proxy's hooks and will be logged there. A request that ends
-    /// without it was refused inside Pingora, and the loop reports it.
-    pub fn mark_seen(&self, number: u64) {
-        self.seen.store(number, Relaxed);
+    /// Says that the answer is 101: what the client sends from now on, and sent ahead, is another protocol.
+    pub fn switch_protocols(&self) {
+        self.switches_protocols.store(true, Relaxed);
     }
 
-    pub(super) fn was_seen(&self, number: u64) -> bool {
-        self.seen.load(Relaxed) >= number
+    pub(super) fn switches_protocols(&self) -> bool {
+        self.switches_protocols.load(Relaxed)
     }
 
-    /// Turns true when this connection is to end: the process stops gracefully, or its listening address was
-    /// taken away. What would otherwise stream for ever (our own event streams) must end then.
-    pub fn closing(&self) -> ShutdownWatch {
-        self.closing.clone()
+    /// Whether the request reached the proxy's hooks and is logged there. One that ends without it was refused inside
+    /// Pingora, and the loop reports it.
+    pub(super) fn was_seen(&self) -> bool {
+        self.is_seen.load(Relaxed)
     }
 }
 
@@ -144,8 +195,10 @@ pub struct RequestFacts<S> {
     pub number: u64,
     /// When its first byte was read.
     pub received: Instant,
-    /// The request line as sent, without the line end (`$request`).
-    pub request_line: Box<[u8]>,
+    /// What the loop is to hear of it.
+    pub reply: Arc<RequestReply>,
+    /// The request line as sent, without the line end.
+    pub(super) request_line: Box<[u8]>,
     /// Length of the header as sent, from the first byte of the request line through the empty line. With the
     /// body's bytes, `$request_length`.
     pub head_bytes: usize,
@@ -153,7 +206,40 @@ pub struct RequestFacts<S> {
     pub shape: Shape,
 }
 
-impl<S> RequestFacts<S> {
+tokio::task_local! {
+    /// The facts of the request that is being served, until they are taken.
+    static SERVED: Cell<Option<Box<dyn Any + Send>>>;
+}
+
+/// Serving a request, with its facts at hand.
+pub(super) type Serving<F> = TaskLocalFuture<Cell<Option<Box<dyn Any + Send>>>, F>;
+
+impl<S: Send + Sync + 'static> RequestFacts<S> {
+    /// Runs `serving`, which can [take](Self::take) the facts.
+    pub(super) fn serve<F: Future>(self, serving: F) -> Serving<F> {
+        SERVED.scope(Cell::new(Some(Box::new(self))), serving)
+    }
+
+    /// The facts of the request that this task serves. Whoever makes the request's context takes them, once; from then on
+    /// the loop leaves it to them to report the request.
+    ///
+    /// # Panics
+    ///
+    /// Where no connection loop serves a request, or its facts were taken before: a mistake in the program.
+    pub fn take() -> Box<Self> {
+        let taken = SERVED.try_with(Cell::take).ok().flatten();
+        let facts: Box<Self> = taken
+            .and_then(|facts| facts.downcast().ok())
+            .expect("the connection loop serves each request with its facts");
+        facts.reply.is_seen.store(true, Relaxed);
+        facts
+    }
+
+    /// The request line as sent, without the line end (`$request`).
+    pub fn request_line(&self) -> &[u8] {
+        &self.request_line
+    }
+
     /// The method as sent.
     pub fn method(&self) -> &[u8] {
         &self.request_line[..self.shape.method_bytes]
@@ -175,28 +261,83 @@ impl<S> RequestFacts<S> {
 mod tests {
     use super::*;
 
-    fn connection() -> ConnectionFacts {
-        let (_, closing) = tokio::sync::watch::channel(false);
-        let address = ListenAddress::Unix("/run/test".into());
-        let listener = Arc::new(ListenerFacts { slot: 0, address, kind: ListenerKind::Traffic });
-        ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing)
-    }
-
     #[test]
     fn an_idle_timeout_is_unknown_until_set_and_zero_is_a_value() {
-        let connection = connection();
-        assert_eq!(connection.idle_timeout(), None);
-        connection.set_idle_timeout(Duration::ZERO);
-        assert_eq!(connection.idle_timeout(), Some(Duration::ZERO));
-        connection.set_idle_timeout(Duration::MAX);
-        assert!(connection.idle_timeout() > Some(Duration::from_secs(3600 * 24 * 365)));
+        let reply = RequestReply::default();
+        assert_eq!(reply.idle_timeout(), None);
+        reply.set_idle_timeout(Duration::ZERO);
+        assert_eq!(reply.idle_timeout(), Some(Duration::ZERO));
+        reply.set_idle_timeout(Duration::MAX);
+        assert!(reply.idle_timeout() > Some(Duration::from_secs(3600 * 24 * 365)));
+    }
+
+    fn request(number: u64) -> RequestFacts<&'static str> {
+        let (_, closing) = tokio::sync::watch::channel(false);
+        let address = ListenAddress::Unix("/run/test".into());
+        let listener = Arc::new(ListenerFacts::new(0, address, ListenerKind::Traffic));
+        let connection = ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing);
+        RequestFacts {
+            connection: Arc::new(connection),
+            snapshot: Arc::new("snapshot"),
+            number,
+            received: Instant::now(),
+            reply: Arc::default(),
+            request_line: b"GET http://h/p?q HTTP/1.1".as_slice().into(),
+            head_bytes: 40,
+            shape: Shape {
+                version: HttpVersion::Http11,
+                framing: Framing::Empty,
+                method_bytes: 3,
+                target: (4, 16),
+                path_start: 12,
+                upgrade: false,
+                expects_continue: false,
+                keep_alive: true,
+                unusual_names: false,
+                hop_fields: HopFields::Nothing,
+            },
+        }
+    }
+
+    /// As streams of one connection are served: several at once, in one task.
+    #[tokio::test]
+    async fn requests_served_at_once_take_their_own_facts_and_reply_for_themselves() {
+        let serve = |number: u64| {
+            let facts = request(number);
+            let reply = facts.reply.clone();
+            let serving = facts.serve(async move {
+                tokio::task::yield_now().await;
+                let facts = RequestFacts::<&str>::take();
+                tokio::task::yield_now().await;
+                facts.reply.set_idle_timeout(Duration::from_secs(facts.number));
+                facts.number
+            });
+            async move {
+                assert!(!reply.was_seen());
+                let number = serving.await;
+                assert!(reply.was_seen());
+                (number, reply.idle_timeout())
+            }
+        };
+        let served = tokio::join!(serve(1), serve(2), serve(3));
+        let expected = |number| (number, Some(Duration::from_secs(number)));
+        assert_eq!(served, (expected(1), expected(2), expected(3)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_takes_was_not_seen() {
+        let facts = request(1);
+        let reply = facts.reply.clone();
+        facts.serve(async {}).await;
+        assert!(!reply.was_seen());
     }
 
     #[test]
-    fn a_request_is_seen_once_its_number_or_a_later_one_was_marked() {
-        let connection = connection();
-        assert!(!connection.was_seen(1));
-        connection.mark_seen(1);
-        assert!(connection.was_seen(1) && !connection.was_seen(2));
+    fn the_parts_of_a_request_line_are_told_as_sent() {
+        let facts = request(1);
+        assert_eq!(facts.method(), b"GET");
+        assert_eq!(facts.target(), b"http://h/p?q");
+        assert_eq!(facts.path_and_query(), b"/p?q");
+        assert_eq!(facts.request_line(), b"GET http://h/p?q HTTP/1.1");
     }
 }

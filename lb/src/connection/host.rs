@@ -1,7 +1,7 @@
-//! What the loop asks of the rest of the house.
+//! What the connection loop asks of the rest of the program.
 //!
-//! The loop knows neither snapshots nor logs: whoever starts it says, through this trait, which limits apply
-//! before a server block can be known, and hears of the requests that never reach the proxy.
+//! The loop knows neither snapshots nor logs. Through this trait it learns which limits apply before a server block
+//! can be known, and reports the requests that never reach the proxy.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub struct Limits {
     /// How long a fresh connection may stay silent before its first byte. NGINX uses `client_header_timeout`.
     pub first_request_timeout: Duration,
     /// How long a connection may stay idle if the proxy did not say
-    /// ([`ConnectionFacts::set_idle_timeout`]) by the location that served its last request.
+    /// ([`set_idle_timeout`](super::facts::RequestReply::set_idle_timeout)) by the location that served its last request.
     pub idle_timeout: Duration,
     /// `large_client_header_buffers`.
     pub header: HeaderLimits,
@@ -50,15 +50,23 @@ pub struct Refused<'a> {
     pub body_bytes_sent: u64,
 }
 
-/// The rest of the house, as the loop sees it. Every method runs on the request path: no waiting, no lock worth
-/// the name.
+/// The rest of the program, as the loop sees it. Every method runs on the request path: it must not wait, nor hold a
+/// lock for longer than some nanoseconds.
 pub trait ConnectionHost: Send + Sync + 'static {
     /// The configuration as one immutable value.
     type Snapshot: Send + Sync + 'static;
 
-    /// The snapshot of this moment. Asked once per request, when its first byte is there, and once for the wait
-    /// before the first.
-    fn snapshot(&self) -> Arc<Self::Snapshot>;
+    /// The snapshot in force.
+    fn current(&self) -> Arc<Self::Snapshot>;
+
+    /// The snapshot that a request on `listener` is judged by: the one in force, or the last that knew the address.
+    /// Asked once per request, when its first byte is there, and once for the wait before the first.
+    fn snapshot(&self, listener: &ListenerFacts) -> Arc<Self::Snapshot> {
+        // In this order: an address is retired before a snapshot without it is put in force, so that whoever got
+        // that one finds the other here.
+        let current = self.current();
+        listener.last().unwrap_or(current)
+    }
 
     /// What applies on `listener` before a server block is known.
     fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;

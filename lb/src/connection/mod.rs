@@ -19,11 +19,11 @@ mod transport;
 
 use pingora::server::ShutdownWatch;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, Worker};
 pub use drain::{ConnectionTotals, Drain, Drained};
-pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts};
+pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, ListenerKind, RequestFacts, RequestReply};
+pub(crate) use h1::input::is_invalid_body;
 pub use h1::stream::ClientStream;
-pub(crate) use h1::stream::is_invalid_body;
 pub use host::{ConnectionHost, Limits, Refused};
 pub use listen::plan::Wanted;
 pub use listen::{

@@ -13,10 +13,19 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::cells::{DURATION_BOUNDS_US, HistogramTotals};
+use super::histogram::HistogramTotals;
 
 /// The `Content-Type` of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of the buckets of duration histograms, in microseconds: 1 ms to 10 s, the ladder that Prometheus' own
+/// client libraries use, with 1 ms and 2.5 ms added below because a proxy's own share is that small. Names and bounds
+/// are frozen: each costs a line per histogram and server, and percentiles come from the finer buckets of
+/// [`histogram`](super::histogram).
+pub const DURATION_BOUNDS_US: [u64; 13] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000,
+];
 
 /// Label names and values of one sample.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
@@ -121,15 +130,14 @@ pub struct HistogramFamily<'a> {
 impl HistogramFamily<'_> {
     /// Adds a histogram, in seconds and cumulative, as the format wants it.
     pub fn sample(&mut self, labels: Labels<'_>, totals: &HistogramTotals) -> &mut Self {
-        let mut cumulative = 0;
-        for (count, bound_us) in totals.buckets.iter().zip(DURATION_BOUNDS_US) {
-            cumulative += count;
+        for (count, bound_us) in totals.cumulative(DURATION_BOUNDS_US).into_iter().zip(DURATION_BOUNDS_US) {
             let bound = Float(seconds(bound_us)).to_string();
-            self.family.line("_bucket", labels, Some(&bound), cumulative);
+            self.family.line("_bucket", labels, Some(&bound), count);
         }
-        self.family.line("_bucket", labels, Some("+Inf"), totals.count());
-        self.family.line("_sum", labels, None, Float(seconds(totals.sum_us)));
-        self.family.line("_count", labels, None, totals.count());
+        let count = totals.count();
+        self.family.line("_bucket", labels, Some("+Inf"), count);
+        self.family.line("_sum", labels, None, Float(seconds(totals.sum_us())));
+        self.family.line("_count", labels, None, count);
         self
     }
 }

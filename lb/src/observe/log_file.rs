@@ -10,6 +10,8 @@
 //! beyond that lines are dropped and counted. NGINX would stop serving instead. A log that must have every line at
 //! any price needs NGINX's way; a proxy that must answer needs this one.
 //!
+//! Why this is not a crate's: `docs/decisions/010-log-files.md`.
+//!
 //! Before [`LogFiles::start_writers`] lines are written at once, by whoever has them: start-up has no threads yet
 //! (`daemon` would lose them) and its last words must not wait in a buffer.
 
@@ -300,6 +302,12 @@ impl LogFile {
                 Err(OpenError::Thread { path, source })
             }
         }
+    }
+
+    /// Waits until every line appended so far is written, at most until `deadline`; whether it came to that.
+    pub fn flush(&self, deadline: Instant) -> bool {
+        self.shared.hurry();
+        self.flush_until(deadline)
     }
 
     fn flush_until(&self, deadline: Instant) -> bool {

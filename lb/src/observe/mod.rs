@@ -7,9 +7,12 @@ pub mod cells;
 pub mod clock;
 pub mod error_log;
 pub mod exposition;
+pub mod histogram;
 pub mod log_file;
+pub mod panics;
 pub mod process_metrics;
 pub mod reasons;
+pub mod status;
 pub mod totals;
 
 use std::sync::LazyLock;

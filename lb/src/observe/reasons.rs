@@ -1,4 +1,4 @@
-//! Why an answer came from this program and not from a server: the labels of `lb_responses_generated_total`.
+//! Reasons that are labels of metrics: why an answer came from this program, why a request was tried again.
 
 /// Why an answer came from us and not from a server: the `reason` label of `lb_responses_generated_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +26,13 @@ pub enum Generated {
     InvalidAnswer,
     /// The client was too slow.
     ClientTimeout,
-    /// A reload took away the address that the connection came in on.
-    ListenerGone,
     /// A fault of ours.
     Internal,
 }
 
 impl Generated {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 12;
 
     /// All, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -49,17 +47,13 @@ impl Generated {
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
         Self::ClientTimeout,
-        Self::ListenerGone,
         Self::Internal,
     ];
 
     /// Whether the connection cannot or should not go on behind such an answer: a body that nobody reads, a request
-    /// that makes no sense, an address that is gone.
+    /// that makes no sense.
     pub fn ends_connection(self) -> bool {
-        matches!(
-            self,
-            Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::ListenerGone | Self::Internal
-        )
+        matches!(self, Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::Internal)
     }
 
     /// The label's value.
@@ -76,9 +70,63 @@ impl Generated {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
             Self::ClientTimeout => "client_timeout",
-            Self::ListenerGone => "listener_gone",
             Self::Internal => "internal",
         }
+    }
+}
+
+/// Why a request was tried again: the `reason` label of `lb_retries_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum RetryReason {
+    /// The server could not be connected to.
+    ConnectError,
+    /// The same, in time.
+    ConnectTimeout,
+    /// The server closed the connection.
+    Closed,
+    /// The server did not answer in time.
+    ReadTimeout,
+    /// The server did not take the request in time.
+    WriteTimeout,
+    /// The server answered something that is not HTTP.
+    InvalidAnswer,
+    /// The server had closed a kept-alive connection before the request came.
+    StaleConnection,
+}
+
+impl RetryReason {
+    /// How many there are.
+    pub const COUNT: usize = 7;
+
+    /// All, in the order of their counters.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::ConnectError,
+        Self::ConnectTimeout,
+        Self::Closed,
+        Self::ReadTimeout,
+        Self::WriteTimeout,
+        Self::InvalidAnswer,
+        Self::StaleConnection,
+    ];
+
+    /// The label's value.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ConnectError => "connect_error",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Closed => "closed",
+            Self::ReadTimeout => "read_timeout",
+            Self::WriteTimeout => "write_timeout",
+            Self::InvalidAnswer => "invalid_answer",
+            Self::StaleConnection => "stale_connection",
+        }
+    }
+}
+
+impl From<RetryReason> for usize {
+    fn from(reason: RetryReason) -> Self {
+        reason as Self
     }
 }
 
@@ -89,6 +137,9 @@ mod tests {
     #[test]
     fn reasons_stand_at_their_own_index() {
         for (index, reason) in Generated::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{}", reason.label());
+        }
+        for (index, reason) in RetryReason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "{}", reason.label());
         }
     }

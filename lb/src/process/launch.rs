@@ -7,7 +7,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
@@ -15,7 +14,7 @@ use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use super::daemon::{self, StandardError};
 use super::serve::SignalLoop;
 use super::user::{self, Identity};
-use super::{environment, pid_file};
+use super::{environment, pid_file, workers};
 use crate::cli::{EXIT_FAILURE, EXIT_SUCCESS, Options, SignalRequest};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, Severity, WorkerCount};
@@ -23,6 +22,7 @@ use crate::config::{self, Loaded, Source};
 use crate::connection::Listeners;
 use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
+use crate::observe::cells;
 use crate::observe::error_log::{self, ErrorLogger};
 use crate::observe::log_file::{LogFile, LogFiles};
 use crate::open_files;
@@ -48,6 +48,7 @@ pub(super) fn prepare(
     previous: Option<&Upstreams>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let mut loaded = config::load(&source(options))?;
+    cells::expect_workers(worker_threads(loaded.config.main.worker_processes));
     let main = &loaded.config.main;
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
     let identity = match &main.user {
@@ -220,6 +221,8 @@ fn start(
         crate::alert!("{error}");
     }
     let daemonized = main.daemon;
+    let runtimes = workers::start(worker_threads(main.worker_processes))
+        .map_err(|error| fatal(&format_args!("a thread cannot be started: {error}")))?;
     let conf = server_conf(&prepared.loaded.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
@@ -233,6 +236,7 @@ fn start(
         admin,
         daemonized,
         &server.configuration,
+        runtimes,
     );
     server.add_service(door);
     server.run(RunArgs { shutdown_signal: Box::new(OwnSignals) });
@@ -248,10 +252,10 @@ const LEAST_KEPT: usize = 1024;
 fn server_conf(config: &Config) -> ServerConf {
     let kept: usize = config.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
     ServerConf {
-        threads: threads(config.main.worker_processes),
-        // Connections stay on their thread: nginx's model, and cheaper than stealing for requests this short.
+        // Of the one service, the signal loop: it reloads, probes and resolves. Requests have the workers.
+        threads: 1,
         work_stealing: false,
-        // One pool for all upstreams, per thread.
+        // Each worker's `HttpProxy` has one pool for all upstreams. So `keepalive` counts per worker, as in nginx.
         upstream_keepalive_pool_size: kept.max(LEAST_KEPT),
         // Tries are counted by `request::retry`; Pingora's own limit must never be the lower one.
         max_retries: usize::MAX,
@@ -259,7 +263,7 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn threads(count: WorkerCount) -> usize {
+fn worker_threads(count: WorkerCount) -> usize {
     match count {
         WorkerCount::Auto => std::thread::available_parallelism().map_or(1, usize::from),
         WorkerCount::Exactly(count) => count.max(1),
@@ -296,6 +300,3 @@ fn say_all<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) {
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
-
-/// How long the last log lines may take when the process ends.
-pub(super) const LAST_LINES: Duration = Duration::from_secs(1);

@@ -12,3 +12,4 @@ pub mod pid_file;
 mod serve;
 pub mod signals;
 pub mod user;
+mod workers;

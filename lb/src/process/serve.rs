@@ -10,19 +10,22 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::runtime::Handle;
 
-use super::launch::{self, LAST_LINES, Prepared};
+use super::launch::{self, Prepared};
 use super::pid_file::PidFile;
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
+use super::workers::Runtimes;
 use crate::admin::AdminApp;
 use crate::cli::Options;
 use crate::config::Loaded;
 use crate::config::diagnostics::Diagnostic;
 use crate::connection::Listeners;
-use crate::connection::{Acceptor, Drain, Drained};
-use crate::observe::error_log::{self, ErrorLogger};
+use crate::connection::{Acceptor, Drain, Drained, Worker};
+use crate::observe::error_log::{self, ErrorLogger, LAST_LINES};
 use crate::observe::log_file::LogFiles;
+use crate::observe::panics;
 use crate::proxy::ProxyService;
 use crate::server::ServerState;
 use crate::server::Snapshot;
@@ -42,6 +45,7 @@ pub(super) struct SignalLoop {
     state: Arc<ServerState>,
     acceptor: Acceptor<ServerState, HttpProxy<ProxyService>>,
     admin: Listeners,
+    admin_runtime: Handle,
     pid_file: Option<PidFile>,
 }
 
@@ -57,13 +61,20 @@ impl SignalLoop {
         admin: Listeners,
         daemonized: bool,
         conf: &Arc<ServerConf>,
+        runtimes: Runtimes,
     ) -> Self {
         let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
         let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
-        let proxy = Arc::new(http_proxy(conf, ProxyService::new(state.clone())));
-        let acceptor = Acceptor::new(state.clone(), proxy, state.drain.clone());
+        let service = ProxyService::new(state.clone());
+        // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
+        let workers = runtimes
+            .workers
+            .into_iter()
+            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.clone()))))
+            .collect();
+        let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
         Self {
             options,
             logger,
@@ -74,6 +85,7 @@ impl SignalLoop {
             state,
             acceptor,
             admin,
+            admin_runtime: runtimes.admin,
             pid_file: None,
         }
     }
@@ -95,7 +107,8 @@ impl SignalLoop {
         // The sockets listen since before; what is read from them is read by whom `user` names.
         self.listeners.start(&self.acceptor);
         let admin = AdminApp::new(self.state.clone());
-        self.admin.start(&Acceptor::new(admin.clone(), admin, self.state.drain.clone()));
+        let worker = Worker::new(self.admin_runtime.clone(), admin.clone());
+        self.admin.start(&Acceptor::new(admin, vec![worker], self.state.drain.clone()));
         self.loaded_now();
         self.state.mark_accepting();
         self.logger.leave_console();
@@ -144,7 +157,10 @@ impl SignalLoop {
             let (options, runtime, files) =
                 (self.options.clone(), self.runtime.clone(), self.state.log_files.clone());
             let current = current.clone();
-            let work = move || launch::prepare(&options, &runtime, &files, Some(&current.upstreams));
+            // A panic over a configuration refuses the reload.
+            let work = move || {
+                panics::expendable(|| launch::prepare(&options, &runtime, &files, Some(&current.upstreams)))
+            };
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
         let Prepared { loaded, upstreams, .. } = &prepared;
@@ -162,9 +178,9 @@ impl SignalLoop {
         let slots = slots(loaded, &self.listeners);
         let Prepared { loaded, upstreams, access_logs, .. } = prepared;
         let next = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
-        let previous = self.state.replace(next);
-        self.listeners.commit(change, &self.acceptor);
-        previous.upstreams.stop();
+        let state = self.state.clone();
+        self.listeners.commit(change, &self.acceptor, || state.replace(next));
+        current.upstreams.stop();
         Ok(())
     }
 
@@ -172,7 +188,7 @@ impl SignalLoop {
     async fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
         let files = self.state.log_files.clone();
-        match tokio::task::spawn_blocking(move || files.reopen()).await {
+        match tokio::task::spawn_blocking(move || panics::expendable(|| files.reopen())).await {
             Ok(errors) => error_log::report_reopening(&errors),
             Err(error) => log::error!("{error}"),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::record;
 use crate::config::model::HeaderLimits;
 use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
-use crate::observe::totals::status_class;
+use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
 
 /// For a connection whose address a reload has taken away: the configuration no longer describes it.
@@ -21,7 +21,7 @@ const FALLBACK_LIMITS: Limits = Limits {
 impl ConnectionHost for ServerState {
     type Snapshot = Snapshot;
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    fn current(&self) -> Arc<Snapshot> {
         self.current()
     }
 
@@ -45,7 +45,7 @@ impl ConnectionHost for ServerState {
         self.totals.refused.increment();
         self.totals
             .requests
-            .increment(status_class((refused.bytes_sent > 0).then_some(refused.status.as_u16())));
+            .increment(StatusClass::of_answer((refused.bytes_sent > 0).then_some(refused.status.as_u16())));
         record::refused(snapshot, connection, refused);
     }
 }

@@ -9,12 +9,12 @@ use pingora_proxy::Session;
 use super::context::Request;
 use super::values::{RefusedValues, RequestValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
-use crate::observe::totals::status_class;
+use crate::observe::status::StatusClass;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::server::ServerState;
 use crate::server::Snapshot;
-use crate::upstream::{FailureKind, StatusClass};
+use crate::upstream::FailureKind;
 
 /// Counts and logs a request that is over.
 pub(super) fn finish(session: &mut Session, request: &mut Request, state: &ServerState) {
@@ -30,7 +30,7 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
     }
     let facts = &request.facts;
     let response = session.response_written();
-    state.totals.requests.increment(status_class(response.map(|answer| answer.status.as_u16())));
+    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
     state.totals.durations.observe(now.duration_since(facts.received));
     if let Some(reason) = request.state.ending.generated {
         state.totals.generated.increment(reason as usize);
@@ -102,7 +102,7 @@ fn circumstances(session: &Session, request: &Request) -> String {
         ClientAddress::Unix => write!(text, ", client: unix:"),
     };
     let server = request.server().map_or("", |server| server.first_name.as_str());
-    let line = String::from_utf8_lossy(&facts.request_line);
+    let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
     if let Some(last) = request.state.tries().last() {
         let target = String::from_utf8_lossy(facts.path_and_query());

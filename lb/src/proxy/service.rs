@@ -26,13 +26,14 @@ use crate::request::headers::to_client;
 use crate::request::headers::to_server::{self, ToServer};
 use crate::request::phases::body_too_large;
 use crate::request::{Begin, Event, Failure, Step, UpstreamHead};
-use crate::server::{ServerState, Snapshot};
+use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
 
-/// The service that every connection's requests pass through.
+/// The service that every connection's requests pass through. Each worker has one; clones share their state.
+#[derive(Clone)]
 pub struct ProxyService {
     state: Arc<ServerState>,
-    reuse: ReuseCounts,
+    reuse: Arc<ReuseCounts>,
 }
 
 /// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
@@ -41,7 +42,7 @@ const UNWANTED_BODY: Duration = Duration::from_secs(30);
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: ReuseCounts::default() }
+        Self { state, reuse: Arc::default() }
     }
 }
 
@@ -50,29 +51,11 @@ impl ProxyHttp for ProxyService {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::default()
+        Context(Some(Request::new(RequestFacts::take())))
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
-
-    fn on_connection_reuse(
-        &self,
-        _session: &mut Session,
-        context: &mut Context,
-        facts: Box<dyn std::any::Any + Send + Sync>,
-    ) {
-        if let Ok(mut facts) = facts.downcast::<RequestFacts<Snapshot>>() {
-            facts.connection.mark_seen(facts.number);
-            if facts.snapshot.listener_index(&facts.connection.listener).is_none()
-                && let Some(retired) = self.state.retired()
-            {
-                // The address went with the last reload: as in nginx, what came in on it is served by the old rules.
-                facts.snapshot = retired;
-            }
-            context.0 = Some(Request::new(facts));
-        }
-    }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let request = context.request()?;
@@ -81,7 +64,7 @@ impl ProxyHttp for ProxyService {
         session.set_total_drain_timeout(Some(UNWANTED_BODY));
         // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
         // might take what follows for a body. Here the stream knows where the body ends.
-        session.set_close_on_response_before_downstream_finish(request.facts.shape.upgrade);
+        session.set_close_on_response_before_downstream_finish(false);
         let announced = announced(&request.facts.shape.framing);
         let begin = Begin {
             target: request.facts.path_and_query(),
@@ -295,6 +278,7 @@ impl ProxyHttp for ProxyService {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
             session.set_read_timeout(None);
+            request.facts.reply.switch_protocols();
         }
         let request_is_1_0 = session.req_header().version == Version::HTTP_10;
         let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
@@ -420,7 +404,7 @@ fn announced(framing: &Framing) -> Option<u64> {
 fn prepare_connection(session: &mut Session, request: &Request, draining: bool) {
     let Some(location) = request.state.location() else { return };
     let facts = &request.facts;
-    facts.connection.set_idle_timeout(location.keepalive_timeout);
+    facts.reply.set_idle_timeout(location.keepalive_timeout);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
     if draining
@@ -432,5 +416,5 @@ fn prepare_connection(session: &mut Session, request: &Request, draining: bool) 
     }
     session.set_read_timeout(Some(location.client_body_timeout));
     // Writes are watched over by the connection's stream.
-    facts.connection.set_send_timeout(location.send_timeout);
+    facts.reply.set_send_timeout(location.send_timeout);
 }

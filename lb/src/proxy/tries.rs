@@ -7,16 +7,18 @@ use pingora_proxy::Session;
 
 use super::context::{Request, rules};
 use super::record;
+use crate::balance::Ask;
+use crate::observe::reasons::RetryReason;
 use crate::observe::totals::Totals;
-use crate::request::failure::{STALE_CONNECTION, TryMeaning};
+use crate::request::failure::TryMeaning;
 use crate::request::retry::{self, Verdict};
 use crate::request::{Event, Failure, Proxying, Settlement, Step, TryFailed};
 use crate::upstream::{self, InFlight, Outcome, Settled};
 
 /// The next server to try, and when it was picked.
 pub(super) fn pick(proxying: &mut Proxying, now: Instant) -> Option<(InFlight, Instant)> {
-    let picked = proxying.target.upstream.pick(&mut proxying.tried, upstream::at(now)).ok()?;
-    Some((picked.enter(), now))
+    let picked = proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(upstream::at(now))).ok()?;
+    Some((picked, now))
 }
 
 /// How the try failed, as Pingora tells it.
@@ -87,12 +89,12 @@ fn carry_out(
             }
             match verdict {
                 Verdict::Forgive => {
-                    totals.retries.increment(STALE_CONNECTION);
+                    totals.retries.increment(RetryReason::StaleConnection);
                     forgive(request);
                     true
                 }
                 Verdict::NextServer => {
-                    totals.retries.increment(TryMeaning::of(failed.kind).retry_label);
+                    totals.retries.increment(TryMeaning::of(failed.kind).retry);
                     true
                 }
                 Verdict::GiveUp(_) => false,

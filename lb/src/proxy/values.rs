@@ -97,7 +97,7 @@ impl RequestValues<'_> {
                 None => put(self.target().path, out),
             },
             Named::Host => self.host(out),
-            Named::Request => put(&self.facts().request_line, out),
+            Named::Request => put(self.facts().request_line(), out),
             Named::RequestUri => put(self.facts().path_and_query(), out),
             Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
             Named::ServerProtocol => put(protocol(self.request.version), out),
@@ -156,9 +156,9 @@ impl RequestValues<'_> {
             | Named::BinaryRemoteAddr
             | Named::Connection
             | Named::ServerAddr
-            | Named::ServerPort => connection_value(&self.facts().connection, named, out),
-            Named::Scheme
-            | Named::Hostname
+            | Named::ServerPort
+            | Named::Scheme => connection_value(&self.facts().connection, named, out),
+            Named::Hostname
             | Named::Pid
             | Named::Version
             | Named::Pipe
@@ -279,6 +279,7 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerAddr, _, None) => display(out, &connection.listener.address),
         (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, _, None) => true,
+        (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
         (Named::Connection, _, _) => print(out, connection.serial),
         _ => false,
     }
@@ -287,7 +288,6 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
 /// Variables that are the same for every request of the moment.
 fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
     match named {
-        Named::Scheme => put(b"http", out),
         Named::Hostname => put(crate::observe::hostname().as_bytes(), out),
         Named::Pid => print(out, u64::from(std::process::id())),
         Named::Version => put(env!("CARGO_PKG_VERSION").as_bytes(), out),

@@ -3,7 +3,7 @@
 //! Three parties can be at fault: the upstream server (then another may be tried), the client, or this program.
 //! `proxy/failure` tells them apart in Pingora's errors.
 
-use crate::observe::reasons::Generated;
+use crate::observe::reasons::{Generated, RetryReason};
 use crate::upstream::FailureKind;
 
 /// Who failed, and how.
@@ -40,32 +40,42 @@ pub struct TryMeaning {
     pub status: u16,
     /// The `reason` label of `lb_responses_generated_total`.
     pub label: Generated,
-    /// The index of the `reason` label of `lb_retries_total`.
-    pub retry_label: usize,
+    /// The `reason` label of `lb_retries_total`.
+    pub retry: RetryReason,
     /// nginx's words for it, up to `while`.
     pub words: &'static str,
 }
-
-/// The index of `stale_connection` among the reasons of `lb_retries_total`.
-pub const STALE_CONNECTION: usize = 6;
 
 const TIMED_OUT: &str = "upstream timed out (110: Connection timed out)";
 
 impl TryMeaning {
     /// The table.
     pub fn of(kind: FailureKind) -> Self {
-        let (status, label, retry_label, words) = match kind {
+        let (status, label, retry, words) = match kind {
             // The operating system's words follow in parentheses.
-            FailureKind::Connect => (502, Generated::ConnectError, 0, "connect() failed"),
-            FailureKind::ConnectTimeout => (504, Generated::ConnectTimeout, 1, TIMED_OUT),
-            FailureKind::Closed => {
-                (502, Generated::UpstreamClosed, 2, "upstream prematurely closed connection")
+            FailureKind::Connect => {
+                (502, Generated::ConnectError, RetryReason::ConnectError, "connect() failed")
             }
-            FailureKind::ReadTimeout => (504, Generated::UpstreamTimeout, 3, TIMED_OUT),
-            FailureKind::WriteTimeout => (504, Generated::UpstreamTimeout, 4, TIMED_OUT),
-            FailureKind::InvalidAnswer => (502, Generated::InvalidAnswer, 5, "upstream sent invalid header"),
+            FailureKind::ConnectTimeout => {
+                (504, Generated::ConnectTimeout, RetryReason::ConnectTimeout, TIMED_OUT)
+            }
+            FailureKind::Closed => (
+                502,
+                Generated::UpstreamClosed,
+                RetryReason::Closed,
+                "upstream prematurely closed connection",
+            ),
+            FailureKind::ReadTimeout => {
+                (504, Generated::UpstreamTimeout, RetryReason::ReadTimeout, TIMED_OUT)
+            }
+            FailureKind::WriteTimeout => {
+                (504, Generated::UpstreamTimeout, RetryReason::WriteTimeout, TIMED_OUT)
+            }
+            FailureKind::InvalidAnswer => {
+                (502, Generated::InvalidAnswer, RetryReason::InvalidAnswer, "upstream sent invalid header")
+            }
         };
-        Self { status, label, retry_label, words }
+        Self { status, label, retry, words }
     }
 }
 
@@ -97,7 +107,6 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::totals::RETRY_REASONS;
 
     #[test]
     fn every_failed_try_has_its_status_label_and_words() {
@@ -112,9 +121,8 @@ mod tests {
         ] {
             let meaning = TryMeaning::of(kind);
             assert_eq!((meaning.status, meaning.label.label()), (status, label), "{kind:?}");
-            assert_eq!(RETRY_REASONS[meaning.retry_label], retry_label, "{kind:?}");
+            assert_eq!(meaning.retry.label(), retry_label, "{kind:?}");
         }
-        assert_eq!(RETRY_REASONS[STALE_CONNECTION], "stale_connection");
     }
 
     #[test]

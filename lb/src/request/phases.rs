@@ -204,7 +204,8 @@ impl State {
 
     fn begin<'c>(&mut self, begin: Begin<'_>, rules: Rules<'c>) -> Step<'c> {
         let Some(listener) = rules.listener else {
-            return self.page(Generated::ListenerGone, StatusCode::SERVICE_UNAVAILABLE);
+            // The snapshot of a request knows the address that it came in on.
+            return self.page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR);
         };
         let id = rules.routes.server(listener, begin.host);
         let server = &rules.http.servers[id.0];

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 
 use super::snapshot::Snapshot;
 use crate::connection::Drain;
@@ -14,8 +14,6 @@ use crate::observe::totals::Totals;
 /// The process-wide state.
 pub struct ServerState {
     snapshot: ArcSwap<Snapshot>,
-    /// The one before, for what is still coming in on addresses that the present one does not have.
-    retired: ArcSwapOption<Snapshot>,
     /// Counts since the start.
     pub totals: Totals,
     /// Connections, and the graceful stop.
@@ -30,7 +28,6 @@ impl ServerState {
     pub fn new(snapshot: Arc<Snapshot>, drain: Drain, log_files: LogFiles) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwap::new(snapshot),
-            retired: ArcSwapOption::empty(),
             totals: Totals::default(),
             drain,
             log_files,
@@ -43,16 +40,9 @@ impl ServerState {
         self.snapshot.load_full()
     }
 
-    /// Puts another snapshot in force and returns the one before. Requests under way keep the one they hold.
-    pub fn replace(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
-        let previous = self.snapshot.swap(snapshot);
-        self.retired.store(Some(previous.clone()));
-        previous
-    }
-
-    /// The snapshot before the one in force.
-    pub fn retired(&self) -> Option<Arc<Snapshot>> {
-        self.retired.load_full()
+    /// Puts another snapshot in force. Requests under way keep the one they hold.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
     }
 
     /// Says that every listener accepts.

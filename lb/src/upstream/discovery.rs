@@ -12,6 +12,10 @@
 //! - anything else (no answer in time, SERVFAIL, REFUSED) is a failure of DNS, and the last good answer stays.
 //!
 //! nginx lets a failure of one family spoil the other; here each keeps its own last answer.
+//!
+//! Some name servers send more over UDP than they were asked for, without the bit that says "truncated". Each question
+//! names a size that survives any network (1,232 bytes); an answer that does not decode is asked for again with nginx's
+//! buffer of 4,096 bytes, and then over TCP.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +26,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ServerOrderingStrategy,
 };
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
@@ -42,6 +47,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// How long one question waits before the next name server is asked, within `resolver_timeout`; nginx's interval.
 const PER_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// The sizes of a UDP answer that a question allows, in the order of the attempts.
+const UDP_SIZES: [u16; 2] = [1232, 4096];
 
 /// What one question, for one address family, brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,17 +126,17 @@ pub(super) struct NameKey {
     pub(super) resolver: Resolver,
 }
 
-/// A name that is followed while anybody has a use on it, and what is known of it; shared by upstreams and
+/// A name that is followed while anybody uses it, and what is known of it; shared by upstreams and
 /// configurations, so that a reload begins with the last good answer.
 pub(super) struct NameWatch {
     key: NameKey,
     known: watch::Sender<Known>,
-    task_uses: Arc<SharedTask>,
+    task: Arc<SharedTask>,
 }
 
 impl NameWatch {
     pub(super) fn new(key: NameKey) -> Arc<Self> {
-        Arc::new(Self { key, known: watch::Sender::new(Known::default()), task_uses: Arc::default() })
+        Arc::new(Self { key, known: watch::Sender::new(Known::default()), task: Arc::default() })
     }
 
     /// What is known at present.
@@ -143,15 +151,15 @@ impl NameWatch {
 
     /// Follows the name from now on, on the current tokio runtime, until the last use is dropped.
     pub(super) fn start(self: &Arc<Self>) -> TaskUse {
-        self.task_uses.take(|| {
+        self.task.enter(|| {
             let name = Arc::clone(self);
             async move { name.follow().await }
         })
     }
 
     async fn follow(&self) {
-        let resolver = match resolver(&self.key.resolver) {
-            Ok(resolver) => resolver,
+        let resolvers = match Resolvers::new(&self.key.resolver) {
+            Ok(resolvers) => resolvers,
             Err(error) => {
                 error!("{} cannot be resolved: {error}", self.key.host);
                 self.known.send_modify(|known| known.asked = true);
@@ -161,7 +169,7 @@ impl NameWatch {
         let mut failing: Option<String> = None;
         loop {
             let began = tokio::time::Instant::now();
-            let answers = self.ask(&resolver).await;
+            let answers = self.ask(&resolvers).await;
             self.say(&answers, &mut failing);
             self.known.send_if_modified(|known| {
                 let next = Known {
@@ -177,12 +185,12 @@ impl NameWatch {
         }
     }
 
-    async fn ask(&self, resolver: &TokioResolver) -> [FamilyAnswer; 2] {
+    async fn ask(&self, resolvers: &Resolvers) -> [FamilyAnswer; 2] {
         let Resolver { ipv4, ipv6, timeout, .. } = self.key.resolver;
         let host = &self.key.host;
         let (ipv4, ipv6) = tokio::join!(
-            ask(resolver, host, ipv4.then_some(RecordType::A), timeout),
-            ask(resolver, host, ipv6.then_some(RecordType::AAAA), timeout),
+            ask(resolvers, host, ipv4.then_some(RecordType::A), timeout),
+            ask(resolvers, host, ipv6.then_some(RecordType::AAAA), timeout),
         );
         [ipv4, ipv6]
     }
@@ -219,15 +227,46 @@ impl fmt::Debug for NameWatch {
     }
 }
 
+/// The ways to ask the name servers, each for when the answer of the one before did not decode.
+struct Resolvers {
+    udp: [TokioResolver; UDP_SIZES.len()],
+    tcp: TokioResolver,
+}
+
+impl Resolvers {
+    fn new(settings: &Resolver) -> Result<Self, NetError> {
+        let [small, large] = UDP_SIZES;
+        let over_udp = |size| resolver(settings, &[ProtocolConfig::Udp, ProtocolConfig::Tcp], size);
+        Ok(Self {
+            udp: [over_udp(small)?, over_udp(large)?],
+            tcp: resolver(settings, &[ProtocolConfig::Tcp], small)?,
+        })
+    }
+
+    async fn lookup(&self, name: &Name, record: RecordType) -> Result<Lookup, NetError> {
+        for resolver in &self.udp {
+            let result = resolver.lookup(name.clone(), record).await;
+            if !matches!(result, Err(NetError::Proto(_))) {
+                return result;
+            }
+        }
+        self.tcp.lookup(name.clone(), record).await
+    }
+}
+
 /// A resolver that asks these servers and nothing else: no hosts file, no search list, no cache of its own.
-fn resolver(settings: &Resolver) -> Result<TokioResolver, NetError> {
+fn resolver(
+    settings: &Resolver,
+    protocols: &[ProtocolConfig],
+    udp_size: u16,
+) -> Result<TokioResolver, NetError> {
     let servers = settings.servers.iter().map(|address| {
-        let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(|protocol| {
-            let mut connection = ConnectionConfig::new(protocol);
+        let connections = protocols.iter().map(|protocol| {
+            let mut connection = ConnectionConfig::new(protocol.clone());
             connection.port = address.port();
             connection
         });
-        NameServerConfig::new(address.ip(), true, connections.into())
+        NameServerConfig::new(address.ip(), true, connections.collect())
     });
     let config = ResolverConfig::from_name_servers(servers.collect());
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
@@ -237,11 +276,12 @@ fn resolver(settings: &Resolver) -> Result<TokioResolver, NetError> {
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options.server_ordering_strategy = ServerOrderingStrategy::RoundRobin;
+    options.edns_payload_len = udp_size;
     builder.build()
 }
 
 async fn ask(
-    resolver: &TokioResolver,
+    resolvers: &Resolvers,
     host: &str,
     record: Option<RecordType>,
     within: Duration,
@@ -254,7 +294,7 @@ async fn ask(
         }
         Err(error) => return FamilyAnswer::Failed(error.to_string()),
     };
-    match tokio::time::timeout(within, resolver.lookup(name, record)).await {
+    match tokio::time::timeout(within, resolvers.lookup(&name, record)).await {
         Err(_) => FamilyAnswer::Failed("timed out".to_owned()),
         Ok(Err(error)) if error.is_no_records_found() => FamilyAnswer::None,
         Ok(Err(error)) => FamilyAnswer::Failed(error.to_string()),

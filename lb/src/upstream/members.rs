@@ -1,14 +1,16 @@
-//! From the servers as written, and what their names resolve to, to the list of members. Pure.
+//! The members of an upstream, from its `server` lines and what their names resolve to. Pure.
 //!
 //! The list keeps what the crate's set of backends cannot: the order of the file (nginx breaks ties by it) and the
 //! same address named twice (which nginx counts twice).
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use super::Address;
+use super::address::Address;
 use super::peer::PeerKey;
-use crate::balance::ServerConfig;
-use crate::config::model::UpstreamServer;
+use crate::balance::{MethodKind, ServerConfig};
+use crate::config::model::{Upstream, UpstreamServer};
 
 /// Where the addresses of one `server` line come from.
 #[derive(Debug, Clone)]
@@ -37,6 +39,7 @@ pub(super) struct Member {
 /// The members that `lines` stand for at present, in order; `followed` tells the addresses of a name.
 pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
+    let mut occurrences: HashMap<(&str, Address), u32> = HashMap::new();
     for Line { server, source } in lines {
         let addresses = match source {
             Source::Fixed(addresses) => addresses.clone(),
@@ -45,11 +48,11 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
             }
         };
         for address in addresses {
-            let written: Box<str> = server.written.as_str().into();
-            let equal =
-                members.iter().filter(|m| m.key.address == address && m.key.written == written).count();
+            let next = occurrences.entry((&server.written, address.clone())).or_insert(0);
+            let occurrence = *next;
+            *next += 1;
             members.push(Member {
-                key: PeerKey { written, address, occurrence: u32::try_from(equal).unwrap_or(u32::MAX) },
+                key: PeerKey { written: server.written.as_str().into(), address, occurrence },
                 config: config(server),
                 backup: server.backup,
             });
@@ -58,11 +61,18 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
     members
 }
 
+/// The balancing method of an upstream.
+pub(super) fn method(_upstream: &Upstream) -> MethodKind {
+    MethodKind::RoundRobin
+}
+
 fn config(server: &UpstreamServer) -> ServerConfig {
     ServerConfig {
         weight: server.weight.max(1),
         max_fails: server.max_fails,
         fail_timeout: server.fail_timeout,
+        max_conns: 0,
+        slow_start: Duration::ZERO,
         down: server.down,
     }
 }
@@ -70,8 +80,6 @@ fn config(server: &UpstreamServer) -> ServerConfig {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use super::*;
     use crate::config::model::{Position, ServerAddress};
 
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_followed_name_gives_its_port_and_terms_to_each_address() {
+    fn a_followed_name_gives_its_port_and_configuration_to_each_address() {
         let line =
             Line { server: server("backend:5000", 3, true), source: Source::Followed("backend", 5000) };
         let members = members(&[line], |name| {

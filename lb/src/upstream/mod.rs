@@ -2,45 +2,51 @@
 //!
 //! A configuration becomes [`Upstreams`] through [`Runtime::prepare`], which looks names up but starts nothing, so
 //! that `lb -t` and a refused reload leave no trace; [`Upstreams::start`] spawns what it needs. Per request there
-//! are three calls: [`Upstream::pick`] before a try, [`Peer::enter`] for as long as it runs, [`Upstream::settle`]
-//! after it. None of them allocates (in groups of up to 64), formats, or waits for anything but one lock that is
-//! never held longer than one pick.
+//! are two calls: [`Upstream::pick`] before a try, whose result counts the try as in flight until it is dropped, and
+//! [`Upstream::settle`] after it. Neither allocates (in groups of up to 64), formats, or waits for anything but one lock
+//! that is never held longer than one pick.
 //!
-//! The frame is pingora-load-balancing's: its `LoadBalancer` runs discovery, its `HealthRegistry` and
-//! `TcpHealthCheck` probe. The choice per request is our own, behind the crate's `BackendSelection`; the reasons
-//! stand in `docs/decisions/002-picker-behind-backend-selection.md`.
+//! The frame is pingora-load-balancing's: its `LoadBalancer` runs discovery, its `HealthRegistry` knows what is to be
+//! probed, its `TcpHealthCheck` connects. The choice per request is our own, behind the crate's `BackendSelection`;
+//! the reasons stand in `docs/decisions/002-picker-behind-backend-selection.md`.
 //!
 //! | file | idea |
 //! |---|---|
+//! | `running` | [`Upstream`]: picking a server, recording results |
+//! | `membership` | changes of an upstream's set of servers |
+//! | `peer_set` | the servers at one moment, with their records under one lock |
 //! | `peer` | one server: identity and counters |
-//! | `running` | [`Upstream`]: the set of servers, picking, settling |
 //! | `members` | configuration and DNS answers to a list of members (pure) |
-//! | `health` | what failures and probes mean (pure) |
-//! | `probe` | active checks, one per address and second |
+//! | `failure` | how an attempt fails |
+//! | `check/` | active checks |
 //! | `discovery` | following names in DNS |
-//! | `shared_task` | tasks that run while anybody needs them |
+//! | `shared_task` | tasks that run while anybody uses them |
 //! | `pingora_lb` | the traits of pingora-load-balancing |
 //! | `runtime` | what outlives a configuration; start, stop, reload |
+//! | `address` | where a server is |
+//! | `monotonic` | the clock |
 
+mod address;
+mod check;
 mod discovery;
-mod health;
+mod failure;
 mod members;
+mod membership;
 mod monotonic;
 mod peer;
+mod peer_set;
 mod pingora_lb;
-mod probe;
 mod running;
 mod runtime;
 mod shared_task;
 
-/// Where a server is: an Internet address or a Unix domain socket's path.
-pub use pingora::protocols::l4::socket::SocketAddr as Address;
-
+pub use address::Address;
+pub use check::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
 pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
-pub use health::FailureKind;
+pub use failure::FailureKind;
 pub use monotonic::{at, now};
-pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals, StatusClass};
+pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
+pub use peer_set::PeerSet;
 pub use pingora_lb::{Selection, SelectionIter, Slot};
-pub use probe::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
-pub use running::{NoPeer, Outcome, PeerSet, PeerState, Settled, Upstream};
+pub use running::{NoPeer, Outcome, PeerState, Settled, Upstream};
 pub use runtime::{Runtime, Upstreams};

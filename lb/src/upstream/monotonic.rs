@@ -1,4 +1,4 @@
-//! The one clock of this room: everything that compares moments must have read them here.
+//! The clock of `upstream/`: moments are only comparable if they were read here.
 
 use std::sync::LazyLock;
 use std::time::Instant;

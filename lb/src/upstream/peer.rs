@@ -1,20 +1,23 @@
 //! One server of an upstream while it is running: who it is, and what has been counted for it.
 //!
 //! A peer outlives the set it is in: a request that holds one may finish after DNS or a reload has removed it, and
-//! one that comes back keeps its counts. What decides whether it is picked is not here but in the upstream's group,
-//! under the upstream's lock; here are only things that many threads write without one.
+//! one that comes back keeps its counts. The record that decides whether it is picked is in the upstream's group, under
+//! the upstream's lock; here is only what many threads write without a lock.
 //!
 //! Layout: what every request reads (name, address) lies on other cache lines than what every request writes (the
-//! count in flight, `Arc`'s own counts), and the counters are sharded per thread.
+//! requests in flight, `Arc`'s own counts), and the counters are sharded per thread.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::probe::AddressHealth;
-use super::{Address, FailureKind};
-use crate::observe::cells::{CounterSet, DurationHistogram};
+use super::address::{Address, name_of};
+use super::check::AddressHealth;
+use super::failure::FailureKind;
+use crate::balance::Load;
+use crate::observe::cells::CounterSet;
+use crate::observe::histogram::DurationHistogram;
+use crate::observe::status::StatusClass;
 
 /// A server of an upstream.
 ///
@@ -24,18 +27,12 @@ use crate::observe::cells::{CounterSet, DurationHistogram};
 pub struct Peer {
     id: u32,
     name: Box<str>,
-    written: Box<str>,
-    address: Address,
-    occurrence: u32,
+    key: PeerKey,
     health: Arc<AddressHealth>,
-    in_flight: InFlightCount,
+    load: Arc<Load>,
     /// What is counted for it.
     pub metrics: PeerMetrics,
 }
-
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct InFlightCount(AtomicUsize);
 
 /// What makes a peer the same one after DNS or a reload has changed the set around it: the server as written, the
 /// address, and how many equal ones precede it. The upstream's name is the fourth part; it is compared first.
@@ -48,17 +45,8 @@ pub(super) struct PeerKey {
 
 impl Peer {
     pub(super) fn new(id: u32, key: PeerKey, health: Arc<AddressHealth>) -> Self {
-        let PeerKey { written, address, occurrence } = key;
-        Self {
-            id,
-            name: name_of(&address).into(),
-            written,
-            address,
-            occurrence,
-            health,
-            in_flight: InFlightCount::default(),
-            metrics: PeerMetrics::default(),
-        }
+        let name = name_of(&key.address).into();
+        Self { id, name, key, health, load: Arc::default(), metrics: PeerMetrics::default() }
     }
 
     /// A number that is unique within the upstream, also over reloads; in the order of appearance.
@@ -73,12 +61,12 @@ impl Peer {
 
     /// The server as the configuration names it (`backend:5000`).
     pub fn written(&self) -> &str {
-        &self.written
+        &self.key.written
     }
 
     /// Where it is.
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.key.address
     }
 
     /// What the probes know of its address.
@@ -86,28 +74,33 @@ impl Peer {
         &self.health
     }
 
-    /// Tries that are under way.
+    /// Tries in flight.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.0.load(Relaxed)
+        self.load.in_flight()
     }
 
-    /// Counts a try as under way until the guard is dropped.
+    /// Adds a try until the guard is dropped. A pick calls this under the lock of the set, so that the next pick sees it.
     pub fn enter(self: &Arc<Self>) -> InFlight {
-        self.in_flight.0.fetch_add(1, Relaxed);
+        self.load.add();
         InFlight(Arc::clone(self))
     }
 
-    pub(super) fn is(&self, key: &PeerKey) -> bool {
-        self.occurrence == key.occurrence && self.address == key.address && self.written == key.written
+    /// The count of its tries in flight, for its record in a group.
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    pub(super) fn key(&self) -> &PeerKey {
+        &self.key
     }
 }
 
-/// A try under way at a peer; dropping it says that it is over.
+/// A try in flight at a peer; dropping it ends the try.
 #[derive(Debug)]
 pub struct InFlight(Arc<Peer>);
 
 impl InFlight {
-    /// The peer that is busy with it.
+    /// The peer.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.0
     }
@@ -123,49 +116,7 @@ impl Deref for InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// An address as nginx writes it.
-pub(super) fn name_of(address: &Address) -> String {
-    match address {
-        Address::Inet(address) => address.to_string(),
-        Address::Unix(address) => match address.as_pathname() {
-            Some(path) => format!("unix:{}", path.display()),
-            None => "unix:".to_owned(),
-        },
-    }
-}
-
-/// The class of an answer's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusClass {
-    /// 1xx
-    Informational,
-    /// 2xx
-    Success,
-    /// 3xx
-    Redirection,
-    /// 4xx
-    ClientError,
-    /// 5xx
-    ServerError,
-    /// Anything else that came in a status line.
-    Other,
-}
-
-impl StatusClass {
-    /// The class of `status`.
-    pub fn of(status: u16) -> Self {
-        match status / 100 {
-            1 => Self::Informational,
-            2 => Self::Success,
-            3 => Self::Redirection,
-            4 => Self::ClientError,
-            5 => Self::ServerError,
-            _ => Self::Other,
-        }
+        self.0.load.subtract();
     }
 }
 
@@ -199,7 +150,7 @@ const COUNTS: usize = 13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeerTotals {
     /// Answers by [`StatusClass`], in its order.
-    pub answers: [u64; 6],
+    pub answers: [u64; StatusClass::COUNT],
     /// Attempts that got no connection, timed out ones excepted.
     pub connect_failures: u64,
     /// Attempts that timed out: connecting, sending or reading.
@@ -219,7 +170,7 @@ pub struct PeerTotals {
 impl PeerMetrics {
     /// An answer's header arrived.
     pub fn count_answer(&self, class: StatusClass) {
-        self.counts.increment(class as usize);
+        self.counts.increment(class);
     }
 
     /// Bytes went to and came from the peer.

@@ -1,15 +1,16 @@
 //! The frame of pingora-load-balancing around an [`Upstream`]: its `LoadBalancer` runs our discovery, registers our
 //! addresses with the health registry, and rebuilds our set of servers when its membership changes.
 //!
+//! The frame stays because discovery, registration of probes and rebuilding over several configurations are the crate's;
+//! requests use [`Upstream::pick`], since [`LoadBalancer::select`](pingora::lb::LoadBalancer::select) knows no time and
+//! nothing of what a request has tried. It works all the same, and follows the same sequence.
+//!
 //! In the crate's `Backend` every weight is 1, so that an address is an identity and health survives a change of
 //! weight. Order, weights and servers named twice, which its set of backends cannot hold, stay in our own members.
-//!
-//! The crate's own way to choose, [`LoadBalancer::select`](pingora::lb::LoadBalancer::select), works here and follows
-//! the same turns; but it knows no time, no request that has tried some servers already, and allocates. Requests
-//! use [`Upstream::pick`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::select_all;
@@ -23,9 +24,9 @@ use super::discovery::Known;
 use super::members::Member;
 use super::monotonic::now;
 use super::running::Upstream;
-use crate::balance::{Group, Pick, Server, ServerConfig, Tried};
+use crate::balance::{Ask, Group, MethodKind, Pick, Server, ServerConfig, Tried};
 
-/// What a [`Selection`] is built around: the upstream whose turns it follows.
+/// What a [`Selection`] is built around: the upstream whose sequence it follows.
 #[derive(Debug, Clone)]
 pub struct Slot(pub(super) Weak<Upstream>);
 
@@ -33,14 +34,15 @@ pub struct Slot(pub(super) Weak<Upstream>);
 #[derive(Debug)]
 pub struct Selection {
     backends: Vec<Backend>,
-    turns: Turns,
+    source: Source,
 }
 
+/// Where choices come from.
 #[derive(Debug)]
-enum Turns {
-    /// Those of a running upstream.
-    Shared(Slot),
-    /// Its own, when built without a [`Slot`]: by the backends' weights, in their order.
+enum Source {
+    /// A running upstream.
+    Upstream(Slot),
+    /// A group by the backends' weights, in their order: the trait wants a way to build without a [`Slot`].
     Own(Mutex<Group>),
 }
 
@@ -52,19 +54,23 @@ impl BackendSelection for Selection {
         if let Some(upstream) = slot.0.upgrade() {
             upstream.adopt(upstream.members());
         }
-        Self { backends: backends.iter().cloned().collect(), turns: Turns::Shared(slot.clone()) }
+        Self { backends: backends.iter().cloned().collect(), source: Source::Upstream(slot.clone()) }
     }
 
     fn build(backends: &BTreeSet<Backend>) -> Self {
         let servers = (0..).zip(backends).map(|(slot, backend)| {
-            let weight = u32::try_from(backend.weight).unwrap_or(u32::MAX).max(1);
-            Server::new(
-                slot,
-                ServerConfig { weight, max_fails: 0, fail_timeout: std::time::Duration::ZERO, down: false },
-            )
+            let config = ServerConfig {
+                weight: u32::try_from(backend.weight).unwrap_or(u32::MAX).max(1),
+                max_fails: 0,
+                fail_timeout: Duration::ZERO,
+                max_conns: 0,
+                slow_start: Duration::ZERO,
+                down: false,
+            };
+            Server::new(slot, config, Arc::default())
         });
-        let group = Group::new(servers.collect(), Vec::new());
-        Self { backends: backends.iter().cloned().collect(), turns: Turns::Own(Mutex::new(group)) }
+        let group = Group::new(MethodKind::RoundRobin, servers.collect(), Vec::new());
+        Self { backends: backends.iter().cloned().collect(), source: Source::Own(Mutex::new(group)) }
     }
 
     fn iter(self: &Arc<Self>, _key: &[u8]) -> SelectionIter {
@@ -72,7 +78,7 @@ impl BackendSelection for Selection {
     }
 }
 
-/// The backends in the order of their turns, each at most once.
+/// The backends in the order of the sequence, each at most once.
 #[derive(Debug)]
 pub struct SelectionIter {
     selection: Arc<Selection>,
@@ -84,14 +90,15 @@ impl BackendIter for SelectionIter {
     fn next(&mut self) -> Option<&Backend> {
         // A lone server is picked however often it was tried: the count ends the iteration.
         self.left = self.left.checked_sub(1)?;
-        match &self.selection.turns {
-            Turns::Own(group) => match group.lock().pick(&mut self.tried, now()) {
-                Pick::Peer(index) => self.selection.backends.get(index),
+        let ask = Ask::at(now());
+        match &self.selection.source {
+            Source::Own(group) => match group.lock().pick(&mut self.tried, &ask) {
+                Pick::Server(index) => self.selection.backends.get(index),
                 Pick::NoLive(_) => None,
             },
-            Turns::Shared(slot) => {
-                let peer = slot.0.upgrade()?.pick(&mut self.tried, now()).ok()?;
-                self.selection.backends.iter().find(|backend| backend.addr == *peer.address())
+            Source::Upstream(slot) => {
+                let picked = slot.0.upgrade()?.pick(&mut self.tried, &ask).ok()?;
+                self.selection.backends.iter().find(|backend| backend.addr == *picked.address())
             }
         }
     }
@@ -187,14 +194,12 @@ fn backends(upstream: &Upstream, members: &[Member]) -> BTreeSet<Backend> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::net::SocketAddr;
-    use std::time::Duration;
-
     use pingora::lb::discovery::Static;
     use pingora::lb::{Backends, LoadBalancer};
+    use std::net::SocketAddr;
 
     use super::*;
-    use crate::balance::ServerState;
+    use crate::balance::Availability;
     use crate::config::model::{self, Position, ServerAddress, UpstreamKeepalive, UpstreamServer};
     use crate::upstream::{FailureKind, Outcome, Runtime};
 
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_balancer_s_own_select_follows_the_upstream_s_turns() {
+    async fn the_balancer_s_own_select_follows_the_upstream_s_sequence() {
         // The crate would sort by address, merge equal ones and send five in a row.
         let upstream =
             running(vec![server(9, 5, false), server(3, 1, false), server(1, 1, false), server(2, 9, true)]);
@@ -250,13 +255,13 @@ mod tests {
         assert_eq!(ports(&balancer, 7), [9, 9, 3, 9, 1, 9, 9]);
         let failing = Arc::clone(upstream.peers().iter().next().unwrap());
         upstream.settle(&failing, Outcome::Failed(FailureKind::Connect), now());
-        assert_eq!(upstream.states(now())[0].state, ServerState::Ejected);
+        assert_eq!(upstream.states(now())[0].state, Availability::Ejected);
         assert_eq!(ports(&balancer, 2), [3, 1]);
         assert!(balancer.select_with(b"", 16, |_, _| false).is_none(), "each is offered once");
     }
 
     #[tokio::test]
-    async fn a_selection_without_an_upstream_keeps_turns_of_its_own() {
+    async fn a_selection_without_an_upstream_has_a_sequence_of_its_own() {
         let backends = [("127.0.0.1:1", 2), ("127.0.0.1:2", 1)];
         let backends =
             backends.iter().map(|(address, weight)| Backend::new_with_weight(address, *weight).unwrap());

@@ -1,60 +1,44 @@
-//! An upstream while running: its set of servers, picking one, and settling what became of it.
+//! An upstream while running: picking a server, and recording what became of the try.
 //!
-//! The set is swapped whole ([`PeerSet`] behind an `ArcSwap`); the state that picks move lies in it under one lock.
-//! Whoever changes the set marks the old one as retired under that lock, so that a pick or a failure that was on
-//! its way to the old one notices and goes to the new: nothing is booked where nobody looks any more.
+//! The set of servers is swapped whole ([`PeerSet`] behind an `ArcSwap`, in `membership`); the state that picks change
+//! lies in it under one lock. A change marks the old set as retired under that lock, so that a pick or a failure that
+//! was on its way to the old set goes to the new one: no result is recorded on a set that has been replaced.
 //!
-//! A successful answer takes no lock at all while no server of the set has failures on record, which is nearly always.
+//! A successful answer takes no lock while no server of the set has failures that count, which is nearly always.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use log::info;
 use parking_lot::Mutex;
 
-use super::Address;
+use super::address::Address;
+use super::check::{self, AddressHealth, AfterProbe, Definition, Probe, Prober, Watcher, hurry_all_gap};
 use super::discovery::NameWatch;
-use super::health::{self, AfterProbe, FailureKind, Probe};
+use super::failure::FailureKind;
 use super::members::{self, Line, Member, Source};
-use super::peer::{Peer, PeerKey};
-use super::probe::{AddressHealth, Prober};
-use crate::balance::{AfterFailure, Group, NoLive, Now, Pick, Server, ServerConfig, ServerState, Tried};
+use super::monotonic::now;
+use super::peer::{InFlight, Peer};
+use super::peer_set::PeerSet;
+use crate::balance::{AfterFailure, Ask, Availability, Group, NoLive, Now, Pick, ServerConfig, Tried};
 use crate::config::model;
-
-/// How many peers that DNS has removed are remembered, so that one which comes back goes on counting where it was.
-const DEPARTED_KEPT: usize = 32;
 
 /// A group of servers, running.
 pub struct Upstream {
-    model: model::Upstream,
+    pub(super) model: model::Upstream,
     lines: Vec<Line<Arc<NameWatch>>>,
-    set: ArcSwap<PeerSet>,
-    prober: Arc<Prober>,
-    ids: Arc<AtomicU32>,
-    /// Serialises changes of the set.
-    departed: Mutex<VecDeque<Arc<Peer>>>,
+    pub(super) set: ArcSwap<PeerSet>,
+    pub(super) prober: Arc<Prober>,
+    pub(super) ids: Arc<AtomicU32>,
+    /// Peers that DNS has removed, the latest first. Its lock serialises changes of the set.
+    pub(super) departed: Mutex<VecDeque<Arc<Peer>>>,
     /// The same upstream in the configuration that follows this one.
-    successor: OnceLock<Weak<Upstream>>,
-}
-
-/// The servers of an upstream at one moment.
-#[derive(Debug)]
-pub struct PeerSet {
-    peers: Vec<Arc<Peer>>,
-    state: Mutex<SetState>,
-    /// Whether any server has failures on record; written under the lock, read without.
-    has_failures: AtomicBool,
-    single: bool,
-    tries: usize,
-}
-
-#[derive(Debug)]
-struct SetState {
-    group: Group,
-    retired: bool,
+    pub(super) successor: OnceLock<Weak<Upstream>>,
+    /// When all servers were last asked to be probed soon, in milliseconds since the start.
+    hurried_ms: AtomicU64,
 }
 
 /// What became of a try.
@@ -66,14 +50,14 @@ pub enum Outcome {
     Failed(FailureKind),
 }
 
-/// What settling a try changed.
+/// The effect of a try's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Nothing that anybody need know of.
+    /// No change in whether the server is in use.
     Noted,
     /// The failure took the server out of use (nginx: "upstream server temporarily disabled").
     Ejected,
-    /// The failure prolonged the time that the server is out of use.
+    /// The failure prolonged the ejection of the server.
     StillEjected,
     /// The answer brought the server back into use.
     Restored,
@@ -96,52 +80,21 @@ pub enum NoPeer {
     Tried,
 }
 
-/// One server as it stands at a moment: what an API shows.
+/// One server at a moment: what an API shows.
 #[derive(Debug, Clone)]
 pub struct PeerState {
     /// The server.
     pub peer: Arc<Peer>,
-    /// The conditions under which it takes part.
+    /// Its configuration.
     pub config: ServerConfig,
     /// Whether it is a backup.
     pub backup: bool,
     /// In use, or why not.
-    pub state: ServerState,
-    /// Failures on record.
+    pub state: Availability,
+    /// Failures that count.
     pub fails: u32,
     /// When it was last picked.
     pub selected: Option<Now>,
-}
-
-impl PeerSet {
-    fn new(peers: Vec<Arc<Peer>>, group: Group) -> Self {
-        Self {
-            peers,
-            has_failures: AtomicBool::new(group.has_failures()),
-            single: group.single(),
-            tries: group.tries(),
-            state: Mutex::new(SetState { group, retired: false }),
-        }
-    }
-
-    /// The servers, primaries first, in the order of the configuration.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Peer>> {
-        self.peers.iter()
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.peers.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.peers.is_empty()
-    }
-
-    fn position(&self, peer: &Arc<Peer>) -> Option<usize> {
-        self.peers.iter().position(|other| Arc::ptr_eq(other, peer))
-    }
 }
 
 impl Upstream {
@@ -160,11 +113,9 @@ impl Upstream {
             ids: previous.map(|previous| Arc::clone(&previous.ids)).unwrap_or_default(),
             departed: Mutex::default(),
             successor: OnceLock::new(),
+            hurried_ms: AtomicU64::new(0),
         });
-        let known = previous.map(Self::known_peers).unwrap_or_default();
-        let turns = previous.map(Self::servers).unwrap_or_default();
-        let members = upstream.members();
-        upstream.change(members, &known, &turns, false);
+        upstream.begin(previous);
         upstream
     }
 
@@ -199,7 +150,7 @@ impl Upstream {
         self.set.load().single
     }
 
-    /// How every server stands at `now`.
+    /// The state of every server at `now`.
     pub fn states(&self, now: Now) -> Vec<PeerState> {
         let set = self.set.load();
         let state = set.state.lock();
@@ -209,7 +160,7 @@ impl Upstream {
             .zip(&set.peers)
             .map(|((index, server), peer)| PeerState {
                 peer: Arc::clone(peer),
-                config: server.config,
+                config: *server.config(),
                 backup: index >= primaries,
                 state: server.state(now),
                 fails: server.fails(),
@@ -218,71 +169,71 @@ impl Upstream {
             .collect()
     }
 
-    /// Chooses a server for a request that has `tried` some, and marks it there.
+    /// Chooses a server for a request that has `tried` some, marks it there, and counts the try as in flight until the
+    /// result is dropped.
     ///
     /// # Errors
     ///
     /// When no server can be asked: there is no fail-open. A lone server is always given, however often it was tried:
     /// [`tries`](Self::tries) says when to stop.
-    pub fn pick(&self, tried: &mut Tried, now: Now) -> Result<Arc<Peer>, NoPeer> {
+    pub fn pick(&self, tried: &mut Tried, ask: &Ask<'_>) -> Result<InFlight, NoPeer> {
         let none = loop {
             let set = self.set.load();
             let mut state = set.state.lock();
             if state.retired {
                 continue;
             }
-            match state.group.pick(tried, now) {
-                Pick::Peer(index) => {
+            match state.group.pick(tried, ask) {
+                Pick::Server(index) => {
+                    let in_flight = set.peers[index].enter();
                     drop(state);
-                    let peer = Arc::clone(&set.peers[index]);
-                    peer.metrics.count_pick();
-                    return Ok(peer);
+                    in_flight.metrics.count_pick();
+                    return Ok(in_flight);
                 }
                 Pick::NoLive(none) => break none,
             }
         };
         if none == NoLive::OutOfUse {
-            // Somebody wants an answer that only a probe can bring back before its time.
-            self.prober.request_pass();
+            self.hurry_probes(ask.now);
         }
         Err(none.into())
     }
 
     /// Lets a request that has tried `peer` try it again: the failure was the connection's and not the server's.
-    pub fn allow_retry_of(&self, tried: &mut Tried, peer: &Arc<Peer>) {
+    pub fn allow_retry_of(&self, tried: &mut Tried, peer: &Peer) {
         let set = self.set.load();
         if let Some(index) = set.position(peer) {
-            let slot = set.state.lock().group.servers()[index].slot;
+            let slot = set.state.lock().group.servers()[index].slot();
             tried.remove(slot);
         }
     }
 
-    /// Books what became of a try at `peer`. One that is no longer in the set only has its failure counted.
+    /// Records what became of a try at `peer`. One that is no longer in the set only has its failure counted.
     pub fn settle(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
-        let Outcome::Failed(kind) = outcome else { return self.book(peer, outcome, now) };
+        let Outcome::Failed(kind) = outcome else { return self.record(peer, outcome, now) };
         peer.metrics.count_failure(kind);
-        let settled = self.book(peer, outcome, now);
+        let settled = self.record(peer, outcome, now);
         if settled == Settled::Ejected {
             peer.metrics.count_ejection();
         }
         if kind.wants_probe() && self.model.probe && peer.health().reachable() {
-            self.prober.request_pass();
+            self.prober.hurry([peer.health()]);
         }
         settled
     }
 
-    fn book(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
-        let settled = self.book_here(peer, outcome, now);
+    fn record(&self, peer: &Peer, outcome: Outcome, now: Now) -> Settled {
+        let settled = self.record_here(peer, outcome, now);
         match self.successor.get().and_then(Weak::upgrade) {
-            Some(successor) => successor.book(peer, outcome, now),
+            Some(successor) => successor.record(peer, outcome, now),
             None => settled,
         }
     }
 
-    fn book_here(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
+    fn record_here(&self, peer: &Peer, outcome: Outcome, now: Now) -> Settled {
         loop {
             let set = self.set.load();
-            if outcome == Outcome::Answered && !set.has_failures.load(Relaxed) {
+            if outcome == Outcome::Answered && !set.failing.load(Relaxed) {
                 return Settled::Noted;
             }
             let Some(index) = set.position(peer) else { return Settled::Noted };
@@ -291,46 +242,37 @@ impl Upstream {
                 continue;
             }
             let settled = match outcome {
-                Outcome::Answered if state.group.answered(index) => Settled::Restored,
+                Outcome::Answered if state.group.record_answer(index, now) => Settled::Restored,
                 Outcome::Answered => Settled::Noted,
-                Outcome::Failed(kind) => match state.group.failed(index, kind.stage(), now) {
+                Outcome::Failed(kind) => match state.group.record_failure(index, kind.stage(), now) {
                     AfterFailure::Noted => Settled::Noted,
                     AfterFailure::Ejected => Settled::Ejected,
                     AfterFailure::StillEjected => Settled::StillEjected,
                 },
             };
-            set.has_failures.store(state.group.has_failures(), Relaxed);
+            set.failing.store(state.group.has_failures(), Relaxed);
             return settled;
         }
     }
 
-    /// A probe of an address has a result. False when no server of this upstream is there any more.
-    pub(super) fn absorb(&self, health: &AddressHealth, probe: Probe) -> bool {
-        let (found, vindicated) = loop {
-            let set = self.set.load();
-            let mut state = set.state.lock();
-            if state.retired {
-                continue;
-            }
-            let (mut found, mut vindicated) = (false, false);
-            for (index, peer) in set.peers.iter().enumerate() {
-                if std::ptr::eq(Arc::as_ptr(peer.health()), health) {
-                    found = true;
-                    vindicated |= health::absorb(&mut state.group, index, probe) == AfterProbe::Vindicated;
-                }
-            }
-            set.has_failures.store(state.group.has_failures(), Relaxed);
-            break (found, vindicated);
-        };
-        if vindicated {
-            info!("upstream \"{}\": server {health} accepts connections again", self.name());
+    /// Asks for a probe of every server, seldom enough: a request found none in use, and only a probe can bring one
+    /// back before its `fail_timeout`.
+    fn hurry_probes(&self, now: Now) {
+        if !self.model.probe {
+            return;
         }
-        found
+        let set = self.set.load();
+        let now_ms = u64::try_from(now.as_duration().as_millis()).unwrap_or(u64::MAX);
+        let last_ms = self.hurried_ms.load(Relaxed);
+        let over = u128::from(now_ms.saturating_sub(last_ms)) >= hurry_all_gap(set.len()).as_millis();
+        if over && self.hurried_ms.compare_exchange(last_ms, now_ms, Relaxed, Relaxed).is_ok() {
+            self.prober.hurry(set.peers.iter().map(|peer| peer.health()));
+        }
     }
 
     /// The record of an address's health, for the prober.
     pub(super) fn health_of(&self, address: &Address) -> Arc<AddressHealth> {
-        self.prober.health_of(address)
+        self.prober.health_of(address, Definition::TCP)
     }
 
     /// The members that the lines stand for at present.
@@ -345,154 +287,38 @@ impl Upstream {
             Source::Fixed(_) => None,
         })
     }
-
-    /// Makes `members` the set; says in the log what changed.
-    pub(super) fn adopt(self: &Arc<Self>, members: Vec<Member>) {
-        let current = self.set.load_full();
-        let unchanged =
-            {
-                let state = current.state.lock();
-                members.len() == current.peers.len()
-                    && ordered(members.clone()).iter().zip(&current.peers).zip(state.group.servers()).all(
-                        |((member, peer), server)| peer.is(&member.key) && server.config == member.config,
-                    )
-            };
-        if !unchanged {
-            self.change(members, &[], &[], true);
-        }
-    }
-
-    /// Goes on where `previous` is now, and hears from it what becomes of its last requests.
-    pub(super) fn take_over(self: &Arc<Self>, previous: &Upstream) {
-        // The first successor stays: a configuration is followed once.
-        let _ = previous.successor.set(Arc::downgrade(self));
-        let known = previous.known_peers();
-        let turns = previous.servers();
-        self.change(self.members(), &known, &turns, false);
-    }
-
-    fn known_peers(&self) -> Vec<Arc<Peer>> {
-        let departed = self.departed.lock();
-        self.set.load().peers.iter().chain(departed.iter()).cloned().collect()
-    }
-
-    fn servers(&self) -> Vec<(Arc<Peer>, Server)> {
-        let set = self.set.load();
-        let state = set.state.lock();
-        set.peers.iter().cloned().zip(state.group.servers().iter().cloned()).collect()
-    }
-
-    /// Swaps the set. Peers come from the present set, from those that departed, and from `known`; the state of
-    /// those in `turns` goes before that of the present set.
-    fn change(
-        self: &Arc<Self>,
-        members: Vec<Member>,
-        known: &[Arc<Peer>],
-        turns: &[(Arc<Peer>, Server)],
-        tell: bool,
-    ) {
-        let mut departed = self.departed.lock();
-        let old = self.set.load_full();
-        let members = ordered(members);
-        let find = |key: &PeerKey| {
-            let all = old.peers.iter().chain(known).chain(departed.iter());
-            all.into_iter().find(|peer| peer.is(key)).cloned()
-        };
-        let peers: Vec<Arc<Peer>> =
-            members.iter().map(|member| find(&member.key).unwrap_or_else(|| self.new_peer(member))).collect();
-
-        {
-            let mut state = old.state.lock();
-            let past = |peer: &Arc<Peer>| {
-                let taken_over =
-                    turns.iter().find(|(other, _)| Arc::ptr_eq(other, peer)).map(|(_, server)| server);
-                taken_over
-                    .or_else(|| old.position(peer).and_then(|index| state.group.servers().get(index)))
-                    .cloned()
-            };
-            let pasts: Vec<Option<Server>> = peers.iter().map(past).collect();
-            let before = if turns.is_empty() { old.peers.len() } else { turns.len() };
-            let same = before == members.len()
-                && pasts
-                    .iter()
-                    .zip(&members)
-                    .all(|(past, m)| past.as_ref().is_some_and(|s| s.config == m.config));
-            let mut servers = seat_all(pasts, &members);
-            let backups = servers.split_off(members.iter().filter(|member| !member.backup).count());
-            let mut group = Group::new(servers, backups);
-            if !same {
-                group.restart_sequence();
-            }
-            state.retired = true;
-            self.set.store(Arc::new(PeerSet::new(peers.clone(), group)));
-        }
-
-        let gone =
-            old.peers.iter().chain(known).filter(|peer| !peers.iter().any(|other| Arc::ptr_eq(other, peer)));
-        for peer in gone {
-            if !departed.iter().any(|other| Arc::ptr_eq(other, peer)) {
-                departed.push_front(Arc::clone(peer));
-            }
-            if tell {
-                info!("upstream \"{}\": server {peer} ({}) is gone from DNS", self.name(), peer.written());
-            }
-        }
-        departed.retain(|peer| !peers.iter().any(|other| Arc::ptr_eq(other, peer)));
-        departed.truncate(DEPARTED_KEPT);
-        if tell {
-            for peer in peers.iter().filter(|peer| old.position(peer).is_none()) {
-                info!("upstream \"{}\": server {peer} ({}) added by DNS", self.name(), peer.written());
-            }
-        }
-        drop(departed);
-
-        if self.model.probe {
-            peers.iter().for_each(|peer| peer.health().watch(self));
-            if peers.iter().any(|peer| old.position(peer).is_none()) {
-                self.prober.request_pass();
-            }
-        }
-        self.refresh_reachability();
-    }
-
-    /// Reads what the probes say once more: a result that came between building the set and watching is in it.
-    fn refresh_reachability(&self) {
-        let set = self.set.load();
-        let mut state = set.state.lock();
-        for (index, peer) in set.peers.iter().enumerate() {
-            state.group.set_reachable(index, !self.model.probe || peer.health().reachable());
-        }
-    }
-
-    fn new_peer(&self, member: &Member) -> Arc<Peer> {
-        let health = self.prober.health_of(&member.key.address);
-        Arc::new(Peer::new(self.ids.fetch_add(1, Relaxed), member.key.clone(), health))
-    }
 }
 
-/// Primaries before backups, otherwise as they come.
-fn ordered(mut members: Vec<Member>) -> Vec<Member> {
-    members.sort_by_key(|member| member.backup);
-    members
-}
-
-/// Seats for `pasts`, in order: with the state that is known, and each with a slot of its own. A slot is kept where
-/// possible, so that a request under way still knows whom it has tried.
-fn seat_all(pasts: Vec<Option<Server>>, members: &[Member]) -> Vec<Server> {
-    let taken: Vec<u32> = pasts.iter().flatten().map(|server| server.slot).collect();
-    let mut free = (0..).filter(|slot| !taken.contains(slot));
-    let mut servers: Vec<Server> = Vec::with_capacity(members.len());
-    for (past, member) in pasts.into_iter().zip(members) {
-        let mut server = match past {
-            Some(server) => server.with_config(member.config),
-            None => Server::new(u32::MAX, member.config),
+impl Watcher for Upstream {
+    fn probed(&self, health: &AddressHealth, probe: Probe, flipped: bool) -> bool {
+        let vindicated = loop {
+            let set = self.set.load();
+            if set.positions_of(health).next().is_none() {
+                return false;
+            }
+            // Without a flip a probe can only clear failures: with none on record there is nothing to lock for.
+            let may_change = flipped || (probe.passed && set.failing.load(Relaxed));
+            if !may_change {
+                return true;
+            }
+            let mut state = set.state.lock();
+            if state.retired {
+                continue;
+            }
+            let now = now();
+            let mut vindicated = false;
+            for index in set.positions_of(health) {
+                let after = check::apply(&mut state.group, index, probe, now);
+                vindicated |= after == AfterProbe::Vindicated;
+            }
+            set.failing.store(state.group.has_failures(), Relaxed);
+            break vindicated;
         };
-        if server.slot == u32::MAX || servers.iter().any(|other| other.slot == server.slot) {
-            server.slot = free.next().unwrap_or(u32::MAX);
+        if vindicated {
+            info!("upstream \"{}\": server {health} accepts connections again", self.name());
         }
-        servers.push(server);
+        true
     }
-    servers
 }
 
 impl fmt::Debug for Upstream {

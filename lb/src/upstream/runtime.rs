@@ -16,11 +16,11 @@ use parking_lot::Mutex;
 use pingora::lb::{Backends, LoadBalancer};
 use tokio::sync::watch;
 
-use super::Address;
+use super::address::Address;
+use super::check::Prober;
 use super::discovery::{NameKey, NameWatch};
 use super::members::{Line, Source};
 use super::pingora_lb::{Discovery, Selection, Slot};
-use super::probe::Prober;
 use super::running::Upstream;
 use super::shared_task::TaskUse;
 use crate::config::diagnostics::Diagnostic;
@@ -188,6 +188,7 @@ impl Upstreams {
             }
         }
         let probes = self.list.iter().any(|upstream| upstream.model().probe).then(|| self.prober.start());
+        self.prober.membership_changed();
         *self.running.lock() = Some(Running { stop, _names: names, _probes: probes, _balancers: balancers });
     }
 

@@ -1,7 +1,7 @@
-//! A background task that runs while anybody needs it: started with the first use, ended with the last.
+//! A background task that runs while anybody uses it: started with the first use, ended with the last.
 //!
-//! Configurations overlap for a moment on reload and share probes and followed names; counting task_uses is what keeps
-//! the new one's task going when the old one lets go.
+//! Configurations overlap for a moment on reload and share probes and followed names. Counting uses keeps the task
+//! running for the new configuration when the old one ends its use.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// Who needs the task.
+/// The uses of the task.
 #[derive(Debug, Default)]
-pub(super) struct SharedTask(Mutex<State>);
+pub(in crate::upstream) struct SharedTask(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -19,13 +19,13 @@ struct State {
     stop: Option<watch::Sender<()>>,
 }
 
-/// Keeps the task going until it is dropped.
+/// Keeps the task running until it is dropped.
 #[derive(Debug)]
-pub(super) struct TaskUse(Arc<SharedTask>);
+pub(in crate::upstream) struct TaskUse(Arc<SharedTask>);
 
 impl SharedTask {
-    /// Takes a use; spawns `task` on the current tokio runtime if it is the first.
-    pub(super) fn take<F>(self: &Arc<Self>, task: impl FnOnce() -> F) -> TaskUse
+    /// Begins a use; spawns `task` on the current tokio runtime if it is the first.
+    pub(in crate::upstream) fn enter<F>(self: &Arc<Self>, task: impl FnOnce() -> F) -> TaskUse
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -72,18 +72,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_task_runs_from_the_first_lease_to_the_last() {
-        let task_uses = Arc::new(SharedTask::default());
+    async fn the_task_runs_from_the_first_use_to_the_last() {
+        let shared = Arc::new(SharedTask::default());
         let alive = watch::Sender::new(0);
-        let first = task_uses.take(|| task(&alive));
-        let second = task_uses.take(|| task(&alive));
-        assert_eq!(alive.receiver_count(), 1, "one task for two task_uses");
+        let first = shared.enter(|| task(&alive));
+        let second = shared.enter(|| task(&alive));
+        assert_eq!(alive.receiver_count(), 1, "one task for two uses");
         drop(first);
         tokio::task::yield_now().await;
         assert_eq!(alive.receiver_count(), 1);
         drop(second);
         tokio::time::timeout(std::time::Duration::from_secs(5), alive.closed()).await.unwrap();
-        let _third = task_uses.take(|| task(&alive));
+        let _third = shared.enter(|| task(&alive));
         assert_eq!(alive.receiver_count(), 1, "and again");
     }
 }

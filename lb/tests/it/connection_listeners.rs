@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::connection_support::*;
 use lb::config::model::ListenAddress;
 use lb::connection::{Drained, Listeners};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
 /// A port that was free a moment ago.
@@ -49,7 +50,7 @@ async fn addresses_come_and_go_while_others_serve() {
     let change = house.listeners.prepare(&wanted(&[first.clone(), second.clone()])).unwrap();
     assert!(!change.is_empty());
     assert_eq!(house.listeners.slot(&second), Some(1), "known before it is served");
-    house.listeners.commit(change, &house.acceptor);
+    house.listeners.commit(change, &house.acceptor, || {});
     let ListenAddress::Inet(second_address) = second else { unreachable!() };
     let mut on_second = Client(TcpStream::connect(second_address).await.unwrap());
     on_second.get("/").await;
@@ -60,7 +61,7 @@ async fn addresses_come_and_go_while_others_serve() {
     busy.send("GET /hang HTTP/1.1\r\nHost: h\r\n\r\n").await;
     eventually("the backend has it", || house.backend.hanging.load(SeqCst) == 1).await;
     let change = house.listeners.prepare(&wanted(std::slice::from_ref(&first))).unwrap();
-    house.listeners.commit(change, &house.acceptor);
+    house.listeners.commit(change, &house.acceptor, || {});
     assert_eq!(on_second.rest().await.unwrap(), b"");
     eventually("nobody listens there", || std::net::TcpStream::connect(second_address).is_err()).await;
     house.backend.release.notify_one();
@@ -70,7 +71,7 @@ async fn addresses_come_and_go_while_others_serve() {
 
     // It comes back under its own number.
     let change = house.listeners.prepare(&wanted(&[first, inet(&second_address.to_string())])).unwrap();
-    house.listeners.commit(change, &house.acceptor);
+    house.listeners.commit(change, &house.acceptor, || {});
     assert_eq!(house.listeners.slot(&inet(&second_address.to_string())), Some(1));
 }
 
@@ -97,7 +98,7 @@ async fn going_from_one_address_to_the_wildcard_and_back_refuses_nobody() {
         let next = if round % 2 == 0 { &wildcard } else { &specific };
         let before = served.load(SeqCst);
         let change = house.listeners.prepare(&wanted(std::slice::from_ref(next))).unwrap();
-        house.listeners.commit(change, &house.acceptor);
+        house.listeners.commit(change, &house.acceptor, || {});
         eventually("requests flow on", || served.load(SeqCst) > before + 20).await;
     }
     stop.store(true, SeqCst);
@@ -106,6 +107,60 @@ async fn going_from_one_address_to_the_wildcard_and_back_refuses_nobody() {
     }
     // The port is not left open to be shared.
     assert!(Listeners::bind(&wanted(&[specific])).is_err());
+}
+
+/// On one thread, so that the accept loop of the closed socket has not run when its address is bound again.
+#[tokio::test]
+async fn an_address_can_come_straight_back() {
+    let port = free_port();
+    let [specific, wildcard] = ["127.0.0.1", "0.0.0.0"].map(|ip| inet(&format!("{ip}:{port}")));
+    for address in [&specific, &wildcard] {
+        let mut house = House::open_on(std::slice::from_ref(address)).await;
+        for next in [&[][..], std::slice::from_ref(address), &[], std::slice::from_ref(&wildcard)] {
+            let change = house.listeners.prepare(&wanted(next)).unwrap();
+            house.listeners.commit(change, &house.acceptor, || {});
+        }
+        // The closed sockets are gone, so that every connection meets the last one.
+        tokio::task::yield_now().await;
+        let mut client = Client(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        assert_eq!(client.get("/").await.status, 200);
+        house.drain.begin();
+        assert_eq!(house.drain.drained(Some(PATIENCE)).await, Drained::Completely);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_address_keeps_the_last_snapshot_that_knew_it() {
+    let mut house = House::open().await;
+    let first = house.listeners.local_addresses()[0].0.clone();
+    let second_port = free_port();
+    let second = inet(&format!("127.0.0.1:{second_port}"));
+    // A connection that is to end still takes a request that comes at once; one that is not yet under way when the
+    // address goes. On a busy machine the request may come too late, so there is more than one try.
+    for _ in 0..20 {
+        let put_in_force = |snapshot| *house.front.snapshot.lock().unwrap() = snapshot;
+        put_in_force("first");
+        let change = house.listeners.prepare(&wanted(&[first.clone(), second.clone()])).unwrap();
+        house.listeners.commit(change, &house.acceptor, || put_in_force("knows both"));
+        let before = house.drain.totals().accepted;
+        let mut client = Client(TcpStream::connect(("127.0.0.1", second_port)).await.unwrap());
+        eventually("it is accepted", || house.drain.totals().accepted > before).await;
+        let change = house.listeners.prepare(&wanted(std::slice::from_ref(&first))).unwrap();
+        house.listeners.commit(change, &house.acceptor, || put_in_force("knows one"));
+        // Another reload, which does not touch the address, makes no difference.
+        put_in_force("knows one, again");
+        if client.0.write_all(b"GET /late HTTP/1.1\r\nHost: h\r\n\r\n").await.is_ok()
+            && client.rest().await.is_ok_and(|answer| !answer.is_empty())
+        {
+            eventually("it is written down", || !house.proxy_seen().is_empty()).await;
+            assert_eq!(house.proxy_seen()[0].snapshot, "knows both");
+            house.connect().await.get("/").await;
+            eventually("it is written down", || house.proxy_seen().len() == 2).await;
+            assert_eq!(house.proxy_seen()[1].snapshot, "knows one, again");
+            return;
+        }
+    }
+    panic!("no request came in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +223,28 @@ async fn a_graceful_stop_waits_for_requests_in_flight_and_says_close() {
     assert_eq!(house.drain.drained(Some(PATIENCE)).await, Drained::Completely);
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     assert_eq!(early.rest().await.unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_panic_on_a_request_costs_its_connection_and_no_other() {
+    let house = House::open().await;
+    let mut bystander = house.connect().await;
+    assert_eq!(bystander.get("/before").await.text(), "/before");
+    for round in 0..3 {
+        let mut unlucky = house.connect().await;
+        assert_eq!(unlucky.get("/fine").await.status, 200);
+        unlucky.send("GET /panic HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        // Closed, or reset; without an answer.
+        assert!(unlucky.rest().await.is_ok_and(|bytes| bytes.is_empty()), "round {round}");
+        assert_eq!(bystander.get("/after").await.text(), "/after");
+    }
+    eventually("the counts are right", || {
+        let totals = house.drain.totals();
+        (totals.active, totals.reading, totals.writing) == (1, 0, 0)
+    })
+    .await;
+    house.drain.begin();
+    assert_eq!(house.drain.drained(Some(PATIENCE)).await, Drained::Completely);
 }
 
 #[tokio::test(flavor = "multi_thread")]

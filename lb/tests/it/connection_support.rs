@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 #![allow(missing_docs, unreachable_pub, reason = "test support")]
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
     Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
-    RequestFacts, Wanted,
+    RequestFacts, Wanted, Worker,
 };
 use pingora::http::ResponseHeader;
 use pingora::prelude::HttpPeer;
@@ -47,6 +46,8 @@ pub struct Report {
 
 pub struct TestFront {
     pub limits: Mutex<Limits>,
+    /// The snapshot in force.
+    pub snapshot: Mutex<&'static str>,
     pub refused: Mutex<Vec<Report>>,
 }
 
@@ -61,6 +62,7 @@ impl Default for TestFront {
                 server_tokens: false,
             }),
             refused: Mutex::default(),
+            snapshot: Mutex::new("first"),
         }
     }
 }
@@ -68,8 +70,8 @@ impl Default for TestFront {
 impl ConnectionHost for TestFront {
     type Snapshot = &'static str;
 
-    fn snapshot(&self) -> Arc<&'static str> {
-        Arc::new("snapshot")
+    fn current(&self) -> Arc<&'static str> {
+        Arc::new(*self.snapshot.lock().unwrap())
     }
 
     fn limits(&self, _: &&'static str, _: &ListenerFacts) -> Limits {
@@ -95,6 +97,7 @@ pub struct Seen {
     pub number: u64,
     pub slot: usize,
     pub status: u16,
+    pub snapshot: &'static str,
 }
 
 pub struct TestProxy(pub Arc<ProxyState>);
@@ -109,24 +112,20 @@ pub struct ProxyState {
 
 #[async_trait]
 impl ProxyHttp for TestProxy {
-    type CTX = Option<Box<RequestFacts<&'static str>>>;
+    type CTX = Box<RequestFacts<&'static str>>;
 
     fn new_ctx(&self) -> Self::CTX {
-        None
+        let facts = RequestFacts::<&'static str>::take();
+        if let Some(timeout) = *self.0.idle_timeout.lock().unwrap() {
+            facts.reply.set_idle_timeout(timeout);
+        }
+        facts
     }
 
     fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {}
 
-    fn on_connection_reuse(&self, _: &mut Session, ctx: &mut Self::CTX, facts: Box<dyn Any + Send + Sync>) {
-        let facts = facts.downcast::<RequestFacts<&'static str>>().unwrap();
-        facts.connection.mark_seen(facts.number);
-        if let Some(timeout) = *self.0.idle_timeout.lock().unwrap() {
-            facts.connection.set_idle_timeout(timeout);
-        }
-        *ctx = Some(facts);
-    }
-
     async fn request_filter(&self, session: &mut Session, _: &mut Self::CTX) -> pingora::Result<bool> {
+        assert!(session.req_header().uri.path() != "/panic", "a panic was asked for");
         if session.req_header().uri.path() != "/forbidden" {
             return Ok(false);
         }
@@ -155,17 +154,17 @@ impl ProxyHttp for TestProxy {
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&pingora::Error>, ctx: &mut Self::CTX) {
-        let facts = ctx.as_ref().expect("every request carries its facts");
+    async fn logging(&self, session: &mut Session, _: Option<&pingora::Error>, facts: &mut Self::CTX) {
         if self.0.forgetful.load(SeqCst) {
             return;
         }
         self.0.seen.lock().unwrap().push(Seen {
-            line: String::from_utf8_lossy(&facts.request_line).into_owned(),
+            line: String::from_utf8_lossy(facts.request_line()).into_owned(),
             serial: facts.connection.serial,
             number: facts.number,
             slot: facts.connection.listener.slot,
             status: session.response_written().map_or(0, |answer| answer.status.as_u16()),
+            snapshot: *facts.snapshot,
         });
     }
 }
@@ -254,7 +253,8 @@ impl House {
         });
         let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), TestProxy(state.clone())));
         let (front, drain) = (Arc::new(TestFront::default()), Drain::default());
-        let acceptor = Acceptor::new(front.clone(), proxy, drain.clone());
+        let worker = Worker::new(pingora_runtime::current_handle(), proxy);
+        let acceptor = Acceptor::new(front.clone(), vec![worker], drain.clone());
         let mut listeners = Listeners::bind(&wanted(addresses)).unwrap();
         listeners.start(&acceptor);
         Self { front, state, backend, drain, acceptor, listeners }

@@ -14,4 +14,5 @@ mod healthcheck;
 mod log_files;
 mod upstream_dns;
 mod upstream_health;
+mod upstream_scale;
 mod upstream_support;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::upstream_support::{self, eventually, http, inet, named, server, upstream};
-use lb::balance::{ServerState, Tried};
+use lb::balance::{Ask, Availability, Tried};
 use lb::config::model::{self, ServerAddress};
-use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, StatusClass, Upstream, Upstreams, now};
+use lb::observe::status::StatusClass;
+use lb::upstream::{FailureKind, Outcome, Peer, Runtime, Settled, Upstream, Upstreams, now};
 use tokio::net::{TcpListener, TcpSocket};
 
 const WITHIN: Duration = Duration::from_secs(1);
@@ -57,8 +58,8 @@ fn only(upstreams: &Upstreams) -> Arc<Upstream> {
     Arc::clone(upstreams.iter().next().unwrap())
 }
 
-fn states(upstream: &Upstream) -> Vec<ServerState> {
-    upstream.states(now()).iter().map(|state| state.state).collect()
+fn states(upstream: &Upstream) -> Vec<Availability> {
+    upstream.states(now()).iter().map(|peer| peer.state).collect()
 }
 
 fn peer(upstream: &Upstream, index: usize) -> Arc<Peer> {
@@ -70,8 +71,8 @@ fn eight_picks(upstream: &Upstream) -> String {
     let all = upstream.peers();
     (0..8)
         .map(|_| {
-            let picked = upstream.pick(&mut Tried::new(), now()).unwrap();
-            let index = all.iter().position(|peer| Arc::ptr_eq(peer, &picked)).unwrap();
+            let picked = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+            let index = all.iter().position(|peer| Arc::ptr_eq(peer, picked.peer())).unwrap();
             char::from(b'a' + u8::try_from(index).unwrap())
         })
         .collect()
@@ -91,15 +92,15 @@ async fn a_closed_listener_is_noticed_and_its_return_too() {
     upstreams.start(WITHIN).await;
     let upstream = only(&upstreams);
     two_probes_more(&peer(&upstream, 0)).await;
-    assert_eq!(states(&upstream), [ServerState::Up, ServerState::Up]);
+    assert_eq!(states(&upstream), [Availability::Up, Availability::Up]);
 
     let address = b.close().await;
-    let took = eventually("b is unreachable", || states(&upstream)[1] == ServerState::Unreachable).await;
+    let took = eventually("b is unreachable", || states(&upstream)[1] == Availability::Unreachable).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(eight_picks(&upstream), "aaaaaaaa");
 
     let b = Listener::on(address).await;
-    let took = eventually("b is back", || states(&upstream)[1] == ServerState::Up).await;
+    let took = eventually("b is back", || states(&upstream)[1] == Availability::Up).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(eight_picks(&upstream).matches('b').count(), 4);
 
@@ -120,22 +121,65 @@ async fn failures_that_a_probe_disproves_are_over_long_before_fail_timeout() {
     let failed = |index, kind| upstream.settle(&peer(&upstream, index), Outcome::Failed(kind), now());
 
     assert_eq!(failed(0, FailureKind::Connect), Settled::Ejected);
-    assert_eq!(states(&upstream)[0], ServerState::Ejected);
-    let took = eventually("a probe passes", || states(&upstream)[0] == ServerState::Up).await;
+    assert_eq!(states(&upstream)[0], Availability::Ejected);
+    let took = eventually("a probe passes", || states(&upstream)[0] == Availability::Up).await;
     assert!(took < Duration::from_millis(900), "a failure asks for a probe at once: {took:?}");
 
     for kind in [FailureKind::ReadTimeout, FailureKind::Closed] {
         assert_eq!(failed(1, kind), Settled::Ejected);
         two_probes_more(&peer(&upstream, 1)).await;
-        assert_eq!(states(&upstream)[1], ServerState::Ejected, "{kind:?}: the listener proves nothing");
+        assert_eq!(states(&upstream)[1], Availability::Ejected, "{kind:?}: the listener proves nothing");
         assert_eq!(eight_picks(&upstream), "aaaaaaaa");
         let address = b.close().await;
-        eventually("b is unreachable", || states(&upstream)[1] == ServerState::Unreachable).await;
+        eventually("b is unreachable", || states(&upstream)[1] == Availability::Unreachable).await;
         b = Listener::on(address).await;
-        eventually("a restarted server starts clean", || states(&upstream)[1] == ServerState::Up).await;
+        eventually("a restarted server starts clean", || states(&upstream)[1] == Availability::Up).await;
     }
     let totals = peer(&upstream, 1).metrics.totals();
     assert_eq!((totals.timeouts, totals.other_failures, totals.ejections), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_probes_delays_nobody_else_s() {
+    // The kernel drops a handshake when the queue of the listener is full: the probe runs until its timeout.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = socket.listen(1).unwrap();
+    let full = silent.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(full)).await
+    {
+        queued.push(stream);
+    }
+    let live = Listener::anywhere().await;
+    let upstreams = Runtime::new()
+        .prepare(&http(vec![upstream("app", vec![inet(full), inet(live.address)])]), None)
+        .unwrap();
+    upstreams.start(WITHIN).await;
+    let upstream = only(&upstreams);
+    eventually("the silent one is unreachable", || states(&upstream)[0] == Availability::Unreachable).await;
+    for _ in 0..2 {
+        let before = peer(&upstream, 1).health().totals().checks;
+        eventually("a probe of the live one", || peer(&upstream, 1).health().totals().checks > before).await;
+        upstream.settle(&peer(&upstream, 1), Outcome::Failed(FailureKind::Connect), now());
+        let took = eventually("a probe passes", || states(&upstream)[1] == Availability::Up).await;
+        assert!(took < Duration::from_millis(500), "{took:?}: it waited for the other one");
+    }
+}
+
+#[tokio::test]
+async fn a_picked_server_is_busy_before_the_next_pick_sees_it() {
+    let model =
+        model::Upstream { probe: false, ..upstream("app", vec![inet("127.0.0.1:9".parse().unwrap())]) };
+    let upstreams = Runtime::new().prepare(&http(vec![model]), None).unwrap();
+    let upstream = only(&upstreams);
+    let first = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+    assert_eq!(first.in_flight(), 1);
+    let second = upstream.pick(&mut Tried::new(), &Ask::at(now())).unwrap();
+    assert_eq!(second.in_flight(), 2);
+    drop(first);
+    assert_eq!(second.in_flight(), 1);
 }
 
 #[tokio::test]
@@ -148,8 +192,8 @@ async fn without_probes_nobody_connects_and_only_failures_count() {
     upstreams.start(WITHIN).await;
     let upstream = only(&upstreams);
     two_probes_more(&peer(&upstream, 1)).await;
-    assert_eq!(states(upstreams.iter().nth(1).unwrap()), [ServerState::Unreachable; 2]);
-    assert_eq!(states(&upstream), [ServerState::Up, ServerState::Up]);
+    assert_eq!(states(upstreams.iter().nth(1).unwrap()), [Availability::Unreachable; 2]);
+    assert_eq!(states(&upstream), [Availability::Up, Availability::Up]);
     assert_eq!(a.accepted(), 0);
     upstream.settle(&peer(&upstream, 1), Outcome::Failed(FailureKind::Connect), now());
     assert_eq!(eight_picks(&upstream), "aaaaaaaa");
@@ -189,12 +233,12 @@ async fn unix_sockets_are_probed_too() {
     let upstream = only(&upstreams);
     assert_eq!(peer(&upstream, 0).name(), written);
     two_probes_more(&peer(&upstream, 0)).await;
-    assert_eq!(states(&upstream), [ServerState::Up; 2]);
+    assert_eq!(states(&upstream), [Availability::Up; 2]);
     drop(listener);
-    eventually("unreachable", || states(&upstream) == [ServerState::Unreachable; 2]).await;
+    eventually("unreachable", || states(&upstream) == [Availability::Unreachable; 2]).await;
     std::fs::remove_file(&path).unwrap();
     let _listener = UnixListener::bind(&path).unwrap();
-    eventually("back", || states(&upstream) == [ServerState::Up; 2]).await;
+    eventually("back", || states(&upstream) == [Availability::Up; 2]).await;
 }
 
 #[tokio::test]
@@ -222,14 +266,14 @@ async fn a_reload_keeps_what_is_known_and_applies_what_changed() {
     assert!(Arc::ptr_eq(&peer(&new, 2), &peer_a) && Arc::ptr_eq(&peer(&new, 1), &peer_b));
     assert_eq!((peer_a.in_flight(), peer_a.metrics.totals().answers[1]), (1, 1));
     assert_eq!((peer_a.metrics.totals().bytes_sent, peer_a.metrics.totals().bytes_received), (10, 20));
-    assert_eq!(states(&new), [ServerState::Up, ServerState::Ejected, ServerState::Up], "failures stay");
+    assert_eq!(states(&new), [Availability::Up, Availability::Ejected, Availability::Up], "failures stay");
     assert_eq!(eight_picks(&new).matches('c').count(), 6, "the new weight counts at once");
     assert_eq!(peer_a.id(), 0);
     assert_eq!(peer(&new, 0).id(), 2);
 
     // The last request of the old configuration fails: the new one hears of it.
     assert_eq!(old.settle(&peer_a, Outcome::Failed(FailureKind::ReadTimeout), now()), Settled::Ejected);
-    assert_eq!(states(&new)[2], ServerState::Ejected);
+    assert_eq!(states(&new)[2], Availability::Ejected);
     drop(in_flight);
     assert_eq!(peer_a.in_flight(), 0);
 
@@ -245,7 +289,7 @@ async fn a_reload_keeps_what_is_known_and_applies_what_changed() {
 }
 
 #[tokio::test]
-async fn an_unchanged_reload_does_not_disturb_the_turns() {
+async fn an_unchanged_reload_does_not_disturb_the_sequence() {
     let (a, b) = (Listener::anywhere().await, Listener::anywhere().await);
     let runtime = Runtime::new();
     let model = http(vec![upstream("app", vec![inet(a.address), inet(b.address)])]);
@@ -254,7 +298,7 @@ async fn an_unchanged_reload_does_not_disturb_the_turns() {
     let mut all = String::new();
     for _ in 0..5 {
         all.push_str(&eight_picks(&only(&running))[..7]);
-        let one = only(&running).pick(&mut Tried::new(), now()).unwrap();
+        let one = only(&running).pick(&mut Tried::new(), &Ask::at(now())).unwrap();
         all.push(if one.id() == 0 { 'a' } else { 'b' });
         let next = runtime.prepare(&model, Some(&running)).unwrap();
         next.start(WITHIN).await;

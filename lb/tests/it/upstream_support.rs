@@ -83,6 +83,7 @@ pub struct NameServer {
     pub address: SocketAddr,
     says: Arc<Mutex<Says>>,
     asked: Arc<AtomicUsize>,
+    asked_over_tcp: Arc<AtomicUsize>,
     ttl_s: u32,
 }
 
@@ -98,6 +99,7 @@ impl NameServer {
             address: udp.local_addr().unwrap(),
             says: Arc::new(Mutex::new(says)),
             asked: Arc::default(),
+            asked_over_tcp: Arc::default(),
             ttl_s,
         };
         let (says, asked) = (Arc::clone(&server.says), Arc::clone(&server.asked));
@@ -112,12 +114,14 @@ impl NameServer {
             }
         });
         let (says, asked) = (Arc::clone(&server.says), Arc::clone(&server.asked));
+        let over_tcp = Arc::clone(&server.asked_over_tcp);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = tcp.accept().await.unwrap();
-                let (says, asked) = (Arc::clone(&says), Arc::clone(&asked));
+                let (says, asked, over_tcp) = (Arc::clone(&says), Arc::clone(&asked), Arc::clone(&over_tcp));
                 tokio::spawn(async move {
                     while let Ok(length) = stream.read_u16().await {
+                        over_tcp.fetch_add(1, Relaxed);
                         let mut query = vec![0; length.into()];
                         stream.read_exact(&mut query).await.unwrap();
                         let says = says.lock().clone();
@@ -137,6 +141,10 @@ impl NameServer {
 
     pub fn asked(&self) -> usize {
         self.asked.load(Relaxed)
+    }
+
+    pub fn asked_over_tcp(&self) -> usize {
+        self.asked_over_tcp.load(Relaxed)
     }
 
     /// `resolver ADDRESS valid=1s`
@@ -174,7 +182,8 @@ fn answer(query: &[u8], says: &Says, ttl_s: u32, tcp: bool, asked: &AtomicUsize)
     let addresses = if is_a { addresses } else { vec![] };
     let mut message = query[..2].to_vec();
     message.extend([0x81 | u8::from(truncated && is_a) << 1, 0x80 | code]);
-    message.extend([0, 1, 0, u8::try_from(addresses.len()).unwrap(), 0, 0, 0, 0]);
+    let count = u16::try_from(addresses.len()).unwrap().to_be_bytes();
+    message.extend([0, 1, count[0], count[1], 0, 0, 0, 0]);
     message.extend(question);
     for address in addresses {
         message.extend([0xc0, 12, 0, 1, 0, 1]);

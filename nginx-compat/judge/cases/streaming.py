@@ -136,6 +136,17 @@ def websocket_refused(t):
     t.raw(HANDSHAKE)
 
 
+@case("server { listen 127.0.0.1:%PORT%; location / { proxy_pass http://%A%; } }")
+def request_behind_an_upgrade_that_is_not_granted(t):
+    t.raw("GET /asks HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+          "GET /behind HTTP/1.1\r\nHost: h\r\n\r\n", 2)
+
+
+@case("server { listen 127.0.0.1:%PORT%; location / { proxy_pass http://%A%; } }")
+def upgrade_that_connection_does_not_name(t):
+    t.raw("GET /plain HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\n\r\nGET /behind HTTP/1.1\r\nHost: h\r\n\r\n", 2)
+
+
 @case(UPGRADE)
 def websocket_closed_by_the_upstream(t):
     def goodbye(_request, connection):

@@ -13,28 +13,23 @@
 //! - An absolute-form target (`GET http://host/path`) becomes origin form, and its host replaces the `Host`
 //!   field, as RFC 9112, section 3.2.2 asks of every recipient and as NGINX routes.
 //!
-//! Both are described by a [`Rewrite`] for the caller to carry out.
+//! And an `Upgrade` field that `Connection` does not name is left out: it is meant for somebody else (RFC 9110, section
+//! 7.8), and Pingora looks at the field alone.
+//!
+//! All are described by a [`Rewrite`] for the caller to carry out.
 
 use std::ops::Range;
 
 use super::target::{
-    Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, request_line, without_return,
+    Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, is_valid_host, request_line,
+    without_return,
 };
 
 pub use super::reason::Reason;
-pub use super::target::Rewrite;
+pub use super::target::{HttpVersion, Rewrite};
 
 /// Pingora parses at most so many fields (`MAX_HEADERS` in pingora-core).
 pub const MAX_FIELDS: usize = 256;
-
-/// The two versions that are spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
 
 /// Where the body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +67,7 @@ pub struct Shape {
     pub target: (usize, usize),
     /// Where path and query begin within the request line: the target's start, unless it is in absolute form.
     pub path_start: usize,
-    /// HTTP/1.1 with an `Upgrade` field: what follows the header may become another protocol.
+    /// HTTP/1.1 with an `Upgrade` field that `Connection` names: what follows the message may become another protocol.
     pub upgrade: bool,
     /// HTTP/1.1 with `Expect: 100-continue`.
     pub expects_continue: bool,
@@ -137,13 +132,16 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         _ => {}
     }
 
-    let rewrite = (line.authority.is_some() || line.encode != Encode::Nothing).then(|| {
+    let upgrade = http_1_1 && fields.upgrade && fields.names_upgrade;
+    let drop_upgrade = http_1_1 && fields.upgrade && !fields.names_upgrade;
+    let rewrite = (line.authority.is_some() || line.encode != Encode::Nothing || drop_upgrade).then(|| {
         Box::new(Rewrite {
             path: line.path_start..line.target.end,
             target: line.target.clone(),
             encode_high_bytes: line.encode == Encode::HighBytesToo,
             host_line: fields.host_line.filter(|_| line.authority.is_some()),
             authority: line.authority,
+            drop_upgrade,
         })
     });
     let shape = Shape {
@@ -152,7 +150,7 @@ fn admit(head: &[u8]) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
         method_bytes: line.method_bytes,
         target: (line.target.start, line.target.end),
         path_start: line.path_start,
-        upgrade: fields.upgrade && http_1_1,
+        upgrade,
         expects_continue: fields.expects_continue == Some(true) && http_1_1,
         keep_alive: if http_1_1 { !fields.close } else { fields.keep_alive && !fields.close },
         unusual_names: fields.unusual_names,
@@ -173,6 +171,8 @@ struct Fields {
     length: Option<u64>,
     encoding: Option<Encoding>,
     upgrade: bool,
+    /// `Connection` has the token `upgrade`.
+    names_upgrade: bool,
     expects_continue: Option<bool>,
     close: bool,
     keep_alive: bool,
@@ -273,6 +273,7 @@ impl Fields {
             let keep_alive = token.eq_ignore_ascii_case(b"keep-alive");
             self.close |= close;
             self.keep_alive |= keep_alive;
+            self.names_upgrade |= token.eq_ignore_ascii_case(b"upgrade");
             let says = if close || keep_alive { HopFields::OnlyConnection } else { HopFields::More };
             self.hop_fields = self.hop_fields.max(says);
         }
@@ -333,38 +334,6 @@ fn length(value: &[u8]) -> Result<u64, Reason> {
     });
     // NGINX and Pingora both count in a signed 64-bit integer.
     length.and_then(|length| u64::try_from(length).ok()).ok_or(Reason::InvalidLength)
-}
-
-/// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` are how
-/// one parser is made to see another host than the next), and nothing but digits for a port.
-pub(super) fn is_valid_host(host: &[u8]) -> bool {
-    let name_end = match host {
-        [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
-            Some(end)
-                if literal[..end]
-                    .iter()
-                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) =>
-            {
-                end + 2
-            }
-            _ => return false,
-        },
-        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
-    };
-    let (name, port) = host.split_at(name_end);
-    let port_is_valid = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    let name_without_dot = name.strip_suffix(b".").unwrap_or(name);
-    let mut previous = 0;
-    let name_is_valid = name.iter().all(|byte| {
-        let two_dots = previous == b'.' && *byte == b'.';
-        previous = *byte;
-        !two_dots && !matches!(byte, 0..=0x20 | 0x7F | b'/' | b'\\' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>')
-    });
-    port_is_valid && name_is_valid && !name_without_dot.is_empty()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 pub(super) mod chunks;
 pub(super) mod head;
 pub mod hygiene;
+pub(super) mod input;
+mod output;
 mod pieces;
 mod reason;
 mod refuse;

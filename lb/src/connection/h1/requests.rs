@@ -3,7 +3,6 @@
 //! The future of this task exists as long as its connection, mostly waiting. So it is kept small: while it waits
 //! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,35 +11,35 @@ use bytes::{Buf, BytesMut};
 use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep_until};
 
 use super::chunks::{ChunkScanner, Scan};
 use super::head::{HeadScanner, Progress, leading_line_ends};
 use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
+use super::input::ReadLimit;
 use super::refuse::{self, Sent};
-use super::stream::{ClientStream, ReadLimit};
-use crate::connection::acceptor::Acceptor;
+use super::stream::ClientStream;
+use crate::connection::acceptor::{Acceptor, Place};
 use crate::connection::closing;
-use crate::connection::drain::{Drain, Event, Hold, LAST_CALL};
-use crate::connection::facts::{ConnectionFacts, RequestFacts};
+use crate::connection::drain::{Drain, Event, LAST_CALL};
+use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
 use crate::connection::host::{ConnectionHost, Limits, Refused};
-use crate::connection::transport::{Accepted, Socket};
+use crate::connection::transport::Accepted;
 
 /// Serves one connection until it ends.
 pub(in crate::connection) async fn connection<F, A>(
     accepted: Accepted,
     facts: Arc<ConnectionFacts>,
     acceptor: Acceptor<F, A>,
-    _hold: Hold,
+    _place: Place<F, A>,
 ) where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    match register(accepted) {
-        Ok(socket) => {
-            let stream = Box::new(ClientStream::new(socket, facts.clone(), acceptor.drain().clone()));
+    match accepted.register() {
+        Ok(transport) => {
+            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
             requests(stream, facts, &acceptor).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
@@ -56,20 +55,6 @@ impl Drop for Closed {
     }
 }
 
-/// Hands the socket to the reactor of this thread.
-fn register(accepted: Accepted) -> io::Result<Socket> {
-    match accepted {
-        Accepted::Tcp(socket, _) => {
-            socket.set_nonblocking(true)?;
-            TcpStream::from_std(socket).map(Socket::Tcp)
-        }
-        Accepted::Unix(socket) => {
-            socket.set_nonblocking(true)?;
-            UnixStream::from_std(socket).map(Socket::Unix)
-        }
-    }
-}
-
 async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
 where
     F: ConnectionHost,
@@ -78,15 +63,17 @@ where
     let mut ending = facts.closing();
     let mut buffer = BytesMut::new();
     let mut idle = IdleTimer::default();
+    // What the request before said of the wait for this one.
+    let mut told = None;
     for number in 1.. {
         if buffer.is_empty() {
-            let patience = patience(acceptor.host(), &facts, number);
+            let patience = told.unwrap_or_else(|| patience(acceptor.host(), &facts, number));
             if !wait(&mut stream, &mut buffer, patience, &mut idle, &mut ending).await {
                 return;
             }
         }
         let received = Instant::now();
-        let snapshot = acceptor.host().snapshot();
+        let snapshot = acceptor.host().snapshot(&facts.listener);
         let limits = acceptor.host().limits(&snapshot, &facts.listener);
         let head = {
             let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
@@ -106,7 +93,9 @@ where
         };
 
         let head_bytes = admitted.head_bytes;
-        let request = Request { admitted, snapshot: snapshot.clone(), number, received };
+        let reply = Arc::new(RequestReply::default());
+        let request =
+            Request { admitted, snapshot: snapshot.clone(), number, received, reply: reply.clone() };
         let reused = {
             let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
             let message = std::mem::take(&mut buffer);
@@ -115,7 +104,7 @@ where
         let returned =
             reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
         let Some(returned) = returned else {
-            if !facts.was_seen(number) {
+            if !reply.was_seen() {
                 let refused = Refused {
                     status: Reason::RefusedByPingora.status(),
                     reason: Reason::RefusedByPingora,
@@ -130,6 +119,7 @@ where
             }
             return;
         };
+        told = reply.idle_timeout();
         stream = returned;
         buffer = stream.end_request();
     }
@@ -141,9 +131,12 @@ struct Request<S> {
     snapshot: Arc<S>,
     number: u64,
     received: Instant,
+    reply: Arc<RequestReply>,
 }
 
-type Served<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
+type Served<'a> = Serving<Handling<'a>>;
+
+type Handling<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
 
 /// Gives Pingora one request: the stream, and of `message` what belongs to it. Not an async function, so that
 /// Pingora's session (680 bytes) is not laid out in the future of every waiting connection.
@@ -159,7 +152,7 @@ where
     S: Send + Sync + 'static,
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let Request { admitted, snapshot, number, received } = request;
+    let Request { admitted, snapshot, number, received, reply } = request;
     let surplus = match admitted.message_bytes {
         bytes if bytes < message.len() => message.split_off(bytes),
         _ => BytesMut::new(),
@@ -171,28 +164,26 @@ where
         }
         None => message,
     };
-    stream.begin_request(admitted.read_limit, surplus);
+    stream.begin_request(admitted.read_limit, surplus, admitted.shape.upgrade, reply.clone());
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(prefix);
-    session.set_connection_user_context(Some(Box::new(RequestFacts {
+    let facts = RequestFacts {
         connection: connection.clone(),
         snapshot,
         number,
         received,
+        reply,
         request_line: admitted.request_line,
         head_bytes: admitted.head_bytes,
         shape: admitted.shape,
-    })));
-    app.process_new_http(session, ending)
+    };
+    facts.serve(app.process_new_http(session, ending))
 }
 
-/// How long request `number` may be waited for.
+/// How long request `number` may be waited for if the one before it did not say.
 fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
-    let told = facts.idle_timeout().filter(|_| number > 1);
-    told.unwrap_or_else(|| {
-        let limits = host.limits(&host.snapshot(), &facts.listener);
-        if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
-    })
+    let limits = host.limits(&host.snapshot(&facts.listener), &facts.listener);
+    if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
 }
 
 /// Waits for the first bytes of a request. False when the connection is to end without one.
@@ -309,7 +300,6 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
         Verdict::Refuse(reason) => return Err(reason),
     };
     let (body_bytes, read_limit) = match shape.framing {
-        _ if shape.upgrade => (rest.len(), ReadLimit::Open),
         Framing::Chunked => {
             let mut scanner = ChunkScanner::default();
             match scanner.advance(rest) {
@@ -392,6 +382,7 @@ mod tests {
 
     use super::*;
     use crate::config::model::{HeaderLimits, ListenAddress};
+    use crate::connection::acceptor::Worker;
     use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
 
     struct Nothing;
@@ -410,7 +401,7 @@ mod tests {
     impl ConnectionHost for Nothing {
         type Snapshot = ();
 
-        fn snapshot(&self) -> Arc<()> {
+        fn current(&self) -> Arc<()> {
             Arc::new(())
         }
 
@@ -430,15 +421,13 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_stays_small() {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts {
-            slot: 0,
-            address: ListenAddress::Unix("/run/test".into()),
-            kind: ListenerKind::Traffic,
-        };
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let acceptor = Acceptor::new(Arc::new(Nothing), Arc::new(Nothing), drain.clone());
-        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, drain.hold());
+        let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));
+        let acceptor = Acceptor::new(Arc::new(Nothing), vec![worker], drain);
+        let (acceptor, place) = acceptor.place(1);
+        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, place);
         let bytes = size_of_val(&task);
         assert!(bytes <= 1024, "{bytes} bytes");
     }

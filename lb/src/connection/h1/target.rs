@@ -1,15 +1,23 @@
-//! The request line: what it may look like, and what of it has to be rewritten for Pingora. Pure; see
-//! [`hygiene`](super::hygiene) for why.
+//! The request line: what it may look like, and what of it has to be rewritten for Pingora.
+//! Pure: the rules of a target and of a host; which of them a header must keep is decided by whoever judges it.
 
 use std::ops::Range;
 
 use bytes::BytesMut;
 
-use super::hygiene::{HttpVersion, is_valid_host};
 use super::reason::Reason;
 
 /// The `http` crate holds targets and field names of up to this many bytes.
 pub(super) const MAX_NAME_OR_TARGET_BYTES: usize = u16::MAX as usize - 1;
+
+/// The two versions that are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
 
 /// What to change in the header before Pingora parses it. Offsets are into the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +32,8 @@ pub struct Rewrite {
     pub authority: Option<Range<usize>>,
     /// The `Host` line that it replaces, line end included.
     pub host_line: Option<Range<usize>>,
+    /// Leave out the `Upgrade` fields.
+    pub drop_upgrade: bool,
 }
 
 pub(super) struct RequestLine {
@@ -124,6 +134,38 @@ fn authority(target: &[u8], start: usize) -> Result<Range<usize>, Reason> {
     Ok(start + scheme..start + end)
 }
 
+/// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` are how
+/// one parser is made to see another host than the next), and nothing but digits for a port.
+pub(super) fn is_valid_host(host: &[u8]) -> bool {
+    let name_end = match host {
+        [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
+            Some(end)
+                if literal[..end]
+                    .iter()
+                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) =>
+            {
+                end + 2
+            }
+            _ => return false,
+        },
+        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
+    };
+    let (name, port) = host.split_at(name_end);
+    let port_is_valid = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let name_without_dot = name.strip_suffix(b".").unwrap_or(name);
+    let mut previous = 0;
+    let name_is_valid = name.iter().all(|byte| {
+        let two_dots = previous == b'.' && *byte == b'.';
+        previous = *byte;
+        !two_dots && !matches!(byte, 0..=0x20 | 0x7F | b'/' | b'\\' | b'@' | b'?' | b'#' | b'"' | b'<' | b'>')
+    });
+    port_is_valid && name_is_valid && !name_without_dot.is_empty()
+}
+
 /// Space, control characters: no target may hold them.
 pub(super) const FORBIDDEN: u8 = 1;
 /// May have to be encoded; see [`what_to_encode`].
@@ -205,12 +247,12 @@ impl Rewrite {
             }
         }
         let rest = &head[self.target.end..];
-        let Some(authority) = &self.authority else {
-            rewritten.extend_from_slice(rest);
-            return rewritten;
-        };
         let line_end = self.target.end + memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
         rewritten.extend_from_slice(&head[self.target.end..line_end]);
+        let Some(authority) = &self.authority else {
+            self.copy_fields(&head[line_end..], &mut rewritten);
+            return rewritten;
+        };
         rewritten.extend_from_slice(b"Host: ");
         rewritten.extend_from_slice(&head[authority.clone()]);
         rewritten.extend_from_slice(b"\r\n");
@@ -218,8 +260,21 @@ impl Rewrite {
             Some(line) => (line_end..line.start, line.end..head.len()),
             None => (line_end..head.len(), head.len()..head.len()),
         };
-        rewritten.extend_from_slice(&head[before]);
-        rewritten.extend_from_slice(&head[after]);
+        self.copy_fields(&head[before], &mut rewritten);
+        self.copy_fields(&head[after], &mut rewritten);
         rewritten
+    }
+
+    /// Copies whole lines, but for those that are to be left out.
+    fn copy_fields(&self, fields: &[u8], rewritten: &mut BytesMut) {
+        const UPGRADE: &[u8] = b"upgrade:";
+        if !self.drop_upgrade {
+            return rewritten.extend_from_slice(fields);
+        }
+        let is_upgrade =
+            |line: &[u8]| line.get(..UPGRADE.len()).is_some_and(|name| name.eq_ignore_ascii_case(UPGRADE));
+        for line in fields.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_upgrade(line)) {
+            rewritten.extend_from_slice(line);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! From a listening socket to a task per connection.
 //!
-//! One task per socket accepts; each connection then lives on one worker thread, chosen at random, and its
-//! socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
+//! One task per socket accepts, on one of the workers; each connection then lives on the worker that has fewest, and
+//! its socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
 //! the accepting thread for good: every event of every connection would cross threads.)
 
 use std::io;
@@ -31,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// At most one log line about that in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Accepts until `stop` or the graceful stop, then takes what the kernel has already completed, closes the
-/// socket, and ends the connections of its addresses.
+/// Accepts until `stop` or the graceful stop, then takes what the kernel has already completed and closes the
+/// socket. At the graceful stop, it then tells the connections of its addresses to end.
 pub(super) async fn accept_loop<F, A>(
     socket: Arc<ListeningSocket>,
     addresses: Arc<ArcSwap<Addresses>>,
@@ -75,8 +75,9 @@ pub(super) async fn accept_loop<F, A>(
             }
         }
     }
-    // Their clients are connected as far as they know; closing the socket would reset them.
-    loop {
+    // Their clients are connected as far as they know; closing the socket would reset them. No more than were waiting
+    // when the end began: clients who come faster than they are accepted must not keep the socket open.
+    for _ in 0..=addresses.load().backlog {
         match socket.get_ref().accept() {
             Ok(accepted) => welcome(accepted, &addresses, &acceptor),
             Err(error) if is_of_one_connection(&error) => {}
@@ -84,8 +85,11 @@ pub(super) async fn accept_loop<F, A>(
         }
     }
     drop(socket);
-    for served in addresses.load().iter() {
-        served.closing.send_replace(true);
+    // Of a socket that a reload closes, other sockets may serve the addresses; `Listeners` knows which are gone.
+    if acceptor.drain().has_begun() {
+        for served in addresses.load().iter() {
+            served.closing.send_replace(true);
+        }
     }
 }
 
@@ -122,8 +126,7 @@ where
     let (client, local) = match &accepted {
         Accepted::Tcp(socket, client) => {
             // A specific address is its connections' local end; only a wildcard has to ask.
-            let bound = addresses.bound.as_ref().map(|served| &served.facts.address);
-            let local = match bound.and_then(plan::inet) {
+            let local = match plan::inet(&addresses.bound.facts.address) {
                 Some(bound) if !bound.ip().is_unspecified() && bound.port() != 0 => Some(bound),
                 _ => socket.local_addr().ok(),
             };
@@ -131,15 +134,13 @@ where
         }
         Accepted::Unix(_) => (ClientAddress::Unix, None),
     };
-    let Some(served) = addresses.meant_by(local) else {
-        return;
-    };
-    let drain = acceptor.drain();
-    let hold = drain.hold();
+    let served = addresses.meant_by(local);
     let serial = acceptor.next_serial();
     let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
-    drain.book(Event::Accepted);
-    pingora_runtime::current_handle().spawn(connection(accepted, Arc::new(facts), acceptor.clone(), hold));
+    acceptor.drain().book(Event::Accepted);
+    let (acceptor, place) = acceptor.place(serial);
+    let runtime = acceptor.runtime().clone();
+    runtime.spawn(connection(accepted, Arc::new(facts), acceptor, place));
 }
 
 #[cfg(test)]

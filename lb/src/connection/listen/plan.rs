@@ -54,6 +54,11 @@ pub struct SocketPlan {
 pub struct Plan {
     /// Open sockets that stay: index of the open one, and what it is to serve now.
     pub keep: Vec<(usize, SocketPlan)>,
+    /// Open sockets of specific addresses that a wanted wildcard covers: index of the open one, and the wildcard's
+    /// plan, which it is to serve now. They stay open because closing a listening socket resets every connection
+    /// whose handshake the kernel completes between the last `accept` and the `close`; and while such a socket is
+    /// open, the kernel prefers it to the wildcard's.
+    pub relabel: Vec<(usize, SocketPlan)>,
     /// Sockets to bind.
     pub open: Vec<SocketPlan>,
     /// Open sockets to close: their indices.
@@ -85,13 +90,20 @@ pub fn sockets(wanted: &[Wanted]) -> Vec<SocketPlan> {
 /// Compares the addresses that open sockets are bound to with what is wanted.
 pub fn plan(open: &[&ListenAddress], wanted: &[Wanted]) -> Plan {
     let mut plan = Plan::default();
-    for socket in sockets(wanted) {
-        match open.iter().position(|address| **address == socket.bound.address) {
-            Some(index) => plan.keep.push((index, socket)),
-            None => plan.open.push(socket),
+    let sockets = sockets(wanted);
+    for (index, address) in open.iter().enumerate() {
+        let same = sockets.iter().find(|socket| socket.bound.address == **address);
+        let wildcard = sockets.iter().find(|socket| covers(&socket.bound.address, address));
+        match (same, wildcard) {
+            (Some(socket), _) => plan.keep.push((index, socket.clone())),
+            (None, Some(socket)) => plan.relabel.push((index, socket.clone())),
+            (None, None) => plan.close.push(index),
         }
     }
-    plan.close = (0..open.len()).filter(|index| plan.keep.iter().all(|(kept, _)| kept != index)).collect();
+    plan.open = sockets
+        .into_iter()
+        .filter(|socket| open.iter().all(|address| **address != socket.bound.address))
+        .collect();
     plan
 }
 
@@ -158,24 +170,66 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_is_kept_what_is_new_is_opened_what_is_gone_is_closed() {
-        for (open, next, keep, opened, close) in [
-            (vec!["127.0.0.1:80"], vec!["127.0.0.1:80"], "0=127.0.0.1:80[]", "", "[]"),
-            (vec!["127.0.0.1:80"], vec!["127.0.0.1:81"], "", "127.0.0.1:81[]", "[0]"),
-            (vec!["127.0.0.1:80"], vec!["127.0.0.1:80", "0.0.0.0:80"], "", "0.0.0.0:80[127.0.0.1:80]", "[0]"),
-            (vec!["0.0.0.0:80"], vec!["127.0.0.1:80"], "", "127.0.0.1:80[]", "[0]"),
-            (vec!["0.0.0.0:80"], vec!["0.0.0.0:80", "127.0.0.1:80"], "0=0.0.0.0:80[127.0.0.1:80]", "", "[]"),
-            (vec!["unix:/a", "unix:/b"], vec!["unix:/b"], "1=unix:/b[]", "", "[0]"),
-            (vec!["unix:/a"], vec![], "", "", "[0]"),
+    fn what_stays_is_kept_what_a_wildcard_covers_is_relabelled_and_only_what_is_gone_is_closed() {
+        for (open, next, keep, relabel, opened, close) in [
+            (vec!["127.0.0.1:80"], vec!["127.0.0.1:80"], "0=127.0.0.1:80[]", "", "", "[]"),
+            (vec!["127.0.0.1:80"], vec!["127.0.0.1:81"], "", "", "127.0.0.1:81[]", "[0]"),
+            // A specific address gives way to its wildcard, with and without being named beside it.
+            (vec!["127.0.0.1:80"], vec!["0.0.0.0:80"], "", "0=0.0.0.0:80[]", "0.0.0.0:80[]", "[]"),
+            (
+                vec!["127.0.0.1:80"],
+                vec!["127.0.0.1:80", "0.0.0.0:80"],
+                "",
+                "0=0.0.0.0:80[127.0.0.1:80]",
+                "0.0.0.0:80[127.0.0.1:80]",
+                "[]",
+            ),
+            (
+                vec!["127.0.0.1:80", "127.0.0.2:80", "127.0.0.3:81"],
+                vec!["0.0.0.0:80", "127.0.0.2:80"],
+                "",
+                "0=0.0.0.0:80[127.0.0.2:80] 1=0.0.0.0:80[127.0.0.2:80]",
+                "0.0.0.0:80[127.0.0.2:80]",
+                "[2]",
+            ),
+            // While the wildcard is wanted, the relabelled socket stays.
+            (
+                vec!["127.0.0.1:80", "0.0.0.0:80"],
+                vec!["0.0.0.0:80"],
+                "1=0.0.0.0:80[]",
+                "0=0.0.0.0:80[]",
+                "",
+                "[]",
+            ),
+            // And back: the socket is there already, or is opened.
+            (vec!["127.0.0.1:80", "0.0.0.0:80"], vec!["127.0.0.1:80"], "0=127.0.0.1:80[]", "", "", "[1]"),
+            (vec!["0.0.0.0:80"], vec!["127.0.0.1:80"], "", "", "127.0.0.1:80[]", "[0]"),
+            (vec!["127.0.0.1:80", "0.0.0.0:80"], vec!["127.0.0.2:80"], "", "", "127.0.0.2:80[]", "[0, 1]"),
+            // Another family or port covers nothing.
+            (vec!["127.0.0.1:80"], vec!["[::]:80"], "", "", "[::]:80[]", "[0]"),
+            (vec!["127.0.0.1:80"], vec!["0.0.0.0:81"], "", "", "0.0.0.0:81[]", "[0]"),
+            (vec!["127.0.0.1:0"], vec!["0.0.0.0:0"], "", "", "0.0.0.0:0[]", "[0]"),
+            (
+                vec!["0.0.0.0:80"],
+                vec!["0.0.0.0:80", "127.0.0.1:80"],
+                "0=0.0.0.0:80[127.0.0.1:80]",
+                "",
+                "",
+                "[]",
+            ),
+            (vec!["unix:/a", "unix:/b"], vec!["unix:/b"], "1=unix:/b[]", "", "", "[0]"),
+            (vec!["unix:/a"], vec![], "", "", "", "[0]"),
         ] {
             let open: Vec<_> = open.into_iter().map(address).collect();
             let plan = plan(&open.iter().collect::<Vec<_>>(), &wanted(&next));
-            let kept: Vec<_> =
-                plan.keep.iter().map(|(index, socket)| format!("{index}={}", told(socket))).collect();
-            let told: Vec<_> = plan.open.iter().map(told).collect();
+            let with_index = |sockets: &[(usize, SocketPlan)]| {
+                let told = sockets.iter().map(|(index, socket)| format!("{index}={}", told(socket)));
+                told.collect::<Vec<_>>().join(" ")
+            };
+            let new: Vec<_> = plan.open.iter().map(told).collect();
             assert_eq!(
-                (kept.join(" "), told.join(" ")),
-                (keep.into(), opened.into()),
+                (with_index(&plan.keep), with_index(&plan.relabel), new.join(" ")),
+                (keep.into(), relabel.into(), opened.into()),
                 "{open:?} to {next:?}"
             );
             assert_eq!(format!("{:?}", plan.close), close, "{open:?} to {next:?}");

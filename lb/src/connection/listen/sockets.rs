@@ -2,8 +2,10 @@
 //!
 //! A change is two steps. [`Listeners::prepare`] binds what is new and touches nothing else: if one address
 //! fails, the others are let go and everything is as it was. [`Listeners::commit`] starts what is new, ends what
-//! is gone, and cannot fail. Between the two the caller swaps its snapshot, so that no connection meets an
-//! address that the snapshot does not know.
+//! is gone, and cannot fail. In its midst the caller puts its next snapshot in force, so that no request is judged by
+//! a snapshot that does not know the address.
+//!
+//! A socket is closed only when none of its addresses is wanted any more: see [`plan::Plan::relabel`].
 //!
 //! An address gets a number at its first appearance and keeps it, even if it goes and comes back: connections
 //! outlive both, and a number is never given to another address.
@@ -21,12 +23,15 @@ use super::served::{Addresses, Served};
 use super::socket::{BindError, Borrowed, ListeningSocket, backlog, listen};
 use crate::config::model::ListenAddress;
 use crate::connection::acceptor::Acceptor;
-use crate::connection::facts::ListenerFacts;
 use crate::connection::host::ConnectionHost;
+use crate::observe::panics::Vital;
 
 /// An open socket.
 #[derive(Debug)]
 struct Open {
+    /// What it is bound to, for as long as it is open.
+    bound: ListenAddress,
+    /// What it serves: the plan of that address, or of a wildcard that covers it.
     plan: SocketPlan,
     addresses: Arc<ArcSwap<Addresses>>,
     /// Until its accept loop has it: a socket must close with its loop, not with this list.
@@ -39,6 +44,10 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Listeners {
     open: Vec<Open>,
+    /// Sockets whose accept loops were told to end and may not have ended yet.
+    ending: Vec<(ListenAddress, Weak<ListeningSocket>)>,
+    /// The addresses that are served.
+    served: Vec<Arc<Served>>,
     /// Index is the slot.
     slots: Vec<ListenAddress>,
 }
@@ -46,15 +55,21 @@ pub struct Listeners {
 /// A change that was prepared: new sockets are bound, nothing is served by them yet. Dropping it closes them.
 #[derive(Debug)]
 pub struct Change {
-    keep: Vec<(usize, SocketPlan)>,
+    /// Open sockets that stay, and what they are to serve: kept and relabelled ones.
+    stay: Vec<(usize, SocketPlan)>,
     open: Vec<(SocketPlan, Arc<ListeningSocket>)>,
     close: Vec<usize>,
 }
 
 impl Change {
-    /// Whether any address comes or goes.
+    /// Whether any socket comes or goes.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty() && self.close.is_empty()
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        let plans = self.stay.iter().map(|(_, plan)| plan).chain(self.open.iter().map(|(plan, _)| plan));
+        plans.flat_map(|plan| std::iter::once(&plan.bound).chain(&plan.members))
     }
 }
 
@@ -63,6 +78,7 @@ impl Listeners {
     pub fn bind(wanted: &[Wanted]) -> Result<Self, BindError> {
         let mut listeners = Self::default();
         let change = listeners.prepare(wanted)?;
+        listeners.served = listeners.to_be_served(&change);
         listeners.adopt(change);
         Ok(listeners)
     }
@@ -76,53 +92,71 @@ impl Listeners {
     pub fn local_addresses(&self) -> Vec<(ListenAddress, ListenAddress)> {
         let local = |open: &Open| match open.socket.upgrade().as_deref() {
             Some(ListeningSocket::Tcp(socket)) => {
-                socket.local_addr().map_or(open.plan.bound.address.clone(), ListenAddress::Inet)
+                socket.local_addr().map_or(open.bound.clone(), ListenAddress::Inet)
             }
-            _ => open.plan.bound.address.clone(),
+            _ => open.bound.clone(),
         };
-        self.open.iter().map(|open| (open.plan.bound.address.clone(), local(open))).collect()
+        self.open.iter().map(|open| (open.bound.clone(), local(open))).collect()
     }
 
     /// Binds what `wanted` needs beyond what is open. On an error everything is as it was.
     pub fn prepare(&mut self, wanted: &[Wanted]) -> Result<Change, BindError> {
-        let bound: Vec<_> = self.open.iter().map(|open| &open.plan.bound.address).collect();
+        self.ending.retain(|(_, socket)| socket.strong_count() > 0);
+        let bound: Vec<_> = self.open.iter().map(|open| &open.bound).collect();
         let plan = plan::plan(&bound, wanted);
         let mut open = Vec::with_capacity(plan.open.len());
         for socket in plan.open {
-            let in_the_way = self.in_the_way(&socket.bound.address, &plan.close);
+            let in_the_way = self.in_the_way(&socket.bound.address);
             let listening = listen(&socket.bound, &in_the_way)?;
             open.push((socket, Arc::new(listening)));
         }
         for one in wanted {
             self.assign_slot(&one.address);
         }
-        Ok(Change { keep: plan.keep, open, close: plan.close })
+        let stay = plan.keep.into_iter().chain(plan.relabel).collect();
+        Ok(Change { stay, open, close: plan.close })
     }
 
-    /// Carries out a change: accept loops of new addresses start on the runtime that this is called on, those
-    /// of gone addresses take what the kernel has already completed and end, with the connections they made.
-    pub fn commit<F, A>(&mut self, change: Change, acceptor: &Acceptor<F, A>)
+    /// Carries out a change. `put_in_force` is called in its midst and makes the host's
+    /// [`current`](ConnectionHost::current) the snapshot that the change was prepared for; until then the addresses
+    /// that go are served by the one before, and afterwards what is still to come on their connections is. Accept
+    /// loops of new sockets start; those of gone sockets take what the kernel has already completed and end.
+    pub fn commit<F, A>(&mut self, change: Change, acceptor: &Acceptor<F, A>, put_in_force: impl FnOnce())
     where
         F: ConnectionHost,
         A: HttpServerApp + Send + Sync + 'static,
     {
+        let next = self.to_be_served(&change);
+        let previous = std::mem::replace(&mut self.served, next);
+        let stays = |served: &Arc<Served>| self.served.iter().any(|next| Arc::ptr_eq(served, next));
+        let gone: Vec<_> = previous.into_iter().filter(|served| !stays(served)).collect();
+        let last = acceptor.host().current();
+        for served in &gone {
+            served.facts.retire(last.clone());
+        }
+        put_in_force();
         self.adopt(change);
+        for served in gone {
+            served.closing.send_replace(true);
+        }
         self.start(acceptor);
     }
 
-    /// Starts the accept loops of all sockets that have none, on the runtime that this is called on.
+    /// Starts the accept loops of all sockets that have none, spread over the workers.
     pub fn start<F, A>(&mut self, acceptor: &Acceptor<F, A>)
     where
         F: ConnectionHost,
         A: HttpServerApp + Send + Sync + 'static,
     {
-        for open in &mut self.open {
+        for (number, open) in self.open.iter_mut().enumerate() {
             if let Some(socket) = open.waiting.take() {
+                let acceptor = acceptor.of_worker(number);
                 let stop = open.stop.subscribe();
                 // Taken here and not in the task: a stop that begins before it runs has to wait for it.
                 let hold = acceptor.drain().hold();
-                let task = accept_loop(socket, open.addresses.clone(), stop, acceptor.clone(), hold);
-                pingora_runtime::current_handle().spawn(task);
+                let runtime = acceptor.runtime().clone();
+                let task = accept_loop(socket, open.addresses.clone(), stop, acceptor, hold);
+                runtime.spawn(Vital::new(task));
             }
         }
     }
@@ -137,30 +171,28 @@ impl Listeners {
     }
 
     fn adopt(&mut self, change: Change) {
-        let Change { keep, open, close } = change;
-        for (index, plan) in keep {
-            let addresses = self.addresses(&plan, &self.open[index].addresses.load());
-            let kept = &mut self.open[index];
-            let previous = kept.addresses.swap(Arc::new(addresses));
-            let now = kept.addresses.load();
-            for gone in previous.iter().filter(|old| now.iter().all(|new| !Arc::ptr_eq(old, new))) {
-                gone.closing.send_replace(true);
-            }
+        let Change { stay, open, close } = change;
+        for (index, plan) in stay {
+            let addresses = self.addresses(&plan);
+            let open = &mut self.open[index];
+            open.addresses.store(Arc::new(addresses));
             if let (true, Some(socket)) =
-                (kept.plan.bound.backlog != plan.bound.backlog, kept.socket.upgrade())
+                (open.plan.bound.backlog != plan.bound.backlog, open.socket.upgrade())
             {
                 // As NGINX: a second listen() changes the backlog. It cannot fail on a socket that listens.
                 let _ = SockRef::from(&Borrowed(&socket)).listen(backlog(plan.bound.backlog));
             }
-            kept.plan = plan;
+            open.plan = plan;
         }
         for index in close.into_iter().rev() {
-            self.open.remove(index).stop.send_replace(true);
+            let closed = self.open.remove(index);
+            closed.stop.send_replace(true);
+            self.ending.push((closed.bound, closed.socket));
         }
         for (plan, socket) in open {
-            let addresses = self.addresses(&plan, &Addresses::default());
             self.open.push(Open {
-                addresses: Arc::new(ArcSwap::from_pointee(addresses)),
+                bound: plan.bound.address.clone(),
+                addresses: Arc::new(ArcSwap::from_pointee(self.addresses(&plan))),
                 socket: Arc::downgrade(&socket),
                 waiting: Some(socket),
                 stop: watch::Sender::new(false),
@@ -169,17 +201,35 @@ impl Listeners {
         }
     }
 
-    /// The addresses of a socket; those that `previous` has too remain the same value.
-    fn addresses(&self, plan: &SocketPlan, previous: &Addresses) -> Addresses {
-        let served = |wanted: &Wanted| {
-            let slot = self.slot(&wanted.address).expect("prepare gave every wanted address a slot");
-            let facts = ListenerFacts { slot, address: wanted.address.clone(), kind: wanted.kind };
-            match previous.iter().find(|served| *served.facts == facts) {
-                Some(served) => served.clone(),
-                None => Arc::new(Served { facts: Arc::new(facts), closing: watch::Sender::new(false) }),
+    /// Every address of a change once; those that are served already remain the same value.
+    fn to_be_served(&self, change: &Change) -> Vec<Arc<Served>> {
+        let mut next: Vec<Arc<Served>> = Vec::new();
+        for wanted in change.wanted() {
+            if next.iter().any(|served| served.is(wanted)) {
+                continue;
             }
+            next.push(match self.served.iter().find(|served| served.is(wanted)) {
+                Some(served) => served.clone(),
+                None => {
+                    let slot = self.slot(&wanted.address).expect("prepare gave every wanted address a slot");
+                    Served::new(slot, wanted)
+                }
+            });
+        }
+        next
+    }
+
+    /// The addresses of a socket with this plan.
+    fn addresses(&self, plan: &SocketPlan) -> Addresses {
+        let served = |wanted: &Wanted| {
+            let served = self.served.iter().find(|served| served.is(wanted));
+            served.expect("every address of a change is served").clone()
         };
-        Addresses { bound: Some(served(&plan.bound)), members: plan.members.iter().map(served).collect() }
+        Addresses {
+            bound: served(&plan.bound),
+            members: plan.members.iter().map(served).collect(),
+            backlog: plan.bound.backlog,
+        }
     }
 
     fn assign_slot(&mut self, address: &ListenAddress) {
@@ -188,15 +238,16 @@ impl Listeners {
         }
     }
 
-    /// The sockets about to close that keep `address` from being bound: a wildcard and a specific address of
-    /// one port exclude each other.
-    fn in_the_way(&self, address: &ListenAddress, closing: &[usize]) -> Vec<Arc<ListeningSocket>> {
-        let conflicts = |other| plan::covers(address, other) || plan::covers(other, address);
-        closing
-            .iter()
-            .map(|index| &self.open[*index])
-            .filter(|open| conflicts(&open.plan.bound.address))
-            .filter_map(|open| open.socket.upgrade())
+    /// The sockets of ours that keep `address` from being bound, although it may be: a wildcard and a specific
+    /// address of one port exclude each other, and a socket that is about to close excludes the next of its address.
+    fn in_the_way(&self, address: &ListenAddress) -> Vec<Arc<ListeningSocket>> {
+        let conflicts =
+            |other| plan::covers(address, other) || plan::covers(other, address) || address == other;
+        let open = self.open.iter().map(|open| (&open.bound, &open.socket));
+        let ending = self.ending.iter().map(|(bound, socket)| (bound, socket));
+        open.chain(ending)
+            .filter(|(bound, _)| conflicts(bound))
+            .filter_map(|(_, socket)| socket.upgrade())
             .collect()
     }
 }

@@ -11,9 +11,8 @@ use std::task::ready;
 use std::time::Duration;
 
 use pingora::server::ShutdownWatch;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::Socket;
 use crate::connection::drain::LAST_CALL;
 
 /// The longest silence; NGINX's `lingering_timeout`.
@@ -24,7 +23,10 @@ const TOTAL: Duration = Duration::from_secs(30);
 const TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
 /// Closes `socket` as above; a graceful stop of the process cuts it short.
-pub(in crate::connection) async fn linger(mut socket: Socket, stopping: &mut ShutdownWatch) {
+pub(in crate::connection) async fn linger(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    stopping: &mut ShutdownWatch,
+) {
     if socket.shutdown().await.is_err() {
         return;
     }
@@ -38,7 +40,7 @@ pub(in crate::connection) async fn linger(mut socket: Socket, stopping: &mut Shu
     let _ = tokio::time::timeout(LAST_CALL, discard).await;
 }
 
-async fn discard(socket: &mut Socket) {
+async fn discard(socket: &mut (impl AsyncRead + Unpin)) {
     let mut left = TOTAL_BYTES;
     while let Ok(Ok(count @ 1..)) = pingora_timeout::timeout(SILENCE, discard_some(socket)).await {
         left = left.saturating_sub(count);
@@ -48,7 +50,7 @@ async fn discard(socket: &mut Socket) {
     }
 }
 
-async fn discard_some(socket: &mut Socket) -> io::Result<usize> {
+async fn discard_some(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
     std::future::poll_fn(|cx| {
         let mut bytes = [std::mem::MaybeUninit::uninit(); 4096];
         let mut chunk = ReadBuf::uninit(&mut bytes);

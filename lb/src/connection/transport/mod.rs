@@ -1,7 +1,124 @@
 //! The byte streams that a connection runs over, and how they close.
+//!
+//! Whatever lies under a connection is one [`Transport`]: the loop and the stream ask it for bytes and for what is known of
+//! its security, and never what it is. A kind of transport is a file here and a variant of the two enums. What has to be
+//! said before the first request (a TLS handshake, a PROXY protocol header, which changes the client's address in the
+//! facts) belongs between [`Accepted`] and [`Transport`]: in [`Accepted::register`], before the loop waits for a request.
 
 mod linger;
-mod socket;
+mod tcp;
+mod unix;
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pingora::protocols::tls::SslDigest;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use linger::linger;
-pub(super) use socket::{Accepted, Socket};
+
+/// A socket that no reactor knows yet.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// Hands the socket to the reactor of this thread.
+    pub(super) fn register(self) -> io::Result<Transport> {
+        match self {
+            Self::Tcp(socket, _) => tcp::register(socket).map(Transport::Tcp),
+            Self::Unix(socket) => unix::register(socket).map(Transport::Unix),
+        }
+    }
+}
+
+/// What a connection's bytes go through.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Transport {
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_read(buffer),
+            Self::Unix(socket) => socket.try_read(buffer),
+        }
+    }
+
+    pub(super) fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_write_vectored(data),
+            Self::Unix(socket) => socket.try_write_vectored(data),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+
+    /// What was agreed on in the TLS handshake; `None` where there was none.
+    pub(super) fn tls(&self) -> Option<Arc<SslDigest>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+}
+
+macro_rules! delegate {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self.get_mut() {
+            Transport::Tcp(socket) => {
+                let $socket = Pin::new(socket);
+                $call
+            }
+            Transport::Unix(socket) => {
+                let $socket = Pin::new(socket);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, socket => socket.poll_write(cx, data))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        delegate!(self, socket => socket.poll_write_vectored(cx, data))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, socket => socket.poll_shutdown(cx))
+    }
+}

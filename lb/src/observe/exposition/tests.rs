@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::*;
-use crate::observe::cells::DurationHistogram;
+use crate::observe::histogram::DurationHistogram;
 
 /// Name, labels and value of one line.
 #[derive(Debug, Clone, PartialEq)]

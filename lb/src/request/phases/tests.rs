@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::balance::Now;
+use crate::balance::{Ask, Now};
 use crate::config::files::InMemory;
 use crate::config::model::Config;
 use crate::config::{Source, load_from};
@@ -46,8 +46,9 @@ impl Rig {
         assert!(state.enter_upstream(ProxyTarget { proxy: proxy.clone(), upstream, connection_group: 1 }));
         for _ in 0..tries {
             let proxying = state.proxying_mut().unwrap();
-            let picked = proxying.target.upstream.pick(&mut proxying.tried, Now::from_millis(1)).unwrap();
-            proxying.begin_try(picked.enter(), Instant::now());
+            let picked =
+                proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(Now::from_millis(1))).unwrap();
+            proxying.begin_try(picked, Instant::now());
         }
         state
     }
@@ -126,12 +127,12 @@ fn without_anything_to_do_there_is_nothing_to_find() {
 }
 
 #[test]
-fn a_listener_that_is_gone_is_503() {
+fn a_listener_that_the_snapshot_does_not_know_is_a_fault() {
     let rig = Rig::of(TWO);
     let mut state = State::default();
     let begin = Begin { target: b"/", host: None, announced: None };
     let rules = Rules { listener: None, ..rig.rules() };
-    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "503 listener_gone");
+    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "500 internal");
     assert!(state.routed().is_none());
 }
 
@@ -218,8 +219,8 @@ fn a_stale_connection_costs_no_try_and_is_forgiven_once() {
     assert!(matches!(rig.fail(&mut state, stale), Settlement::ServerFailed(_, Verdict::Forgive)));
     let proxying = state.proxying_mut().unwrap();
     assert_eq!(proxying.tries_left(2), 2);
-    let picked = proxying.target.upstream.pick(&mut proxying.tried, Now::from_millis(2)).unwrap();
-    proxying.begin_try(picked.enter(), Instant::now());
+    let picked = proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(Now::from_millis(2))).unwrap();
+    proxying.begin_try(picked, Instant::now());
     assert!(matches!(rig.fail(&mut state, stale), Settlement::ServerFailed(_, Verdict::NextServer)));
 }
 

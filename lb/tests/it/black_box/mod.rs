@@ -12,4 +12,6 @@ mod request_bodies;
 mod stop;
 mod support;
 mod survival;
+mod upgrades;
 mod uploads;
+mod workers;

@@ -1,15 +1,17 @@
 //! HUP: another configuration in the same process, or none at all.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use super::support::{Backend, Balancer, Client, eventually, free_port, get, proxy_to};
+use super::support::{Backend, Balancer, Client, PATIENCE, eventually, free_port, get, proxy_to};
 
 #[test]
 fn twenty_reloads_under_load_lose_no_request_and_no_connection() {
     let backends: Vec<_> = ["a", "b"].map(Backend::start).into();
-    let http = proxy_to(&backends.iter().collect::<Vec<_>>(), "");
+    // However many requests a slow machine lets them send, none is the last of its connection.
+    let http = format!("keepalive_requests 1000000;\n{}", proxy_to(&backends.iter().collect::<Vec<_>>(), ""));
     let balancer = Balancer::start(&http);
     let stop = Arc::new(AtomicBool::new(false));
     let answered = Arc::new(AtomicUsize::new(0));
@@ -35,6 +37,63 @@ fn twenty_reloads_under_load_lose_no_request_and_no_connection() {
     assert!(answered > 100, "the load was there: {answered}");
     assert_eq!(backends.iter().map(Backend::count).sum::<usize>(), answered, "no request was sent twice");
     assert_eq!(balancer.metric("lb_config_reloads_total{result=\"success\"}"), 20);
+}
+
+/// How the connections of clients ended, that each carried one request.
+#[derive(Default)]
+struct Endings {
+    answered: AtomicUsize,
+    /// The connection was refused, reset, or ended without an answer.
+    cut: AtomicUsize,
+    /// The answer was not 200.
+    refused: AtomicUsize,
+}
+
+impl Endings {
+    fn book(&self, answer: std::io::Result<String>) {
+        let counter = match answer {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => &self.answered,
+            Ok(answer) if answer.starts_with("HTTP/1.1 ") => &self.refused,
+            _ => &self.cut,
+        };
+        counter.fetch_add(1, SeqCst);
+    }
+}
+
+fn one_request(address: std::net::SocketAddr) -> std::io::Result<String> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_hundred_reloads_between_an_address_and_its_wildcard_cut_no_connection() {
+    let on = |listen: &str| format!("server {{ listen {listen}; return 200 ok; }}");
+    let balancer = Balancer::start_with("worker_processes 4;", &on("LISTEN"));
+    let (stop, endings) = (Arc::new(AtomicBool::new(false)), Arc::new(Endings::default()));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (stop, endings, address) = (stop.clone(), endings.clone(), balancer.address);
+            thread::spawn(move || {
+                while !stop.load(SeqCst) {
+                    endings.book(one_request(address));
+                }
+            })
+        })
+        .collect();
+    let wildcard = balancer.address.port().to_string();
+    for round in 0..100 {
+        balancer.write(&if round % 2 == 0 { on(&wildcard) } else { on("LISTEN") });
+        balancer.reload("success");
+    }
+    stop.store(true, SeqCst);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    let count = |counter: &AtomicUsize| counter.load(SeqCst);
+    assert!(count(&endings.answered) > 1_000, "the load was there: {}", count(&endings.answered));
+    assert_eq!((count(&endings.cut), count(&endings.refused)), (0, 0), "cut and refused");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) enum Behaviour {
     HalfBody,
     /// Answers so many bytes of [`text`].
     Large(usize, Framing),
+    /// Answers 101 to a request with `Upgrade` and gives every byte back from then on; answers others with its name.
+    SwitchIfAsked,
     /// Announces so many bytes of [`text`], sends fewer, and closes.
     LargeCut(usize, usize),
 }
@@ -178,6 +180,14 @@ fn converse(shared: &Shared, stream: TcpStream) {
         let behaviour = *shared.behaviour.lock().unwrap();
         match behaviour {
             Behaviour::Answer => {}
+            Behaviour::SwitchIfAsked if !seen.headers.contains_key("upgrade") => {}
+            Behaviour::SwitchIfAsked => {
+                let head =
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+                let _ = writer.write_all(head.as_bytes());
+                let _ = std::io::copy(&mut reader, &mut writer);
+                return;
+            }
             Behaviour::Slow(time) => thread::sleep(time),
             Behaviour::Hang => {
                 let mut rest = Vec::new();
@@ -330,6 +340,13 @@ impl Client {
         // A reset ends it, too.
         let _ = self.0.read_to_end(&mut rest);
         (headers, rest)
+    }
+
+    /// The next `count` bytes, whatever they are; fewer when the connection ends before.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.0.by_ref().take(count as u64).read_to_end(&mut bytes);
+        bytes
     }
 
     /// Reads one answer; `None` when the connection ended instead.

@@ -237,8 +237,18 @@ fn what_is_told_of_the_message() {
     ] {
         assert_eq!(with(version, fields).keep_alive, keep_alive, "{version} {fields:?}");
     }
-    assert!(with("HTTP/1.1", "Upgrade: websocket\r\n").upgrade);
-    assert!(!with("HTTP/1.0", "Upgrade: websocket\r\n").upgrade);
+    for (version, fields, expected) in [
+        ("HTTP/1.1", "Upgrade: websocket\r\nConnection: Upgrade\r\n", true),
+        ("HTTP/1.1", "Connection: keep-alive,\tUPGRADE\r\nUpgrade: h2c\r\n", true),
+        ("HTTP/1.1", "Connection: close\r\nUpgrade: x\r\nConnection: upgrade\r\n", true),
+        ("HTTP/1.1", "Upgrade: websocket\r\n", false),
+        ("HTTP/1.1", "Upgrade: websocket\r\nConnection: keep-alive\r\n", false),
+        ("HTTP/1.1", "Upgrade: websocket\r\nConnection: upgrades\r\n", false),
+        ("HTTP/1.1", "Connection: Upgrade\r\n", false),
+        ("HTTP/1.0", "Upgrade: websocket\r\nConnection: Upgrade\r\n", false),
+    ] {
+        assert_eq!(with(version, fields).upgrade, expected, "{version} {fields:?}");
+    }
     assert!(with("HTTP/1.1", "Expect: 100-Continue\r\n").expects_continue);
     assert!(!with("HTTP/1.0", "Expect: 100-continue\r\n").expects_continue);
     assert!(with("HTTP/1.1", "X_A: b\r\n").unusual_names);
@@ -293,6 +303,14 @@ fn what_pingora_gets_instead() {
         ),
         (b"GET http://a HTTP/1.1\nX: y\nHost: b\n\n", "GET / HTTP/1.1\nHost: a\r\nX: y\n\n"),
         (b"GET http://a?< HTTP/1.0\r\n\r\n", "GET /?%3C HTTP/1.0\r\nHost: a\r\n\r\n"),
+        (
+            b"GET /p HTTP/1.1\r\nUpgrade: a\r\nHost: h\r\nUPGRADE:b\r\nUpgrade-Not: c\r\n\r\n",
+            "GET /p HTTP/1.1\r\nHost: h\r\nUpgrade-Not: c\r\n\r\n",
+        ),
+        (
+            b"GET http://a/ HTTP/1.1\nUpgrade: x\nHost: h\nupgrade: y\nX: y\n\n",
+            "GET / HTTP/1.1\nHost: a\r\nX: y\n\n",
+        ),
     ] {
         let Verdict::Admit(_, Some(rewrite)) = judge(head) else {
             panic!("{} needs no rewrite", head.escape_ascii());

@@ -1,0 +1,47 @@
+//! What a pick is asked for, and the servers that a method chooses among.
+
+use super::now::Now;
+use super::server::Server;
+use super::tried::Tried;
+
+/// What a pick is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The time of the pick.
+    pub now: Now,
+    /// What the methods with a key map to a server; empty where the method has none.
+    pub key: &'a [u8],
+}
+
+/// The servers of one tier, of which those that this request has not tried and that are eligible may be chosen.
+pub(super) struct Candidates<'a> {
+    servers: &'a mut [Server],
+    tried: &'a Tried,
+    now: Now,
+}
+
+impl Ask<'_> {
+    /// A pick without a key.
+    pub const fn at(now: Now) -> Self {
+        Self { now, key: b"" }
+    }
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(servers: &'a mut [Server], tried: &'a Tried, now: Now) -> Self {
+        Self { servers, tried, now }
+    }
+
+    /// The time of the pick.
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The candidates with their indices in the tier.
+    #[inline]
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Server)> {
+        let (tried, now) = (self.tried, self.now);
+        let all = self.servers.iter_mut().enumerate();
+        all.filter(move |(_, server)| !tried.contains(server.slot()) && server.eligible(now))
+    }
+}

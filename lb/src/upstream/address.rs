@@ -1,0 +1,15 @@
+//! Addresses of servers.
+
+/// Where a server is: an Internet address or a Unix domain socket's path.
+pub use pingora::protocols::l4::socket::SocketAddr as Address;
+
+/// An address as nginx writes it.
+pub(super) fn name_of(address: &Address) -> String {
+    match address {
+        Address::Inet(address) => address.to_string(),
+        Address::Unix(address) => match address.as_pathname() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => "unix:".to_owned(),
+        },
+    }
+}

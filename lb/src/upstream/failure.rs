@@ -1,0 +1,57 @@
+//! How an attempt at a server fails.
+
+use crate::balance::Stage;
+
+/// How an attempt at a server failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The connection was refused or could not be made (no route, reset during the handshake).
+    Connect,
+    /// No connection within `proxy_connect_timeout`.
+    ConnectTimeout,
+    /// Connected, but nothing came within `proxy_read_timeout`.
+    ReadTimeout,
+    /// Connected, but nothing could be sent within `proxy_send_timeout`.
+    WriteTimeout,
+    /// The server closed or reset the connection before its answer's header was complete.
+    Closed,
+    /// The answer was not HTTP.
+    InvalidAnswer,
+}
+
+impl FailureKind {
+    /// How far the attempt came.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Connect | Self::ConnectTimeout => Stage::Connect,
+            Self::ReadTimeout | Self::WriteTimeout | Self::Closed | Self::InvalidAnswer => Stage::Exchange,
+        }
+    }
+
+    /// Whether a probe right now could tell more (`check::outcome` has the argument).
+    pub fn wants_probe(self) -> bool {
+        match self {
+            Self::Connect | Self::ConnectTimeout | Self::Closed => true,
+            Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureKind::*;
+
+    #[test]
+    fn a_probe_is_asked_for_where_it_can_tell_more() {
+        for (kind, wanted) in [
+            (Connect, true),
+            (ConnectTimeout, true),
+            (Closed, true),
+            (ReadTimeout, false),
+            (WriteTimeout, false),
+            (InvalidAnswer, false),
+        ] {
+            assert_eq!(kind.wants_probe(), wanted, "{kind:?}");
+        }
+    }
+}
