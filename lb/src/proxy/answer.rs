@@ -1,15 +1,15 @@
-//! Writing an answer of the program's own to the client.
+//! Answers to the client: the program's own, which are written here, and the header of a server's.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::HeaderValue;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Version, header};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use super::context::Request;
+use super::context::{Request, unexpected};
 use super::values::{RequestValues, host_field};
 use crate::content::{Answer, page, return_directive};
 use crate::request::Content;
@@ -61,6 +61,35 @@ pub(super) async fn write(
         session.write_response_body(body, true).await?;
     }
     Ok(())
+}
+
+/// Makes the header of a server's answer the client's.
+pub(super) fn take_over(
+    answer: &mut ResponseHeader,
+    session: &mut Session,
+    request: &Request,
+    draining: bool,
+    now: Instant,
+) -> Result<()> {
+    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+        // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
+        session.set_read_timeout(None);
+        request.facts.reply.switch_protocols();
+    }
+    let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+    let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
+    if endless || draining {
+        session.set_keepalive(None);
+    }
+    let Some(proxying) = request.state.proxying() else { return unexpected() };
+    let proxy = proxying.target.proxy.as_ref();
+    let local = request.facts.connection.local;
+    to_client::take_over(answer, proxy, || to_client::own_host(host_field(session.req_header()), local))?;
+    // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
+    if answer.version == Version::HTTP_10 {
+        answer.set_version(Version::HTTP_11);
+    }
+    finish(answer, session, Some(request), proxy.passes_server, now)
 }
 
 /// Sets what every answer gets.

@@ -89,3 +89,8 @@ pub(super) fn proxy_target(snapshot: &Snapshot, proxy: &Arc<Proxy>) -> ProxyTarg
         connection_group: snapshot.connection_group(proxy.upstream),
     }
 }
+
+/// A step that does not follow from the event, or a stage without what the hook needs: the request ends with 500.
+pub(super) fn unexpected<T>() -> Result<T> {
+    Error::e_explain(ErrorType::InternalError, "the request is not where this hook needs it")
+}

@@ -203,6 +203,8 @@ impl Assembler<'_> {
             pass_headers,
             redirect,
             buffering,
+            request_buffering,
+            ignores_accel_redirect,
         } = &settings.proxy;
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
         let passed = pass_headers.as_deref().unwrap_or_default();
@@ -222,6 +224,8 @@ impl Assembler<'_> {
             passes_server: passed.contains(&SERVER),
             redirect: redirect.unwrap_or(true).then(|| default_redirect(pass, pattern)),
             buffering: buffering.unwrap_or(true),
+            request_buffering: request_buffering.unwrap_or(true),
+            ignores_accel_redirect: ignores_accel_redirect.unwrap_or(false),
         }
     }
 

@@ -150,6 +150,10 @@ pub struct Proxy {
     pub redirect: Option<Redirect>,
     /// `proxy_buffering`: answers stream through in both cases; kept for what reports it.
     pub buffering: bool,
+    /// `proxy_request_buffering`: whether a body that fits is read before a server is picked.
+    pub request_buffering: bool,
+    /// `proxy_ignore_headers` names `X-Accel-Redirect`.
+    pub ignores_accel_redirect: bool,
 }
 
 /// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.

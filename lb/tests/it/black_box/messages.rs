@@ -332,3 +332,29 @@ fn names_go_out_as_the_configuration_writes_them() {
         ]
     );
 }
+
+/// A server whose every answer asks for an internal redirect.
+fn redirecting(requests: usize) -> std::net::SocketAddr {
+    scripted(move |mut stream, _| {
+        for _ in 0..requests {
+            let answer = b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /files/x\r\nContent-Length: 4\r\n\r\nbody";
+            stream.write_all(answer).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+#[test]
+fn an_internal_redirect_that_a_server_asks_for_is_502_and_told() {
+    let balancer = Balancer::start(&proxy(redirecting(1)));
+    assert_eq!(get(balancer.address, "/").status, 502);
+    balancer
+        .says("upstream sent \"X-Accel-Redirect: /files/x\", which is not supported yet, client: 127.0.0.1");
+    let ignoring = Balancer::start(&format!(
+        "proxy_ignore_headers Expires x-accel-redirect;\n{}",
+        proxy(redirecting(1))
+    ));
+    let answer = get(ignoring.address, "/");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "body"));
+    assert!(!answer.headers.contains_key("x-accel-redirect"));
+}
