@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lb::cli::{self, Command, Invocation, Show};
-use lb::process::{launch, signals};
+use lb::process::{signals, start};
 use lb::{healthcheck, observe};
 
 // Takes the place of malloc and free in the whole program. What many small allocations per request cost decides:
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     match command {
         Command::ShowOnly => ExitCode::from(cli::EXIT_SUCCESS),
         Command::Healthcheck { url } => check_health(&healthcheck::url(url.as_deref(), options.admin)),
-        Command::Signal(request) => launch::signal(&options, request),
-        Command::Test { dump, quiet } => launch::test(&options, dump, quiet),
+        Command::Signal(request) => start::signal(&options, request),
+        Command::Test { dump, quiet } => start::test(&options, dump, quiet),
         Command::Run => {
             if let Err(error) = signals::hold() {
                 return fail(&error);
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             match observe::error_log::install(std::env::var("RUST_LOG").ok()) {
                 Ok(logger) => {
                     observe::panics::install();
-                    launch::run(options, logger)
+                    start::run(options, logger)
                 }
                 Err(error) => fail(&error),
             }

@@ -11,15 +11,16 @@ pub struct SystemError<'a>(pub &'a io::Error);
 
 impl fmt::Display for SystemError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        match self.0.raw_os_error() {
-            // The standard library appends its own " (os error 13)" to the system's text.
-            Some(number) => {
-                let own_suffix = format!(" (os error {number})");
-                write!(f, "({number}: {})", text.strip_suffix(&own_suffix).unwrap_or(&text))
-            }
-            None => write!(f, "({text})"),
-        }
+        write!(f, "({})", number_first(&self.0.to_string()))
+    }
+}
+
+/// The same, without parentheses, for the text of an error that arrives in wrappers: the standard library ends it with
+/// ` (os error 13)`.
+pub fn number_first(text: &str) -> String {
+    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (os error ")) {
+        Some((message, number)) => format!("{number}: {message}"),
+        None => text.to_owned(),
     }
 }
 
@@ -33,5 +34,7 @@ mod tests {
         assert_eq!(SystemError(&refused).to_string(), "(13: Permission denied)");
         let odd = io::Error::other("no thread left");
         assert_eq!(SystemError(&odd).to_string(), "(no thread left)");
+        assert_eq!(number_first("Connection refused (os error 111)"), "111: Connection refused");
+        assert_eq!(number_first("something else (1)"), "something else (1)");
     }
 }

@@ -23,15 +23,6 @@ use crate::config::model::ListenAddress;
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
-/// What a listening address is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ListenerKind {
-    /// A `listen` of the configuration.
-    Traffic,
-    /// The admin surface (`--admin`).
-    Admin,
-}
-
 /// A listening address while it is served.
 #[derive(Debug)]
 pub struct ListenerFacts {
@@ -41,16 +32,14 @@ pub struct ListenerFacts {
     /// The address as configured. A connection that came in through a wildcard socket carries the facts of the
     /// specific address when the configuration names that too.
     pub address: ListenAddress,
-    /// What it is for.
-    pub kind: ListenerKind,
     /// The last snapshot that knew the address, once it is taken away.
     last: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl ListenerFacts {
     /// An address that the configuration in force knows.
-    pub fn new(slot: usize, address: ListenAddress, kind: ListenerKind) -> Self {
-        Self { slot, address, kind, last: OnceLock::new() }
+    pub fn new(slot: usize, address: ListenAddress) -> Self {
+        Self { slot, address, last: OnceLock::new() }
     }
 
     /// The address is about to be taken away: `last` is the snapshot in force, and what is still to come on
@@ -274,7 +263,7 @@ mod tests {
     fn request(number: u64) -> RequestFacts<&'static str> {
         let (_, closing) = tokio::sync::watch::channel(false);
         let address = ListenAddress::Unix("/run/test".into());
-        let listener = Arc::new(ListenerFacts::new(0, address, ListenerKind::Traffic));
+        let listener = Arc::new(ListenerFacts::new(0, address));
         let connection = ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing);
         RequestFacts {
             connection: Arc::new(connection),

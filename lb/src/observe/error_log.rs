@@ -20,6 +20,7 @@
 //! standard error in the form that nginx uses there, `lb: [emerg] ...`, unless an `error_log` goes there anyhow.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -86,6 +87,17 @@ pub fn log_at(severity: Severity, message: &dyn std::fmt::Display) {
         Severity::Crit => crate::crit!("{message}"),
         Severity::Alert => crate::alert!("{message}"),
         Severity::Emerg => crate::emerg!("{message}"),
+    }
+}
+
+/// A part of a message that several lines may show and that is made only for a line that is written: the macros of
+/// `log` format nothing below the level in force, but a `let` before them would.
+#[derive(Debug, Clone, Copy)]
+pub struct OnDemand<F>(pub F);
+
+impl<F: Fn() -> T, T: fmt::Display> fmt::Display for OnDemand<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0().fmt(f)
     }
 }
 

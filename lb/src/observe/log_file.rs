@@ -32,6 +32,7 @@ use thiserror::Error;
 use self::sink::Sink;
 use crate::config::model::LogDestination;
 use crate::observe::cells::Counter;
+use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
 
 /// How much may wait per file: at 200 bytes a line and 10,000 lines a second, four seconds of a stuck disk.
@@ -179,7 +180,7 @@ struct State {
     /// Somebody waits for a flush: do not rest.
     hurry: bool,
     closing: bool,
-    complaints: Complaints,
+    complaints: RateLimited,
 }
 
 /// A file opened again.
@@ -211,7 +212,7 @@ impl LogFile {
             writer: Writer::NotStarted,
             hurry: false,
             closing: false,
-            complaints: Complaints::default(),
+            complaints: RateLimited::new(COMPLAINT_INTERVAL),
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -341,7 +342,7 @@ impl Shared {
         }
         if state.gathered.len() + line.len() >= BOUND_BYTES {
             self.dropped.increment();
-            let complain = state.complaints.allow(Instant::now());
+            let complain = state.complaints.allow(Instant::now()).is_some();
             // Released first: the complaint may well come back to this very file.
             drop(state);
             if complain {
@@ -436,7 +437,7 @@ impl Shared {
             return;
         };
         self.dropped.add(lines);
-        let complain = state.complaints.allow(Instant::now());
+        let complain = state.complaints.allow(Instant::now()).is_some();
         drop(state);
         if complain {
             crate::alert!(
@@ -445,22 +446,6 @@ impl Shared {
                 SystemError(&source)
             );
         }
-    }
-}
-
-/// Lets one complaint pass per [`COMPLAINT_INTERVAL`].
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<Instant>,
-}
-
-impl Complaints {
-    fn allow(&mut self, now: Instant) -> bool {
-        if self.last.is_some_and(|last| now.duration_since(last) < COMPLAINT_INTERVAL) {
-            return false;
-        }
-        self.last = Some(now);
-        true
     }
 }
 
@@ -473,18 +458,4 @@ fn name(destination: &LogDestination) -> &Path {
 
 fn open_error(destination: &LogDestination, source: io::Error) -> OpenError {
     OpenError::Open { path: name(destination).to_owned(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_complaint_passes_per_interval() {
-        let start = Instant::now();
-        let mut complaints = Complaints::default();
-        for (after, passes) in [(0, true), (1, false), (59, false), (60, true), (61, false), (120, true)] {
-            assert_eq!(complaints.allow(start + Duration::from_secs(after)), passes, "{after} s");
-        }
-    }
 }

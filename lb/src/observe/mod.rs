@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod log_file;
 pub mod panics;
 pub mod process_metrics;
+pub mod rate_limited;
 pub mod reasons;
 pub mod status;
 pub mod totals;

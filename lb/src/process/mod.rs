@@ -7,9 +7,10 @@
 
 pub mod daemon;
 pub mod environment;
-pub mod launch;
 pub mod pid_file;
-mod serve;
+mod prepare;
+mod signal_loop;
 pub mod signals;
+pub mod start;
 pub mod user;
 mod workers;

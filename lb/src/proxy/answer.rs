@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::HeaderValue;
-use http::{Method, StatusCode, Version, header};
+use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -13,6 +13,7 @@ use super::context::{Request, unexpected};
 use super::values::{RequestValues, host_field};
 use crate::content::{Answer, page, return_directive};
 use crate::request::Content;
+use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::routing::path;
 use crate::script::Template;
@@ -77,7 +78,8 @@ pub(super) fn take_over(
         request.facts.reply.switch_protocols();
     }
     let request_is_1_0 = session.req_header().version == Version::HTTP_10;
-    let endless = request_is_1_0 && answer.headers.get(header::CONTENT_LENGTH).is_none();
+    let framing = request.state.tries().last().and_then(|last| last.framing);
+    let endless = request_is_1_0 && !framing.is_some_and(Framing::ends_without_chunks);
     if endless || draining {
         session.set_keepalive(None);
     }

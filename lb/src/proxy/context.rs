@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
 
 use super::{gather, upload};
 use crate::config::model::{Proxy, Server};
@@ -62,6 +63,14 @@ impl Request {
     pub fn server(&self) -> Option<&Server> {
         let routed = self.state.routed()?;
         self.facts.snapshot.config.http.servers.get(routed.server.0)
+    }
+
+    /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where
+    /// a try failed, for `fail_to_proxy` or another try comes next.
+    pub(super) fn end_gathering(&mut self, session: &mut Session) {
+        if let Some(home) = self.gathering.take() {
+            self.unsent_bytes = gather::end(session, &home);
+        }
     }
 
     /// What is known of a request that goes to a server; an internal error for any other.

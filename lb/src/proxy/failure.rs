@@ -5,6 +5,9 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::request::Failure;
 use crate::upstream::FailureKind;
 
+/// The name of the program's own error for an answer that is not passed on; its context says why.
+pub(super) const REFUSED_ANSWER: &str = "RefusedAnswer";
+
 /// Reads Pingora's error.
 pub(super) fn of(error: &Error) -> Failure {
     if let ErrorType::HTTPStatus(status) = error.etype() {
@@ -42,9 +45,12 @@ fn upstream(kind: &ErrorType) -> FailureKind {
         | E::HandshakeError => FailureKind::Connect,
         E::ReadTimedout => FailureKind::ReadTimeout,
         E::WriteTimedout => FailureKind::WriteTimeout,
-        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => {
-            FailureKind::InvalidAnswer
-        }
+        E::InvalidHTTPHeader
+        | E::H1Error
+        | E::H2Error
+        | E::H2Downgrade
+        | E::InvalidH2
+        | E::Custom(REFUSED_ANSWER) => FailureKind::InvalidAnswer,
         // What is left are reads, writes and closes on an established connection.
         _ => FailureKind::Closed,
     }
@@ -81,6 +87,7 @@ mod tests {
             (up(ErrorType::ReadTimedout), Failure::Upstream(FailureKind::ReadTimeout)),
             (up(ErrorType::WriteTimedout), Failure::Upstream(FailureKind::WriteTimeout)),
             (up(ErrorType::ConnectionClosed), Failure::Upstream(FailureKind::Closed)),
+            (up(ErrorType::Custom(REFUSED_ANSWER)), Failure::Upstream(FailureKind::InvalidAnswer)),
             (up(ErrorType::InvalidHTTPHeader), Failure::Upstream(FailureKind::InvalidAnswer)),
             (down(ErrorType::ReadTimedout), Failure::ClientTimeout),
             (down(ErrorType::ConnectionClosed), Failure::ClientGone),

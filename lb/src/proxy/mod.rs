@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `service` | the hooks, in Pingora's order |
 //! | `context` | what is carried from hook to hook |
+//! | `admit` | a server's answer, judged before anything is made of it |
 //! | `answer` | answers of the program's own, and the header of a server's |
 //! | `client` | the client's connection, as its location wants it |
 //! | `tries` | picking servers, booking what became of them |
@@ -20,6 +21,7 @@
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
+mod admit;
 mod answer;
 mod client;
 pub mod context;

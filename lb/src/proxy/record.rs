@@ -9,13 +9,16 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::Request;
+use super::failure::REFUSED_ANSWER;
 use super::values::{RefusedValues, RequestValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::server::ServerState;
 use crate::server::Snapshot;
+use crate::system_error;
 use crate::upstream::FailureKind;
 
 /// Counts and logs a request that is over.
@@ -141,7 +144,7 @@ pub(super) fn failed_try(
         );
         return;
     }
-    let circumstances = circumstances(session, request);
+    let circumstances = OnDemand(|| circumstances(session, request));
     let doing = if session.was_upgraded() {
         "proxying upgraded connection"
     } else if failed.answered {
@@ -157,7 +160,11 @@ pub(super) fn failed_try(
             log::error!("{words} ({}) while connecting to upstream{circumstances}", cause(error));
         }
         FailureKind::ConnectTimeout => log::error!("{words} while connecting to upstream{circumstances}"),
-        FailureKind::ReadTimeout | FailureKind::WriteTimeout | FailureKind::InvalidAnswer => {
+        FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
+            log::error!("{words} while {doing}{circumstances}");
+        }
+        FailureKind::InvalidAnswer => {
+            let words = why_refused(error).unwrap_or(words);
             log::error!("{words} while {doing}{circumstances}");
         }
         FailureKind::Closed => {
@@ -201,6 +208,14 @@ pub(super) fn unsupported_redirect(session: &Session, request: &Request, answer:
     );
 }
 
+/// Why an answer was refused, if `admit` did it; Pingora's own reasons are no words of nginx's.
+fn why_refused(error: &Error) -> Option<&str> {
+    match error.etype() {
+        ErrorType::Custom(REFUSED_ANSWER) => error.context.as_ref().map(|why| why.as_str()),
+        _ => None,
+    }
+}
+
 /// nginx's line for an upstream without a usable server.
 pub(super) fn no_live_upstream(session: &Session, request: &Request) {
     log::error!("no live upstreams while connecting to upstream{}", circumstances(session, request));
@@ -217,25 +232,7 @@ fn cause(error: &Error) -> String {
     };
     match cause.downcast_ref::<Box<Error>>() {
         Some(inner) => self::cause(inner),
-        None => in_nginx_form(&cause.to_string()),
-    }
-}
-
-/// Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
-fn in_nginx_form(text: &str) -> String {
-    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (os error ")) {
-        Some((message, number)) => format!("{number}: {message}"),
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn system_errors_are_told_in_nginx_form() {
-        assert_eq!(in_nginx_form("Connection refused (os error 111)"), "111: Connection refused");
-        assert_eq!(in_nginx_form("something else"), "something else");
+        // Pingora hands the system's errors on in wrappers of several kinds; their text is always Rust's.
+        None => system_error::number_first(&cause.to_string()),
     }
 }

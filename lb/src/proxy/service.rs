@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::HeaderName;
+use http::header::{self, HeaderName};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -19,7 +19,7 @@ use super::context::{Context, Request, proxy_target, rules, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{answer, client, failure, gather, peer, record, upload};
+use super::{admit, answer, client, failure, gather, peer, record, upload};
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
@@ -59,6 +59,7 @@ impl ProxyHttp for ProxyService {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let request = context.request()?;
         let now = Instant::now();
+        session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
         let announced = match request.facts.shape.framing {
             Framing::Length(bytes) => Some(bytes),
@@ -185,7 +186,14 @@ impl ProxyHttp for ProxyService {
         upstream_request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        peer::request_header(upstream_request, session, context.request()?, Instant::now())
+        let request = context.request()?;
+        peer::request_header(upstream_request, session, request, Instant::now())?;
+        let upgrade_asked =
+            request.facts.shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
+        if let Some(last) = request.proxying()?.tries.last_mut() {
+            last.upgrade_asked = upgrade_asked;
+        }
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -215,10 +223,12 @@ impl ProxyHttp for ProxyService {
         answer: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        if is_interim(answer) {
-            return Ok(());
-        }
         let request = context.request()?;
+        let Some(last) = request.proxying()?.tries.last_mut() else { return unexpected() };
+        let Some(framing) = admit::admit(answer, session.req_header(), last.upgrade_asked)? else {
+            return Ok(());
+        };
+        last.framing = Some(framing);
         let now = Instant::now();
         let proxying = request.proxying()?;
         let accel_redirect =
@@ -274,7 +284,7 @@ impl ProxyHttp for ProxyService {
     ) -> Box<Error> {
         let again = match &mut context.0 {
             Some(request) => {
-                end_gathering(session, request);
+                request.end_gathering(session);
                 let told =
                     Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
                 tries::failed(session, request, told, &self.state.totals)
@@ -308,7 +318,7 @@ impl ProxyHttp for ProxyService {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         let Some(request) = &mut context.0 else { return };
-        end_gathering(session, request);
+        request.end_gathering(session);
         if let Some(error) = error {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
@@ -328,14 +338,6 @@ impl ProxyHttp for ProxyService {
         _at: ProxyWarnLogContext,
     ) -> bool {
         true
-    }
-}
-
-/// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where a
-/// try failed, for `fail_to_proxy` or another try comes next.
-fn end_gathering(session: &mut Session, request: &mut Request) {
-    if let Some(home) = request.gathering.take() {
-        request.unsent_bytes = gather::end(session, &home);
     }
 }
 

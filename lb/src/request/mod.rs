@@ -8,9 +8,11 @@
 //! |---|---|
 //! | `state` | what each stage of a request knows |
 //! | `phases` | nginx's phases in their order, and what happens after each event |
+//! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
 //! | `retry` | whether a failed try is followed by another |
 
+pub mod answer_hygiene;
 pub mod failure;
 pub mod headers;
 pub mod phases;

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
 use super::Failure;
+use super::answer_hygiene::Framing;
 use crate::balance::Tried;
 use crate::config::model::{Location, Proxy, ServerId};
 use crate::observe::reasons::Generated;
@@ -137,6 +138,10 @@ pub struct Try {
     pub finished: Option<Duration>,
     /// The answer's status, or 502 or 504 for a failure.
     pub status: Option<StatusCode>,
+    /// Where the answer's body ends, once its header is complete.
+    pub framing: Option<Framing>,
+    /// The client asked for another protocol, and the request to this server does too.
+    pub upgrade_asked: bool,
     /// The connection was a kept-alive one.
     pub reused: bool,
     /// Bytes of the answer's body.
@@ -257,6 +262,8 @@ impl Try {
             header: None,
             finished: None,
             status: None,
+            framing: None,
+            upgrade_asked: false,
             reused: false,
             bytes_received: 0,
             bytes_sent: 0,

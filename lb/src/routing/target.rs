@@ -1,6 +1,8 @@
 //! What a `proxy_pass` with a URI part sends upstream: the part of the normalised path that the location matched
 //! is replaced by that URI; the rest is escaped again, the arguments go along as they came.
 
+use percent_encoding::percent_encode_byte;
+
 use super::path::Target;
 
 /// The request target for the upstream, from the request's target as sent, its normalised path, the length that
@@ -12,9 +14,7 @@ pub fn replace(sent: Target<'_>, normal_path: &[u8], matched: usize, uri: &str) 
     target.extend_from_slice(uri.as_bytes());
     for byte in rest {
         if needs_escape(*byte) {
-            target.push(b'%');
-            target.push(b"0123456789ABCDEF"[usize::from(byte >> 4)]);
-            target.push(b"0123456789ABCDEF"[usize::from(byte & 15)]);
+            target.extend_from_slice(percent_encode_byte(*byte).as_bytes());
         } else {
             target.push(*byte);
         }

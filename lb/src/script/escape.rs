@@ -1,5 +1,7 @@
 //! How `log_format` escapes the values of variables.
 
+use percent_encoding::percent_encode_byte;
+
 /// `escape=` of a `log_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
@@ -35,8 +37,6 @@ fn escape_from(
     }
 }
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-
 fn needs_hex(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..=31 | 127..)
 }
@@ -67,6 +67,6 @@ fn write_json(byte: u8, out: &mut Vec<u8>) {
 }
 
 fn push_hex_digits(byte: u8, out: &mut Vec<u8>) {
-    out.push(HEX_DIGITS[usize::from(byte >> 4)]);
-    out.push(HEX_DIGITS[usize::from(byte & 15)]);
+    // The two digits are those of the percent encoding.
+    out.extend_from_slice(&percent_encode_byte(byte).as_bytes()[1..]);
 }

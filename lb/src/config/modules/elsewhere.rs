@@ -58,7 +58,7 @@ pub(in crate::config) const FAMILIES: &[Family] = &[
         deny" },
     Family { module: "ngx_http_addition_module", reason: BODIES_AS_THEY_ARE, names: "\
         add_after_body add_before_body addition_types" },
-    Family { module: "ngx_http_api_module", reason: "the API is on the admin listener (`--admin`)", names: "\
+    Family { module: "ngx_http_api_module", reason: "there is no API; health and metrics are on the admin listener (`--admin`)", names: "\
         api status status_format" },
     Family { module: "ngx_http_auth_basic_module and its like", reason: NO_ACCESS_RULES, names: "\
         auth_basic_user_file auth_jwt_claim_set auth_jwt_header_set auth_jwt_key_cache auth_jwt_key_file \

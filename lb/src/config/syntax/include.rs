@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::{Directive, Origin};
-use crate::config::diagnostics::Position;
-use crate::config::diagnostics::{Diagnostic, Report};
+use crate::config::diagnostics::{Diagnostic, Position, Report};
+use crate::system_error::SystemError;
 
 /// How many files one configuration may read, repetitions counted: a few files that include each other twice
 /// would otherwise read for ever.
@@ -140,15 +140,8 @@ pub(in crate::config) fn unreadable(
     error: &io::Error,
     position: impl Into<Option<Position>>,
 ) -> Diagnostic {
-    let text = error.to_string();
-    let reason = match error.raw_os_error() {
-        Some(number) => {
-            let words = text.split(" (os error").next().unwrap_or(&text);
-            format!("{number}: {words}")
-        }
-        None => text,
-    };
-    Diagnostic::emerg(format!("open() \"{}\" failed ({reason})", path.display()), position)
+    let reason = SystemError(error);
+    Diagnostic::emerg(format!("open() \"{}\" failed {reason}", path.display()), position)
 }
 
 #[cfg(test)]

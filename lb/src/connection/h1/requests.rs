@@ -383,7 +383,7 @@ mod tests {
     use super::*;
     use crate::config::model::{HeaderLimits, ListenAddress};
     use crate::connection::acceptor::Worker;
-    use crate::connection::facts::{ClientAddress, ListenerFacts, ListenerKind};
+    use crate::connection::facts::{ClientAddress, ListenerFacts};
 
     struct Nothing;
 
@@ -421,7 +421,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_stays_small() {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()), ListenerKind::Traffic);
+        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()));
         let drain = Drain::default();
         let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
         let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));

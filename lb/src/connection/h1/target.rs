@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::BytesMut;
+use percent_encoding::percent_encode_byte;
 
 use super::reason::Reason;
 
@@ -239,9 +240,7 @@ impl Rewrite {
         let query = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
         for (at, byte) in path_and_query.iter().enumerate() {
             if must_be_encoded(*byte, at > query, self.encode_high_bytes) {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-                rewritten.extend_from_slice(&[b'%', digits[0], digits[1]]);
+                rewritten.extend_from_slice(percent_encode_byte(*byte).as_bytes());
             } else {
                 rewritten.extend_from_slice(&[*byte]);
             }

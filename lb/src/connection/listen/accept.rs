@@ -24,6 +24,7 @@ use crate::connection::facts::{ClientAddress, ConnectionFacts};
 use crate::connection::h1::requests::connection;
 use crate::connection::host::ConnectionHost;
 use crate::connection::transport::Accepted;
+use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
 
 /// How long an accept loop waits when the system is out of descriptors or memory; NGINX's figure.
@@ -52,7 +53,7 @@ pub(super) async fn accept_loop<F, A>(
         Ok(socket) => socket,
         Err(error) => return log::error!("epoll_ctl() failed {}", SystemError(&error)),
     };
-    let mut complaint = Complaint::default();
+    let mut complaint = RateLimited::new(LOG_INTERVAL);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -64,7 +65,7 @@ pub(super) async fn accept_loop<F, A>(
             Ok(accepted) => welcome(accepted, &addresses, &acceptor),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if let Some(unsaid) = complaint.at(Instant::now()) {
+                if let Some(unsaid) = complaint.allow(Instant::now()) {
                     log::error!("accept4() failed {}, {unsaid} more in silence", SystemError(&error));
                 }
                 tokio::select! {
@@ -98,25 +99,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
 
-/// Decides when to speak of an error that repeats.
-#[derive(Debug, Default)]
-struct Complaint {
-    last: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Complaint {
-    /// How many errors went unsaid since the last line, if it is time for one.
-    fn at(&mut self, now: Instant) -> Option<u64> {
-        if self.last.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
-            self.unsaid += 1;
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
-    }
-}
-
 fn welcome<F, A>(accepted: Accepted, addresses: &ArcSwap<Addresses>, acceptor: &Acceptor<F, A>)
 where
     F: ConnectionHost,
@@ -141,19 +123,4 @@ where
     let (acceptor, place) = acceptor.place(serial);
     let runtime = acceptor.runtime().clone();
     runtime.spawn(connection(accepted, Arc::new(facts), acceptor, place));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_that_repeats_is_told_once_per_interval_with_the_count() {
-        let (mut complaint, start) = (Complaint::default(), Instant::now());
-        let told: Vec<_> = [0, 1, 5, 9, 10, 11, 25]
-            .map(|second| complaint.at(start + Duration::from_secs(second)))
-            .into_iter()
-            .collect();
-        assert_eq!(told, [Some(0), None, None, None, Some(3), None, Some(1)]);
-    }
 }

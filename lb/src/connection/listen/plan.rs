@@ -7,15 +7,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::model::{ListenAddress, Listener};
-use crate::connection::facts::ListenerKind;
 
 /// A listening address that is to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Where.
     pub address: ListenAddress,
-    /// What for.
-    pub kind: ListenerKind,
     /// `backlog=`
     pub backlog: u32,
     /// `ipv6only=`; of no account for other addresses.
@@ -24,19 +21,14 @@ pub struct Wanted {
 
 impl From<&Listener> for Wanted {
     fn from(listener: &Listener) -> Self {
-        Self {
-            address: listener.address.clone(),
-            kind: ListenerKind::Traffic,
-            backlog: listener.backlog,
-            ipv6_only: listener.ipv6_only,
-        }
+        Self { address: listener.address.clone(), backlog: listener.backlog, ipv6_only: listener.ipv6_only }
     }
 }
 
 impl Wanted {
     /// The admin listener, with the backlog that NGINX gives a listener on Linux.
     pub fn admin(address: ListenAddress) -> Self {
-        Self { address, kind: ListenerKind::Admin, backlog: 511, ipv6_only: true }
+        Self { address, backlog: 511, ipv6_only: true }
     }
 }
 

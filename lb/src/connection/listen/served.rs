@@ -18,13 +18,13 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) fn new(slot: usize, wanted: &Wanted) -> Arc<Self> {
-        let facts = Arc::new(ListenerFacts::new(slot, wanted.address.clone(), wanted.kind));
+        let facts = Arc::new(ListenerFacts::new(slot, wanted.address.clone()));
         Arc::new(Self { facts, closing: watch::Sender::new(false) })
     }
 
     /// Whether it is `wanted`, unchanged.
     pub(super) fn is(&self, wanted: &Wanted) -> bool {
-        self.facts.address == wanted.address && self.facts.kind == wanted.kind
+        self.facts.address == wanted.address
     }
 }
 

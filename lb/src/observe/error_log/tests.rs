@@ -150,3 +150,25 @@ fn a_log_that_cannot_be_opened_changes_nothing() {
     say(&logger, "lb", Level::Error, "still here");
     assert_eq!(lines(&directory.path().join("log")).len(), 1);
 }
+
+#[test]
+fn a_part_on_demand_is_made_for_written_lines_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let logger = logger(directory.path(), "", &[("log", Severity::Crit)]);
+    let made = std::cell::Cell::new(0);
+    let part = OnDemand(|| {
+        made.set(made.get() + 1);
+        "with a part"
+    });
+    let say = |target: &str, level| {
+        let metadata = Metadata::builder().target(target).level(level).build();
+        if logger.enabled(&metadata) {
+            logger.log(&Record::builder().metadata(metadata).args(format_args!("failed {part}")).build());
+        }
+    };
+    say("lb", Level::Error);
+    assert_eq!(made.get(), 0);
+    say(CRIT, Level::Error);
+    assert_eq!(made.get(), 1);
+    assert!(lines(&directory.path().join("log"))[0].ends_with("failed with a part"));
+}

@@ -129,14 +129,6 @@ pub fn take_over<F: Fields>(
             answer.remove(name);
         }
     }
-    // Equal lengths were let through as they came; a client needs one.
-    let map = answer.map();
-    if map.len() > map.keys_len()
-        && map.get_all(CONTENT_LENGTH).iter().count() > 1
-        && let Some(length) = answer.remove(&CONTENT_LENGTH)
-    {
-        answer.set(&known::CONTENT_LENGTH, length)?;
-    }
     if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
         rewrite_redirects(answer, redirect, own_host)?;
     }

@@ -11,6 +11,7 @@ use pingora::lb::health_check::{HealthCheck, TcpHealthCheck};
 use pingora::lb::{Backend, Extensions};
 
 use super::address::AddressHealth;
+use crate::system_error::SystemError;
 
 /// What came of a probe.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,19 +70,14 @@ fn os_error(error: &pingora::Error) -> Option<&io::Error> {
 
 /// Why a probe failed, in nginx's words where the system gave a number.
 fn reason(error: &pingora::Error) -> String {
-    match os_error(error).and_then(io::Error::raw_os_error) {
-        Some(number) => format!("connect() failed ({number}: {})", nginx_words(number)),
+    match os_error(error).filter(|cause| cause.raw_os_error().is_some()) {
+        Some(cause) => format!("connect() failed {}", SystemError(cause)),
         None => error.to_string(),
     }
 }
 
 fn no_connection_within(timeout: Duration) -> String {
     format!("no connection within {} s", timeout.as_secs_f64())
-}
-
-fn nginx_words(os_error: i32) -> String {
-    let text = io::Error::from_raw_os_error(os_error).to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

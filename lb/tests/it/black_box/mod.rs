@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is the report of a test")]
 
 mod admin;
+mod answer_hygiene;
 mod balancing;
 mod command_line;
 mod large_answers;

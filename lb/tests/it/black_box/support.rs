@@ -45,7 +45,12 @@ pub(crate) enum Behaviour {
     SwitchIfAsked,
     /// Announces so many bytes of [`text`], sends fewer, and closes.
     LargeCut(usize, usize),
+    /// Sends exactly these bytes, with a pause between two pieces.
+    Pieces(&'static [&'static [u8]]),
 }
+
+/// Between two [`Behaviour::Pieces`].
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +86,7 @@ struct Shared {
     connections: AtomicUsize,
     heads: AtomicUsize,
     cut_bodies: AtomicUsize,
+    ended: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
@@ -109,6 +115,7 @@ impl Backend {
             connections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             cut_bodies: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             open: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -122,7 +129,10 @@ impl Backend {
                 accepting.connections.fetch_add(1, SeqCst);
                 accepting.open.lock().unwrap().push(stream.try_clone().unwrap());
                 let shared = accepting.clone();
-                thread::spawn(move || converse(&shared, stream));
+                thread::spawn(move || {
+                    converse(&shared, stream);
+                    shared.ended.fetch_add(1, SeqCst);
+                });
             }
         });
         Self { address, shared }
@@ -156,6 +166,11 @@ impl Backend {
     /// How many connections, probes' included.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
+    }
+
+    /// How many of its connections have ended, probes' included.
+    pub(crate) fn ended(&self) -> usize {
+        self.shared.ended.load(SeqCst)
     }
 
     /// Stops listening and cuts every connection, like a process that was killed.
@@ -214,6 +229,17 @@ fn converse(shared: &Shared, stream: TcpStream) {
                 }
                 let _ = writer.shutdown(Shutdown::Both);
                 return;
+            }
+            Behaviour::Pieces(pieces) => {
+                for (number, piece) in pieces.iter().enumerate() {
+                    if number > 0 {
+                        thread::sleep(PAUSE);
+                    }
+                    if writer.write_all(piece).is_err() {
+                        return;
+                    }
+                }
+                continue;
             }
             Behaviour::LargeCut(announced, sent) => {
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {announced}\r\n\r\n");

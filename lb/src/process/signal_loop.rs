@@ -1,4 +1,4 @@
-//! The one Pingora service: opens the doors, then does what signals ask until one of them ends the process.
+//! The one Pingora service: starts accepting, then does what signals ask until one of them ends the process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::runtime::Handle;
 
-use super::launch::{self, Prepared};
 use super::pid_file::PidFile;
+use super::prepare::{self, Prepared};
 use super::signals::{Signal, Signals};
 use super::user::{self, Identity};
 use super::workers::Runtimes;
@@ -159,7 +159,7 @@ impl SignalLoop {
             let current = current.clone();
             // A panic over a configuration refuses the reload.
             let work = move || {
-                panics::expendable(|| launch::prepare(&options, &runtime, &files, Some(&current.upstreams)))
+                panics::expendable(|| prepare::prepare(&options, &runtime, &files, Some(&current.upstreams)))
             };
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
@@ -167,7 +167,7 @@ impl SignalLoop {
         for warning in &loaded.warnings {
             error_log::log_at(warning.severity, &warning.unlabelled());
         }
-        let wanted = launch::wanted(&loaded.config);
+        let wanted = prepare::wanted(&loaded.config);
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger
