@@ -12,7 +12,7 @@ use super::upstreams::KEEPALIVE;
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    AccessLog, Action, Location, LocationMatch, NextUpstream, Position, Proxy, Redirect, Return,
+    AccessLog, Action, FieldName, Location, LocationMatch, NextUpstream, Position, Proxy, Redirect, Return,
     ReturnContent, SentField, SentValue, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamServer,
 };
 use crate::config::modules::proxy::names_upstream;
@@ -203,6 +203,8 @@ impl Assembler<'_> {
             pass_headers,
             redirect,
             buffering,
+            request_buffering,
+            ignores_accel_redirect,
         } = &settings.proxy;
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
         let passed = pass_headers.as_deref().unwrap_or_default();
@@ -222,6 +224,8 @@ impl Assembler<'_> {
             passes_server: passed.contains(&SERVER),
             redirect: redirect.unwrap_or(true).then(|| default_redirect(pass, pattern)),
             buffering: buffering.unwrap_or(true),
+            request_buffering: request_buffering.unwrap_or(true),
+            ignores_accel_redirect: ignores_accel_redirect.unwrap_or(false),
         }
     }
 
@@ -347,11 +351,14 @@ fn sent_fields(written: &[SetHeader], host: &str, port: u16) -> Vec<SentField> {
         Variable::Named(Named::ProxyPort) => Some(port.to_string()),
         _ => None,
     };
-    let default_host = SetHeader { name: HOST, value: Template::variable(Variable::Named(Named::ProxyHost)) };
-    let default_host = (!written.iter().any(|field| field.name == HOST)).then_some(&default_host);
+    let default_host = SetHeader {
+        name: FieldName::known(HOST, "Host"),
+        value: Template::variable(Variable::Named(Named::ProxyHost)),
+    };
+    let default_host = (!written.iter().any(|field| *field.name.name() == HOST)).then_some(&default_host);
     let mut fields: Vec<SentField> = Vec::with_capacity(written.len() + 1);
     for SetHeader { name, value } in default_host.into_iter().chain(written) {
-        let again = fields.iter().any(|earlier| earlier.name == *name);
+        let again = fields.iter().any(|earlier| earlier.name.name() == name.name());
         fields.push(SentField { name: name.clone(), value: sent_value(value.with_known(known)), again });
     }
     fields

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::FieldName;
+
 use super::{AccessLogFileId, Escape, Position, UpstreamId};
 use crate::script::Template;
 
@@ -84,8 +86,8 @@ pub enum ReturnContent {
 /// `add_header name value [always]`.
 #[derive(Debug, Clone)]
 pub struct AddHeader {
-    /// Field name as written.
-    pub name: HeaderName,
+    /// Field name.
+    pub name: FieldName,
     /// Value; an empty one adds nothing.
     pub value: Template,
     /// Without `always` only for 200, 201, 204, 206, 301, 302, 303, 304, 307, 308.
@@ -148,6 +150,10 @@ pub struct Proxy {
     pub redirect: Option<Redirect>,
     /// `proxy_buffering`: answers stream through in both cases; kept for what reports it.
     pub buffering: bool,
+    /// `proxy_request_buffering`: whether a body that fits is read before a server is picked.
+    pub request_buffering: bool,
+    /// `proxy_ignore_headers` names `X-Accel-Redirect`.
+    pub ignores_accel_redirect: bool,
 }
 
 /// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.
@@ -163,7 +169,7 @@ pub struct Redirect {
 #[derive(Debug, Clone)]
 pub struct SetHeader {
     /// Field name.
-    pub name: HeaderName,
+    pub name: FieldName,
     /// Value.
     pub value: Template,
 }
@@ -172,7 +178,7 @@ pub struct SetHeader {
 #[derive(Debug, Clone)]
 pub struct SentField {
     /// Field name.
-    pub name: HeaderName,
+    pub name: FieldName,
     /// Value.
     pub value: SentValue,
     /// An earlier field has the same name. Both are sent; what the client sent goes with the first.

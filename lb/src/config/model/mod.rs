@@ -5,6 +5,7 @@
 //! absence itself means something.
 
 mod config;
+mod field_name;
 mod listener;
 mod location;
 mod server;
@@ -13,6 +14,7 @@ mod upstream;
 pub use self::config::{
     AccessLogFileId, Config, ErrorLog, Http, LogDestination, Main, ServerId, UpstreamId, User, WorkerCount,
 };
+pub use self::field_name::FieldName;
 pub use self::listener::Listener;
 pub use self::location::{
     AccessLog, Action, AddHeader, Location, LocationMatch, LogFormat, NextUpstream, Proxy, Redirect, Return,

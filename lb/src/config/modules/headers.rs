@@ -31,9 +31,9 @@ fn add_header(settings: &mut Settings, directive: &Directive, report: &mut Repor
             return;
         }
     };
-    let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
+    let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
     let (Some(name), Some(value)) = (name, value) else { return };
-    if OF_THE_CONNECTION.contains(&name.as_str()) {
+    if OF_THE_CONNECTION.contains(&name.name().as_str()) {
         report.unsupported(directive, 0, "the field belongs to the connection");
         return;
     }
@@ -58,8 +58,8 @@ mod tests {
                 .map(|header| (header.name.to_string(), header.always))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(0), [("x-a".to_owned(), true), ("x-b".to_owned(), false)]);
-        assert_eq!(names(1), [("x-c".to_owned(), false)]);
+        assert_eq!(names(0), [("X-A".to_owned(), true), ("X-B".to_owned(), false)]);
+        assert_eq!(names(1), [("X-C".to_owned(), false)]);
         assert!(config.http.servers[0].locations[1].add_headers[0].value.is_empty());
     }
 

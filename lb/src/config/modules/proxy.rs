@@ -42,6 +42,10 @@ pub(in crate::config) const ROWS: &[Row] = &[
         "Whether a `Location` or `Refresh` that names the address of `proxy_pass` is turned into one of ours; redirects of one's own are refused for now"),
     row("proxy_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.buffering = r.flag(d, 0)),
         "Accepted both ways; answers are streamed through in any case"),
+    row("proxy_request_buffering", LEVELS, FLAG, "on", Level(|s, d, r| s.proxy.request_buffering = r.flag(d, 0)),
+        "Whether a request body of up to 64 KiB is read before a server is picked; longer ones are streamed in any case"),
+    row("proxy_ignore_headers", LEVELS, at_least(1, "field …"), "", Level(proxy_ignore_headers),
+        "Fields of servers' answers that steer nothing. Only `X-Accel-Redirect` steers anything: an answer with it is 502 for now").repeatable(),
 
     no_effect("proxy_buffer_size", LEVELS, SIZE, STREAMED),
     no_effect("proxy_buffers", LEVELS, words(2, 2, "number size"), STREAMED),
@@ -53,10 +57,6 @@ pub(in crate::config) const ROWS: &[Row] = &[
     no_effect("proxy_no_cache", LEVELS, at_least(1, "string …"), NO_CACHE).repeatable(),
     no_effect("proxy_headers_hash_bucket_size", LEVELS, NUMBER, "there is no hash table to size"),
     no_effect("proxy_headers_hash_max_size", LEVELS, NUMBER, "there is no hash table to size"),
-    no_effect("proxy_ignore_headers", LEVELS, at_least(1, "field …"),
-        "no field of an answer steers anything here: there is no cache, no internal redirect and no rate limit").repeatable(),
-    no_effect("proxy_request_buffering", LEVELS, FLAG,
-        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").harmless(&["off"]),
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
     no_effect("proxy_socket_keepalive", LEVELS, FLAG,
         "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),
@@ -189,9 +189,9 @@ enum Kept {
 fn proxy_set_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
     // Even one that is left out ends the inheritance from the level above.
     let headers = settings.proxy.set_headers.get_or_insert_default();
-    let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
+    let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
     let (Some(name), Some(value)) = (name, value) else { return };
-    match kept_by_the_connection(&name, directive.argument(1)) {
+    match kept_by_the_connection(name.name(), directive.argument(1)) {
         None => headers.push(SetHeader { name, value }),
         Some(Kept::AsWished) => {}
         Some(Kept::Ignored(reason)) => report.warn(
@@ -260,6 +260,12 @@ fn proxy_hide_header(settings: &mut Settings, directive: &Directive, report: &mu
 
 fn proxy_pass_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
     settings.proxy.pass_headers.get_or_insert_default().extend(report.header_name(directive, 0));
+}
+
+fn proxy_ignore_headers(settings: &mut Settings, directive: &Directive, _report: &mut Report) {
+    let names_it = directive.words().any(|word| word.eq_ignore_ascii_case("X-Accel-Redirect"));
+    let ignores = settings.proxy.ignores_accel_redirect.get_or_insert(false);
+    *ignores |= names_it;
 }
 
 /// Whether a `proxy_pass` can mean an upstream of that name.
@@ -354,7 +360,7 @@ mod tests {
         assert_eq!(default.set_headers.len(), 1);
         assert_eq!(default.set_headers[0].value, SentValue::Constant(HeaderValue::from_static("group")));
         let own = proxy("proxy_pass http://group; proxy_set_header host $host; proxy_set_header X-A b;");
-        let names: Vec<&str> = own.set_headers.iter().map(|header| header.name.as_str()).collect();
+        let names: Vec<&str> = own.set_headers.iter().map(|header| header.name.name().as_str()).collect();
         assert_eq!(names, ["host", "x-a"]);
     }
 
@@ -367,7 +373,7 @@ mod tests {
         let fields: Vec<_> = proxy
             .set_headers
             .iter()
-            .map(|field| (field.name.as_str(), field.value.clone(), field.again))
+            .map(|field| (field.name.name().as_str(), field.value.clone(), field.again))
             .collect();
         let constant = |text| SentValue::Constant(HeaderValue::from_static(text));
         assert_eq!(

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::{Kind, Row};
 use crate::config::diagnostics::Report;
-use crate::config::model::Position;
+use crate::config::model::{FieldName, Position};
 use crate::config::syntax::Directive;
 use crate::config::values;
 use crate::script::Template;
@@ -86,6 +86,12 @@ impl Report {
         index: usize,
     ) -> Option<HeaderName> {
         let read = HeaderName::from_bytes(directive.argument(index).as_bytes()).ok();
+        self.expect(read, directive, index, "invalid value", "the name of a header field")
+    }
+
+    /// The name of a header field that is sent as it is written.
+    pub(in crate::config) fn field_name(&mut self, directive: &Directive, index: usize) -> Option<FieldName> {
+        let read = FieldName::parse(directive.argument(index));
         self.expect(read, directive, index, "invalid value", "the name of a header field")
     }
 

@@ -201,6 +201,9 @@ pub(in crate::config) struct ProxySettings {
     pub(in crate::config) pass_headers: Option<Vec<HeaderName>>,
     pub(in crate::config) redirect: Option<bool>,
     pub(in crate::config) buffering: Option<bool>,
+    pub(in crate::config) request_buffering: Option<bool>,
+    /// Whether `proxy_ignore_headers` names `X-Accel-Redirect`.
+    pub(in crate::config) ignores_accel_redirect: Option<bool>,
 }
 
 impl Settings {
@@ -263,6 +266,8 @@ impl ProxySettings {
             pass_headers,
             redirect,
             buffering,
+            request_buffering,
+            ignores_accel_redirect,
         } = self;
         Self {
             set_headers: set_headers.or_else(|| above.set_headers.clone()),
@@ -275,6 +280,8 @@ impl ProxySettings {
             pass_headers: pass_headers.or_else(|| above.pass_headers.clone()),
             redirect: redirect.or(above.redirect),
             buffering: buffering.or(above.buffering),
+            request_buffering: request_buffering.or(above.request_buffering),
+            ignores_accel_redirect: ignores_accel_redirect.or(above.ignores_accel_redirect),
         }
     }
 }
