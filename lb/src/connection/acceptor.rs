@@ -1,4 +1,4 @@
-//! What every connection needs, from the accept loop to its last request; and which worker a connection gets.
+//! The acceptor: the values that every connection shares, and the choice of a worker for each connection.
 //!
 //! A connection belongs to one worker for its whole life: the worker's thread polls it, its socket is registered with
 //! the thread's reactor, and its requests are carried by the worker's own Pingora application, whose pool of
@@ -19,22 +19,22 @@ use super::host::ConnectionHost;
 pub struct Worker<A> {
     runtime: Handle,
     app: Arc<A>,
-    /// Open now.
+    /// Open connections.
     connections: AtomicUsize,
 }
 
 impl<A> Worker<A> {
-    /// Connections are spawned on `runtime`, which should be a thread's own, and served by `app`.
+    /// Spawns connections on `runtime`, which should be a thread's own, and serves them with `app`.
     pub fn new(runtime: Handle, app: Arc<A>) -> Self {
         Self { runtime, app, connections: AtomicUsize::new(0) }
     }
 }
 
-/// What every connection needs: the callbacks, its worker and the drain handle. Cheap to clone.
+/// The values that every connection needs: the callbacks, its worker and the drain handle. Cheap to clone.
 #[derive(Debug)]
 pub struct Acceptor<F, A> {
     shared: Arc<Shared<F, A>>,
-    /// Index of the worker that the clone is for.
+    /// Index of this clone's worker.
     worker: usize,
 }
 
@@ -53,7 +53,7 @@ impl<F, A> Clone for Acceptor<F, A> {
 }
 
 impl<F: ConnectionHost, A: HttpServerApp + Send + Sync + 'static> Acceptor<F, A> {
-    /// Connections will ask `host` and be spread over `workers`, of which there must be one at least.
+    /// Connections use the callbacks of `host` and are spread over `workers`, which must not be empty.
     pub fn new(host: Arc<F>, workers: Vec<Worker<A>>, drain: Drain) -> Self {
         assert!(!workers.is_empty(), "an acceptor needs a worker");
         let shared = Shared { host, workers: workers.into(), drain, serials: AtomicU64::new(0) };
@@ -82,12 +82,12 @@ impl<F: ConnectionHost, A: HttpServerApp + Send + Sync + 'static> Acceptor<F, A>
         self.shared.serials.fetch_add(1, Relaxed) + 1
     }
 
-    /// The same for the worker with this number; numbers beyond the last begin again.
+    /// This acceptor for the worker `number`, modulo the number of workers.
     pub(in crate::connection) fn of_worker(&self, number: usize) -> Self {
         Self { shared: self.shared.clone(), worker: number % self.shared.workers.len() }
     }
 
-    /// The same for the worker that the next connection is to have, and the connection's place there.
+    /// This acceptor for the worker of the next connection, and the connection's place there.
     pub(in crate::connection) fn place(&self, serial: u64) -> (Self, Place<F, A>) {
         let counts = self.shared.workers.iter().map(|worker| worker.connections.load(Relaxed));
         let chosen = self.of_worker(least(counts, serial));
@@ -97,7 +97,7 @@ impl<F: ConnectionHost, A: HttpServerApp + Send + Sync + 'static> Acceptor<F, A>
     }
 }
 
-/// A connection's place on its worker: counted there, and waited for by the graceful stop.
+/// A connection's place on its worker: counted there, and awaited by the graceful stop.
 #[derive(Debug)]
 pub(in crate::connection) struct Place<F, A> {
     acceptor: Acceptor<F, A>,
@@ -110,10 +110,10 @@ impl<F, A> Drop for Place<F, A> {
     }
 }
 
-/// The index of the least of `counts`; of several, the one whose turn it is by `serial`.
+/// The index of the smallest of `counts`; `serial` breaks ties in turn.
 ///
-/// Least connections and not round robin: connections end when their clients like, so that turns alone leave one
-/// worker with more to do than another for as long as connections live.
+/// Least connections and not round robin: clients decide when connections end, so that taking turns alone would leave
+/// one worker busier than another for as long as connections live.
 fn least(counts: impl ExactSizeIterator<Item = usize> + Clone, serial: u64) -> usize {
     let number = counts.len();
     let first = (serial % number as u64) as usize;

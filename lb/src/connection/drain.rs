@@ -1,12 +1,12 @@
-//! Who is still here: connection counts, and the graceful stop that waits for them.
+//! Connection counts and graceful shutdown.
 //!
-//! A stop has to know one thing exactly: that nothing is left which would be cut. Every accept loop, connection
-//! and lingering close therefore takes a `Hold` and the stop is over when none is left. Holds are per
-//! connection and not per request, so that the request path pays no shared atomic for them; a connection ends
-//! by itself once its request is answered, because its loop sees the stop.
+//! A graceful stop must know exactly when nothing is left that it would cut. Every accept loop, connection and
+//! lingering close therefore takes a `Hold`, and the stop is over when none is left. Holds are per connection and not
+//! per request, so that the request path pays no shared atomic for them; a connection ends by itself once its request
+//! is answered, because its loop sees the stop.
 //!
-//! The other counts serve the metrics. They are events that only grow, kept in sharded cells, and what is
-//! "active", "reading", "writing" or "waiting" (NGINX's `stub_status`) is their difference at the time of asking.
+//! The other counts serve the metrics. They are events that only grow, kept in sharded cells; "active", "reading",
+//! "writing" and "waiting" (NGINX's `stub_status`) are differences between them, computed when read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
@@ -17,8 +17,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::observe::cells::CounterSet;
 
-/// How long an idle connection waits for one more request when it is to end. A client that has just read its
-/// answer sends the next request within this time; it is then answered, with `Connection: close`, instead of
+/// Time that an idle connection still waits for one more request once it is to end. A client that has just read its
+/// answer sends the next request within this time; the request is then answered, with `Connection: close`, instead of
 /// meeting a closed socket. Short enough that an idle process is gone within 100 ms.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(40);
 
@@ -29,14 +29,14 @@ pub struct Drain(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     begun: watch::Sender<bool>,
-    /// The same, for who only asks: every request does, and a watch is read under a lock.
+    /// The same as a flag, for readers: every request asks, and a watch is read under a lock.
     has_begun: AtomicBool,
     holds: AtomicUsize,
     released: Notify,
     events: CounterSet<EVENTS>,
 }
 
-/// What [`Drain`] counts.
+/// The events that [`Drain`] counts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
     Accepted,
@@ -54,9 +54,9 @@ const EVENTS: usize = 6;
 pub struct ConnectionTotals {
     /// Connections accepted since the start. All are handled: there is no `worker_connections` to exceed.
     pub accepted: u64,
-    /// Requests whose first byte came, refused ones included.
+    /// Requests whose first byte arrived, refused ones included.
     pub requests: u64,
-    /// Open now.
+    /// Open connections.
     pub active: u64,
     /// Of these, reading a request header.
     pub reading: u64,
@@ -66,19 +66,19 @@ pub struct ConnectionTotals {
     pub waiting: u64,
 }
 
-/// How a graceful stop ended.
+/// The outcome of a graceful stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Everything ended by itself.
     Completely,
-    /// Time ran out with so many connections left.
+    /// The timeout passed while connections were open.
     TimedOut {
         /// Connections still open.
         connections: u64,
     },
 }
 
-/// Keeps the graceful stop from ending; released by dropping.
+/// Delays the end of the graceful stop until dropped.
 #[derive(Debug)]
 pub(super) struct Hold(Arc<Shared>);
 
@@ -90,7 +90,7 @@ impl Drop for Hold {
     }
 }
 
-/// Books one event now and another when dropped.
+/// Counts one event now and another when dropped.
 #[derive(Debug)]
 pub(super) struct Span<'a> {
     drain: &'a Drain,
@@ -116,30 +116,30 @@ impl Default for Drain {
 }
 
 impl Drain {
-    /// Begins the graceful stop: listening sockets take what the kernel has already completed and close, idle
-    /// connections end, requests in flight are answered with `Connection: close`. Cannot be undone.
+    /// Begins the graceful stop: listening sockets accept the connections that the kernel has already completed and
+    /// close, idle connections end, requests in flight are answered with `Connection: close`. Cannot be undone.
     pub fn begin(&self) {
         self.0.has_begun.store(true, Release);
         self.0.begun.send_replace(true);
     }
 
-    /// Whether the stop has begun.
+    /// True once the stop has begun.
     pub fn has_begun(&self) -> bool {
         self.0.has_begun.load(Acquire)
     }
 
-    /// Turns true when the stop begins; of the type that Pingora wants.
+    /// A channel that turns true when the stop begins, of the type that Pingora expects.
     pub fn watch(&self) -> ShutdownWatch {
         self.0.begun.subscribe()
     }
 
-    /// Waits until nothing is left, at most `timeout` (`worker_shutdown_timeout`).
+    /// Waits until no hold is left, at most `timeout` (`worker_shutdown_timeout`).
     pub async fn drained(&self, timeout: Option<Duration>) -> Drained {
         let empty = async {
             loop {
                 let released = self.0.released.notified();
                 tokio::pin!(released);
-                // Registered before the count is read: a release in between is not missed.
+                // Registered before the count is read, so that no release in between is missed.
                 released.as_mut().enable();
                 if self.0.holds.load(Acquire) == 0 {
                     return;
@@ -157,7 +157,7 @@ impl Drain {
         }
     }
 
-    /// Connections and requests at this moment.
+    /// Current connection and request counts.
     pub fn totals(&self) -> ConnectionTotals {
         let counts = self.0.events.totals();
         let count = |event: Event| counts[event as usize];
@@ -184,7 +184,7 @@ impl Drain {
         self.0.events.increment(event as usize);
     }
 
-    /// Books `started` now and `ended` when the span is dropped.
+    /// Counts `started` now and `ended` when the span is dropped.
     pub(super) fn span(&self, started: Event, ended: Event) -> Span<'_> {
         self.book(started);
         Span { drain: self, ended }

@@ -1,13 +1,13 @@
-//! What is known of a connection and of a request before Pingora parses it.
+//! The facts of a connection and of a request that are known before Pingora parses it.
 //!
 //! [`ConnectionFacts`] are settled when the connection is accepted and never change. [`RequestFacts`] belong to one
-//! request: what Pingora does not keep (the request line byte for byte, when its first byte came) and the snapshot
-//! that the whole request is to be judged by. Nothing of a request is kept on its connection, for some protocols
-//! carry several at once; what the hooks have to say to the loop goes into the request's own [`RequestReply`].
+//! request: the data that Pingora does not keep (the request line byte for byte, the arrival time of its first byte)
+//! and the snapshot that applies to the whole request. The connection keeps nothing of a request, because some
+//! protocols carry several at once; the hooks answer the loop through the request's own [`RequestReply`].
 //!
-//! There is one way from the loop to the hooks, whatever the protocol: the loop [serves](RequestFacts::serve) each
-//! request with its facts, and who serves it [takes](RequestFacts::take) them once, where the request's context is made.
-//! Pingora's own way, the user context of a connection, exists for HTTP/1 alone.
+//! Facts reach the hooks the same way for every protocol: the loop [serves](RequestFacts::serve) each request with
+//! its facts, and the code that makes the request's context [takes](RequestFacts::take) them once. Pingora's own way,
+//! the user context of a connection, exists for HTTP/1 alone.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -27,25 +27,25 @@ pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 #[derive(Debug)]
 pub struct ListenerFacts {
     /// The address's number, its own for the life of the process: a snapshot finds its server blocks by it, and
-    /// connections that outlive a reload still name the right one.
+    /// connections that outlive a reload still name the right address.
     pub slot: usize,
     /// The address as configured. A connection that came in through a wildcard socket carries the facts of the
     /// specific address when the configuration names that too.
     pub address: ListenAddress,
-    /// The last snapshot that knew the address, once it is taken away.
+    /// The last snapshot that knew the address; set when the address is removed.
     last: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl ListenerFacts {
-    /// An address that the configuration in force knows.
+    /// An address that the current configuration has.
     pub fn new(slot: usize, address: ListenAddress) -> Self {
         Self { slot, address, last: OnceLock::new() }
     }
 
-    /// The address is about to be taken away: `last` is the snapshot in force, and what is still to come on
-    /// connections to it is judged by that. It lives as long as those connections.
+    /// Keeps `last`, the current snapshot, because the address is about to be removed: requests that still arrive on
+    /// its connections use that snapshot. It lives as long as those connections.
     pub(super) fn retire<S: Send + Sync + 'static>(&self, last: Arc<S>) {
-        // An address is taken away once; if it comes back, it has other facts.
+        // An address is removed once; if it comes back, it has other facts.
         let _ = self.last.set(last);
     }
 
@@ -55,7 +55,7 @@ impl ListenerFacts {
     }
 }
 
-/// Who connected.
+/// The client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAddress {
     /// Over TCP.
@@ -69,11 +69,11 @@ pub enum ClientAddress {
 pub struct ConnectionFacts {
     /// `$connection`: counts connections of the process, from 1.
     pub serial: u64,
-    /// The other end.
+    /// The client's end.
     pub client: ClientAddress,
-    /// This end, the wildcard resolved; `None` over a Unix domain socket.
+    /// The local end, with wildcards resolved; `None` over a Unix domain socket.
     pub local: Option<SocketAddr>,
-    /// Where it came in.
+    /// The listening address that accepted it.
     pub listener: Arc<ListenerFacts>,
     scheme: &'static str,
     closing: ShutdownWatch,
@@ -87,17 +87,17 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        // Every transport that is served is a plain one.
+        // Every transport so far is a plain one.
         Self { serial, client, local, listener, scheme: "http", closing }
     }
 
-    /// `$scheme`: what an absolute URL of this connection begins with.
+    /// `$scheme`: the scheme of absolute URLs on this connection.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// Turns true when this connection is to end: the process stops gracefully, or its listening address was
-    /// taken away. What would otherwise stream for ever (our own event streams) must end then.
+    /// Turns true when this connection is to end: the process stops gracefully, or its listening address was removed.
+    /// Endless answers (our own event streams) must end then.
     pub fn closing(&self) -> ShutdownWatch {
         self.closing.clone()
     }
@@ -106,10 +106,10 @@ impl ConnectionFacts {
 /// Marks [`RequestReply::idle_timeout_ms`] as never set.
 const UNSET: u64 = u64::MAX;
 
-/// nginx's default of `send_timeout`, for what is written before a location is known.
+/// nginx's default of `send_timeout`, for answers written before a location is known.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the hooks say of one request to the loop and to the stream that carries it.
+/// The hooks' answers to the loop, and to the stream that carries the request.
 #[derive(Debug)]
 pub struct RequestReply {
     /// Read by the loop after the request; milliseconds.
@@ -118,7 +118,7 @@ pub struct RequestReply {
     send_timeout_ms: AtomicU64,
     /// The facts were taken: the request reached the hooks.
     is_seen: AtomicBool,
-    /// Read with what comes from the client.
+    /// Read together with the client's input.
     switches_protocols: AtomicBool,
 }
 
@@ -134,7 +134,8 @@ impl Default for RequestReply {
 }
 
 impl RequestReply {
-    /// How long the client may take none of the answer being written (`send_timeout` of its location).
+    /// Sets the time for which the client may accept none of the answer being written (`send_timeout` of its
+    /// location).
     pub fn set_send_timeout(&self, timeout: Duration) {
         self.send_timeout_ms.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -143,13 +144,13 @@ impl RequestReply {
         Duration::from_millis(self.send_timeout_ms.load(Relaxed))
     }
 
-    /// How long the connection may stay idle after this request (`keepalive_timeout` of its location). Zero closes it.
+    /// Sets the idle time of the connection after this request (`keepalive_timeout` of its location). Zero closes it.
     pub fn set_idle_timeout(&self, timeout: Duration) {
         let ms = u64::try_from(timeout.as_millis()).unwrap_or(UNSET - 1).min(UNSET - 1);
         self.idle_timeout_ms.store(ms, Relaxed);
     }
 
-    /// What [`set_idle_timeout`](Self::set_idle_timeout) said.
+    /// The value given to [`set_idle_timeout`](Self::set_idle_timeout).
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
         match self.idle_timeout_ms.load(Relaxed) {
             UNSET => None,
@@ -157,7 +158,8 @@ impl RequestReply {
         }
     }
 
-    /// Says that the answer is 101: what the client sends from now on, and sent ahead, is another protocol.
+    /// Declares that the answer is 101: the client's bytes from now on, and those sent ahead, belong to another
+    /// protocol.
     pub fn switch_protocols(&self) {
         self.switches_protocols.store(true, Relaxed);
     }
@@ -166,32 +168,32 @@ impl RequestReply {
         self.switches_protocols.load(Relaxed)
     }
 
-    /// Whether the request reached the proxy's hooks and is logged there. One that ends without it was refused inside
-    /// Pingora, and the loop reports it.
+    /// True if the request reached the proxy's hooks, which log it. Otherwise Pingora refused it, and the loop
+    /// reports it.
     pub(super) fn was_seen(&self) -> bool {
         self.is_seen.load(Relaxed)
     }
 }
 
-/// A request that was let in. `S` is the snapshot of the configuration.
+/// An admitted request. `S` is the snapshot of the configuration.
 #[derive(Debug)]
 pub struct RequestFacts<S> {
-    /// The connection it came on.
+    /// Its connection.
     pub connection: Arc<ConnectionFacts>,
     /// The configuration that applies to it from start to end.
     pub snapshot: Arc<S>,
     /// Its number on the connection, from 1 (`$connection_requests`).
     pub number: u64,
-    /// When its first byte was read.
+    /// Arrival time of its first byte.
     pub received: Instant,
-    /// What the loop is to hear of it.
+    /// The hooks' answers to the loop.
     pub reply: Arc<RequestReply>,
     /// The request line as sent, without the line end.
     pub(super) request_line: Box<[u8]>,
     /// Length of the header as sent, from the first byte of the request line through the empty line. With the
     /// body's bytes, `$request_length`.
     pub head_bytes: usize,
-    /// What the header says about the message.
+    /// The header's statements about the message.
     pub shape: Shape,
 }
 
@@ -200,7 +202,7 @@ tokio::task_local! {
     static SERVED: Cell<Option<Box<dyn Any + Send>>>;
 }
 
-/// Serving a request, with its facts at hand.
+/// A future that serves a request and gives access to its facts.
 pub(super) type Serving<F> = TaskLocalFuture<Cell<Option<Box<dyn Any + Send>>>, F>;
 
 impl<S: Send + Sync + 'static> RequestFacts<S> {
@@ -209,12 +211,12 @@ impl<S: Send + Sync + 'static> RequestFacts<S> {
         SERVED.scope(Cell::new(Some(Box::new(self))), serving)
     }
 
-    /// The facts of the request that this task serves. Whoever makes the request's context takes them, once; from then on
-    /// the loop leaves it to them to report the request.
+    /// The facts of the request that this task serves. The code that makes the request's context takes them, once;
+    /// from then on it reports the request, and the loop does not.
     ///
     /// # Panics
     ///
-    /// Where no connection loop serves a request, or its facts were taken before: a mistake in the program.
+    /// If no connection loop serves a request, or its facts were taken before: a mistake in the program.
     pub fn take() -> Box<Self> {
         let taken = SERVED.try_with(Cell::take).ok().flatten();
         let facts: Box<Self> = taken
@@ -288,7 +290,7 @@ mod tests {
         }
     }
 
-    /// As streams of one connection are served: several at once, in one task.
+    /// Several streams of one connection, served at once in one task.
     #[tokio::test]
     async fn requests_served_at_once_take_their_own_facts_and_reply_for_themselves() {
         let serve = |number: u64| {

@@ -1,7 +1,7 @@
-//! What the connection loop asks of the rest of the program.
+//! The callbacks of the connection loop.
 //!
 //! The loop knows neither snapshots nor logs. Through this trait it learns which limits apply before a server block
-//! can be known, and reports the requests that never reach the proxy.
+//! is known, and reports the requests that never reach the proxy.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,16 +12,15 @@ use super::facts::{ConnectionFacts, ListenerFacts};
 use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
 
-/// What applies to a request before its server block is known: settings of the address's default server, as in
-/// NGINX.
+/// The limits of a request before its server block is known: settings of the address's default server, as in NGINX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `client_header_timeout`: for the whole header, from its first byte.
     pub header_timeout: Duration,
-    /// How long a fresh connection may stay silent before its first byte. NGINX uses `client_header_timeout`.
+    /// Time that a new connection may stay silent before its first byte. NGINX uses `client_header_timeout`.
     pub first_request_timeout: Duration,
-    /// How long a connection may stay idle if the proxy did not say
-    /// ([`set_idle_timeout`](super::facts::RequestReply::set_idle_timeout)) by the location that served its last request.
+    /// Time that a connection may stay idle unless the proxy set another
+    /// ([`set_idle_timeout`](super::facts::RequestReply::set_idle_timeout)) for the location of its last request.
     pub idle_timeout: Duration,
     /// `large_client_header_buffers`.
     pub header: HeaderLimits,
@@ -32,21 +31,21 @@ pub struct Limits {
 /// A request that ended before the proxy saw it.
 #[derive(Debug)]
 pub struct Refused<'a> {
-    /// What the access log gets. 408 and 400 stand for clients that left or stalled, too.
+    /// The status for the access log. 408 and 400 also stand for clients that stalled or left.
     pub status: StatusCode,
-    /// Why.
+    /// The reason for its end.
     pub reason: Reason,
-    /// The request line as far as it came, without the line end; may be empty or cut.
+    /// The request line as far as it arrived, without the line end; may be empty or cut.
     pub request_line: &'a [u8],
     /// The request's number on its connection, from 1.
     pub number: u64,
-    /// When its first byte was read.
+    /// Arrival time of its first byte.
     pub received: Instant,
     /// Header bytes read.
     pub bytes_received: u64,
     /// Bytes of the answer, header included; 0 when none was sent, and when Pingora answered by itself.
     pub bytes_sent: u64,
-    /// Of these, the body's.
+    /// Bytes of the answer's body, which `bytes_sent` includes.
     pub body_bytes_sent: u64,
 }
 
@@ -56,22 +55,22 @@ pub trait ConnectionHost: Send + Sync + 'static {
     /// The configuration as one immutable value.
     type Snapshot: Send + Sync + 'static;
 
-    /// The snapshot in force.
+    /// The current snapshot.
     fn current(&self) -> Arc<Self::Snapshot>;
 
-    /// The snapshot that a request on `listener` is judged by: the one in force, or the last that knew the address.
-    /// Asked once per request, when its first byte is there, and once for the wait before the first.
+    /// The snapshot that applies to a request on `listener`: the current one, or the last that knew the address.
+    /// Called once per request, at its first byte, and once for the wait before the first.
     fn snapshot(&self, listener: &ListenerFacts) -> Arc<Self::Snapshot> {
-        // In this order: an address is retired before a snapshot without it is put in force, so that whoever got
-        // that one finds the other here.
+        // In this order: an address is retired before a snapshot without it becomes the current one, so that a reader
+        // of that snapshot finds the other one here.
         let current = self.current();
         listener.last().unwrap_or(current)
     }
 
-    /// What applies on `listener` before a server block is known.
+    /// The limits on `listener` before a server block is known.
     fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;
 
-    /// A request ended before the proxy saw it: to log and to count.
+    /// A request ended before the proxy saw it: log and count it.
     fn refused(
         &self,
         snapshot: &Arc<Self::Snapshot>,

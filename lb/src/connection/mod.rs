@@ -1,13 +1,13 @@
-//! A client connection, from the listening socket to one request at a time handed to Pingora, and back.
+//! Client connections, from the listening socket to one request at a time handed to Pingora, and back.
 //!
-//! Pingora's own loop would fix the listening addresses at start, wait for the next request inside a 13 kB
-//! future with 4 KiB of buffer, time each read of a header but never the whole, drop pipelined requests, and
-//! answer what it refuses under its own name with no line in any log. Its `HttpProxy` is documented to be driven
-//! from outside, so this room does that: it owns sockets and connections, reads and judges each header, and
-//! Pingora carries exactly one request per call. The reasons and figures stand in
+//! Pingora's own loop would fix the listening addresses at start, wait for the next request inside a 13 kB future
+//! with 4 KiB of buffer, time each read of a header but never the whole, drop pipelined requests, and answer the
+//! requests that it refuses under its own name with no line in any log. Its `HttpProxy` is documented to be driven
+//! from outside, so `connection/` drives it: it owns sockets and connections, reads and checks each header, and
+//! Pingora carries exactly one request per call. The reasons and figures are in
 //! `docs/decisions/003-own-connection-loop.md`.
 //!
-//! The room knows no snapshot, no route and no log: what it needs of them comes through [`ConnectionHost`].
+//! It knows no snapshot, no route and no log: it reaches them through [`ConnectionHost`].
 
 pub(crate) mod acceptor;
 pub mod drain;
@@ -31,7 +31,7 @@ pub use listen::{
     sockets::{Change, Listeners},
 };
 
-/// Returns when `watch` is true, or nobody is left to make it so.
+/// Returns when `watch` is true, or its sender is gone.
 async fn closing(watch: &mut ShutdownWatch) {
     let _ = watch.wait_for(|closing| *closing).await.map(drop);
 }

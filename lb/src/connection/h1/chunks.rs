@@ -1,32 +1,32 @@
-//! Judges the framing of a chunked request body and finds where the body ends. Pure: bytes in, [`Scan`] out; each byte is
-//! looked at once, chunk data not at all.
+//! Checks the framing of a chunked request body and finds the end of the body. Pure: bytes in, [`Scan`] out; each
+//! byte is looked at once, chunk data not at all.
 //!
-//! Two readers depend on it. The loop takes what follows the body for the next request (pipelining). And Pingora reads
-//! the same bytes, but its parser takes a line without a size for the last chunk, and reads over a bare line feed in an
-//! extension: whoever cannot be sure where a body ends must not pass it on. So only the grammar of RFC 9112, section
-//! 7.1, is let through, with blanks behind the size, which NGINX and Pingora ignore alike; anything else is
+//! Two readers depend on it. The loop reads the bytes after the body as the next request (pipelining). Pingora reads
+//! the same bytes, but its parser takes a line without a size for the last chunk, and skips a bare line feed in an
+//! extension: a proxy that is unsure where a body ends must not pass it on. Therefore only the grammar of RFC 9112,
+//! section 7.1, is accepted, with blanks behind the size, which NGINX and Pingora ignore alike; anything else is
 //! [`Invalid`](Scan::Invalid), and the request fails with 400, as with NGINX. Lines that end in LF alone are refused
 //! although NGINX takes them: Pingora does not.
 
-/// What a look at some bytes of the body found.
+/// The result of scanning some bytes of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
-    /// All of them belong to the body, and it goes on.
+    /// All of them belong to the body, which goes on.
     Inside,
-    /// The body ended after so many of them.
+    /// The body ended after this many of them.
     Ended(usize),
-    /// This is not the grammar: the request is to fail.
+    /// The bytes violate the grammar: the request must fail.
     Invalid,
 }
 
 /// NGINX counts in a signed 64-bit integer.
 const MAX_CHUNK_BYTES: u64 = i64::MAX as u64;
 
-/// How far a body has come.
+/// The scanner's position in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ChunkScanner {
     place: Place,
-    /// Of the size line: the size so far. Of chunk data: bytes to come.
+    /// In a size line: the size so far. In chunk data: bytes to come.
     bytes: u64,
 }
 
@@ -43,7 +43,7 @@ enum Place {
     Data,
     DataReturn,
     DataLineFeed,
-    /// At the beginning of a trailer's line, or of the empty line that ends it all.
+    /// At the beginning of a trailer line, or of the empty line that ends the body.
     LineStart,
     Trailer,
     TrailerLineFeed,
@@ -51,7 +51,7 @@ enum Place {
 }
 
 impl ChunkScanner {
-    /// Looks at the next bytes.
+    /// Scans the next bytes.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Scan {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -74,7 +74,7 @@ impl ChunkScanner {
         Scan::Inside
     }
 
-    /// The place behind a byte of framing; `None` where it may not stand.
+    /// The place after a byte of framing; `None` where the byte is not allowed.
     fn after(&mut self, byte: u8) -> Option<Place> {
         Some(match (self.place, byte) {
             (Place::SizeStart | Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
@@ -88,7 +88,7 @@ impl ChunkScanner {
             (Place::Size | Place::SizeBlank | Place::Extension, b'\r') => Place::SizeLineFeed,
             (Place::Size | Place::SizeBlank, b';') => Place::Extension,
             (Place::Size | Place::SizeBlank, b' ' | b'\t') => Place::SizeBlank,
-            // A bare line feed in an extension ends the line for some readers and not for others.
+            // Some readers end the line at a bare line feed in an extension, and others do not.
             (Place::Extension, b'\n') => return None,
             (Place::Extension, _) => Place::Extension,
             (Place::SizeLineFeed, b'\n') if self.bytes == 0 => Place::LineStart,
@@ -100,7 +100,7 @@ impl ChunkScanner {
             (Place::LineStart | Place::Trailer, b'\n') => return None,
             (Place::LineStart | Place::Trailer, _) => Place::Trailer,
             (Place::TrailerLineFeed, b'\n') => Place::LineStart,
-            // Where the body ends; the caller looks at the place that it leaves.
+            // The body ends here; the caller checks the place before this one.
             (Place::LastLineFeed, b'\n') => Place::LastLineFeed,
             _ => return None,
         })

@@ -1,4 +1,4 @@
-//! Finds the end of a request header as its bytes come in, and stops one that grows past the limits. Pure.
+//! Finds the end of a request header as its bytes arrive, and stops one that exceeds the limits. Pure.
 //!
 //! Each byte is looked at once, however finely the header is cut. A line may end in LF alone, as for NGINX and
 //! for Pingora's parser; Pingora writes CRLF to the server in any case.
@@ -6,18 +6,18 @@
 use super::hygiene::{Reason, judge_beginning};
 use crate::config::model::HeaderLimits;
 
-/// No configuration can ask for more: Pingora refuses a header of 1,048,575 bytes with whatever of the body came
-/// with it, so that some room is left for that.
+/// A configuration cannot ask for more: Pingora refuses a header of 1,048,575 bytes, counting the body bytes that
+/// came with it, so that some room is left for those.
 const HARD_LIMIT_BYTES: usize = 896 * 1024;
 
-/// How far a header has come.
+/// The state of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// More to come.
+    /// More bytes are needed.
     Partial,
-    /// All there: its length, the empty line included.
+    /// The header is whole: its length, the empty line included.
     Complete(usize),
-    /// Never to be.
+    /// It can never become a valid header.
     Refused(Reason),
 }
 
@@ -29,14 +29,14 @@ pub(super) struct HeadScanner {
     request_line_done: bool,
 }
 
-/// How many bytes of line ends begin `buffer`. Clients may send them before a request, and old ones do after a
-/// body.
+/// The number of line-end bytes at the start of `buffer`. Clients may send them before a request, and old clients do
+/// after a body.
 pub(super) fn leading_line_ends(buffer: &[u8]) -> usize {
     buffer.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(buffer.len())
 }
 
 impl HeadScanner {
-    /// Looks at `buffer`, which begins with the request line and has only grown since the last look.
+    /// Scans `buffer`, which begins with the request line and has only grown since the last call.
     pub(super) fn advance(&mut self, buffer: &[u8], limits: &HeaderLimits) -> Progress {
         let total_bytes = limits.total_bytes.min(HARD_LIMIT_BYTES);
         let judge_line = !self.request_line_done;
@@ -57,14 +57,14 @@ impl HeadScanner {
             self.line_start = end + 1;
         }
         self.scanned = buffer.len();
-        // One byte of grace: the last may be the return before the line end.
+        // One byte of grace: the last may be the carriage return before the line feed.
         if buffer.len() - self.line_start > limits.line_bytes + 1 {
             return Progress::Refused(self.line_too_long());
         }
         if buffer.len() > total_bytes {
             return Progress::Refused(Reason::HeaderTooLarge);
         }
-        // Not again once the request line was found good, or a header sent byte by byte would cost its square.
+        // Not again once the request line was found good: a header sent byte by byte would cost quadratic time.
         match judge_line.then(|| judge_beginning(buffer)).flatten() {
             Some(reason) => Progress::Refused(reason),
             None => Progress::Partial,

@@ -1,22 +1,22 @@
-//! What a request header must look like to be let in. Pure: bytes in, [`Verdict`] out, one pass, no allocation;
-//! runs once per request.
+//! The rules that a request header must satisfy. Pure: bytes in, [`Verdict`] out, one pass, no allocation; runs once
+//! per request.
 //!
-//! Two rules decide what is refused. First, everything that Pingora would refuse is refused here, because its
-//! refusals reach the client with its own name and no log line. Second, what NGINX refuses is refused, because
-//! whatever stands behind the balancer was only ever shown what NGINX lets through; two servers that read one
-//! message differently are how requests are smuggled. Where NGINX is lenient and Pingora is not, strictness wins
-//! (spaces around the target, an HTTP minor version above 1, control characters in values), with two exceptions
-//! where refusing would break clients that work today, and where the meaning is not in doubt:
+//! Two rules decide which requests are refused. First, everything that Pingora would refuse is refused here, because
+//! its refusals reach the client with its own name and no log line. Second, everything that NGINX refuses is refused,
+//! because the servers behind the balancer were only ever shown requests that NGINX lets through; two servers that
+//! read one message differently make request smuggling possible. Where NGINX is lenient and Pingora is not,
+//! strictness wins (spaces around the target, an HTTP minor version above 1, control characters in values), with two
+//! exceptions where refusing would break clients that work today, and where the meaning is not in doubt:
 //!
-//! - Bytes in the target that Pingora cannot carry (`<`, `>`, `` ` ``, `"` in the query, bytes that are not
-//!   UTF-8) are percent-encoded on the way in. To the server they are the same characters.
+//! - Bytes in the target that Pingora cannot carry (`<`, `>`, `` ` ``, `"` in the query, bytes that are not UTF-8)
+//!   are percent-encoded. To the server they are the same characters.
 //! - An absolute-form target (`GET http://host/path`) becomes origin form, and its host replaces the `Host`
 //!   field, as RFC 9112, section 3.2.2 asks of every recipient and as NGINX routes.
 //!
-//! And an `Upgrade` field that `Connection` does not name is left out: it is meant for somebody else (RFC 9110, section
-//! 7.8), and Pingora looks at the field alone.
+//! An `Upgrade` field that `Connection` does not name is removed: it is meant for another recipient (RFC 9110,
+//! section 7.8), and Pingora looks at the field alone.
 //!
-//! All are described by a [`Rewrite`] for the caller to carry out.
+//! A [`Rewrite`] describes all of these for the caller to carry out.
 
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ pub use super::target::{HttpVersion, Rewrite};
 /// Pingora parses at most so many fields (`MAX_HEADERS` in pingora-core).
 pub const MAX_FIELDS: usize = 256;
 
-/// Where the body ends.
+/// The framing of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// No body.
@@ -42,54 +42,55 @@ pub enum Framing {
     Chunked,
 }
 
-/// Which fields are there that concern this connection alone and must not reach the server (RFC 9110, section 7.6.1).
+/// The hop-by-hop fields in the header, which must not reach the server (RFC 9110, section 7.6.1).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HopFields {
-    /// None.
+    /// The header has none.
     #[default]
     Nothing,
-    /// `Connection`, and it says no more than `close` or `keep-alive`: what browsers send.
+    /// `Connection` alone, with only `close` or `keep-alive`: the usual browser request.
     OnlyConnection,
     /// Others, or a `Connection` that names others.
     More,
 }
 
-/// What the header says about the message.
+/// The header's statements about the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// Version.
+    /// HTTP version of the request line.
     pub version: HttpVersion,
-    /// Body framing.
+    /// Framing of the body.
     pub framing: Framing,
     /// Length of the method, which begins the request line.
     pub method_bytes: usize,
-    /// The target within the request line.
+    /// The target's range within the request line.
     pub target: (usize, usize),
-    /// Where path and query begin within the request line: the target's start, unless it is in absolute form.
+    /// Start of path and query within the request line: the target's start, unless it is in absolute form.
     pub path_start: usize,
-    /// HTTP/1.1 with an `Upgrade` field that `Connection` names: what follows the message may become another protocol.
+    /// HTTP/1.1 with an `Upgrade` field that `Connection` names: the bytes after the message may become another
+    /// protocol.
     pub upgrade: bool,
     /// HTTP/1.1 with `Expect: 100-continue`.
     pub expects_continue: bool,
-    /// The client would keep the connection.
+    /// The client asks to keep the connection.
     pub keep_alive: bool,
-    /// A field name holds something besides letters, digits and hyphens. NGINX drops such fields
-    /// (`ignore_invalid_headers on`, `underscores_in_headers off`); only then need anyone look for them.
+    /// A field name contains characters other than letters, digits and hyphens. NGINX drops such fields
+    /// (`ignore_invalid_headers on`, `underscores_in_headers off`); the search for them is needed only then.
     pub unusual_names: bool,
-    /// What is to be taken out before the request goes on: knowing that there is nothing saves ten searches.
+    /// The fields to remove before the request is passed on: knowing that there are none saves ten searches.
     pub hop_fields: HopFields,
 }
 
-/// Let in or not.
+/// Admission or refusal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// In, perhaps after a rewrite.
+    /// Admitted, perhaps after a rewrite.
     Admit(Shape, Option<Box<Rewrite>>),
-    /// Out.
+    /// Refused.
     Refuse(Reason),
 }
 
-/// Judges a whole header: from the first byte of the request line through the empty line.
+/// Checks a whole header: from the first byte of the request line through the empty line.
 pub fn judge(head: &[u8]) -> Verdict {
     match admit(head) {
         Ok((shape, rewrite)) => Verdict::Admit(shape, rewrite),
@@ -97,8 +98,8 @@ pub fn judge(head: &[u8]) -> Verdict {
     }
 }
 
-/// Judges what has come of a header whose end has not: what cannot become a request need not be waited for. A
-/// TLS handshake on a plain port is told at its first bytes.
+/// Checks a header that is still incomplete: bytes that cannot become a request are refused at once. The first bytes
+/// of a TLS handshake on a plain port are recognised here.
 pub fn judge_beginning(beginning: &[u8]) -> Option<Reason> {
     match memchr::memchr(b'\n', beginning) {
         Some(end) => request_line(without_return(&beginning[..end])).err(),
@@ -197,7 +198,7 @@ fn fields(head: &[u8], start: usize) -> Result<Fields, Reason> {
         fields.read(line, line_start..line_end + 1)?;
         line_start = line_end + 1;
     }
-    // Callers pass whole headers; one without an empty line is not.
+    // Callers pass whole headers; a header without an empty line is not one.
     Err(Reason::InvalidField)
 }
 
@@ -222,7 +223,7 @@ impl Fields {
             return Err(Reason::InvalidField);
         }
 
-        // By length first: most fields are none of these, and the length tells.
+        // By length first: most fields are none of these, and the length shows it.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 if self.host_line.replace(range).is_some() {
@@ -280,10 +281,10 @@ impl Fields {
     }
 }
 
-/// What else concerns one connection alone, besides the fields that are read for their meaning.
+/// The other hop-by-hop fields, besides those that are read for their meaning.
 const OTHER_HOP_FIELDS: [&str; 8] = [
     "te",
-    // None that anybody sends, but `Connection: close` names it.
+    // No client sends a field of this name, but `Connection: close` names it.
     "close",
     "trailer",
     "keep-alive",
@@ -293,7 +294,7 @@ const OTHER_HOP_FIELDS: [&str; 8] = [
     "proxy-authorization",
 ];
 
-/// `tchar` of RFC 9110, section 5.6.2, in two classes: what NGINX takes without a question, and the rest.
+/// `tchar` of RFC 9110, section 5.6.2, in two classes: characters that NGINX takes without a question, and the rest.
 const NAME_CLASSES: [u8; 256] = {
     let mut classes = [FORBIDDEN; 256];
     let mut byte = 0;
@@ -313,7 +314,7 @@ fn trim(value: &[u8]) -> &[u8] {
     trim_of(value, |byte| matches!(byte, b' ' | b'\t'))
 }
 
-/// Leaves tabs in place, as NGINX does, so that they spoil the fields that decide where a message goes or ends.
+/// Leaves tabs in place, as NGINX does, so that they invalidate the fields that decide where a message goes or ends.
 fn trim_spaces(value: &[u8]) -> &[u8] {
     trim_of(value, |byte| byte == b' ')
 }

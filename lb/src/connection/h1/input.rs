@@ -1,15 +1,16 @@
-//! What comes from a client: how far Pingora may read, and what the client sent beyond that.
+//! The input half of a client's stream: limits Pingora's reads, and keeps the bytes that the client sent beyond the
+//! limit.
 //!
-//! Pingora reads on while a request is served, to notice that the client has gone, and takes any byte that comes
-//! for an error. But a client may send its next request before it has the answer (pipelining). So the loop, which
-//! knows where the body ends, closes a [`ReadLimit`] there: bytes past it stay here, up to [`HELD_BYTES`], and
-//! come back to the loop; only the end of the connection passes. The end of a chunked body is found on the way,
-//! and a read fails where its framing is wrong, before Pingora sees it.
+//! Pingora keeps reading while a request is served, to notice that the client has gone, and treats any byte that
+//! arrives as an error. But a client may send its next request before it has the answer (pipelining). The loop knows
+//! where the body ends and sets a [`ReadLimit`] there: bytes past it are held, up to [`HELD_BYTES`], and returned to
+//! the loop; only the end of the connection passes. The end of a chunked body is found while reading, and a read
+//! fails where its framing is wrong, before Pingora sees it.
 //!
-//! A request may ask for another protocol. Its limit stands until a server has agreed: only then does what follows the
-//! message belong to that protocol, whether it was sent ahead or not. Until then it is the next request.
+//! A request may ask for another protocol. Its limit applies until a server has agreed: only then do the bytes after
+//! the message belong to that protocol, sent ahead or not. Until then they are the next request.
 //!
-//! No writing here: a read that has to wait sends what waits, and that is the stream's affair.
+//! Does no writing: a read that has to wait also sends buffered output, which the stream does.
 
 use std::io;
 use std::pin::Pin;
@@ -21,19 +22,19 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use super::chunks::{ChunkScanner, Scan};
 use crate::connection::transport::Transport;
 
-/// How much a client may send ahead of its answers before it has to wait.
+/// Bytes that a client may send ahead of its answers before it has to wait.
 pub(super) const HELD_BYTES: usize = 64 * 1024;
-/// What one read takes when nobody lends it a buffer; on the stack, so that waiting costs no heap.
+/// Size of one read without a caller's buffer; on the stack, so that waiting costs no heap.
 pub(super) const READ_BYTES: usize = 4096;
 
-/// How far Pingora may read.
+/// The limit of Pingora's reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadLimit {
-    /// Everything, beginning with what was held back.
+    /// No limit; reads begin with the bytes that were held back.
     Open,
-    /// So many bytes: what is left of the request's body.
+    /// This many bytes: the rest of the request's body.
     After(u64),
-    /// As many as the scanner takes for the rest of the body.
+    /// The rest of the body, as far as the scanner follows it.
     Chunked(ChunkScanner),
     /// Nothing more: the framing of the body is wrong, and every read fails.
     Broken,
@@ -54,40 +55,40 @@ impl Default for Input {
 }
 
 impl Input {
-    /// Begins a request: reads end at `limit`, and `surplus` is what was read beyond it already.
+    /// Begins a request: reads end at `limit`, and `surplus` is what was already read beyond it.
     pub(super) fn begin(&mut self, limit: ReadLimit, surplus: BytesMut) {
         self.limit = limit;
         self.held = surplus.into();
     }
 
-    /// Ends it, gives back what the client sent ahead, and lets go of the buffer.
+    /// Ends the request, returns the bytes that the client sent ahead, and frees the buffer.
     pub(super) fn end(&mut self) -> BytesMut {
         self.limit = ReadLimit::Open;
         BytesMut::from(std::mem::take(&mut self.held).as_slice())
     }
 
-    /// A server has agreed to another protocol: everything may be read.
+    /// A server has agreed to another protocol: lifts the limit.
     pub(super) fn switch(&mut self) {
         self.limit = ReadLimit::Open;
     }
 
-    /// The client's body is not framed as it should be, and a read has failed for it.
+    /// True if the framing of the client's body is wrong and a read has failed for it.
     pub(super) fn is_broken(&self) -> bool {
         self.limit == ReadLimit::Broken
     }
 
-    /// Whether the client has sent more than was read, or may have, as far as can be told without asking the kernel.
+    /// True if the client has sent more than was read, or may have, as far as can be told without asking the kernel.
     pub(super) fn may_have_more(&self) -> bool {
         self.limit != ReadLimit::After(0) || !self.held.is_empty()
     }
 
-    /// Bytes past the limit that were read already, and the memory that they take.
+    /// Bytes past the limit that were already read, and the memory that they take.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
         (self.held.len(), self.held.capacity())
     }
 
-    /// Reads up to the limit. Beyond it, only the end of the connection is told.
+    /// Reads up to the limit. Beyond it, reports only the end of the connection.
     pub(super) fn poll_read(
         &mut self,
         transport: Pin<&mut Transport>,
@@ -117,7 +118,7 @@ impl Input {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes in what comes beyond the limit, until the connection ends.
+    /// Holds the bytes beyond the limit until the connection ends.
     fn poll_hold(
         &mut self,
         mut transport: Pin<&mut Transport>,
@@ -125,7 +126,7 @@ impl Input {
     ) -> Poll<io::Result<()>> {
         loop {
             if self.held.len() >= HELD_BYTES {
-                // Nobody is woken until the limit is lifted: the client has to wait, in its own kernel's buffers.
+                // No waker is registered until the limit is lifted: back-pressure reaches the client through TCP.
                 return Poll::Pending;
             }
             let mut bytes = [std::mem::MaybeUninit::uninit(); READ_BYTES];
@@ -138,7 +139,7 @@ impl Input {
         }
     }
 
-    /// Reads as far as the body goes; what came behind it is held back.
+    /// Reads to the end of the body; bytes after it are held back.
     fn poll_read_chunked(
         &mut self,
         mut scanner: ChunkScanner,
@@ -152,7 +153,7 @@ impl Input {
         self.limit = match scanner.advance(read) {
             Scan::Inside => ReadLimit::Chunked(scanner),
             Scan::Invalid => {
-                // With the good part of what was read: the request fails in any case.
+                // The valid part of the read is dropped too: the request fails in any case.
                 buf.set_filled(before);
                 self.limit = ReadLimit::Broken;
                 return Poll::Ready(Err(invalid_body()));
@@ -167,13 +168,13 @@ impl Input {
     }
 }
 
-/// What a read fails with where the framing of a request's body is wrong. The kind tells it from a client that has
-/// gone: see [`is_invalid_body`].
+/// The error of a read where the framing of a request's body is wrong. Its kind tells it from a client that has gone:
+/// see [`is_invalid_body`].
 fn invalid_body() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "client sent invalid chunked body")
 }
 
-/// Whether a read failed because the client's body is not framed as it should be.
+/// True if a read failed because the framing of the client's body is wrong.
 pub(crate) fn is_invalid_body(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }

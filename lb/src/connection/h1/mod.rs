@@ -1,4 +1,5 @@
-//! HTTP/1 to clients: the loop over a connection's requests, what it admits, and the stream that Pingora reads and writes.
+//! HTTP/1 to clients: the loop over a connection's requests, their admission, and the stream that Pingora reads and
+//! writes.
 
 pub(super) mod chunks;
 pub(super) mod head;

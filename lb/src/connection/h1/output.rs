@@ -1,13 +1,13 @@
-//! What goes to a client: as few write calls as can be, and an end to a client that takes nothing.
+//! The output half of a client's stream: uses few write calls, and gives up a client that accepts no data.
 //!
-//! Pingora writes header and body apart and says when to flush. Small writes wait for the flush, up to
-//! [`WRITE_BUFFER_BYTES`]; what does not fit goes out together with what waits, in one vectored call and without
-//! being copied. The figure is NGINX's `postpone_output`. A large piece that was lent before it is written waits
-//! without being copied, for the next one to take it along.
+//! Pingora writes header and body apart and tells when to flush. Small writes wait for the flush, up to
+//! [`WRITE_BUFFER_BYTES`], NGINX's `postpone_output`; a larger write goes out together with the waiting bytes, in one
+//! vectored call and without a copy. A large piece that was lent before it is written waits without a copy and goes
+//! out with the next one.
 //!
-//! A client that takes none of an answer for `send_timeout` is given up. The time is watched here, where every byte
-//! passes, and costs nothing until a write has to wait; Pingora's own timer would be armed for every write, and none
-//! watches over a flush.
+//! A client that accepts none of an answer for `send_timeout` is given up. The time is measured here, where every
+//! byte passes, and costs nothing until a write has to wait; Pingora's own timer would be armed for every write, and
+//! no timer covers a flush.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,25 +24,25 @@ use super::pieces::{PIECES, Pieces};
 use crate::connection::facts::{RequestReply, SEND_TIMEOUT};
 use crate::connection::transport::Transport;
 
-/// Writes wait for a flush as long as they fit in so many bytes.
+/// Writes wait for a flush as long as they fit in this many bytes.
 pub(super) const WRITE_BUFFER_BYTES: usize = 1460;
-/// The most slices of Pingora's that go into one write. It gives three: a chunk's size line, the chunk, a line end.
+/// The most slices of one write by Pingora. It uses three: a chunk's size line, the chunk, a line end.
 const WRITE_SLICES: usize = 4;
 
-/// What goes into one write.
+/// The slices of one write.
 type Slices<'a> = SmallVec<[IoSlice<'a>; 1 + PIECES + WRITE_SLICES]>;
 
 /// The writing half of a client's stream.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    /// Written by Pingora, not yet by us.
+    /// Written by Pingora, not yet sent.
     waiting: Vec<u8>,
-    /// What waits behind that and was lent. A lock because Pingora shows its stream only by shared reference; nobody
-    /// else ever holds it.
+    /// The waiting bytes that were lent, which follow `waiting`. A lock because Pingora gives access to its stream
+    /// only by shared reference; it is never contended.
     pieces: Mutex<Option<Box<Pieces>>>,
     /// Runs while a write waits for the client.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Of the request being served.
+    /// The reply of the request being served.
     reply: Option<Arc<RequestReply>>,
     /// Write calls that were tried.
     #[cfg(test)]
@@ -50,27 +50,27 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Begins an answer, of which `reply` tells how long the client may take none.
+    /// Begins an answer; `reply` has the time for which the client may accept none of it.
     pub(super) fn begin(&mut self, reply: Arc<RequestReply>) {
         self.reply = Some(reply);
     }
 
-    /// Whether the answer is 101.
+    /// True if the answer is 101.
     pub(super) fn switches_protocols(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| reply.switches_protocols())
     }
 
-    /// Says that the next write may be of `piece`: if it is, it waits where it lies.
+    /// Announces `piece` as the next write: if it is, it waits without a copy.
     pub(super) fn lend(&self, piece: Bytes) {
         self.pieces.lock().get_or_insert_default().lend(piece);
     }
 
-    /// How many bytes of lent pieces wait.
+    /// The number of waiting bytes in lent pieces.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.pieces.lock().as_ref().map_or(0, |pieces| pieces.bytes())
     }
 
-    /// Ends it, and lets go of all buffers.
+    /// Ends the answer and frees all buffers.
     pub(super) fn end(&mut self) {
         self.waiting = Vec::new();
         *self.pieces.get_mut() = None;
@@ -85,12 +85,12 @@ impl Output {
         self.pieces.get_mut().as_ref().is_some_and(|pieces| !pieces.is_empty())
     }
 
-    /// Takes `data` in where it lies, if it is what was lent.
+    /// Keeps `data` by reference, if it is the lent piece.
     pub(super) fn keep(&mut self, data: &[u8]) -> bool {
         self.pieces.get_mut().as_mut().is_some_and(|pieces| pieces.keep(data))
     }
 
-    /// Takes a copy of `data` to wait for the flush, or sends it behind what waits. Returns how much was taken.
+    /// Copies `data` to wait for the flush, or sends it after the waiting bytes. Returns how much was taken.
     pub(super) fn poll_write(
         &mut self,
         transport: Pin<&mut Transport>,
@@ -105,7 +105,7 @@ impl Output {
         self.poll_send(transport, cx, data)
     }
 
-    /// Sends what waits.
+    /// Sends the waiting bytes.
     pub(super) fn poll_send_waiting(
         &mut self,
         mut transport: Pin<&mut Transport>,
@@ -123,13 +123,15 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what waits as far as the socket takes it at once: whether it arrives or not, the connection ends.
+    /// Sends the waiting bytes as far as the socket takes them at once: the connection ends whether they arrive or
+    /// not.
     pub(super) fn send_last(&mut self, transport: Option<&Transport>) {
         let slices: Slices<'_> = waiting_slices(&self.waiting, self.pieces.get_mut().as_deref()).collect();
         let _ = transport.map(|transport| transport.try_write_vectored(&slices));
     }
 
-    /// Sends what waits, and then of `data` what the socket takes. Returns how much of `data`: 0 only if it is empty.
+    /// Sends the waiting bytes, and then of `data` what the socket takes. Returns how much of `data`: 0 only if it is
+    /// empty.
     fn poll_send(
         &mut self,
         mut transport: Pin<&mut Transport>,
@@ -153,7 +155,7 @@ impl Output {
         Poll::Ready(Ok(0))
     }
 
-    /// Passes on how a write went, and fails it when the client has taken nothing for too long.
+    /// Returns the result of a write, and fails it when the client has accepted nothing for too long.
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() {
             let patience = self.reply.as_ref().map_or(SEND_TIMEOUT, |reply| reply.send_timeout());
@@ -167,7 +169,7 @@ impl Output {
         }
     }
 
-    /// Drops what was sent from what waits. Returns how many of the bytes were of something behind it.
+    /// Drops the first `sent` of the waiting bytes. Returns how many of `sent` were of something behind them.
     fn advance(&mut self, sent: usize) -> usize {
         let of_waiting = sent.min(self.waiting.len());
         self.waiting.drain(..of_waiting);
@@ -183,14 +185,14 @@ impl Output {
     #[cfg(not(test))]
     fn count_call(&mut self) {}
 
-    /// Memory that is held: of the buffer, and whether pieces were ever lent.
+    /// Memory that is held: the size of the buffer, and 1 if pieces were ever lent.
     #[cfg(test)]
     pub(super) fn memory(&mut self) -> (usize, bool) {
         (self.waiting.capacity(), self.pieces.get_mut().is_some())
     }
 }
 
-/// What waits, in order.
+/// The waiting bytes, in order.
 fn waiting_slices<'a>(waiting: &'a [u8], pieces: Option<&'a Pieces>) -> impl Iterator<Item = IoSlice<'a>> {
     let waiting = (!waiting.is_empty()).then(|| IoSlice::new(waiting));
     waiting.into_iter().chain(pieces.into_iter().flat_map(Pieces::slices))

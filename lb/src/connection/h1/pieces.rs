@@ -1,18 +1,18 @@
-//! Pieces of an answer that wait to be sent, where they lie.
+//! Pieces of an answer that wait to be sent, without a copy.
 //!
-//! Pingora gives its stream a body as borrowed bytes, so whatever is to wait for a later call must be copied. Whoever
-//! owns the bytes can [lend](Pieces::lend) them first: the write that follows is then recognised by its address and
-//! kept by reference, and all of it goes out in one call with what comes behind it. Pure: no socket here.
+//! Pingora gives its stream a body as borrowed bytes, so bytes that wait for a later call must be copied. The owner
+//! of the bytes can [lend](Pieces::lend) them first: the write that follows is then recognised by its address and
+//! kept by reference, and all of it goes out in one call with the bytes behind it. Pure: no socket here.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// How many may wait. What comes then is written as it comes, and takes them along.
+/// The most pieces that may wait. The next one is written at once, together with them.
 pub(super) const PIECES: usize = 4;
 
-/// What was lent, and what waits, in the order in which it was written.
+/// The lent piece, and the waiting ones in the order in which they were written.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     lent: Option<Bytes>,
@@ -20,15 +20,15 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Says that the next write may be of `piece`. Replaces what was lent before and not written, and is good for one
+    /// Announces `piece` as the next write. Replaces a piece that was lent before and not written; valid for one
     /// write.
     pub(super) fn lend(&mut self, piece: Bytes) {
         self.lent = Some(piece);
     }
 
-    /// Takes `written` in if it is what was lent, or its beginning. False: it is not, or there is no room.
+    /// Keeps `written` if it is the lent piece or its beginning. False: it is not, or there is no room.
     ///
-    /// Equal addresses mean equal bytes: what was lent is alive, so nothing else can lie there.
+    /// Equal addresses mean equal bytes: the lent piece is alive, so nothing else can lie there.
     pub(super) fn keep(&mut self, written: &[u8]) -> bool {
         let Some(mut piece) = self.lent.take() else { return false };
         if piece.as_ptr() != written.as_ptr() || piece.len() < written.len() || self.waiting.len() >= PIECES {
@@ -41,22 +41,22 @@ impl Pieces {
         true
     }
 
-    /// Whether nothing waits.
+    /// True if nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// How many bytes wait.
+    /// The number of waiting bytes.
     pub(super) fn bytes(&self) -> usize {
         self.waiting.iter().map(Bytes::len).sum()
     }
 
-    /// What waits, in order.
+    /// The waiting bytes, in order.
     pub(super) fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
         self.waiting.iter().map(|piece| IoSlice::new(piece))
     }
 
-    /// Drops the first `sent` bytes of what waits. Returns how many of `sent` were of something behind it.
+    /// Drops the first `sent` waiting bytes. Returns how many of `sent` were of something behind them.
     pub(super) fn advance(&mut self, mut sent: usize) -> usize {
         while let Some(first) = self.waiting.front_mut() {
             if sent < first.len() {

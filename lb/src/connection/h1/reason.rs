@@ -1,4 +1,4 @@
-//! Why a request was refused, with what the client gets for it and what the logs say.
+//! The reasons for refusing a request, with the client's answer and the log's words for each.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use http::StatusCode;
 
 use crate::content::page;
 
-/// Why a request was refused, or ended before its header was whole. Displayed in NGINX's words.
+/// The reason why a request was refused, or ended before its header was whole. Displayed in NGINX's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The method is not made of upper-case letters, `_` and `-`.
     InvalidMethod,
-    /// The request line has another shape than `METHOD target HTTP/1.x`.
+    /// The request line is not of the form `METHOD target HTTP/1.x`.
     InvalidRequestLine,
-    /// Another version than HTTP/1.0 or HTTP/1.1.
+    /// A version other than HTTP/1.0 or HTTP/1.1.
     InvalidVersion,
     /// `CONNECT`
     ConnectMethod,
@@ -28,7 +28,7 @@ pub enum Reason {
     HeaderTooLarge,
     /// More than [`MAX_FIELDS`](super::hygiene::MAX_FIELDS) fields.
     TooManyFields,
-    /// Not `name: value`, or bytes that have no place in one.
+    /// Not `name: value`, or bytes that are not allowed in one.
     InvalidField,
     /// HTTP/1.1 without `Host`.
     MissingHost,
@@ -36,15 +36,15 @@ pub enum Reason {
     InvalidHost,
     /// More than one `Host`.
     DuplicateHost,
-    /// The same of an absolute-form target.
+    /// Like `InvalidHost`, of an absolute-form target.
     InvalidHostInTarget,
-    /// Not a number.
+    /// A `Content-Length` that is not a number.
     InvalidLength,
     /// More than one `Content-Length`, equal or not.
     DuplicateLength,
     /// `Content-Length` and `Transfer-Encoding` together.
     LengthAndEncoding,
-    /// A `Transfer-Encoding` besides `chunked`.
+    /// A `Transfer-Encoding` other than `chunked`.
     UnknownEncoding,
     /// More than one `Transfer-Encoding`.
     DuplicateEncoding,
@@ -54,16 +54,16 @@ pub enum Reason {
     EncodingInHttp10,
     /// A chunked body whose framing is wrong, seen together with the header.
     InvalidChunks,
-    /// `client_header_timeout` ran out within the header.
+    /// `client_header_timeout` passed within the header.
     TimedOut,
     /// The client closed or reset the connection within the header.
     ClosedEarly,
-    /// Pingora refused what hygiene let in. Not expected; says that hygiene has a gap.
+    /// Pingora refused a request that hygiene admitted. Not expected; shows that hygiene has a gap.
     RefusedByPingora,
 }
 
 impl Reason {
-    /// What the client and the access log get.
+    /// The status for the client and the access log.
     pub fn status(self) -> StatusCode {
         match self {
             Self::InvalidVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
@@ -93,7 +93,7 @@ impl Reason {
         }
     }
 
-    /// The page the client gets.
+    /// The page for the client.
     pub(super) fn page(self, server_tokens: bool) -> Bytes {
         match self {
             Self::FieldTooLong | Self::HeaderTooLarge | Self::TooManyFields => {

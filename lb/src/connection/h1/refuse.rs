@@ -1,7 +1,7 @@
-//! Answers a request that is not let in.
+//! Answers a request that is not admitted.
 //!
-//! The client gets NGINX's page for the status, under our name, and the connection ends, gently: whoever sends a
-//! bad request is likely still sending.
+//! The client gets NGINX's page for the status, under our name, and the connection is closed with a lingering close:
+//! the client of a bad request is likely still sending.
 
 use tokio::io::AsyncWriteExt;
 
@@ -9,7 +9,7 @@ use super::hygiene::Reason;
 use super::stream::ClientStream;
 use crate::request::headers::to_client;
 
-/// What was sent.
+/// The bytes that were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sent {
     pub(super) bytes: u64,

@@ -1,7 +1,7 @@
-//! One connection, from its first byte to its last.
+//! The loop over the requests of one connection.
 //!
-//! The future of this task exists as long as its connection, mostly waiting. So it is kept small: while it waits
-//! it holds no buffer and no snapshot, and the big future is Pingora's, boxed, for the length of one request.
+//! The future of this task exists as long as its connection, mostly waiting, so it is kept small: while it waits it
+//! holds no buffer and no snapshot, and the large future is Pingora's, boxed, for the length of one request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(in crate::connection) async fn connection<F, A>(
     }
 }
 
-/// Books the end of a connection.
+/// Counts the end of a connection.
 struct Closed(Drain);
 
 impl Drop for Closed {
@@ -63,7 +63,7 @@ where
     let mut ending = facts.closing();
     let mut buffer = BytesMut::new();
     let mut idle = IdleTimer::default();
-    // What the request before said of the wait for this one.
+    // The idle time that the previous request set for this wait.
     let mut told = None;
     for number in 1.. {
         if buffer.is_empty() {
@@ -125,7 +125,7 @@ where
     }
 }
 
-/// A request that is let in.
+/// An admitted request.
 struct Request<S> {
     admitted: Admitted,
     snapshot: Arc<S>,
@@ -138,8 +138,8 @@ type Served<'a> = Serving<Handling<'a>>;
 
 type Handling<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
 
-/// Gives Pingora one request: the stream, and of `message` what belongs to it. Not an async function, so that
-/// Pingora's session (680 bytes) is not laid out in the future of every waiting connection.
+/// Gives Pingora one request: the stream, and the part of `message` that belongs to it. Not an async function, so
+/// that Pingora's session (680 bytes) is not laid out in the future of every waiting connection.
 fn hand_over<'a, S, A>(
     app: &'a Arc<A>,
     mut stream: Box<ClientStream>,
@@ -180,7 +180,7 @@ where
     facts.serve(app.process_new_http(session, ending))
 }
 
-/// How long request `number` may be waited for if the one before it did not say.
+/// The time to wait for request `number` if the one before it set none.
 fn patience<F: ConnectionHost>(host: &F, facts: &ConnectionFacts, number: u64) -> Duration {
     let limits = host.limits(&host.snapshot(&facts.listener), &facts.listener);
     if number == 1 { limits.first_request_timeout } else { limits.idle_timeout }
@@ -206,14 +206,14 @@ async fn wait(
     matches!(read.await, Ok(Ok(1..)))
 }
 
-/// Tells when a connection has been silent for too long. One timer for all of its waits: a busy connection waits
-/// tens of thousands of times a second and hardly ever in vain, so the timer is left standing where it is and set
-/// anew only when it goes off, or when it would go off too late.
+/// Tells when a connection has been silent for too long. One timer for all of its waits: a busy connection waits tens
+/// of thousands of times a second and almost never times out, so the timer is left as it is and set anew only when it
+/// fires, or when it would fire too late.
 #[derive(Default)]
 struct IdleTimer(Option<Pin<Box<Sleep>>>);
 
 impl IdleTimer {
-    /// Ends when so much time has passed from now.
+    /// Ends when this much time has passed from now.
     async fn passes(&mut self, patience: Duration) {
         let deadline = tokio::time::Instant::now() + patience;
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -233,11 +233,11 @@ impl IdleTimer {
 enum Head {
     Complete(usize),
     Refused(Reason),
-    /// Line ends and then silence, or the end: no request at all.
+    /// Line ends and then silence, or the end of the connection: no request at all.
     Nothing,
 }
 
-/// Reads until the header is whole. Everything before the request line is removed from `buffer`.
+/// Reads until the header is whole. Removes everything before the request line from `buffer`.
 async fn read_head(stream: &mut ClientStream, buffer: &mut BytesMut, limits: &Limits) -> Head {
     let mut scanner = HeadScanner::default();
     if let Some(head) = look(&mut scanner, buffer, limits) {
@@ -286,13 +286,13 @@ struct Admitted {
     shape: Shape,
     request_line: Box<[u8]>,
     head_bytes: usize,
-    /// How much of what was read belongs to this request.
+    /// The bytes of `buffer` that belong to this request.
     message_bytes: usize,
     read_limit: ReadLimit,
     rewritten: Option<BytesMut>,
 }
 
-/// Judges the header that `buffer` begins with, and says which of the rest belongs to it.
+/// Checks the header that `buffer` begins with, and tells which of the following bytes belong to it.
 fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
     let (head, rest) = buffer.split_at(head_bytes);
     let (shape, rewrite) = match judge(head) {
@@ -305,7 +305,7 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
             match scanner.advance(rest) {
                 Scan::Inside => (rest.len(), ReadLimit::Chunked(scanner)),
                 Scan::Ended(bytes) => (bytes, ReadLimit::After(0)),
-                // Before a server is asked: it must not see the beginning of a body that nobody can end.
+                // Before a server is asked: it must not see the beginning of a body whose end is unknown.
                 Scan::Invalid => return Err(Reason::InvalidChunks),
             }
         }
@@ -325,13 +325,13 @@ fn admit(buffer: &[u8], head_bytes: usize) -> Result<Admitted, Reason> {
     })
 }
 
-/// The first line, as far as it came.
+/// The first line, as far as it arrived.
 fn request_line(head: &[u8]) -> &[u8] {
     let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What was known of a request when it was refused.
+/// The part of a request that was known when it was refused.
 struct Beginning<S> {
     snapshot: Arc<S>,
     limits: Limits,

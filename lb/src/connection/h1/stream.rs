@@ -1,13 +1,13 @@
 //! A client's connection as Pingora sees it: one write call per answer, and reads that end with the request.
 //!
-//! The two halves know nothing of each other: [`input`](super::input) keeps Pingora from what is not its request,
-//! [`output`](super::output) from calling the kernel for each piece. Here stands what joins them. While a request is served,
-//! Pingora listens to the client whenever the upstream server has nothing for it: a read that has to wait therefore
-//! sends what waits, so that an answer that trickles in is not held back, at no call more for one that comes in one piece.
-//! And here stands how a connection ends: an answer that breaks off is sent as far as it came, and a client that may
-//! still be sending gets the time to read it.
+//! Joins two halves that do not know each other: [`input`](super::input) keeps Pingora from bytes that are not of its
+//! request, [`output`](super::output) from calling the kernel for each piece. While a request is served, Pingora
+//! reads from the client whenever the upstream server has nothing for it: a read that has to wait therefore sends the
+//! waiting output, so that an answer that arrives slowly is not held back, and one that arrives in one piece costs no
+//! further call. The stream also ends the connection: an answer that breaks off is sent as far as it came, and a
+//! client that may still be sending gets time to read it.
 //!
-//! Idle, it owns no heap memory.
+//! An idle stream owns no heap memory.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -30,19 +30,19 @@ use crate::connection::drain::Drain;
 use crate::connection::facts::RequestReply;
 use crate::connection::transport::{Transport, linger};
 
-/// How far the answer to a request has come.
+/// Progress of the answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     /// No request is being served.
     None,
-    /// One is, and nothing was written for it.
+    /// A request is being served, and nothing was written for it.
     Awaited,
-    /// Something was.
+    /// Some of the answer was written.
     Begun,
 }
 
-/// A client connection's bytes. Public because the proxy finds it in its session, to [`lend`](Self::lend) it what it
-/// will write; made and driven by this room alone.
+/// A client connection's bytes. Public because the proxy finds it in its session, to [`lend`](Self::lend) it the next
+/// write; made and driven by `connection/` alone.
 #[derive(Debug)]
 pub struct ClientStream {
     /// `None` only while being dropped.
@@ -66,7 +66,7 @@ impl ClientStream {
         stream
     }
 
-    /// How many write calls were tried, for tests.
+    /// The number of write calls that were tried, for tests.
     #[cfg(test)]
     pub(crate) fn calls(&self) -> usize {
         self.output.calls
@@ -84,19 +84,19 @@ impl ClientStream {
         }
     }
 
-    /// Says that the next write may be of `piece`: if it is, it waits where it lies, and goes out with the next
-    /// flush or the next write of something else.
+    /// Announces `piece` as the next write: if it is, it waits without a copy, and goes out with the next flush or
+    /// the next write of something else.
     pub fn lend(&self, piece: Bytes) {
         self.output.lend(piece);
     }
 
-    /// How many bytes of lent pieces were written by Pingora and not yet by us.
+    /// Bytes of lent pieces that Pingora has written and that are not yet sent.
     pub fn waiting_bytes(&self) -> usize {
         self.output.waiting_bytes()
     }
 
-    /// Begins a request: reads end at `read_limit`, `surplus` is what was read beyond it already, `may_switch` tells
-    /// whether it asks for another protocol, and `reply` is what the hooks say of it.
+    /// Begins a request: reads end at `read_limit`, `surplus` is what was already read beyond it, `may_switch` is
+    /// true if it asks for another protocol, and `reply` carries the hooks' answers.
     pub(super) fn begin_request(
         &mut self,
         read_limit: ReadLimit,
@@ -110,7 +110,7 @@ impl ClientStream {
         self.answer = Answer::Awaited;
     }
 
-    /// Ends it, gives back what the client sent ahead, and lets go of all buffers.
+    /// Ends the request, returns the bytes that the client sent ahead, and frees all buffers.
     pub(super) fn end_request(&mut self) -> BytesMut {
         self.answer = Answer::None;
         self.may_switch = false;
@@ -118,7 +118,7 @@ impl ClientStream {
         self.input.end()
     }
 
-    /// Reads what there is into `buffer`, which gets memory only once there is something. 0 is the end.
+    /// Reads the available bytes into `buffer`, which gets memory only once there are some. 0 is the end.
     pub(super) async fn read_into(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         std::future::poll_fn(|cx| {
             let mut bytes = [std::mem::MaybeUninit::uninit(); READ_BYTES];
@@ -141,13 +141,13 @@ impl ClientStream {
         }
     }
 
-    /// Sends what waits.
+    /// Sends the waiting output.
     fn poll_send_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.output.poll_send_waiting(pinned(&mut self.transport), cx)
     }
 
-    /// Whether the client may have more on the way that was never read. Closing a socket then makes the kernel
-    /// send a reset, which can destroy the answer before the client has read it.
+    /// True if the client may have sent bytes that were never read. Closing a socket then makes the kernel send a
+    /// reset, which can destroy the answer before the client has read it.
     fn has_unread_input(&self) -> bool {
         let in_the_kernel = || {
             let read = self.transport.as_ref().map(|transport| transport.try_read(&mut [0]));
@@ -194,7 +194,7 @@ impl AsyncRead for ClientStream {
         }
         let before = buf.filled().len();
         let Poll::Ready(result) = this.input.poll_read(pinned(&mut this.transport), cx, buf) else {
-            // Whoever cannot be written to is not read from either.
+            // A client that cannot be written to is not read from either.
             return match (this.answer != Answer::None).then(|| this.poll_send_waiting(cx)) {
                 Some(Poll::Ready(Err(error))) => {
                     this.ended = true;
@@ -203,7 +203,7 @@ impl AsyncRead for ClientStream {
                 _ => Poll::Pending,
             };
         };
-        // A client that sent nonsense is still there to read its answer.
+        // A client that sent an invalid body is still there to read its answer.
         this.ended |= !this.input.is_broken() && (result.is_err() || buf.filled().len() == before);
         Poll::Ready(result)
     }

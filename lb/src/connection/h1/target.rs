@@ -1,5 +1,5 @@
-//! The request line: what it may look like, and what of it has to be rewritten for Pingora.
-//! Pure: the rules of a target and of a host; which of them a header must keep is decided by whoever judges it.
+//! The request line: its grammar, and the parts that must be rewritten for Pingora. Pure: has the rules of a target
+//! and of a host; `hygiene` decides which of them a header must keep.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::reason::Reason;
 /// The `http` crate holds targets and field names of up to this many bytes.
 pub(super) const MAX_NAME_OR_TARGET_BYTES: usize = u16::MAX as usize - 1;
 
-/// The two versions that are spoken.
+/// The supported versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
     /// HTTP/1.0
@@ -20,20 +20,20 @@ pub enum HttpVersion {
     Http11,
 }
 
-/// What to change in the header before Pingora parses it. Offsets are into the header.
+/// The changes to the header before Pingora parses it. Offsets are into the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewrite {
     /// Path and query within the header; an empty path is to become `/`.
     pub path: Range<usize>,
     /// The target within the header.
     pub target: Range<usize>,
-    /// Whether the target is not UTF-8: then every byte above 0x7F is encoded.
+    /// True if the target is not UTF-8: then every byte above 0x7F is encoded.
     pub encode_high_bytes: bool,
-    /// The host of an absolute-form target, which is to be the `Host` field.
+    /// The host of an absolute-form target, which becomes the `Host` field.
     pub authority: Option<Range<usize>>,
     /// The `Host` line that it replaces, line end included.
     pub host_line: Option<Range<usize>>,
-    /// Leave out the `Upgrade` fields.
+    /// Removes the `Upgrade` fields.
     pub drop_upgrade: bool,
 }
 
@@ -135,8 +135,8 @@ fn authority(target: &[u8], start: usize) -> Result<Range<usize>, Reason> {
     Ok(start + scheme..start + end)
 }
 
-/// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` are how
-/// one parser is made to see another host than the next), and nothing but digits for a port.
+/// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` make one
+/// parser see another host than the next), and only digits for a port.
 pub(super) fn is_valid_host(host: &[u8]) -> bool {
     let name_end = match host {
         [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
@@ -190,8 +190,8 @@ const TARGET_CLASSES: [u8; 256] = {
     classes
 };
 
-/// Whether the path has a `%` that two hexadecimal digits do not follow, or an escaped NUL. NGINX refuses these
-/// while it decodes the path, and does not decode the query.
+/// True if the path has a `%` that two hexadecimal digits do not follow, or an escaped NUL. NGINX refuses these while
+/// it decodes the path, and does not decode the query.
 fn has_broken_escape(path_and_query: &[u8]) -> bool {
     let path_end = path_and_query.iter().position(|byte| matches!(byte, b'?' | b'#'));
     let path = &path_and_query[..path_end.unwrap_or(path_and_query.len())];
@@ -210,7 +210,7 @@ fn what_to_encode(path_and_query: &[u8]) -> Encode {
     if any { Encode::Delimiters } else { Encode::Nothing }
 }
 
-/// Whether the `http` crate's `PathAndQuery` would refuse `byte`.
+/// True if the `http` crate's `PathAndQuery` would refuse `byte`.
 fn must_be_encoded(byte: u8, in_query: bool, encode_high_bytes: bool) -> bool {
     match byte {
         b'<' | b'>' => true,
@@ -264,7 +264,7 @@ impl Rewrite {
         rewritten
     }
 
-    /// Copies whole lines, but for those that are to be left out.
+    /// Copies whole lines, except those to be removed.
     fn copy_fields(&self, fields: &[u8], rewritten: &mut BytesMut) {
         const UPGRADE: &[u8] = b"upgrade:";
         if !self.drop_upgrade {

@@ -1,8 +1,8 @@
 //! From a listening socket to a task per connection.
 //!
 //! One task per socket accepts, on one of the workers; each connection then lives on the worker that has fewest, and
-//! its socket is registered with that thread's own reactor. (A socket accepted by tokio belongs to the reactor of
-//! the accepting thread for good: every event of every connection would cross threads.)
+//! its socket is registered with that thread's own reactor. (A socket accepted by tokio would stay with the reactor
+//! of the accepting thread: every event of every connection would cross threads.)
 
 use std::io;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use crate::connection::transport::Accepted;
 use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
 
-/// How long an accept loop waits when the system is out of descriptors or memory; NGINX's figure.
+/// Pause of an accept loop when the system is out of descriptors or memory; NGINX's figure.
 const PAUSE: Duration = Duration::from_millis(500);
-/// At most one log line about that in this time.
+/// The shortest time between two log lines about that.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Accepts until `stop` or the graceful stop, then takes what the kernel has already completed and closes the
-/// socket. At the graceful stop, it then tells the connections of its addresses to end.
+/// Accepts until `stop` or the graceful stop, then accepts the connections that the kernel has already completed and
+/// closes the socket. At the graceful stop, it then tells the connections of its addresses to end.
 pub(super) async fn accept_loop<F, A>(
     socket: Arc<ListeningSocket>,
     addresses: Arc<ArcSwap<Addresses>>,
@@ -76,8 +76,8 @@ pub(super) async fn accept_loop<F, A>(
             }
         }
     }
-    // Their clients are connected as far as they know; closing the socket would reset them. No more than were waiting
-    // when the end began: clients who come faster than they are accepted must not keep the socket open.
+    // Their clients are already connected; closing the socket would reset them. No more than were waiting when the
+    // end began: clients that connect faster than they are accepted must not keep the socket open.
     for _ in 0..=addresses.load().backlog {
         match socket.get_ref().accept() {
             Ok(accepted) => welcome(accepted, &addresses, &acceptor),
@@ -86,7 +86,7 @@ pub(super) async fn accept_loop<F, A>(
         }
     }
     drop(socket);
-    // Of a socket that a reload closes, other sockets may serve the addresses; `Listeners` knows which are gone.
+    // When a reload closes a socket, others may serve its addresses; `Listeners` knows which are gone.
     if acceptor.drain().has_begun() {
         for served in addresses.load().iter() {
             served.closing.send_replace(true);
@@ -94,7 +94,7 @@ pub(super) async fn accept_loop<F, A>(
     }
 }
 
-/// Errors that say nothing of the next connection.
+/// Errors of the accepted connection, which do not affect the next one.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
@@ -107,7 +107,7 @@ where
     let addresses = addresses.load();
     let (client, local) = match &accepted {
         Accepted::Tcp(socket, client) => {
-            // A specific address is its connections' local end; only a wildcard has to ask.
+            // For a specific address, that is the local end of its connections; only a wildcard has to ask.
             let local = match plan::inet(&addresses.bound.facts.address) {
                 Some(bound) if !bound.ip().is_unspecified() && bound.port() != 0 => Some(bound),
                 _ => socket.local_addr().ok(),

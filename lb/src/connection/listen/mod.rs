@@ -1,4 +1,4 @@
-//! Listening sockets: which ones a configuration needs, how they change while running, how they accept.
+//! Listening sockets: the sockets that a configuration needs, their exchange while running, their accept loops.
 
 pub(super) mod accept;
 pub mod plan;

@@ -1,21 +1,21 @@
-//! Which sockets a set of listening addresses needs, and what changes from one set to the next. Pure.
+//! The sockets that a set of listening addresses needs, and the changes from one set to the next. Pure.
 //!
-//! An address and a socket are not the same: where a wildcard address and a specific one share a port, the
-//! kernel lets only the wildcard be bound, and which address a connection meant is told by its local end. NGINX
-//! binds that way too. Port 0 never shares, as each socket gets a port of its own.
+//! An address and a socket are not the same: where a wildcard address and a specific one share a port, the kernel
+//! lets only the wildcard be bound, and the local end of a connection tells which address it meant. NGINX binds that
+//! way too. Port 0 never shares, as each socket gets a port of its own.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::model::{ListenAddress, Listener};
 
-/// A listening address that is to be served.
+/// A wanted listening address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Where.
+    /// The address to bind.
     pub address: ListenAddress,
     /// `backlog=`
     pub backlog: u32,
-    /// `ipv6only=`; of no account for other addresses.
+    /// `ipv6only=`; has no effect on other addresses.
     pub ipv6_only: bool,
 }
 
@@ -35,21 +35,21 @@ impl Wanted {
 /// A socket that a set of addresses needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketPlan {
-    /// What is bound.
+    /// The address to bind.
     pub bound: Wanted,
     /// The specific addresses that a wildcard socket serves besides its own.
     pub members: Vec<Wanted>,
 }
 
-/// The way from the open sockets to the wanted ones.
+/// The changes from the open sockets to the wanted ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Open sockets that stay: index of the open one, and what it is to serve now.
+    /// Open sockets that stay: index of the open one, and its new plan.
     pub keep: Vec<(usize, SocketPlan)>,
     /// Open sockets of specific addresses that a wanted wildcard covers: index of the open one, and the wildcard's
-    /// plan, which it is to serve now. They stay open because closing a listening socket resets every connection
-    /// whose handshake the kernel completes between the last `accept` and the `close`; and while such a socket is
-    /// open, the kernel prefers it to the wildcard's.
+    /// plan, which becomes its own. They stay open because closing a listening socket resets every connection whose
+    /// handshake the kernel completes between the last `accept` and the `close`; and while such a socket is open, the
+    /// kernel prefers it to the wildcard's.
     pub relabel: Vec<(usize, SocketPlan)>,
     /// Sockets to bind.
     pub open: Vec<SocketPlan>,
@@ -79,7 +79,7 @@ pub fn sockets(wanted: &[Wanted]) -> Vec<SocketPlan> {
     sockets
 }
 
-/// Compares the addresses that open sockets are bound to with what is wanted.
+/// Compares the addresses that open sockets are bound to with the wanted ones.
 pub fn plan(open: &[&ListenAddress], wanted: &[Wanted]) -> Plan {
     let mut plan = Plan::default();
     let sockets = sockets(wanted);
@@ -99,7 +99,7 @@ pub fn plan(open: &[&ListenAddress], wanted: &[Wanted]) -> Plan {
     plan
 }
 
-/// Whether a socket bound to `wildcard` receives what is sent to `address`, so that both cannot be bound.
+/// True if a socket bound to `wildcard` receives connections to `address`, so that both cannot be bound.
 pub fn covers(wildcard: &ListenAddress, address: &ListenAddress) -> bool {
     match (inet(wildcard), inet(address)) {
         (Some(wildcard), Some(address)) => {

@@ -22,7 +22,7 @@ impl Served {
         Arc::new(Self { facts, closing: watch::Sender::new(false) })
     }
 
-    /// Whether it is `wanted`, unchanged.
+    /// True if it is `wanted`, unchanged.
     pub(super) fn is(&self, wanted: &Wanted) -> bool {
         self.facts.address == wanted.address
     }
@@ -35,7 +35,7 @@ pub(super) struct Addresses {
     pub(super) bound: Arc<Served>,
     /// Specific addresses behind a wildcard.
     pub(super) members: Vec<Arc<Served>>,
-    /// `backlog=`: at most so many connections and one wait to be accepted.
+    /// `backlog=`: at most this many connections and one wait to be accepted.
     pub(super) backlog: u32,
 }
 

@@ -1,4 +1,4 @@
-//! One listening socket: how it is bound, what it accepts, and the file of a Unix socket.
+//! One listening socket: binding it, accepting from it, and the file of a Unix socket.
 //!
 //! Errors are worded as NGINX words them.
 
@@ -16,7 +16,7 @@ use crate::config::model::ListenAddress;
 use crate::connection::transport::Accepted;
 use crate::system_error::SystemError;
 
-/// An address could not be listened on.
+/// The error of an address that cannot be listened on.
 #[derive(Debug, Error)]
 #[error("{call}() to {address} failed {}", SystemError(source))]
 pub struct BindError {
@@ -24,7 +24,7 @@ pub struct BindError {
     pub call: &'static str,
     /// The address.
     pub address: ListenAddress,
-    /// Why.
+    /// The system's reason.
     #[source]
     pub source: io::Error,
 }
@@ -60,7 +60,7 @@ impl SocketFile {
     pub(super) fn remove(&self) {
         // Another process may have bound the path after someone removed ours.
         if self.identity.is_some() && identity(&self.path) == self.identity {
-            // Nobody can be told, and a file left behind is found by the next bind.
+            // The error cannot be reported, and the next bind finds a file left behind.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -134,7 +134,7 @@ pub(super) fn listen(
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("socket"))?;
             socket.set_nonblocking(true).map_err(failed("ioctl"))?;
             let address = SockAddr::unix(path).map_err(failed("bind"))?;
-            // A path that exists is an error, as for NGINX: it may be the socket of a process that lives.
+            // A path that exists is an error, as for NGINX: it may be the socket of a live process.
             socket.bind(&address).map_err(failed("bind"))?;
             let file = SocketFile::new(path);
             let everyone = std::fs::Permissions::from_mode(0o666);
@@ -145,7 +145,7 @@ pub(super) fn listen(
     }
 }
 
-/// Does `bind_and_listen` with `socket` allowed to overlap sockets of ours that are about to close, so that going
+/// Runs `bind_and_listen` with `socket` allowed to overlap sockets of ours that are about to close, so that going
 /// from `127.0.0.1:80` to `0.0.0.0:80` refuses no connection. `SO_REUSEPORT` on both does it; it is taken back at
 /// once, because with it a second instance could share the port unnoticed.
 fn overlapping<T>(

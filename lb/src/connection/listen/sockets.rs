@@ -1,9 +1,9 @@
 //! The listening sockets: bound before anything starts, exchanged while running.
 //!
-//! A change is two steps. [`Listeners::prepare`] binds what is new and touches nothing else: if one address
-//! fails, the others are let go and everything is as it was. [`Listeners::commit`] starts what is new, ends what
-//! is gone, and cannot fail. In its midst the caller puts its next snapshot in force, so that no request is judged by
-//! a snapshot that does not know the address.
+//! A change has two steps. [`Listeners::prepare`] binds the new sockets and touches nothing else: if one address
+//! fails, the others are closed and the state is as before. [`Listeners::commit`] starts the new sockets, ends the
+//! removed ones, and cannot fail. Between the two the caller makes its next snapshot the current one, so that no
+//! request uses a snapshot that does not know its address.
 //!
 //! A socket is closed only when none of its addresses is wanted any more: see [`plan::Plan::relabel`].
 //!
@@ -29,12 +29,12 @@ use crate::observe::panics::Vital;
 /// An open socket.
 #[derive(Debug)]
 struct Open {
-    /// What it is bound to, for as long as it is open.
+    /// The address that it is bound to.
     bound: ListenAddress,
-    /// What it serves: the plan of that address, or of a wildcard that covers it.
+    /// The addresses that it serves: the plan of that address, or of a wildcard that covers it.
     plan: SocketPlan,
     addresses: Arc<ArcSwap<Addresses>>,
-    /// Until its accept loop has it: a socket must close with its loop, not with this list.
+    /// Set until its accept loop takes it: a socket must close with its loop, not with this list.
     waiting: Option<Arc<ListeningSocket>>,
     socket: Weak<ListeningSocket>,
     stop: watch::Sender<bool>,
@@ -52,17 +52,17 @@ pub struct Listeners {
     slots: Vec<ListenAddress>,
 }
 
-/// A change that was prepared: new sockets are bound, nothing is served by them yet. Dropping it closes them.
+/// A prepared change: new sockets are bound and do not accept yet. Dropping it closes them.
 #[derive(Debug)]
 pub struct Change {
-    /// Open sockets that stay, and what they are to serve: kept and relabelled ones.
+    /// Open sockets that stay, kept or relabelled, and their new plans.
     stay: Vec<(usize, SocketPlan)>,
     open: Vec<(SocketPlan, Arc<ListeningSocket>)>,
     close: Vec<usize>,
 }
 
 impl Change {
-    /// Whether any socket comes or goes.
+    /// True if no socket comes or goes.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty() && self.close.is_empty()
     }
@@ -83,7 +83,7 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// The number of an address; known from the moment that it is bound or prepared.
+    /// The number of an address; known once it is bound or prepared.
     pub fn slot(&self, address: &ListenAddress) -> Option<usize> {
         self.slots.iter().position(|known| known == address)
     }
@@ -99,7 +99,7 @@ impl Listeners {
         self.open.iter().map(|open| (open.bound.clone(), local(open))).collect()
     }
 
-    /// Binds what `wanted` needs beyond what is open. On an error everything is as it was.
+    /// Binds the sockets that `wanted` needs beyond the open ones. On an error the state is as before.
     pub fn prepare(&mut self, wanted: &[Wanted]) -> Result<Change, BindError> {
         self.ending.retain(|(_, socket)| socket.strong_count() > 0);
         let bound: Vec<_> = self.open.iter().map(|open| &open.bound).collect();
@@ -117,10 +117,11 @@ impl Listeners {
         Ok(Change { stay, open, close: plan.close })
     }
 
-    /// Carries out a change. `put_in_force` is called in its midst and makes the host's
-    /// [`current`](ConnectionHost::current) the snapshot that the change was prepared for; until then the addresses
-    /// that go are served by the one before, and afterwards what is still to come on their connections is. Accept
-    /// loops of new sockets start; those of gone sockets take what the kernel has already completed and end.
+    /// Carries out a change. Between its steps it calls `put_in_force`, which makes the snapshot that the change was
+    /// prepared for the host's [`current`](ConnectionHost::current) one; until then the previous snapshot serves the
+    /// removed addresses, and afterwards it serves the requests that still arrive on their connections. Accept loops
+    /// of new sockets start; those of removed sockets accept the connections that the kernel has already completed
+    /// and end.
     pub fn commit<F, A>(&mut self, change: Change, acceptor: &Acceptor<F, A>, put_in_force: impl FnOnce())
     where
         F: ConnectionHost,
@@ -152,7 +153,7 @@ impl Listeners {
             if let Some(socket) = open.waiting.take() {
                 let acceptor = acceptor.of_worker(number);
                 let stop = open.stop.subscribe();
-                // Taken here and not in the task: a stop that begins before it runs has to wait for it.
+                // Taken here and not in the task: a stop that begins before the task runs has to wait for it.
                 let hold = acceptor.drain().hold();
                 let runtime = acceptor.runtime().clone();
                 let task = accept_loop(socket, open.addresses.clone(), stop, acceptor, hold);
@@ -161,7 +162,7 @@ impl Listeners {
         }
     }
 
-    /// Removes the files of Unix sockets. For an exit that drops nothing; otherwise they go with their sockets.
+    /// Removes the files of Unix sockets, for an exit without drops; otherwise they go with their sockets.
     pub fn remove_socket_files(&self) {
         for socket in self.open.iter().filter_map(|open| open.socket.upgrade()) {
             if let ListeningSocket::Unix(_, file) = &*socket {
@@ -201,7 +202,7 @@ impl Listeners {
         }
     }
 
-    /// Every address of a change once; those that are served already remain the same value.
+    /// Every address of a change once; addresses that are served already keep their value.
     fn to_be_served(&self, change: &Change) -> Vec<Arc<Served>> {
         let mut next: Vec<Arc<Served>> = Vec::new();
         for wanted in change.wanted() {
@@ -238,8 +239,8 @@ impl Listeners {
         }
     }
 
-    /// The sockets of ours that keep `address` from being bound, although it may be: a wildcard and a specific
-    /// address of one port exclude each other, and a socket that is about to close excludes the next of its address.
+    /// Our own sockets that keep `address` from being bound, although it may be: a wildcard and a specific address of
+    /// one port exclude each other, and a socket that is about to close excludes the next of its address.
     fn in_the_way(&self, address: &ListenAddress) -> Vec<Arc<ListeningSocket>> {
         let conflicts =
             |other| plan::covers(address, other) || plan::covers(other, address) || address == other;

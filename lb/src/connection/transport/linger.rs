@@ -1,9 +1,9 @@
-//! Closing without losing the answer.
+//! Lingering close, which does not lose the answer.
 //!
-//! When a socket is closed while the client still sends, the kernel answers with a reset, and the client may
-//! never see an error page that is already on its way. So the sending side is closed first, and what still comes
-//! is read and thrown away until the client closes too. Bounded in silence, time and bytes, because a client may
-//! never do so; NGINX's `lingering_close` has the same bounds but the last.
+//! When a socket is closed while the client still sends, the kernel answers with a reset, and the client may never
+//! see an error page that is already under way. So the sending side is closed first, and further input is read and
+//! discarded until the client closes too. Silence, time and bytes are bounded, because a client may never close;
+//! NGINX's `lingering_close` has the same bounds but the last.
 
 use std::io;
 use std::pin::Pin;
@@ -19,10 +19,10 @@ use crate::connection::drain::LAST_CALL;
 const SILENCE: Duration = Duration::from_secs(5);
 /// The longest time; NGINX's `lingering_time`.
 const TOTAL: Duration = Duration::from_secs(30);
-/// The most bytes thrown away: a client that ignores the answer for so long will not read it.
+/// The most bytes discarded: a client that ignores the answer for so long will not read it.
 const TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
-/// Closes `socket` as above; a graceful stop of the process cuts it short.
+/// Closes `socket` with a lingering close; a graceful stop of the process cuts it short.
 pub(in crate::connection) async fn linger(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
     stopping: &mut ShutdownWatch,

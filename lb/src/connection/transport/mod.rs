@@ -1,9 +1,10 @@
-//! The byte streams that a connection runs over, and how they close.
+//! The byte streams that a connection runs over, and their lingering close.
 //!
-//! Whatever lies under a connection is one [`Transport`]: the loop and the stream ask it for bytes and for what is known of
-//! its security, and never what it is. A kind of transport is a file here and a variant of the two enums. What has to be
-//! said before the first request (a TLS handshake, a PROXY protocol header, which changes the client's address in the
-//! facts) belongs between [`Accepted`] and [`Transport`]: in [`Accepted::register`], before the loop waits for a request.
+//! Every connection runs over one [`Transport`]: the loop and the stream ask it for bytes and for the facts of its
+//! security, and never for its kind. A kind of transport is a file here and a variant of the two enums. The exchanges
+//! before the first request (a TLS handshake, a PROXY protocol header, which changes the client's address in the
+//! facts) belong between [`Accepted`] and [`Transport`]: in [`Accepted::register`], before the loop waits for a
+//! request.
 
 mod linger;
 mod tcp;
@@ -22,7 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use linger::linger;
 
-/// A socket that no reactor knows yet.
+/// A socket that is not registered with a reactor yet.
 #[derive(Debug)]
 pub(super) enum Accepted {
     Tcp(std::net::TcpStream, SocketAddr),
@@ -30,7 +31,7 @@ pub(super) enum Accepted {
 }
 
 impl Accepted {
-    /// Hands the socket to the reactor of this thread.
+    /// Registers the socket with the reactor of this thread.
     pub(super) fn register(self) -> io::Result<Transport> {
         match self {
             Self::Tcp(socket, _) => tcp::register(socket).map(Transport::Tcp),
@@ -39,7 +40,7 @@ impl Accepted {
     }
 }
 
-/// What a connection's bytes go through.
+/// The transport of a connection's bytes.
 #[derive(Debug)]
 pub(super) enum Transport {
     Tcp(TcpStream),
@@ -68,7 +69,7 @@ impl Transport {
         }
     }
 
-    /// What was agreed on in the TLS handshake; `None` where there was none.
+    /// The parameters of the TLS handshake; `None` without one.
     pub(super) fn tls(&self) -> Option<Arc<SslDigest>> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => None,

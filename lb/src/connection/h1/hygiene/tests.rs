@@ -1,5 +1,5 @@
-//! Tables of what is let in and what is not, and a comparison with Pingora's own parser over thousands of
-//! mutated headers: whatever is let in, Pingora must accept, and see the same message in it.
+//! Tables of admitted and refused headers, and a comparison with Pingora's own parser over thousands of mutated
+//! headers: Pingora must accept every admitted header, and see the same message in it.
 
 use bytes::BytesMut;
 use pingora::protocols::http::v1::server::HttpSession;
@@ -405,7 +405,7 @@ fn mutated(random: &mut fastrand::Rng) -> Vec<u8> {
     head
 }
 
-/// What the loop would hand over: the first whole header, if its end is found, and it is let in.
+/// The header that the loop would hand over: the first whole header, if its end is found and it is admitted.
 fn handed_over(bytes: &[u8]) -> Option<(Shape, BytesMut)> {
     use crate::config::model::HeaderLimits;
     use crate::connection::h1::head::{HeadScanner, Progress, leading_line_ends};

@@ -23,7 +23,7 @@ async fn received(client: &mut UnixStream, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Whether a read has to wait.
+/// True if a read has to wait.
 async fn read_waits(stream: &mut ClientStream) -> bool {
     std::future::poll_fn(|cx| {
         let mut bytes = [0; 64];
