@@ -1,6 +1,6 @@
 //! The sink for access log lines.
 //!
-//! Runs once per request. What a line says is decided elsewhere; this hands a finished line to the file that the
+//! Runs once per request. The caller composes the line; this hands the finished line to the file that the
 //! configuration names by its index, and returns at once (see [`log_file`](super::log_file)).
 
 use std::sync::Arc;
@@ -15,9 +15,9 @@ pub struct AccessLogs {
 }
 
 impl AccessLogs {
-    /// Opens [`Http::access_log_files`](crate::config::model::Http::access_log_files). What another configuration,
-    /// or the error log, already has open is used again, so the lines of both come through one buffer, whole and in
-    /// order; when this fails, nothing that is open has changed.
+    /// Opens [`Http::access_log_files`](crate::config::model::Http::access_log_files). A file that another
+    /// configuration or the error log already has open is shared, so the lines of both go through one buffer, whole
+    /// and in order. On an error, nothing that is open has changed.
     pub fn open(files: &LogFiles, destinations: &[LogDestination]) -> Result<Self, OpenError> {
         let files =
             destinations.iter().map(|destination| files.open(destination)).collect::<Result<_, _>>()?;

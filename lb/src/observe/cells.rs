@@ -1,14 +1,14 @@
-//! Counters that many threads write and a scrape reads now and then.
+//! Counters that many threads write and a scrape reads.
 //!
-//! Runs several times per request, so a cell is split into shards, each on cache lines of its own: a thread adds
-//! to its shard without sharing a line with another, and the scrape sums them. Measured against one shared
-//! atomic under two threads: 5 ns instead of 15 for a count, 10 instead of 97 for a histogram. The price is
-//! memory (128 bytes per shard and counter), paid per server, not per request.
+//! Runs several times per request, so a cell is split into shards, each on cache lines of its own: a thread adds to
+//! its shard without sharing a line with another, and the scrape sums them. Measured against one shared atomic under
+//! two threads: 5 ns instead of 15 for a count, 10 instead of 97 for a histogram. The price is memory (128 bytes per
+//! shard and counter), paid per server, not per request.
 //!
-//! There are twice as many shards as worker threads, rounded up to a power of two: threads are numbered as they
-//! first write, other threads between them, and two workers shall not meet in one shard.
+//! There are twice as many shards as worker threads, rounded up to a power of two: threads are numbered at their
+//! first write, other threads between them, and two workers must not share one shard.
 //!
-//! A cell has no name: names and labels belong to whoever writes the exposition.
+//! A cell has no name: the writer of the exposition has names and labels.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -17,17 +17,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// More threads than this share shards, which stays correct: a counter takes 8 kB with so many.
 const MAX_SHARDS: usize = 64;
 
-/// What [`expect_workers`] said; 0 before.
+/// The number given to [`expect_workers`]; 0 before.
 static WORKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Says how many worker threads the process will have. Belongs before the cells of servers are made; what is made
-/// before has as many shards as the machine's processors ask for. The first call counts: the number is settled when
+/// Sets the number of worker threads of the process. Must be called before the cells of servers are made; cells made
+/// before have as many shards as the machine's processors ask for. The first call counts: the number is settled when
 /// the process starts.
 pub fn expect_workers(count: usize) {
     let _ = WORKERS.compare_exchange(0, count.max(1), Relaxed, Relaxed);
 }
 
-/// How many shards a cell made now has: a power of two.
+/// The number of shards of a cell made now: a power of two.
 pub(super) fn shard_count() -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -47,7 +47,7 @@ thread_local! {
     static NUMBER: Cell<usize> = Cell::new(NEXT_THREAD.fetch_add(1, Relaxed));
 }
 
-/// This thread's number, by which it finds its shard.
+/// This thread's number, which selects its shard.
 pub(super) fn thread_number() -> usize {
     // At thread exit the local may be gone; any shard will do.
     NUMBER.try_with(Cell::get).unwrap_or(0)

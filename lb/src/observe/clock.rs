@@ -1,8 +1,8 @@
-//! The time of day as log lines show it, made once per second and thread.
+//! The time of day in log lines, formatted once per second and thread.
 //!
-//! Runs once per request where an access log shows the time. Formatting local time costs about a microsecond, most
-//! of it in the time zone; a second's worth of requests shares one text, kept per thread so that nobody waits.
-//! The clock itself is read by the caller, once.
+//! Runs once per request where an access log shows the time. Formatting local time costs about a microsecond, most of
+//! it in the time zone; the requests of one second share one text, kept per thread so that no thread waits for
+//! another. The caller reads the clock, once.
 
 use std::cell::Cell;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Local, TimeZone};
 
-/// One second in the forms that logs want.
+/// One second in the formats of the logs.
 #[derive(Debug, Default)]
 pub struct TimeText {
     time_local: String,
@@ -29,7 +29,7 @@ impl TimeText {
         &self.time_iso8601
     }
 
-    /// As the error log begins its lines: `2026/11/22 10:04:05`.
+    /// The beginning of an error log line: `2026/11/22 10:04:05`.
     pub fn error_log(&self) -> &str {
         &self.error_log
     }
@@ -57,14 +57,14 @@ struct Cached {
 }
 
 thread_local! {
-    // Taken out while in use: a call within a call finds nothing and makes its own.
+    // Taken out while in use: a nested call finds nothing and formats its own.
     static CACHED: Cell<Option<Box<Cached>>> = const { Cell::new(None) };
 }
 
-/// Calls `show` with the texts of the second that `now` lies in.
+/// Calls `show` with the texts of the second of `now`.
 pub fn with_text<T>(now: SystemTime, show: impl FnOnce(&TimeText) -> T) -> T {
     let second = unix_second(now);
-    // At the thread's end the local may be gone; the text is then made for this one call.
+    // At the thread's end the local may be gone; the text is then formatted for this one call.
     let mut cached = CACHED.try_with(Cell::take).ok().flatten().unwrap_or_default();
     if cached.second != Some(second) {
         cached.text.fill(&DateTime::<Local>::from(now));

@@ -1,23 +1,23 @@
-//! The error log: the macros of the `log` crate, on nginx's lines, in nginx's files.
+//! The error log: the macros of the `log` crate, written as nginx's lines to nginx's files.
 //!
 //! ```text
 //! 2026/11/22 10:04:05 [error] 1234#1240: connect() failed (111: Connection refused) ...
 //! ```
 //!
-//! `log` has five levels and nginx eight severities. `debug!` and `trace!` are `[debug]`, `info!`, `warn!` and
-//! `error!` are what they say, and [`notice!`](crate::notice), [`crit!`](crate::crit), [`alert!`](crate::alert) and
+//! `log` has five levels and nginx eight severities. `debug!` and `trace!` become `[debug]`; `info!`, `warn!` and
+//! `error!` keep their names; [`notice!`](crate::notice), [`crit!`](crate::crit), [`alert!`](crate::alert) and
 //! [`emerg!`](crate::emerg) of this crate are the others: they carry the severity in the record's target.
 //!
-//! Who gets a line: every `error_log` whose level admits it. Lines of this program are held to that level alone;
-//! those of the libraries beneath it to `warn` at most, since their `info` is about them and not about the proxy.
-//! `RUST_LOG`, read by env_logger's filter, overrides both for what it names, upwards and downwards: a record that
-//! it asks for goes to every `error_log`.
+//! A line goes to every `error_log` whose level admits it. Lines of this program are held to that level alone; those
+//! of the libraries beneath it to `warn` at most, since their `info` is about them and not about the proxy.
+//! `RUST_LOG`, read by env_logger's filter, overrides both for the targets that it names, upwards and downwards: a
+//! record that it asks for goes to every `error_log`.
 //!
-//! env_logger's own writer has one target and one lock, held while it writes; here are several, and none that a
-//! request may wait for. So its filter decides and [`log_file`](super::log_file) writes.
+//! env_logger's own writer has one target and one lock, held while it writes; this log has several targets, and
+//! requests may wait for no lock. So its filter decides and [`log_file`](super::log_file) writes.
 //!
-//! While the program starts ([`ErrorLogger::leave_console`] ends that) everything from `warn` up is also said on
-//! standard error in the form that nginx uses there, `lb: [emerg] ...`, unless an `error_log` goes there anyhow.
+//! While the program starts ([`ErrorLogger::leave_console`] ends that) everything from `warn` up also goes to
+//! standard error in nginx's form for it, `lb: [emerg] ...`, unless an `error_log` goes there anyhow.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -32,7 +32,7 @@ use super::clock;
 use super::log_file::{LogFile, LogFiles, OpenError};
 use crate::config::model::{ErrorLog, Severity};
 
-/// How long the last log lines may take when the process ends.
+/// Time allowed for writing the last log lines when the process ends.
 pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Target of a record made by [`notice!`](crate::notice).
@@ -90,8 +90,8 @@ pub fn log_at(severity: Severity, message: &dyn std::fmt::Display) {
     }
 }
 
-/// A part of a message that several lines may show and that is made only for a line that is written: the macros of
-/// `log` format nothing below the level in force, but a `let` before them would.
+/// A part of a message that several lines may show, formatted only for a line that is written: the macros of `log`
+/// format nothing below the current level, but a `let` before them would.
 #[derive(Debug, Clone, Copy)]
 pub struct OnDemand<F>(pub F);
 
@@ -124,8 +124,8 @@ impl ErrorLogger {
         Self { rust_log, state: ArcSwap::from_pointee(state) }
     }
 
-    /// Opens `logs` and sends lines there from now on; at the start and after each reload. When one cannot be
-    /// opened, nothing changes.
+    /// Opens `logs` and sends lines there from now on; called at the start and after each reload. On an error,
+    /// nothing changes.
     pub fn open(&self, files: &LogFiles, logs: &[ErrorLog]) -> Result<(), OpenError> {
         let outputs = logs
             .iter()
@@ -135,14 +135,14 @@ impl ErrorLogger {
         Ok(())
     }
 
-    /// The start is over: no more lines on the console.
+    /// Ends the output on the console, when the start is over.
     pub fn leave_console(&self) {
         self.replace(self.state.load().outputs.clone(), false);
     }
 
-    /// Lets standard error flow into the first error log that is a file, so that a panic's last words are found
-    /// there; nginx does the same once it runs. Nothing happens when an error log is standard error. Again after a
-    /// reopening and after a reload.
+    /// Redirects standard error to the first error log that is a file, so that a panic's message is found there;
+    /// nginx does the same once it runs. Does nothing when an error log is standard error. Must be called again after
+    /// a reopening and after a reload.
     pub fn redirect_standard_error(&self) -> Result<(), OpenError> {
         let state = self.state.load();
         if state.outputs.iter().any(|output| output.file.is_standard_stream()) {
@@ -177,7 +177,7 @@ impl Log for ErrorLogger {
         }
     }
 
-    /// Waits until what was logged is written, but not for long: for the last words of the process.
+    /// Waits until all lines are written, for a bounded time: used when the process ends.
     fn flush(&self) {
         let deadline = Instant::now() + LAST_LINES;
         for output in &self.state.load().outputs {
@@ -196,12 +196,12 @@ struct Output {
 struct State {
     outputs: Vec<Output>,
     console: bool,
-    /// The least severe that any output takes.
+    /// The lowest severity that any output takes.
     lowest_severity: Severity,
     filters: Filters,
 }
 
-/// What is said on the console while the program starts, as in nginx.
+/// The level of the console while the program starts, as in nginx.
 const CONSOLE_LEVEL: Severity = Severity::Warn;
 
 impl State {
@@ -236,14 +236,14 @@ impl State {
                 line.extend_from_slice(b"] ");
                 push_message(line, record);
                 line.push(b'\n');
-                // Nobody is left to tell when standard error is closed.
+                // A closed standard error leaves no way to report the failure.
                 let _ = io::stderr().write_all(line);
             });
         }
     }
 }
 
-/// env_logger's filter, for this program's records, for the libraries', and for what `RUST_LOG` alone asks for.
+/// env_logger's filter for this program's records, the libraries' records, and those that `RUST_LOG` alone asks for.
 struct Filters {
     own: env_logger::Logger,
     library: env_logger::Logger,
@@ -260,7 +260,7 @@ impl std::fmt::Debug for Filters {
     }
 }
 
-/// Says again, at length, what `upstream::check` says of every server in a line.
+/// Repeats at length the lines of `upstream::check` about each server.
 const REPETITIVE: &str = "pingora_load_balancing";
 
 impl Filters {
@@ -342,7 +342,7 @@ thread_local! {
 /// Calls `make` with an empty buffer that is used again and again.
 fn with_line(make: impl Fn(&mut Vec<u8>)) {
     let reused = LINE.try_with(|line| {
-        // Already in use when a log file complains of itself while it takes a line.
+        // Already in use when a log file reports an error of its own while it takes a line.
         let Ok(mut line) = line.try_borrow_mut() else { return false };
         line.clear();
         make(&mut line);
@@ -355,14 +355,14 @@ fn with_line(make: impl Fn(&mut Vec<u8>)) {
 
 fn format_line(line: &mut Vec<u8>, record: &Record<'_>, severity: Severity, now: SystemTime) {
     clock::with_text(now, |time| line.extend_from_slice(time.error_log().as_bytes()));
-    // Asked anew each time: `daemon` changes both.
+    // Read anew each time: `daemon` changes both.
     let (process, thread) = (std::process::id(), nix::unistd::gettid());
     let _ = write!(line, " [{}] {process}#{thread}: ", severity.name());
     push_message(line, record);
 }
 
-/// The message on one line. Control characters are shown and not sent: much of what is logged was written by
-/// strangers, and one entry must stay one line.
+/// The message on one line. Control characters are escaped: clients wrote much of the logged text, and one entry must
+/// stay one line.
 fn push_message(line: &mut Vec<u8>, record: &Record<'_>) {
     let start = line.len();
     if !is_own(record.target()) {

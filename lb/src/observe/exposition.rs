@@ -1,13 +1,13 @@
 //! Prometheus' text format, version 0.0.4, written straight from our cells.
 //!
-//! The `prometheus` crate was considered. It would bring a registry, metric types with a look-up by label (a lock
-//! and a hash per use, unless every handle is kept, which is what [`cells`](super::cells) are), and protobuf; and it
-//! would have to be fed from our sharded cells through collectors that build its message types first. What is needed
-//! of the format is below, in fewer lines than those collectors.
+//! The `prometheus` crate was considered. It would bring a registry, metric types with a look-up by label (a lock and
+//! a hash per use, unless every handle is kept, as [`cells`](super::cells) does), and protobuf; and it would have to
+//! be fed from our sharded cells through collectors that build its message types first. The part of the format that
+//! is needed is below, in fewer lines than those collectors.
 //!
-//! A family is written in one go, because it borrows the whole exposition: its samples cannot be scattered, which
-//! the format forbids. Metric and label names are the program's own and are written as they are; label values come
-//! from configurations and are escaped.
+//! A family is written in one go, because it borrows the whole exposition: its samples cannot be scattered, which the
+//! format forbids. Metric and label names are the program's own and are written verbatim; label values come from
+//! configurations and are escaped.
 //!
 //! Reference: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
 
@@ -30,7 +30,7 @@ pub const DURATION_BOUNDS_US: [u64; 13] = [
 /// Label names and values of one sample.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text being written.
+/// The exposition's text while it is written.
 #[derive(Debug, Default)]
 pub struct Exposition {
     text: String,
@@ -59,7 +59,7 @@ impl Exposition {
         }
     }
 
-    /// The text, complete.
+    /// The complete text.
     pub fn finish(self) -> String {
         self.text
     }
@@ -128,7 +128,7 @@ pub struct HistogramFamily<'a> {
 }
 
 impl HistogramFamily<'_> {
-    /// Adds a histogram, in seconds and cumulative, as the format wants it.
+    /// Adds a histogram, in seconds and cumulative, as the format requires.
     pub fn sample(&mut self, labels: Labels<'_>, totals: &HistogramTotals) -> &mut Self {
         for (count, bound_us) in totals.cumulative(DURATION_BOUNDS_US).into_iter().zip(DURATION_BOUNDS_US) {
             let bound = Float(seconds(bound_us)).to_string();
@@ -146,7 +146,7 @@ fn seconds(us: u64) -> f64 {
     us as f64 / 1e6
 }
 
-/// A number as the format spells it.
+/// A number in the format's spelling.
 struct Float(f64);
 
 impl Display for Float {
@@ -160,7 +160,7 @@ impl Display for Float {
     }
 }
 
-/// Backslash and newline are escaped everywhere, a quotation mark within one.
+/// Escapes backslash and newline everywhere, a quotation mark only in quoted text.
 fn push_escaped(text: &mut String, value: &str, quoted: bool) {
     for character in value.chars() {
         match character {

@@ -6,7 +6,7 @@
 //! `docs/decisions/009-histograms.md`.
 //!
 //! Like [`cells`](super::cells), a histogram is sharded. A shard takes 1.4 kB, so a thread makes its own when it
-//! first observes, and there are at most [`MAX_SHARDS`]: what a server costs does not grow with the machine.
+//! first observes, and there are at most [`MAX_SHARDS`]: the memory per server does not grow with the machine.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,7 +23,7 @@ const STEPS: [u64; 26] = [
 const LOWEST_US: u64 = 50;
 const HIGHEST_US: u64 = 60_000_000;
 
-/// How many bounds there are.
+/// The number of bounds.
 const BOUNDS: usize = 159;
 /// One bucket below each bound, and one above the highest.
 const BUCKETS: usize = BOUNDS + 1;
@@ -77,7 +77,7 @@ fn bucket(us: u64) -> usize {
     if us > HIGHEST_US {
         return BOUNDS;
     }
-    // Cells begin at 8 µs; what is below belongs to the same bucket.
+    // Cells begin at 8 µs; shorter durations belong to the same bucket.
     let us = us.max(8);
     let power = us.ilog2() - FIRST_POWER;
     let cell = power as usize * 8 + ((us >> power) & 7) as usize;
@@ -88,7 +88,7 @@ fn bucket(us: u64) -> usize {
     bucket
 }
 
-/// Shards of one histogram, at most. Where more threads write, they share.
+/// The most shards of one histogram. Where more threads write, they share.
 const MAX_SHARDS: usize = 8;
 
 #[derive(Debug)]
@@ -103,10 +103,10 @@ impl Default for Shard {
     }
 }
 
-/// Durations that many threads observe and a scrape reads now and then.
+/// Durations that many threads observe and a scrape reads.
 #[derive(Debug)]
 pub struct DurationHistogram {
-    /// As many as a power of two.
+    /// Their number is a power of two.
     shards: Box<[OnceLock<Box<Padded<Shard>>>]>,
 }
 
@@ -140,7 +140,7 @@ impl DurationHistogram {
     }
 }
 
-/// What a [`DurationHistogram`] holds at one moment.
+/// The contents of a [`DurationHistogram`] at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistogramTotals {
     counts: Box<[u64; BUCKETS]>,
@@ -148,7 +148,7 @@ pub struct HistogramTotals {
 }
 
 impl HistogramTotals {
-    /// Adds what another histogram holds.
+    /// Adds the counts of another histogram.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts.iter()) {
             *mine += theirs;
@@ -156,7 +156,7 @@ impl HistogramTotals {
         self.sum_us = self.sum_us.wrapping_add(other.sum_us);
     }
 
-    /// How many durations were observed.
+    /// The number of observed durations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
@@ -166,8 +166,8 @@ impl HistogramTotals {
         self.sum_us
     }
 
-    /// For each of `bounds_us`, which ascend, how many durations are at most that long. Exact for bounds of a bucket;
-    /// any other counts as the next lower one.
+    /// For each of `bounds_us`, which ascend, the number of durations of at most that length. Exact for bounds of a
+    /// bucket; any other counts as the next lower one.
     pub fn cumulative<const N: usize>(&self, bounds_us: [u64; N]) -> [u64; N] {
         let (mut total, mut from) = (0, 0);
         bounds_us.map(|bound_us| {

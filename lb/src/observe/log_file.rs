@@ -1,19 +1,19 @@
-//! Files that log lines go to, without ever making the writer of a line wait for a disk.
+//! Log files whose writers never wait for a disk.
 //!
 //! Runs once per request and access log. A line is copied into a buffer in memory under a lock of some tens of
-//! nanoseconds; a thread of the file's own writes what has gathered. The first line after a pause wakes that thread
-//! and is written at once, so `tail -f` is prompt; then it rests for `GATHER`, so that under load one system call
+//! nanoseconds; a thread of the file's own writes the buffer. The first line after a pause wakes that thread and is
+//! written at once, so `tail -f` is prompt; then the thread rests for `GATHER`, so that under load one system call
 //! carries hundreds of lines and no request pays for a wake-up. A thread per file, not one for all, because a pipe
-//! whose reader hangs must not hold up the others.
+//! whose reader hangs must not delay the others.
 //!
-//! When a file takes lines more slowly than they come, up to [`BOUND_BYTES`] wait (and as much again is on its way);
-//! beyond that lines are dropped and counted. NGINX would stop serving instead. A log that must have every line at
-//! any price needs NGINX's way; a proxy that must answer needs this one.
+//! When a file takes lines more slowly than they come, up to [`BOUND_BYTES`] wait (and as much again is being
+//! written); beyond that lines are dropped and counted. NGINX would stop serving instead: that suits a log that must
+//! have every line, this suits a proxy that must answer.
 //!
-//! Why this is not a crate's: `docs/decisions/010-log-files.md`.
+//! `docs/decisions/010-log-files.md` tells why no crate does this.
 //!
-//! Before [`LogFiles::start_writers`] lines are written at once, by whoever has them: start-up has no threads yet
-//! (`daemon` would lose them) and its last words must not wait in a buffer.
+//! Before [`LogFiles::start_writers`] the calling thread writes its lines at once: start-up has no threads yet
+//! (`daemon` would lose them) and its last lines must not wait in a buffer.
 
 mod sink;
 
@@ -35,35 +35,36 @@ use crate::observe::cells::Counter;
 use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
 
-/// How much may wait per file: at 200 bytes a line and 10,000 lines a second, four seconds of a stuck disk.
+/// The most bytes that may wait per file: at 200 bytes a line and 10,000 lines a second, four seconds of a stuck
+/// disk.
 pub const BOUND_BYTES: usize = 8 << 20;
 
-/// How long the writer lets lines gather after it wrote some. Far below what a person at `tail -f` notices.
+/// Time that the writer lets lines gather after it wrote some. A person at `tail -f` does not notice it.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// What a buffer keeps of its size after a burst.
+/// Capacity that a buffer keeps after a burst.
 const KEPT_BYTES: usize = 256 << 10;
 
-/// At most one complaint about a file in this time, as nginx has it.
+/// The shortest time between two reports about a file, as in nginx.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why a log file could not be opened. The messages are nginx's.
+/// The error of a log file that could not be opened. The messages are nginx's.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The system refused.
     #[error("open() \"{}\" failed {}", path.display(), SystemError(source))]
     Open {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// No thread could be had to write it.
+    /// No thread could be started to write it.
     #[error("no thread to write \"{}\" {}", path.display(), SystemError(source))]
     Thread {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -81,7 +82,7 @@ struct Registry {
     writers_started: bool,
 }
 
-/// How a file fared: for the metrics.
+/// The counts of one file, for the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFileTotals {
     /// The path, or `stderr`.
@@ -109,20 +110,20 @@ impl LogFiles {
         Ok(file)
     }
 
-    /// From now on lines are written by threads. Belongs after `daemon`.
+    /// Starts the threads that write lines from now on. Must come after `daemon`.
     pub fn start_writers(&self) -> Result<(), OpenError> {
         let mut registry = self.registry.lock();
         registry.writers_started = true;
         registry.files.values().filter_map(Weak::upgrade).try_for_each(|file| file.start_writer())
     }
 
-    /// Opens every file again by its path, for logs that were rotated by renaming. A file that cannot be opened
-    /// stays with what it has. Blocks like [`open`](Self::open).
+    /// Opens every file again by its path, for logs that were rotated by renaming. A file that cannot be opened keeps
+    /// its old handle. Blocks like [`open`](Self::open).
     pub fn reopen(&self) -> Vec<OpenError> {
         self.all().iter().filter_map(|file| file.reopen().err()).collect()
     }
 
-    /// Waits until every line appended so far is written, at most `limit`; whether it came to that.
+    /// Waits until every line appended so far is written, at most `limit`; true if all were.
     pub fn flush(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let files = self.all();
@@ -130,13 +131,13 @@ impl LogFiles {
         files.iter().all(|file| file.flush_until(deadline))
     }
 
-    /// Makes `owner` the owner of every regular log file, so that it can reopen them after the process became it.
-    /// nginx does the same. For as long as the process is root.
+    /// Makes `owner` the owner of every regular log file, so that the process can reopen them after it became that
+    /// user. nginx does the same. Must be called while the process is root.
     pub fn give_to(&self, owner: Uid) -> Vec<OpenError> {
         self.all().iter().filter_map(|file| file.give_to(owner).err()).collect()
     }
 
-    /// What each file took and lost, by name.
+    /// The lines taken and lost by each file, by name.
     pub fn totals(&self) -> Vec<LogFileTotals> {
         let mut totals: Vec<_> = self.all().iter().map(|file| file.totals()).collect();
         totals.sort_by(|a, b| a.name.cmp(&b.name));
@@ -148,7 +149,7 @@ impl LogFiles {
     }
 }
 
-/// One log file. Dropped, it still writes what has gathered, then closes.
+/// One log file. When dropped, it still writes the gathered lines, then closes.
 #[derive(Debug)]
 pub struct LogFile {
     shared: Arc<Shared>,
@@ -158,9 +159,9 @@ pub struct LogFile {
 struct Shared {
     destination: LogDestination,
     state: Mutex<State>,
-    /// The writer waits here for something to do.
+    /// The writer waits here for lines or a replacement.
     work: Condvar,
-    /// Those who flush wait here for `written_bytes` to grow.
+    /// Callers of `flush` wait here for `written_bytes` to grow.
     progress: Condvar,
     lines: Counter,
     dropped: Counter,
@@ -169,15 +170,15 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     gathered: Vec<u8>,
-    /// All bytes ever gathered, and all that left the writer's hands, written or lost.
+    /// All bytes ever gathered, and all that the writer is done with, written or lost.
     gathered_bytes: u64,
     written_bytes: u64,
-    /// The sink, as long as there is no writer thread to have it.
+    /// The sink, until a writer thread takes it.
     sink: Option<Sink>,
-    /// What the writer is to change to.
+    /// The file that the writer is to change to.
     replacement: Option<Replacement>,
     writer: Writer,
-    /// Somebody waits for a flush: do not rest.
+    /// A flush is waiting: the writer must not rest.
     hurry: bool,
     closing: bool,
     complaints: RateLimited,
@@ -187,7 +188,7 @@ struct State {
 #[derive(Debug)]
 struct Replacement {
     sink: Sink,
-    /// How much of what has gathered still belongs to the old file.
+    /// The number of gathered bytes that still belong to the old file.
     old_bytes: usize,
 }
 
@@ -231,7 +232,7 @@ impl LogFile {
         self.shared.append(line);
     }
 
-    /// What it took and lost.
+    /// The lines that it took and lost.
     pub fn totals(&self) -> LogFileTotals {
         LogFileTotals {
             name: name(&self.shared.destination).display().to_string(),
@@ -240,17 +241,17 @@ impl LogFile {
         }
     }
 
-    /// Where it goes.
+    /// The configured destination.
     pub fn destination(&self) -> &LogDestination {
         &self.shared.destination
     }
 
-    /// Whether it writes to a standard stream of this process rather than to a file of its own.
+    /// True if it writes to a standard stream of this process rather than to a file of its own.
     pub fn is_standard_stream(&self) -> bool {
         sink::inherited_stream(&self.shared.destination).is_some()
     }
 
-    /// A handle of its own on the file, opened anew.
+    /// A separate handle on the file, opened anew.
     pub fn open_again(&self) -> Result<File, OpenError> {
         Sink::open(&self.shared.destination)
             .map(Sink::into_file)
@@ -268,7 +269,7 @@ impl LogFile {
             state.sink = Some(sink);
             return Ok(());
         }
-        // Of two in a row the later counts, from where the earlier would have begun.
+        // Of two in a row the later counts, from the point where the earlier would have begun.
         let old_bytes = state.replacement.take().map_or(state.gathered.len(), |earlier| earlier.old_bytes);
         state.replacement = Some(Replacement { sink, old_bytes });
         self.shared.wake(&mut state);
@@ -305,7 +306,7 @@ impl LogFile {
         }
     }
 
-    /// Waits until every line appended so far is written, at most until `deadline`; whether it came to that.
+    /// Waits until every line appended so far is written, at most until `deadline`; true if all were.
     pub fn flush(&self, deadline: Instant) -> bool {
         self.shared.hurry();
         self.flush_until(deadline)
@@ -343,7 +344,7 @@ impl Shared {
         if state.gathered.len() + line.len() >= BOUND_BYTES {
             self.dropped.increment();
             let complain = state.complaints.allow(Instant::now()).is_some();
-            // Released first: the complaint may well come back to this very file.
+            // Released first: the report may go to this very file.
             drop(state);
             if complain {
                 crate::alert!(
@@ -364,12 +365,12 @@ impl Shared {
         self.lines.increment();
     }
 
-    /// Wakes the writer, unless it is already on its way.
+    /// Wakes the writer, unless it is already running.
     fn wake(&self, state: &mut MutexGuard<'_, State>) {
         if state.writer == Writer::Idle {
             state.writer = Writer::Busy;
         }
-        // Also when it is busy: it may be resting, and what it is woken for may not wait.
+        // Also when it is busy: it may be resting, and a flush or a replacement must not wait.
         self.work.notify_one();
     }
 
@@ -379,7 +380,7 @@ impl Shared {
         self.wake(&mut state);
     }
 
-    /// The writer's whole life.
+    /// The writer thread's loop.
     fn write_all(&self, mut sink: Sink) {
         let mut batch = Vec::new();
         loop {
@@ -420,7 +421,7 @@ impl Shared {
         self.account_for(state, result.err());
     }
 
-    /// Lets lines gather, unless something will not wait.
+    /// Lets lines gather, unless a flush or a replacement is waiting.
     fn rest(&self) {
         let deadline = Instant::now() + GATHER;
         let mut state = self.state.lock();
@@ -431,7 +432,7 @@ impl Shared {
         }
     }
 
-    /// Counts what a write lost and complains of it, now and then.
+    /// Counts the lines that a write lost and reports them, at a limited rate.
     fn account_for(&self, mut state: MutexGuard<'_, State>, lost: Option<sink::WriteError>) {
         let Some(sink::WriteError { lines, source }) = lost else {
             return;

@@ -1,4 +1,4 @@
-//! What is recorded: metrics, access log, error log.
+//! Metrics, access log and error log.
 //!
 //! A request is recorded once, at its end.
 
@@ -18,7 +18,7 @@ pub mod totals;
 
 use std::sync::LazyLock;
 
-/// The machine's name (`$hostname`), as it was when first asked for.
+/// The machine's name (`$hostname`), read once.
 pub fn hostname() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())

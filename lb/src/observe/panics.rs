@@ -1,15 +1,15 @@
-//! What a panic costs: one connection where that is possible, the process otherwise.
+//! Limits a panic to one connection where that is possible, and ends the process otherwise.
 //!
-//! A panic on a worker thread unwinds the task that it happens in, which is the task of one connection (or the watch
-//! over one idle connection to a server). Its guards run, so that counts stay right, its sockets close, and the other
-//! connections do not notice. It is logged at `[alert]` and counted in `lb_panics_total`.
+//! A panic on a worker thread unwinds its task, which is the task of one connection (or the watch over one idle
+//! connection to a server). Its guards run, so that counts stay right, its sockets close, and the other connections
+//! are not affected. It is logged at `[alert]` and counted in `lb_panics_total`.
 //!
-//! Elsewhere a panic takes away something that the process cannot do without and that nothing would bring back: the
-//! signal loop, an accept loop, the probes, the writer of a log. A process that is half there is worse than one that
-//! its supervisor starts again. So the default is to end it, with a line at `[emerg]` and SIGABRT, and what may fail
-//! alone says so: a thread with [`expendable_thread`], a piece of work with [`expendable`].
+//! Elsewhere a panic ends something that the process needs and that nothing would restart: the signal loop, an accept
+//! loop, the probes, the writer of a log. A process without one of them is worse than one that its supervisor starts
+//! again. So the default is to end it, with a line at `[emerg]` and SIGABRT, and code that may fail alone declares
+//! so: a thread with [`expendable_thread`], a piece of work with [`expendable`].
 //!
-//! Without [`install`], in tests, panics are what they are in any program.
+//! Without [`install`], in tests, panics behave as in any program.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -25,29 +25,29 @@ thread_local! {
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Takes the place of the standard hook, which writes several lines to standard error. Once per process, after the
-/// logger is installed.
+/// Replaces the standard hook, which writes several lines to standard error. Once per process, after the logger is
+/// installed.
 pub fn install() {
     std::panic::set_hook(Box::new(report));
 }
 
-/// How many panics cost a connection, since the start.
+/// The number of panics that ended a connection, since the start.
 pub fn count() -> u64 {
     PANICS.load(Relaxed)
 }
 
-/// From now on, a panic on this thread ends what it happens in and nothing more.
+/// From now on, a panic on this thread ends its own task and nothing more.
 pub fn expendable_thread() {
     EXPENDABLE.set(true);
 }
 
-/// Does `work`, whose panic ends that and nothing more.
+/// Runs `work`, whose panic ends that and nothing more.
 pub fn expendable<T>(work: impl FnOnce() -> T) -> T {
     let _restore = Restore(EXPENDABLE.replace(true));
     work()
 }
 
-/// Ends the process, because something that it cannot do without has ended.
+/// Ends the process, because a part that it needs has ended.
 pub fn end_process(reason: &dyn Display) -> ! {
     crate::emerg!("{reason}; the process cannot go on");
     log::logger().flush();
@@ -70,7 +70,7 @@ fn words(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// Sets the thread's mark back, also while a panic unwinds.
+/// Restores the thread's mark, also while a panic unwinds.
 struct Restore(bool);
 
 impl Drop for Restore {
@@ -79,7 +79,7 @@ impl Drop for Restore {
     }
 }
 
-/// A task on an expendable thread that the process cannot do without.
+/// A task that the process needs, on an expendable thread.
 pub struct Vital<F>(Pin<Box<F>>);
 
 impl<F> Vital<F> {

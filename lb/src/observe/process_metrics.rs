@@ -2,7 +2,7 @@
 //!
 //! Names, units and meanings are those that every Prometheus client library exports
 //! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>), so the usual dashboards and
-//! alerts fit. Read from `/proc` at each scrape, some tens of microseconds; what cannot be read is left out.
+//! alerts fit. Read from `/proc` at each scrape, some tens of microseconds; values that cannot be read are left out.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::exposition::Exposition;
 use crate::build_info;
 use crate::open_files;
 
-/// Writes everything known about this process.
+/// Writes all metrics of this process.
 pub fn write(exposition: &mut Exposition) {
     exposition.gauge("lb_build_info", "What this program is and was built from; always 1.").sample(
         &[
@@ -67,8 +67,8 @@ fn write_open_files(exposition: &mut Exposition) {
 
 fn open_files() -> Option<u64> {
     let directory = "/proc/self/fd";
-    // Linux says how many there are as the directory's size since 6.2. Before, it says 0, and counting them takes as
-    // many steps as there are connections.
+    // Since Linux 6.2 the directory's size is their number. Before, it is 0, and counting them takes as many steps as
+    // there are connections.
     match fs::metadata(directory).ok()?.len() {
         0 => fs::read_dir(directory).ok().map(|entries| (entries.count() as u64).saturating_sub(1)),
         open => Some(open),
@@ -79,7 +79,7 @@ fn system_constant(variable: SysconfVar) -> Option<u64> {
     sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0)
 }
 
-/// What `/proc/PID/stat` says of use.
+/// The fields of `/proc/PID/stat` that the metrics use.
 #[derive(Debug, PartialEq, Eq)]
 struct Usage {
     cpu_ticks: u64,

@@ -1,8 +1,8 @@
-//! A line about an error that repeats: said once per interval, with the number of those that were not.
+//! Limits the log lines about an error that repeats: one per interval, with the number of those left out.
 
 use std::time::{Duration, Instant};
 
-/// When to say the next line. Pure: the caller has the clock.
+/// Decides when the next line is due. Pure: the caller has the clock.
 #[derive(Debug)]
 pub struct RateLimited {
     interval: Duration,
@@ -16,7 +16,7 @@ impl RateLimited {
         Self { interval, last: None, unsaid: 0 }
     }
 
-    /// Books an occurrence. `Some` if it may be said now: how many went unsaid since the last line.
+    /// Counts an occurrence. `Some` if it may be logged now: the number of those left out since the last line.
     pub fn allow(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.duration_since(last) < self.interval) {
             self.unsaid += 1;

@@ -1,6 +1,7 @@
-//! Reasons that are labels of metrics: why an answer came from this program, why a request was tried again.
+//! The reasons that metrics use as labels: of an answer made by this program, and of a retry.
 
-/// Why an answer came from us and not from a server: the `reason` label of `lb_responses_generated_total`.
+/// The reason for an answer made by this program and not by a server: the `reason` label of
+/// `lb_responses_generated_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Generated {
@@ -16,7 +17,7 @@ pub enum Generated {
     NoLiveUpstream,
     /// The last server tried could not be connected to.
     ConnectError,
-    /// The same, in time.
+    /// The last server tried could not be connected to in time.
     ConnectTimeout,
     /// The last server tried closed the connection.
     UpstreamClosed,
@@ -26,15 +27,15 @@ pub enum Generated {
     InvalidAnswer,
     /// The client was too slow.
     ClientTimeout,
-    /// A fault of ours.
+    /// An error of this program.
     Internal,
 }
 
 impl Generated {
-    /// How many there are.
+    /// The number of reasons.
     pub const COUNT: usize = 12;
 
-    /// All, in the order of their counters.
+    /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
         Self::NotFound,
@@ -50,8 +51,8 @@ impl Generated {
         Self::Internal,
     ];
 
-    /// Whether the connection cannot or should not go on behind such an answer: a body that nobody reads, a request
-    /// that makes no sense.
+    /// True if the connection cannot or should not continue after such an answer: the request's body is not read, or
+    /// the request makes no sense.
     pub fn ends_connection(self) -> bool {
         matches!(self, Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::Internal)
     }
@@ -75,13 +76,13 @@ impl Generated {
     }
 }
 
-/// Why a request was tried again: the `reason` label of `lb_retries_total`.
+/// The reason for a retry: the `reason` label of `lb_retries_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum RetryReason {
     /// The server could not be connected to.
     ConnectError,
-    /// The same, in time.
+    /// The server could not be connected to in time.
     ConnectTimeout,
     /// The server closed the connection.
     Closed,
@@ -96,10 +97,10 @@ pub enum RetryReason {
 }
 
 impl RetryReason {
-    /// How many there are.
+    /// The number of reasons.
     pub const COUNT: usize = 7;
 
-    /// All, in the order of their counters.
+    /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::ConnectError,
         Self::ConnectTimeout,

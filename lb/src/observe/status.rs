@@ -19,10 +19,10 @@ pub enum StatusClass {
 }
 
 impl StatusClass {
-    /// How many there are.
+    /// The number of classes.
     pub const COUNT: usize = 6;
 
-    /// All, in the order of their counters.
+    /// All classes, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Informational,
         Self::Success,
@@ -49,8 +49,8 @@ impl StatusClass {
         status.map_or(Self::Other, Self::of)
     }
 
-    /// The label's value. `other` stands for [`Other`](Self::Other), which means no answer where clients' requests
-    /// are counted and a strange one where servers' answers are.
+    /// The label's value. `other` stands for [`Other`](Self::Other), which means no answer in counts of clients'
+    /// requests and an unknown status in counts of servers' answers.
     pub fn label(self, other: &'static str) -> &'static str {
         match self {
             Self::Informational => "1xx",

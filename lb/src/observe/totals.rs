@@ -8,16 +8,16 @@ use super::histogram::DurationHistogram;
 use super::reasons::{Generated, RetryReason};
 use super::status::StatusClass;
 
-/// What happened since the process started.
+/// The counts since the process started.
 #[derive(Debug, Default)]
 pub struct Totals {
     /// Requests by the class of their answer's status.
     pub requests: CounterSet<{ StatusClass::COUNT }>,
     /// From a request's first byte to its answer's last.
     pub durations: DurationHistogram,
-    /// Answers of our own by reason.
+    /// Answers made by this program, by reason.
     pub generated: CounterSet<{ Generated::COUNT }>,
-    /// Further tries by the failure before them.
+    /// Retries by the failure before them.
     pub retries: CounterSet<{ RetryReason::COUNT }>,
     /// Requests refused by the connection loop, before any of the above.
     pub refused: Counter,
@@ -25,6 +25,6 @@ pub struct Totals {
     pub reloads_succeeded: Counter,
     /// Reloads that changed nothing.
     pub reloads_failed: Counter,
-    /// When the configuration in force was read, in seconds since 1970.
+    /// The time when the current configuration was read, in seconds since 1970.
     pub last_reload_unix_seconds: AtomicU64,
 }

@@ -1,13 +1,13 @@
-//! Going into the background, as `daemon on` (nginx's default) asks for.
+//! Going into the background, for `daemon on` (nginx's default).
 //!
-//! What follows is nginx's order: the parent reads the configuration, opens the logs and binds every address, so
-//! all that can fail on the terminal fails there; then it forks and exits with 0, and the child, in a session of
+//! The order is nginx's: the parent reads the configuration, opens the logs and binds every address, so that every
+//! failure that the terminal can show happens there; then it forks and exits with 0, and the child, in a session of
 //! its own, starts its threads and writes the pid file. So exit 0 means "every address is bound", and the pid file
-//! means "every listener accepts". (A parent that waits for the child's word would say both at once, but a fork
-//! that leaves the parent running needs `unsafe`, which this workspace forbids, and nobody's init script expects it.)
+//! means "every listener accepts". (A parent that waits for a message from the child would report both at once, but a
+//! fork that leaves the parent running needs `unsafe`, which this workspace forbids, and no init script expects it.)
 //!
-//! Only the thread that forks exists in the child. [`detach`] therefore counts threads first and refuses if there
-//! are others: a runtime or a log writer started too early would be gone without a sound.
+//! Only the thread that forks exists in the child. [`detach`] therefore counts threads first and refuses if there are
+//! others: a runtime or a log writer started too early would be lost silently.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,27 +16,27 @@ use thiserror::Error;
 
 use crate::system_error::SystemError;
 
-/// Why the process stayed in the foreground.
+/// The reason why the process stayed in the foreground.
 #[derive(Debug, Error)]
 pub enum DaemonError {
-    /// Threads would be lost. This is a mistake in the start-up order, not the user's.
+    /// Threads would be lost: a mistake in the start-up order, not the user's.
     #[error("cannot go into the background with {0} threads running")]
     Threads(usize),
-    /// `fork` or `setsid`.
+    /// `fork` or `setsid` failed.
     #[error("daemon() failed {}", SystemError(.0))]
     Fork(io::Error),
-    /// `/dev/null`.
+    /// `/dev/null` could not be opened.
     #[error("open() \"/dev/null\" failed {}", SystemError(.0))]
     Null(io::Error),
-    /// Putting `/dev/null` in the place of a standard stream.
+    /// A standard stream could not be replaced by `/dev/null`.
     #[error("dup2() failed {}", SystemError(.0))]
     Redirect(io::Error),
 }
 
-/// What becomes of standard error.
+/// The target of standard error in the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardError {
-    /// It stays what it is: for `error_log stderr`.
+    /// Unchanged: for `error_log stderr`.
     Keep,
     /// `/dev/null`, until the error log takes it over.
     Null,
@@ -49,7 +49,7 @@ pub fn detach(standard_error: StandardError) -> Result<(), DaemonError> {
     if threads > 1 {
         return Err(DaemonError::Threads(threads));
     }
-    // Opened first, so that a missing /dev/null is said on the terminal.
+    // Opened first, so that the terminal shows the error of a missing /dev/null.
     let null = OpenOptions::new().read(true).write(true).open("/dev/null").map_err(DaemonError::Null)?;
     nix::unistd::daemon(true, true).map_err(|errno| DaemonError::Fork(errno.into()))?;
     silence(&null, standard_error).map_err(|errno| DaemonError::Redirect(errno.into()))
@@ -64,7 +64,7 @@ fn silence(null: &File, standard_error: StandardError) -> nix::Result<()> {
     }
 }
 
-/// How many threads this process has; 1 where `/proc` is not mounted, as nothing better is known there.
+/// The number of threads of this process; 1 where `/proc` is not mounted.
 fn thread_count() -> usize {
     fs::read_dir("/proc/self/task").map_or(1, |tasks| tasks.count().max(1))
 }

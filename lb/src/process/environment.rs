@@ -1,14 +1,15 @@
-//! `env`: what of it can be honoured, and how.
+//! `env`: the variables that can be honoured, and the restart that sets them.
 //!
-//! nginx empties its environment but for `TZ` and what `env` lists, for the sake of modules and child processes.
-//! Neither exists here: this program starts no other (but itself, below) and reads only the variables in [`READ`].
-//! So a bare `env NAME;` changes nothing, as nothing was removed, and `env NAME=VALUE;` matters only for those.
+//! nginx empties its environment except `TZ` and the variables that `env` lists, for the sake of modules and child
+//! processes. Neither exists here: this program starts no other (except itself, below) and reads only the variables
+//! in [`READ`]. So a bare `env NAME;` changes nothing, as nothing was removed, and `env NAME=VALUE;` matters only for
+//! those.
 //!
-//! A process cannot safely change its own environment once other threads may read it, and the standard library
-//! marks the call unsafe, which this workspace forbids. A changed environment is therefore given to a fresh start of
-//! the same program: [`restart_with`] replaces the process image before any socket, thread or file exists. The
-//! process id stays, so nobody outside notices. The second start finds what it wished for and goes on, so it
-//! happens at most once; a reload does not do it.
+//! A process cannot safely change its own environment once other threads may read it, and the standard library marks
+//! the call unsafe, which this workspace forbids. A changed environment is therefore given to a fresh start of the
+//! same program: [`restart_with`] replaces the process image before any socket, thread or file exists. The process id
+//! stays, so other processes see no change. The second start finds the variables set and goes on, so there is at most
+//! one restart; a reload does not do it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,8 +20,8 @@ use std::process::Command;
 /// address (`LB_ADMIN`) is part of the command line, which is older than the configuration that could change it.
 pub const READ: [&str; 3] = ["TZ", "RUST_LOG", "RUST_BACKTRACE"];
 
-/// The variables that must be set for `env` to hold, each with its value; empty when all is as configured.
-/// `configured` is [`Main::env`](crate::config::model::Main::env); of two entries of one name the last stands.
+/// The variables that must be set for `env` to hold, each with its value; empty when all are set as configured.
+/// `configured` is [`Main::env`](crate::config::model::Main::env); of two entries of one name the last counts.
 pub fn missing(
     configured: &[(String, Option<String>)],
     inherited: impl Fn(&str) -> Option<OsString>,
@@ -35,7 +36,7 @@ pub fn missing(
         .collect()
 }
 
-/// The configured variables that have a value which nothing here will ever read: worth a warning from `lb -t`.
+/// The configured variables with a value that nothing here reads: `lb -t` warns of them.
 pub fn without_effect(configured: &[(String, Option<String>)]) -> impl Iterator<Item = &str> {
     configured
         .iter()
@@ -43,8 +44,7 @@ pub fn without_effect(configured: &[(String, Option<String>)]) -> impl Iterator<
         .map(|(name, _)| name.as_str())
 }
 
-/// Starts this program again in this process, with the same arguments and `variables` set. Returns only if that
-/// failed.
+/// Starts this program again in this process, with the same arguments and `variables` set. Returns only on an error.
 pub fn restart_with(variables: &[(&str, String)]) -> io::Error {
     let mut arguments = std::env::args_os();
     // The link keeps its meaning when the file has been replaced or lies outside a changed root.

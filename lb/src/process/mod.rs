@@ -1,9 +1,8 @@
-//! The process as the operating system and its operator see it: signals, identity, limits, pid file, daemon.
+//! The process towards the operating system and its operator: signals, identity, limits, pid file, daemon.
 //!
-//! Everything here concerns the one process as a whole and is called from the start-up sequence or the signal
-//! loop, never from a request. There are no worker processes: what NGINX divides between a master that stays root
-//! and workers that do not, one process does here in order, so a privilege given up is gone for good; the modules
-//! say what follows from that.
+//! The start-up sequence or the signal loop calls everything here, never a request. There are no worker processes:
+//! NGINX divides the work between a master that stays root and workers that do not, and one process does it here in
+//! order, so a privilege given up is gone for good; the modules tell the consequences.
 
 pub mod daemon;
 pub mod environment;

@@ -1,13 +1,13 @@
-//! The pid file: how scripts, and `lb -s`, find the process.
+//! The pid file, by which scripts and `lb -s` find the process.
 //!
-//! It is written whole under another name and renamed, so a reader never finds it empty, and it appears only when
-//! the caller says so (once every listener accepts). Where that cannot be (the directory is not ours to write but
-//! the file is, as with a single mounted file; or the path is `/dev/null`, a favourite in containers) it is written
+//! It is written whole under another name and renamed, so a reader never finds it empty, and it appears only when the
+//! caller writes it (once every listener accepts). Where renaming is impossible (the process may write the file but
+//! not the directory, as with a single mounted file; or the path is `/dev/null`, common in containers) it is written
 //! in place, as nginx does.
 //!
-//! It is removed at the end only if it still holds our own number: a successor may have taken it over. A process
-//! that gave up root can often no longer remove it from `/run`; then it is emptied through the handle that is still
-//! open, so that no later `lb -s` signals a stranger.
+//! It is removed at the end only if it still holds our own number: a successor may have taken it over. A process that
+//! gave up root can often no longer remove it from `/run`; then it is emptied through the handle that is still open,
+//! so that no later `lb -s` signals another process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -21,55 +21,55 @@ use thiserror::Error;
 
 use crate::system_error::SystemError;
 
-/// Nobody but the owner needs to write it; everybody may look.
+/// The owner may write it; everyone may read it.
 const MODE: u32 = 0o644;
 
-/// A number needs eleven bytes; whatever is longer is not a pid file and not worth reading whole.
+/// A number needs eleven bytes; a longer file is not a pid file and not worth reading whole.
 const LONGEST_BYTES: u64 = 64;
 
-/// Why a pid file could not be written or used. The messages are nginx's.
+/// The error of a pid file that could not be written or used. The messages are nginx's.
 #[derive(Debug, Error)]
 pub enum PidFileError {
     /// It could not be opened.
     #[error("open() \"{}\" failed {}", path.display(), SystemError(source))]
     Open {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It could not be written.
     #[error("write() to \"{}\" failed {}", path.display(), SystemError(source))]
     Write {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It could not be read.
     #[error("read() \"{}\" failed {}", path.display(), SystemError(source))]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It holds no process id.
     #[error("invalid PID number \"{text}\" in \"{}\"", path.display())]
     Invalid {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it holds.
+        /// Its contents.
         text: String,
     },
     /// The process could not be signalled.
     #[error("kill({pid}, {signal}) failed {}", SystemError(source))]
     Kill {
-        /// The process.
+        /// Its process id.
         pid: i32,
         /// The signal's number.
         signal: i32,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -85,7 +85,7 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Writes this process's id to `path`. Belongs after `daemon`, which changes the id.
+    /// Writes this process's id to `path`. Must come after `daemon`, which changes the id.
     pub fn write(path: &Path) -> Result<Self, PidFileError> {
         Self::write_number(path, std::process::id())
     }
@@ -99,12 +99,12 @@ impl PidFile {
         Ok(Self { path: path.to_owned(), file, pid, removed: false })
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the file if it is still ours.
+    /// Removes the file if it still holds our number.
     pub fn remove(mut self) {
         self.withdraw();
     }
@@ -131,8 +131,8 @@ impl Drop for PidFile {
     }
 }
 
-/// Whether a pid file could be written to `path`: what the start and `lb -t` ask. Creates nothing, not even for a
-/// moment: whoever waits for the file to appear takes it for the word that every listener accepts.
+/// Tests whether a pid file could be written to `path`, for the start and `lb -t`. Creates nothing, not even for a
+/// moment: a script that waits for the file takes it as the sign that every listener accepts.
 pub fn check(path: &Path) -> Result<(), PidFileError> {
     let failed = |source| PidFileError::Open { path: path.to_owned(), source };
     match OpenOptions::new().read(true).write(true).open(path) {
@@ -158,7 +158,7 @@ pub fn read(path: &Path) -> Result<i32, PidFileError> {
     parse(text).ok_or_else(|| PidFileError::Invalid { path: path.to_owned(), text: text.to_owned() })
 }
 
-/// Sends `signal` to the process whose id stands in the file at `path`: the whole of `lb -s`.
+/// Sends `signal` to the process whose id is in the file at `path`: the whole of `lb -s`.
 pub fn signal(path: &Path, signal: Signal) -> Result<(), PidFileError> {
     let pid = read(path)?;
     kill(Pid::from_raw(pid), signal).map_err(|errno| PidFileError::Kill {
@@ -168,7 +168,7 @@ pub fn signal(path: &Path, signal: Signal) -> Result<(), PidFileError> {
     })
 }
 
-/// Digits only, and not 0: that would signal the caller's own process group.
+/// Accepts digits only, and not 0, which would signal the caller's own process group.
 fn parse(text: &str) -> Option<i32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().filter(|pid| *pid > 0)
@@ -178,7 +178,7 @@ fn is_regular(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Writes under a temporary name and renames; `None` where that is not possible or not right.
+/// Writes under a temporary name and renames; `None` where that is impossible or wrong.
 fn replace(path: &Path, text: &[u8]) -> Option<File> {
     // Only a plain file, or nothing, is replaced: a rename over /dev/null or a symbolic link would destroy it.
     if let Ok(metadata) = fs::symlink_metadata(path)

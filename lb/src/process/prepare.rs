@@ -1,7 +1,8 @@
-//! Reads and checks a configuration, and makes of it everything that may wait for a disk or for DNS, or fail.
+//! Reads and checks a configuration, and does everything that may wait for a disk or for DNS, or fail.
 //!
-//! The same for the start, for `lb -t` and for a reload, so that a test or a reload refuses what a start would. It
-//! binds no address and starts no thread: those are the caller's, who knows what is open already.
+//! The start, `lb -t` and a reload share it, so that a test or a reload refuses exactly the configurations that a
+//! start would. It binds no address and starts no thread: the caller does, which knows the sockets that are already
+//! open.
 
 use std::sync::Arc;
 
@@ -22,14 +23,14 @@ pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     pub(super) upstreams: Upstreams,
     pub(super) access_logs: AccessLogs,
-    /// The error logs, open: whoever sends lines there next finds them so.
+    /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
-    /// Whom to become, where that is asked for and possible.
+    /// The user to become, if one is configured and can be assumed.
     pub(super) identity: Option<Identity>,
 }
 
-/// Reads the configuration, looks up the names in it and opens its logs: all that may wait for a disk or for DNS. The
-/// same for start, test and reload.
+/// Reads the configuration, looks up its names and opens its logs: everything that may wait for a disk or for DNS.
+/// The same for start, test and reload.
 pub(super) fn prepare(
     options: &Options,
     runtime: &Arc<Runtime>,
@@ -73,8 +74,8 @@ pub(super) fn prepare(
     Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
 }
 
-/// One address cannot be both: clients of the one would be served by the other. A wildcard and a specific address of
-/// one port cannot be bound beside each other.
+/// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one
+/// port cannot be bound beside each other.
 fn refuse_shared_admin_address(config: &Config, options: &Options) -> Result<(), Vec<Diagnostic>> {
     let Some(admin) = options.admin.map(ListenAddress::Inet) else { return Ok(()) };
     for listener in &config.http.listeners {
@@ -93,7 +94,7 @@ fn refuse_shared_admin_address(config: &Config, options: &Options) -> Result<(),
     Ok(())
 }
 
-/// Where the configuration comes from, by the command line.
+/// The source of the configuration, from the command line.
 pub(super) fn source(options: &Options) -> Source {
     Source {
         path: options.configuration.clone(),
@@ -106,17 +107,18 @@ pub(super) fn source(options: &Options) -> Source {
     }
 }
 
-/// Every address that a configuration asks for.
+/// Every address that a configuration listens on.
 pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
     config.http.listeners.iter().map(Wanted::from).collect()
 }
 
-/// The address of the admin surface, which belongs to the command line and so to the whole life of the process.
+/// The address of the admin surface, which comes from the command line and so holds for the whole life of the
+/// process.
 pub(super) fn wanted_for_admin(options: &Options) -> Vec<Wanted> {
     options.admin.map(|address| Wanted::admin(ListenAddress::Inet(address))).into_iter().collect()
 }
 
-/// How many workers `worker_processes` asks for.
+/// The number of workers for `worker_processes`.
 pub(super) fn worker_threads(count: WorkerCount) -> usize {
     match count {
         WorkerCount::Auto => std::thread::available_parallelism().map_or(1, usize::from),

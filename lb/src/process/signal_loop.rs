@@ -1,4 +1,4 @@
-//! The one Pingora service: starts accepting, then does what signals ask until one of them ends the process.
+//! The one Pingora service: starts listening, then handles signals until shutdown.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::upstream::Runtime;
 
-/// How long the start waits for the first answers of DNS; servers that come later join then.
+/// Time that the start waits for the first answers of DNS; servers that are found later join then.
 const FIRST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// Everything that lives as long as the process, and the loop that changes it.
+/// The values that live as long as the process, and the loop that changes them.
 pub(super) struct SignalLoop {
     options: Options,
     logger: &'static ErrorLogger,
@@ -90,7 +90,7 @@ impl SignalLoop {
         }
     }
 
-    /// Starts accepting. What fails here, fails the start.
+    /// Starts accepting. An error here fails the start.
     async fn open(&mut self) -> Result<Signals, String> {
         let snapshot = self.state.current();
         let signals = Signals::new(self.daemonized).map_err(|error| error.to_string())?;
@@ -104,7 +104,7 @@ impl SignalLoop {
             }
             user::assume(identity).map_err(|error| error.to_string())?;
         }
-        // The sockets listen since before; what is read from them is read by whom `user` names.
+        // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
         let admin = AdminApp::new(self.state.clone());
         let worker = Worker::new(self.admin_runtime.clone(), admin.clone());
@@ -126,8 +126,8 @@ impl SignalLoop {
         self.state.totals.last_reload_unix_seconds.store(now.as_secs(), Relaxed);
     }
 
-    /// HUP. Everything that can fail is done before anything changes. It may wait for DNS; a signal that ends the
-    /// process does not wait for it.
+    /// HUP. All steps that can fail come before any change. It may wait for DNS; a signal that ends the process does
+    /// not wait for it.
     async fn reload(&mut self, signals: &mut Signals, waiting: &mut VecDeque<Signal>) {
         crate::notice!("signal 1 (SIGHUP) received, reconfiguring");
         let outcome = tokio::select! {
@@ -184,7 +184,7 @@ impl SignalLoop {
         Ok(())
     }
 
-    /// USR1.
+    /// USR1: opens the log files again.
     async fn reopen(&self) {
         crate::notice!("signal 10 (SIGUSR1) received, reopening logs");
         let files = self.state.log_files.clone();
@@ -199,7 +199,7 @@ impl SignalLoop {
         }
     }
 
-    /// QUIT: nothing new, everything under way to its end, at most `worker_shutdown_timeout`.
+    /// QUIT: accepts nothing new and finishes everything under way, within `worker_shutdown_timeout`.
     async fn quit(&mut self, signals: &mut Signals) -> ! {
         crate::notice!("signal 3 (SIGQUIT) received, gracefully shutting down");
         self.state.drain.begin();
@@ -277,7 +277,7 @@ impl Service for SignalLoop {
     }
 }
 
-/// Waits for a signal that ends the process and puts it in front of those that came meanwhile.
+/// Waits for a signal that ends the process and puts it before the signals that arrived meanwhile.
 async fn ending(signals: &mut Signals, waiting: &mut VecDeque<Signal>) {
     loop {
         let signal = signals.next().await;
@@ -304,7 +304,7 @@ fn slots(loaded: &Loaded, listeners: &Listeners) -> Vec<usize> {
         .collect()
 }
 
-/// What a reload cannot change, because it was settled when the process began: said, never silently kept.
+/// Logs the settings that a reload cannot change, because they were settled when the process began.
 fn report_fixed(current: &Snapshot, next: &Loaded) {
     let (was, is) = (&current.config.main, &next.config.main);
     let kept = |snapshot: &crate::config::model::Config| -> usize {

@@ -1,12 +1,12 @@
 //! Signals, with nginx's meanings: QUIT ends gracefully, TERM and INT at once, HUP reloads, USR1 reopens the logs.
 //!
-//! Two of nginx's have no counterpart, and say so instead of doing nothing silently: USR2 (start a new binary; left
-//! alone it would end this process, its default) and WINCH (stop the workers). PIPE is ignored by the Rust runtime
-//! before `main`, and no children exist whose end CHLD could tell.
+//! Two of nginx's have no counterpart, and are logged instead of ignored silently: USR2 (start a new binary; its
+//! default action would end this process) and WINCH (stop the workers). The Rust runtime ignores PIPE before `main`,
+//! and there are no children whose end CHLD could report.
 //!
-//! A signal that arrives before [`Signals::new`] would do what the system does by default, which for HUP, USR1 and
-//! USR2 is to end the process and for QUIT to dump core. [`hold`], called first thing in `main`, keeps those until
-//! somebody listens; TERM and INT stay as they are, so a start that hangs can always be ended.
+//! A signal that arrives before [`Signals::new`] would have its default action, which for HUP, USR1 and USR2 ends the
+//! process and for QUIT dumps core. [`hold`], the first call in `main`, keeps those pending until then; TERM and INT
+//! keep their defaults, so a start that hangs can always be ended.
 
 use std::future::pending;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::cli::SignalRequest;
 
-/// What an operator asks of the running process.
+/// A request of the operator to the running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// QUIT: finish what is in flight, accept nothing new, end.
@@ -29,11 +29,11 @@ pub enum Signal {
     Reload,
     /// USR1: open the log files again.
     Reopen,
-    /// nginx would do something, this program does not: worth a `[notice]`.
+    /// A signal that nginx acts on and this program does not: worth a `[notice]`.
     Unsupported(Unsupported),
 }
 
-/// A signal that nginx knows and this program has no use for.
+/// A signal that nginx knows and this program does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
     /// USR2
@@ -43,7 +43,7 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
-    /// What to tell the operator.
+    /// The message to the operator.
     pub fn explanation(self) -> &'static str {
         match self {
             Self::UpgradeBinary => {
@@ -93,7 +93,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen, and lets through what [`hold`] kept. Needs a tokio runtime with I/O; from here on the
+    /// Starts to receive signals, and releases those that [`hold`] kept pending. Needs a tokio runtime with I/O; the
     /// default actions are gone for the rest of the process's life.
     pub fn new(daemonized: bool) -> io::Result<Self> {
         let signals = Self {
@@ -129,7 +129,7 @@ impl Signals {
             Some(()) = reopen.recv() => Signal::Reopen,
             Some(()) = upgrade.recv() => Signal::Unsupported(Unsupported::UpgradeBinary),
             Some(()) = stop_workers => Signal::Unsupported(Unsupported::StopWorkers),
-            // A stream ends only with its runtime, and then nobody waits here.
+            // A stream ends only with its runtime, and then this loop no longer runs.
             else => pending().await,
         }
     }

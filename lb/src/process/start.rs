@@ -1,8 +1,8 @@
-//! From a command line to a serving process: the steps, in the order that lets each failure be said where it is
-//! seen.
+//! The steps from a command line to a serving process, ordered so that each failure is reported where the operator
+//! sees it.
 //!
-//! Read and check everything; open the logs; bind every address; go into the background; only then start threads.
-//! The order is nginx's: what can fail on the terminal fails there, with nothing started, and exit code 1.
+//! Read and check everything; open the logs; bind every address; go into the background; only then start threads. The
+//! order is nginx's: errors that the terminal can show happen there, with nothing started, and exit code 1.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -72,14 +72,15 @@ pub fn signal(options: &Options, request: SignalRequest) -> ExitCode {
     }
 }
 
-/// Serves until a signal ends the process. Returns only when the start failed.
+/// Serves until a signal ends the process. Returns only if the start failed.
 pub fn run(options: Options, logger: &'static ErrorLogger) -> ExitCode {
     match start(options, logger) {
         Ok(never) => match never {},
         Err(findings) => {
             for finding in findings {
                 error_log::log_at(finding.severity, &finding.unlabelled());
-                // The console has warnings and worse from the logger; what explains them belongs beside them.
+                // The logger prints warnings and worse on the console; the findings that explain them belong there
+                // too.
                 if finding.severity < Severity::Warn {
                     say(&format!("lb: {finding}\n"));
                 }
@@ -142,14 +143,14 @@ fn start(
 
 /// The pool's size is fixed when the process starts and a reload may ask for more; and the default of 32 per upstream
 /// would close and reopen connections as soon as more clients than that are served at a time (measured with 64: one
-/// new connection per ten requests, a third of the processor time). What is too many goes by `keepalive_timeout`.
+/// new connection per ten requests, a third of the processor time). `keepalive_timeout` removes surplus connections.
 const LEAST_KEPT: usize = 1024;
 
 /// Pingora's settings that matter when it neither listens, nor daemonises, nor stops anything.
 fn server_conf(config: &Config) -> ServerConf {
     let kept: usize = config.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
     ServerConf {
-        // Of the one service, the signal loop: it reloads, probes and resolves. Requests have the workers.
+        // Threads of the one service, the signal loop: it reloads, probes and resolves. Requests have the workers.
         threads: 1,
         work_stealing: false,
         // Each worker's `HttpProxy` has one pool for all upstreams. So `keepalive` counts per worker, as in nginx.

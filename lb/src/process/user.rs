@@ -1,9 +1,9 @@
-//! `user`: becoming somebody else once the sockets are bound.
+//! `user`: changing the process's user once the sockets are bound.
 //!
 //! nginx keeps a master that stays root, so its workers can lose their rights and logs can still be reopened and
-//! ports below 1024 be bound on reload. Here one process does everything, and gives up root for good. What that
-//! means for an operator (log directories that the user may write to; privileged ports added by a reload need
-//! `net.ipv4.ip_unprivileged_port_start` or a restart) stands in `docs/differences.md`.
+//! ports below 1024 be bound on reload. Here one process does everything, and gives up root for good.
+//! `docs/differences.md` has the consequences for an operator (log directories that the user may write to; privileged
+//! ports added by a reload need `net.ipv4.ip_unprivileged_port_start` or a restart).
 //!
 //! The calls change the whole process, as the C library carries them to every thread.
 
@@ -16,31 +16,31 @@ use thiserror::Error;
 use crate::config::model;
 use crate::system_error::SystemError;
 
-/// Why a user could not be found or become. The messages are nginx's, without the position.
+/// The error of a user that could not be found or assumed. The messages are nginx's, without the position.
 #[derive(Debug, Error)]
 pub enum UserError {
     /// No such user, or the user database cannot be read.
     #[error("getpwnam(\"{name}\") failed{}", reason(source.as_ref()))]
     User {
-        /// The name asked for.
+        /// The configured name.
         name: String,
-        /// What the system said, if it was more than "not found".
+        /// The system's error, if it was more than "not found".
         source: Option<io::Error>,
     },
     /// No such group, or the group database cannot be read.
     #[error("getgrnam(\"{name}\") failed{}", reason(source.as_ref()))]
     Group {
-        /// The name asked for.
+        /// The configured name.
         name: String,
-        /// What the system said, if it was more than "not found".
+        /// The system's error, if it was more than "not found".
         source: Option<io::Error>,
     },
-    /// One of the calls that change the process.
+    /// A call that changes the process failed.
     #[error("{call} failed {}", SystemError(source))]
     Become {
         /// The call with its arguments, as nginx shows it.
         call: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -52,7 +52,7 @@ fn reason(source: Option<&io::Error>) -> String {
 /// A user and group as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Login name: the supplementary groups are looked up by it.
+    /// Login name, by which the supplementary groups are looked up.
     pub name: CString,
     /// User id.
     pub uid: Uid,
@@ -64,7 +64,7 @@ pub struct Identity {
 pub const IGNORED: &str = "the \"user\" directive makes sense only if the master process runs with super-user \
                            privileges, ignored";
 
-/// Whether `user` can have an effect.
+/// True if `user` can have an effect.
 pub fn is_super_user() -> bool {
     nix::unistd::geteuid().is_root()
 }

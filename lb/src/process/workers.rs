@@ -1,8 +1,8 @@
-//! The threads that serve connections, each with a runtime of its own: `worker_processes` of them for requests, and
-//! one for the admin surface, so that neither waits for the other.
+//! The threads that serve connections, each with its own runtime: `worker_processes` of them for requests, and one
+//! for the admin surface, so that neither waits for the other.
 //!
 //! Not one runtime of several threads: tokio's would move a connection between threads, and Pingora's (`NoSteal`)
-//! gives each task to a thread at random, the watch over an idle connection to a server among them.
+//! gives each task to a thread at random, including the watch over an idle connection to a server.
 //! `docs/decisions/011-workers.md` has the figures.
 
 use std::io;
@@ -19,8 +19,8 @@ pub(super) struct Runtimes {
     pub(super) admin: Handle,
 }
 
-/// Starts `count` workers, `worker-0` and so on, and `admin`. The threads live as long as the process. Belongs after
-/// `daemon`, which only the calling thread survives.
+/// Starts `count` workers, `worker-0` and so on, and `admin`. The threads live as long as the process. Must come
+/// after `daemon`, which only the calling thread survives.
 pub(super) fn start(count: usize) -> io::Result<Runtimes> {
     let workers =
         (0..count).map(|number| start_thread(format!("worker-{number}"))).collect::<io::Result<_>>()?;
@@ -33,8 +33,8 @@ fn start_thread(name: String) -> io::Result<Handle> {
     let thread = thread::Builder::new().name(name.clone());
     let serve = move || {
         panics::expendable_thread();
-        // A panic in a connection's task is caught by the runtime. One in the runtime itself would leave the thread's
-        // connections without anybody to serve them.
+        // The runtime catches a panic in a connection's task. One in the runtime itself would leave the thread's
+        // connections unserved.
         let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(std::future::pending::<()>())));
         panics::end_process(&format_args!("thread {name} ended"))
     };

@@ -28,7 +28,7 @@ fn say(logger: &ErrorLogger, target: &str, level: Level, message: &str) {
     }
 }
 
-/// What each line of the file says after `[`.
+/// The text of each line after `[`.
 fn lines(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| line.split_once(" [").unwrap().1.to_owned()).collect()

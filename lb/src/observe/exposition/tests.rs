@@ -12,7 +12,7 @@ struct Sample {
     value: f64,
 }
 
-/// A reader of the format that forgives nothing: panics on what a scraper might refuse.
+/// A strict reader of the format: panics on anything that a scraper might refuse.
 fn read(text: &str) -> BTreeMap<String, (String, Vec<Sample>)> {
     assert!(text.is_empty() || text.ends_with('\n'), "the last line must end too");
     let mut families: BTreeMap<String, (String, Vec<Sample>)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The open end of a log file: what kind of thing a path names, and how lines stay whole on it.
+//! The open end of a log file: the kind of file behind a path, and the means to keep lines whole in it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,16 +15,17 @@ use crate::config::model::LogDestination;
 /// nginx's mode for log files.
 const MODE: u32 = 0o644;
 
-/// Up to this much reaches a pipe in one piece even when others write to it (`PIPE_BUF` on Linux, pipe(7)).
+/// A write of up to this size reaches a pipe in one piece even when others write to it (`PIPE_BUF` on Linux,
+/// pipe(7)).
 const ATOMIC_PIPE_BYTES: usize = 4096;
 
-/// How long to leave a full non-blocking pipe alone.
+/// Pause before writing to a full non-blocking pipe again.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
 
-/// A chain of symbolic links longer than this is a loop to the kernel too.
+/// A longer chain of symbolic links is a loop to the kernel too.
 const LONGEST_LINK_CHAIN: usize = 40;
 
-/// Where lines are written.
+/// The open destination of the lines.
 #[derive(Debug)]
 pub(super) struct Sink {
     file: File,
@@ -41,10 +42,10 @@ pub(super) enum StandardStream {
     Error,
 }
 
-/// What could not be written.
+/// The error of an incomplete write.
 #[derive(Debug)]
 pub(super) struct WriteError {
-    /// How many lines are lost, the torn one included.
+    /// The number of lost lines, the torn one included.
     pub(super) lines: u64,
     pub(super) source: io::Error,
 }
@@ -70,7 +71,7 @@ impl Sink {
             return Ok(());
         }
         if self.torn {
-            // The rest of the torn line is lost; what follows begins a line of its own.
+            // The rest of the torn line is lost; the next one begins on a line of its own.
             self.write_bytes(b"\n")
                 .map_err(|(_, source)| WriteError { lines: count_lines(lines), source })?;
             self.torn = false;
@@ -87,8 +88,8 @@ impl Sink {
         Ok(())
     }
 
-    /// Like `write_all`, but says how far it came, and waits for a full pipe that was made non-blocking by whoever
-    /// else holds it.
+    /// Like `write_all`, but returns how far it came, and waits for a full pipe that another holder made
+    /// non-blocking.
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         while written < bytes.len() {
@@ -104,7 +105,7 @@ impl Sink {
     }
 }
 
-/// How many bytes of `lines` to write at once: as many whole lines as fit into `most`, at least one line.
+/// The number of bytes of `lines` to write at once: as many whole lines as fit into `most`, at least one line.
 fn whole_lines(lines: &[u8], most: usize) -> usize {
     if lines.len() <= most {
         return lines.len();
@@ -160,8 +161,8 @@ fn open_path(path: &Path) -> io::Result<File> {
     let fifo = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
     let mut options = OpenOptions::new();
     if fifo {
-        // With reading too, Linux neither waits for a reader nor fails without one (fifo(7)): what is written waits
-        // in the pipe, and a collector may come, go and return.
+        // Opened for reading too, Linux neither waits for a reader nor fails without one (fifo(7)): written lines
+        // wait in the pipe, and a collector may come, go and return.
         options.read(true).write(true);
     } else {
         options.append(true).create(true).mode(MODE);
@@ -169,7 +170,7 @@ fn open_path(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes `owner` the owner of a regular file that belongs to somebody else.
+/// Makes `owner` the owner of a regular file that belongs to another user.
 pub(super) fn give_to(file: &File, owner: Uid) -> io::Result<()> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.uid() == owner.as_raw() {
