@@ -1,15 +1,15 @@
-//! What a pick is asked for, and the servers that a method chooses among.
+//! The inputs of a pick, and the servers that a method chooses among.
 
 use super::now::Now;
 use super::server::Server;
 use super::tried::Tried;
 
-/// What a pick is asked for.
+/// The inputs of a pick.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// The time of the pick.
     pub now: Now,
-    /// What the methods with a key map to a server; empty where the method has none.
+    /// The key that methods such as hash map to a server; empty for methods without one.
     pub key: &'a [u8],
 }
 

@@ -1,10 +1,10 @@
-//! A group of servers: who is eligible for a request, and the recording of results.
+//! A group of servers: the choice of eligible ones, and the recording of results.
 //!
-//! Backups are asked only when no primary is left. A lone server is never taken out of use, neither by failures (as in
-//! nginx) nor by probes: skipping it spares a request a failing try by sending it elsewhere, and with nowhere else to
-//! go there is nothing to spare, while a server that just came back would be refused for up to a probe's period.
+//! Backups are asked only when no primary is left. A lone server is never taken out of use, neither by failures (as
+//! in nginx) nor by probes: skipping a server spares a request a failing try by sending it elsewhere; without another
+//! server nothing is spared, and a server that just came back would be refused for up to a probe's period.
 //!
-//! Which of the eligible servers is chosen is for the [`method`](super::method) to say.
+//! The [`method`](super::method) chooses among the eligible servers.
 
 use super::candidates::{Ask, Candidates};
 use super::method::{Method, MethodKind};
@@ -19,20 +19,20 @@ pub struct Group {
     primaries: usize,
     primary_method: Method,
     backup_method: Method,
-    /// How many servers have failures that count.
+    /// The number of servers with failures that count.
     failing: usize,
 }
 
-/// A choice.
+/// The result of a pick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick {
     /// The server at this index.
     Server(usize),
-    /// None can be asked.
+    /// No server can be asked.
     NoLive(NoLive),
 }
 
-/// Why no server can be asked.
+/// The reason why no server can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoLive {
     /// The group has no servers at present.
@@ -69,29 +69,29 @@ impl Group {
         &self.servers
     }
 
-    /// How many of the servers are primaries.
+    /// The number of primaries.
     pub fn primaries(&self) -> usize {
         self.primaries
     }
 
-    /// Whether this is a group of one, `down` or not, without backups: never taken out of use by failures.
+    /// True for a group of one, `down` or not, without backups: never taken out of use by failures.
     pub fn single(&self) -> bool {
         self.servers.len() == 1 && self.primaries == 1
     }
 
-    /// How many servers one request may be sent to, the first try included: every server that is not `down`,
-    /// backups among them.
+    /// The number of servers that one request may be sent to, the first try included: every server that is not
+    /// `down`, backups among them.
     pub fn tries(&self) -> usize {
         if self.single() { 1 } else { self.servers.iter().filter(|server| !server.config().down).count() }
     }
 
-    /// Whether any server has failures that count.
+    /// True if any server has failures that count.
     pub fn has_failures(&self) -> bool {
         self.failing > 0
     }
 
     /// Chooses for a request that has `tried` some, and marks the choice there. The caller adds the request to the
-    /// server's [`Load`](super::Load) before it lets go of whatever guards the group.
+    /// server's [`Load`](super::Load) before it releases the lock that guards the group.
     pub fn pick(&mut self, tried: &mut Tried, ask: &Ask<'_>) -> Pick {
         let chosen = if self.single() { self.choose_lone() } else { self.choose(tried, ask) };
         match chosen.and_then(|index| Some((index, self.servers.get_mut(index)?))) {
@@ -138,7 +138,7 @@ impl Group {
         self.change(index, |server| server.set_draining(draining, now));
     }
 
-    /// The one place that changes a server's record, so that the count of failing ones stays true.
+    /// Every change of a server's record goes through this, so that the count of failing ones stays true.
     fn change<R>(&mut self, index: usize, change: impl FnOnce(&mut Server) -> R) -> Option<R> {
         let server = self.servers.get_mut(index)?;
         let failed_before = server.fails() > 0;
@@ -161,7 +161,7 @@ impl Group {
         })
     }
 
-    /// nginx looks at nothing but `down` and `max_conns` here, not even at what was tried: the caller's count of
+    /// nginx checks only `down` and `max_conns` here, not even the servers that were tried: the caller's count of
     /// [`tries`](Self::tries) ends the tries.
     fn choose_lone(&self) -> Option<usize> {
         self.servers.first().is_some_and(Server::eligible_alone).then_some(0)

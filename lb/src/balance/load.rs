@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many requests are in flight at a server.
+/// The number of requests in flight at a server.
 ///
 /// A pick reads it under the group's lock and the caller adds the request under the same lock, so that two picks
 /// never see the same free place. A request that ends subtracts itself without the lock: a pick that reads too early

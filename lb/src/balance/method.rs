@@ -1,6 +1,6 @@
 //! The balancing methods.
 //!
-//! A method chooses among candidates; it does not know why a server is none. Eligibility, failures and backups are
+//! A method chooses among candidates; it does not know why a server is not one. Eligibility, failures and backups are
 //! the group's, so a method is one file with its own state and no copy of nginx's failure rules. Each tier of a group
 //! (primaries, backups) has a method of its own, as in nginx.
 //!

@@ -1,7 +1,7 @@
 //! Load balancing as pure values: the choice of a server for one request.
 //!
-//! A [`Group`] holds the [`Server`] records of one upstream and its balancing method. [`Tried`] holds what one
-//! request has tried already, and the time ([`Now`]) comes in as an argument. No lock, clock, log or await, and no
+//! A [`Group`] holds the [`Server`] records of one upstream and its balancing method. [`Tried`] holds the servers
+//! that one request has tried, and the time ([`Now`]) comes in as an argument. No lock, clock, log or await, and no
 //! knowledge of addresses: the caller maps an index to a server. nginx's rules are full of cases that only show under
 //! failures; pure values let tables of tests cover them.
 //!
@@ -11,8 +11,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `server` | the record of one server: failures, ejection, weight, reachability, slow start |
-//! | `group` | who is eligible: primaries, then backups; recording of results |
-//! | `candidates` | what a pick is asked for, and the servers that a method chooses among |
+//! | `group` | the eligible servers: primaries, then backups; recording of results |
+//! | `candidates` | the inputs of a pick, and the servers that a method chooses among |
 //! | `method` | the balancing methods, and how to add one |
 //! | `round_robin` | nginx's smooth weighted round robin |
 //! | `tried` | the servers that one request has tried |

@@ -1,4 +1,4 @@
-//! Moments, as the caller's clock reads them.
+//! Moments, from the caller's clock.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ impl Now {
         Self(since_start)
     }
 
-    /// The moment so many milliseconds after the process started.
+    /// The moment this many milliseconds after the process started.
     pub const fn from_millis(since_start_ms: u64) -> Self {
         Self(Duration::from_millis(since_start_ms))
     }

@@ -1,8 +1,8 @@
 //! nginx's smooth weighted round robin (`ngx_http_upstream_round_robin.c`).
 //!
 //! Each choice adds to every candidate its share, takes the one with the largest sum, and subtracts the total from
-//! that one. Weights 5, 1, 1 give `a a b a c a a`: smooth, where a contiguous order would send five in a row. A server
-//! that is not a candidate neither gains nor loses: it keeps no claim to the turns that it missed.
+//! that one. Weights 5, 1, 1 give `a a b a c a a`: smooth, where a contiguous order would send five in a row. A
+//! server that is not a candidate neither gains nor loses: it has no claim to the turns that it missed.
 
 use super::candidates::Candidates;
 use super::server::Server;
@@ -14,7 +14,7 @@ pub(super) struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// A sequence from its beginning.
+    /// The state before the first choice.
     pub(super) fn new(servers: &[Server]) -> Self {
         Self { current: vec![0; servers.len()] }
     }

@@ -1,9 +1,9 @@
-//! The record of one server: its configuration, its failures, and whether it may be chosen.
+//! The record of one server: its configuration, its failures, and its eligibility.
 //!
 //! The passive failure rules are those of nginx's `ngx_http_upstream_round_robin.c`, whatever method chooses:
 //!
-//! - A failure takes `weight / max_fails` off the *effective weight*; every round in which the server takes part gives
-//!   1 back ([`Server::regain_weight`]). A server that returns from a failure so gets its share back gradually.
+//! - A failure takes `weight / max_fails` off the *effective weight*; every round in which the server takes part
+//!   gives 1 back ([`Server::regain_weight`]). So a server that returns from a failure gets its share back gradually.
 //! - After `max_fails` failures the server is ejected for `fail_timeout`. Then one request is let through, and only
 //!   one per `fail_timeout` (being chosen renews the stamp): that request is the probe.
 //! - A success clears the failures only if that probing choice came after the last failure, so failures that
@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::load::Load;
 use super::now::Now;
 
-/// How many units of [`Server::share`] one unit of weight is, so that slow start can give parts of it.
+/// The units of [`Server::share`] in one unit of weight, so that slow start can give parts of it.
 const SHARES_PER_WEIGHT: i64 = 1024;
 
 /// The configuration of a server in its group.
@@ -58,14 +58,14 @@ pub struct Server {
     checked: Option<Now>,
     /// The last choice.
     selected: Option<Now>,
-    /// When it last came back into use.
+    /// The time of its last return into use.
     returned: Option<Now>,
 }
 
-/// How far an attempt came before it failed.
+/// The stage at which an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// No connection came about.
+    /// No connection was established.
     Connect,
     /// Connected, but sending the request or reading the answer failed.
     Exchange,
@@ -82,7 +82,7 @@ pub enum AfterFailure {
     StillEjected,
 }
 
-/// Whether a server is in use at a moment, or why not.
+/// The availability of a server at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
     /// In use.
@@ -109,7 +109,7 @@ pub fn ramp(full: i64, since: Duration, slow_start: Duration) -> i64 {
 }
 
 impl Server {
-    /// A server without a past, with the count of its requests in flight.
+    /// A server without failures or choices, with the count of its requests in flight.
     pub fn new(slot: u32, config: ServerConfig, load: Arc<Load>) -> Self {
         Self {
             slot,
@@ -162,23 +162,23 @@ impl Server {
         self.load.in_flight()
     }
 
-    /// Whether the active probes can reach it; true when nobody probes.
+    /// True if the active probes can reach it; true without probes.
     pub fn reachable(&self) -> bool {
         self.reachable
     }
 
-    /// Failures that count at present.
+    /// The number of failures that count at present.
     #[inline]
     pub fn fails(&self) -> u32 {
         self.connect_fails.saturating_add(self.exchange_fails)
     }
 
-    /// When it was last chosen.
+    /// The time of its last choice.
     pub fn selected(&self) -> Option<Now> {
         self.selected
     }
 
-    /// Its weight, less what failures took off it for the time being.
+    /// Its weight, less the part that failures took off it for the time being.
     pub fn effective_weight(&self) -> i64 {
         self.effective_weight
     }
@@ -198,19 +198,19 @@ impl Server {
         }
     }
 
-    /// Whether a request may be sent there at `now`: it is [`Up`](Availability::Up) and has a free place.
+    /// True if a request may be sent there at `now`: it is [`Up`](Availability::Up) and has a free place.
     #[inline]
     pub fn eligible(&self, now: Now) -> bool {
         !self.config.down && !self.draining && self.reachable && !self.ejected(now) && self.has_place()
     }
 
-    /// The same for a lone server, which neither failures nor probes take out of use.
+    /// Eligibility of a lone server, which neither failures nor probes take out of use.
     pub(super) fn eligible_alone(&self) -> bool {
         !self.config.down && !self.draining && self.has_place()
     }
 
-    /// What a method weighs it by at `now`: its effective weight, less what slow start holds back. Only the
-    /// proportion to the shares of other servers has a meaning.
+    /// The weight that a method uses at `now`: its effective weight, less the part that slow start holds back. Only
+    /// the proportion to the shares of other servers has a meaning.
     #[inline]
     pub fn share(&self, now: Now) -> i64 {
         let share = self.effective_weight * SHARES_PER_WEIGHT;

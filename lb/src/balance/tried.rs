@@ -7,7 +7,8 @@ pub struct SlotSet {
     rest: Vec<u64>,
 }
 
-/// What one request has tried: lives on the request, and allocates only for servers beyond the first 64 of a group.
+/// The servers that one request has tried: lives on the request, and allocates only for servers beyond the first 64
+/// of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tried {
     slots: SlotSet,
@@ -19,7 +20,7 @@ impl Tried {
         Self { slots: SlotSet::new() }
     }
 
-    /// Whether the server with `slot` has been tried.
+    /// True if the server with `slot` has been tried.
     #[inline]
     pub fn contains(&self, slot: u32) -> bool {
         self.slots.contains(slot)
@@ -30,17 +31,17 @@ impl Tried {
         self.slots.insert(slot);
     }
 
-    /// Takes the mark off the server with `slot`.
+    /// Removes the mark of the server with `slot`.
     pub fn remove(&mut self, slot: u32) {
         self.slots.remove(slot);
     }
 
-    /// How many have been tried.
+    /// The number of servers that have been tried.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether this is the first try.
+    /// True if none has been tried.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -52,7 +53,7 @@ impl SlotSet {
         Self { first: 0, rest: Vec::new() }
     }
 
-    /// Whether `slot` is in the set.
+    /// True if `slot` is in the set.
     #[inline]
     pub fn contains(&self, slot: u32) -> bool {
         let (word, bit) = split(slot);

@@ -1,6 +1,6 @@
 //! Reads and checks a configuration, and does everything that may wait for a disk or for DNS, or fail.
 //!
-//! The start, `lb -t` and a reload share it, so that a test or a reload refuses exactly the configurations that a
+//! The start, `lb -t` and a reload share it, so that a test or a reload refuses the configurations that a
 //! start would. It binds no address and starts no thread: the caller does, which knows the sockets that are already
 //! open.
 

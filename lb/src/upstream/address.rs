@@ -1,6 +1,6 @@
 //! Addresses of servers.
 
-/// Where a server is: an Internet address or a Unix domain socket's path.
+/// The address of a server: an Internet address or the path of a Unix domain socket.
 pub use pingora::protocols::l4::socket::SocketAddr as Address;
 
 /// An address as nginx writes it.

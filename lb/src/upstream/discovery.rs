@@ -1,21 +1,21 @@
 //! Following a name in DNS: `server backend:5000 resolve` with `resolver 127.0.0.11 valid=1s`.
 //!
 //! One task per name asks exactly the configured name servers (UDP, TCP for answers that do not fit) and publishes
-//! what it learns; whoever uses the name waits for changes, so a change is taken up when it is known and one silent
-//! name server holds up nobody else's names.
+//! the answers; users of the name wait for changes, so a change takes effect once it is known, and one silent name
+//! server delays no other names.
 //!
-//! What an answer means, per address family, as in nginx (`ngx_http_upstream_zone_module.c`):
+//! The effect of an answer, per address family, as in nginx (`ngx_http_upstream_zone_module.c`):
 //!
-//! - addresses replace what was known;
-//! - a proper "there is no such name" or "no such record" empties it: that is an answer, and the address may belong
-//!   to somebody else by now;
+//! - addresses replace the known ones;
+//! - a proper "there is no such name" or "no such record" empties them: that is an answer, and the address may have
+//!   another owner by now;
 //! - anything else (no answer in time, SERVFAIL, REFUSED) is a failure of DNS, and the last good answer stays.
 //!
 //! nginx lets a failure of one family spoil the other; here each keeps its own last answer.
 //!
-//! Some name servers send more over UDP than they were asked for, without the bit that says "truncated". Each question
-//! names a size that survives any network (1,232 bytes); an answer that does not decode is asked for again with nginx's
-//! buffer of 4,096 bytes, and then over TCP.
+//! Some name servers send more over UDP than the question allows, without the bit that says "truncated". Each
+//! question names a size that every network carries (1,232 bytes); an answer that does not decode is asked for again
+//! with nginx's buffer of 4,096 bytes, and then over TCP.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -36,25 +36,26 @@ use tokio::sync::watch;
 use super::shared_task::{SharedTask, TaskUse};
 use crate::config::model::Resolver;
 
-/// How long an answer stands at least, and at most, when `valid=` does not say. A TTL of 0 means "do not cache", which
-/// for a following program can only mean "ask again soon"; a TTL of days would mean never to notice.
+/// The shortest and the longest time that an answer is kept without `valid=`. A TTL of 0 means "do not cache", which
+/// for a program that follows the name can only mean "ask again soon"; with a TTL of days it would never notice a
+/// change.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// After a failure the next question waits no longer than this, even if answers are valid for longer. nginx waits for
+/// The longest wait for the next question after a failure, even if answers are valid for longer. nginx waits for
 /// `resolver_timeout`.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// How long one question waits before the next name server is asked, within `resolver_timeout`; nginx's interval.
+/// Time after which an unanswered question goes to the next name server, within `resolver_timeout`; nginx's interval.
 const PER_ATTEMPT: Duration = Duration::from_secs(5);
 
 /// The sizes of a UDP answer that a question allows, in the order of the attempts.
 const UDP_SIZES: [u16; 2] = [1232, 4096];
 
-/// What one question, for one address family, brought.
+/// The result of one question, for one address family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FamilyAnswer {
-    /// Addresses, and how long the answer is valid.
+    /// Addresses, and the time for which they are valid.
     Addresses(Vec<IpAddr>, Duration),
     /// The name, or a record of that type, does not exist.
     None,
@@ -69,7 +70,7 @@ pub enum FamilyAnswer {
 pub struct Family(Vec<IpAddr>);
 
 impl Family {
-    /// What is known after `answer`. Addresses that stay keep their order, new ones follow in ascending order: name
+    /// The addresses after `answer`. Addresses that stay keep their order, new ones follow in ascending order: name
     /// servers shuffle their answers, which must not look like a change.
     #[must_use]
     pub fn after(&self, answer: &FamilyAnswer) -> Self {
@@ -90,14 +91,14 @@ impl Family {
     }
 }
 
-/// What is known of a name.
+/// The addresses of a name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
     /// IPv4 addresses.
     pub ipv4: Family,
     /// IPv6 addresses.
     pub ipv6: Family,
-    /// Whether a question has come to an end yet, whatever the result.
+    /// True if a question has ended, whatever its result.
     pub asked: bool,
 }
 
@@ -108,7 +109,7 @@ impl Known {
     }
 }
 
-/// When to ask again: after `valid`, or the shortest time to live within bounds; sooner after a failure.
+/// Time until the next question: `valid`, or the shortest time to live within bounds; less after a failure.
 pub fn next_query_in(valid: Option<Duration>, answers: &[FamilyAnswer]) -> Duration {
     let ttl = answers.iter().filter_map(|answer| match answer {
         FamilyAnswer::Addresses(_, ttl) => Some(*ttl),
@@ -119,15 +120,15 @@ pub fn next_query_in(valid: Option<Duration>, answers: &[FamilyAnswer]) -> Durat
     if failed { pause.min(AFTER_FAILURE) } else { pause }
 }
 
-/// What tells one followed name from another.
+/// Identifies a followed name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct NameKey {
     pub(super) host: String,
     pub(super) resolver: Resolver,
 }
 
-/// A name that is followed while anybody uses it, and what is known of it; shared by upstreams and
-/// configurations, so that a reload begins with the last good answer.
+/// A name that is followed while it has users, and its addresses; shared by upstreams and configurations, so that a
+/// reload begins with the last good answer.
 pub(super) struct NameWatch {
     key: NameKey,
     known: watch::Sender<Known>,
@@ -139,12 +140,12 @@ impl NameWatch {
         Arc::new(Self { key, known: watch::Sender::new(Known::default()), task: Arc::default() })
     }
 
-    /// What is known at present.
+    /// The present addresses.
     pub(super) fn known(&self) -> Known {
         self.known.borrow().clone()
     }
 
-    /// Tells of changes.
+    /// A channel that reports changes.
     pub(super) fn subscribe(&self) -> watch::Receiver<Known> {
         self.known.subscribe()
     }
@@ -195,7 +196,7 @@ impl NameWatch {
         [ipv4, ipv6]
     }
 
-    /// Says once that a name does not resolve, and why, and once that it does again.
+    /// Logs once that a name does not resolve, with the reason, and once that it does again.
     fn say(&self, answers: &[FamilyAnswer], failing: &mut Option<String>) {
         let reasons = answers.iter().filter_map(|answer| match answer {
             FamilyAnswer::Failed(reason) => Some(reason.as_str()),
@@ -227,7 +228,7 @@ impl fmt::Debug for NameWatch {
     }
 }
 
-/// The ways to ask the name servers, each for when the answer of the one before did not decode.
+/// The ways to ask the name servers, each used when the answer of the one before did not decode.
 struct Resolvers {
     udp: [TokioResolver; UDP_SIZES.len()],
     tcp: TokioResolver,

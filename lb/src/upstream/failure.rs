@@ -1,17 +1,17 @@
-//! How an attempt at a server fails.
+//! The kinds of failure of an attempt at a server.
 
 use crate::balance::Stage;
 
-/// How an attempt at a server failed.
+/// The kind of failure of an attempt at a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The connection was refused or could not be made (no route, reset during the handshake).
     Connect,
     /// No connection within `proxy_connect_timeout`.
     ConnectTimeout,
-    /// Connected, but nothing came within `proxy_read_timeout`.
+    /// Connected, but no byte came within `proxy_read_timeout`.
     ReadTimeout,
-    /// Connected, but nothing could be sent within `proxy_send_timeout`.
+    /// Connected, but no byte could be sent within `proxy_send_timeout`.
     WriteTimeout,
     /// The server closed or reset the connection before its answer's header was complete.
     Closed,
@@ -20,7 +20,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// How far the attempt came.
+    /// The stage at which the attempt failed.
     pub fn stage(self) -> Stage {
         match self {
             Self::Connect | Self::ConnectTimeout => Stage::Connect,
@@ -28,7 +28,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether a probe right now could tell more (`check::outcome` has the argument).
+    /// True if a probe now could tell more (`check::outcome` has the argument).
     pub fn wants_probe(self) -> bool {
         match self {
             Self::Connect | Self::ConnectTimeout | Self::Closed => true,

@@ -1,7 +1,7 @@
-//! The members of an upstream, from its `server` lines and what their names resolve to. Pure.
+//! The members of an upstream, from its `server` lines and the addresses of their names. Pure.
 //!
-//! The list keeps what the crate's set of backends cannot: the order of the file (nginx breaks ties by it) and the
-//! same address named twice (which nginx counts twice).
+//! The list keeps two facts that the crate's set of backends cannot: the order of the file (nginx breaks ties by it)
+//! and the same address named twice (which nginx counts twice).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,16 +12,16 @@ use super::peer::PeerKey;
 use crate::balance::{MethodKind, ServerConfig};
 use crate::config::model::{Upstream, UpstreamServer};
 
-/// Where the addresses of one `server` line come from.
+/// The source of the addresses of one `server` line.
 #[derive(Debug, Clone)]
 pub(super) enum Source<F> {
     /// Known since the configuration was prepared.
     Fixed(Vec<Address>),
-    /// A name that is followed in DNS; its addresses come from elsewhere, each with this port.
+    /// A name that is followed in DNS, and the port of each of its addresses.
     Followed(F, u16),
 }
 
-/// One `server` line, with where its addresses come from.
+/// One `server` line, with the source of its addresses.
 #[derive(Debug, Clone)]
 pub(super) struct Line<F> {
     pub(super) server: UpstreamServer,
@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub(super) backup: bool,
 }
 
-/// The members that `lines` stand for at present, in order; `followed` tells the addresses of a name.
+/// The present members of `lines`, in order; `followed` returns the addresses of a name.
 pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
     let mut occurrences: HashMap<(&str, Address), u32> = HashMap::new();

@@ -17,18 +17,18 @@ use super::peer_set::PeerSet;
 use super::running::Upstream;
 use crate::balance::{Group, Server, SlotSet};
 
-/// How many peers that DNS has removed are remembered, so that one which comes back goes on counting where it was.
+/// The number of peers removed by DNS that are remembered, so that one which comes back continues its counts.
 const DEPARTED_KEPT: usize = 32;
 
-/// Peers with their records, as they are at one moment.
+/// Peers with their records at one moment.
 struct Records {
     peers: Vec<Arc<Peer>>,
     group: Group,
 }
 
 impl Records {
-    /// The records if they are exactly those of `peers` under the configuration of `members`: the group then goes on
-    /// with the state of its method.
+    /// The records if they are exactly those of `peers` under the configuration of `members`: the group then keeps
+    /// the state of its method.
     fn unchanged(&self, peers: &[Arc<Peer>], members: &[Member]) -> Option<&Group> {
         let same_peers = self.peers.len() == peers.len()
             && self.peers.iter().zip(peers).all(|(mine, other)| Arc::ptr_eq(mine, other));
@@ -55,7 +55,7 @@ impl Upstream {
         self.change(self.members(), &known, records.as_ref(), false);
     }
 
-    /// Makes `members` the set; says in the log what changed.
+    /// Makes `members` the set and logs the changes.
     pub(super) fn adopt(self: &Arc<Self>, members: Vec<Member>) {
         let current = self.set.load_full();
         let members = ordered(members);
@@ -71,7 +71,7 @@ impl Upstream {
         }
     }
 
-    /// Goes on where `previous` is now, and hears from it what becomes of its last requests.
+    /// Continues from the present set of `previous`, which from then on forwards the results of its last requests.
     pub(super) fn take_over(self: &Arc<Self>, previous: &Upstream) {
         // The first successor stays: a configuration is followed once.
         let _ = previous.successor.set(Arc::downgrade(self));
@@ -165,7 +165,7 @@ impl Upstream {
         self.refresh_reachability();
     }
 
-    /// Reads what the probes say once more: a result that came between building the set and watching is in it.
+    /// Reads the probes' results once more, to include one that came between building the set and watching.
     fn refresh_reachability(&self) {
         let set = self.set.load();
         let mut state = set.state.lock();
@@ -181,14 +181,14 @@ impl Upstream {
     }
 }
 
-/// Primaries before backups, otherwise as they come.
+/// Primaries before backups, otherwise in their given order.
 fn ordered(mut members: Vec<Member>) -> Vec<Member> {
     members.sort_by_key(|member| member.backup);
     members
 }
 
-/// The records of `peers`, in order: the past ones where there are, under their new configuration, and each with a slot
-/// of its own. A slot is kept where possible, so that a request in flight still knows which servers it has tried.
+/// The records of `peers`, in order: the past ones where they exist, under their new configuration, and each with its
+/// own slot. A slot is kept where possible, so that a request in flight still knows which servers it has tried.
 fn assign(pasts: Vec<Option<Server>>, members: &[Member], peers: &[Arc<Peer>]) -> Vec<Server> {
     let mut taken = SlotSet::new();
     pasts.iter().flatten().for_each(|server| taken.insert(server.slot()));

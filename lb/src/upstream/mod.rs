@@ -1,4 +1,4 @@
-//! Upstreams while running: their servers, who is picked, what is known of each one's health.
+//! Running upstreams: their servers, the choice among them, the health of each.
 //!
 //! A configuration becomes [`Upstreams`] through [`Runtime::prepare`], which looks names up but starts nothing, so
 //! that `lb -t` and a refused reload leave no trace; [`Upstreams::start`] spawns what it needs. Per request there
@@ -6,9 +6,9 @@
 //! [`Upstream::settle`] after it. Neither allocates (in groups of up to 64), formats, or waits for anything but one lock
 //! that is never held longer than one pick.
 //!
-//! The frame is pingora-load-balancing's: its `LoadBalancer` runs discovery, its `HealthRegistry` knows what is to be
-//! probed, its `TcpHealthCheck` connects. The choice per request is our own, behind the crate's `BackendSelection`;
-//! the reasons stand in `docs/decisions/002-picker-behind-backend-selection.md`.
+//! The frame is pingora-load-balancing's: its `LoadBalancer` runs discovery, its `HealthRegistry` has the probes'
+//! targets, its `TcpHealthCheck` connects. The choice per request is our own, behind the crate's `BackendSelection`,
+//! for the reasons in `docs/decisions/002-picker-behind-backend-selection.md`.
 //!
 //! | file | idea |
 //! |---|---|
@@ -17,13 +17,13 @@
 //! | `peer_set` | the servers at one moment, with their records under one lock |
 //! | `peer` | one server: identity and counters |
 //! | `members` | configuration and DNS answers to a list of members (pure) |
-//! | `failure` | how an attempt fails |
+//! | `failure` | the kinds of failure of an attempt |
 //! | `check/` | active checks |
 //! | `discovery` | following names in DNS |
-//! | `shared_task` | tasks that run while anybody uses them |
+//! | `shared_task` | tasks that run while they have users |
 //! | `pingora_lb` | the traits of pingora-load-balancing |
-//! | `runtime` | what outlives a configuration; start, stop, reload |
-//! | `address` | where a server is |
+//! | `runtime` | the state that outlives a configuration; start, stop, reload |
+//! | `address` | the address of a server |
 //! | `monotonic` | the clock |
 
 mod address;

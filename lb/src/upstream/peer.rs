@@ -1,11 +1,11 @@
-//! One server of an upstream while it is running: who it is, and what has been counted for it.
+//! One server of a running upstream: its identity and its counters.
 //!
 //! A peer outlives the set it is in: a request that holds one may finish after DNS or a reload has removed it, and
-//! one that comes back keeps its counts. The record that decides whether it is picked is in the upstream's group, under
-//! the upstream's lock; here is only what many threads write without a lock.
+//! one that comes back keeps its counts. The record that decides whether it is picked is in the upstream's group,
+//! under the upstream's lock; the peer has only the data that many threads write without a lock.
 //!
-//! Layout: what every request reads (name, address) lies on other cache lines than what every request writes (the
-//! requests in flight, `Arc`'s own counts), and the counters are sharded per thread.
+//! Layout: the data that every request reads (name, address) lies on other cache lines than the data that every
+//! request writes (the requests in flight, `Arc`'s own counts), and the counters are sharded per thread.
 
 use std::fmt;
 use std::ops::Deref;
@@ -30,12 +30,13 @@ pub struct Peer {
     key: PeerKey,
     health: Arc<AddressHealth>,
     load: Arc<Load>,
-    /// What is counted for it.
+    /// Its counters.
     pub metrics: PeerMetrics,
 }
 
-/// What makes a peer the same one after DNS or a reload has changed the set around it: the server as written, the
-/// address, and how many equal ones precede it. The upstream's name is the fourth part; it is compared first.
+/// The identity by which a peer stays the same after DNS or a reload has changed the set around it: the server as
+/// written, the address, and the number of equal ones before it. The upstream's name is the fourth part; it is
+/// compared first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PeerKey {
     pub(super) written: Box<str>,
@@ -64,12 +65,12 @@ impl Peer {
         &self.key.written
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> &Address {
         &self.key.address
     }
 
-    /// What the probes know of its address.
+    /// The probes' record of its address.
     pub fn health(&self) -> &Arc<AddressHealth> {
         &self.health
     }
@@ -120,8 +121,8 @@ impl Drop for InFlight {
     }
 }
 
-/// What is counted for one peer. Everything that a request adds to lies on one cache line per thread, apart from
-/// the histograms.
+/// The counters of one peer. Everything that a request adds to lies on one cache line per thread, apart from the
+/// histograms.
 #[derive(Debug, Default)]
 pub struct PeerMetrics {
     counts: CounterSet<COUNTS>,
@@ -146,20 +147,20 @@ mod index {
 
 const COUNTS: usize = 13;
 
-/// What a [`PeerMetrics`] holds at one moment.
+/// The values of a [`PeerMetrics`] at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeerTotals {
     /// Answers by [`StatusClass`], in its order.
     pub answers: [u64; StatusClass::COUNT],
-    /// Attempts that got no connection, timed out ones excepted.
+    /// Attempts that got no connection, except those that timed out.
     pub connect_failures: u64,
     /// Attempts that timed out: connecting, sending or reading.
     pub timeouts: u64,
     /// Attempts that failed otherwise.
     pub other_failures: u64,
-    /// How often failures took the peer out of use.
+    /// The number of times that failures ejected the peer.
     pub ejections: u64,
-    /// How often it was picked.
+    /// The number of picks.
     pub picks: u64,
     /// Bytes sent to it.
     pub bytes_sent: u64,
@@ -168,12 +169,12 @@ pub struct PeerTotals {
 }
 
 impl PeerMetrics {
-    /// An answer's header arrived.
+    /// Counts an answer whose header arrived.
     pub fn count_answer(&self, class: StatusClass) {
         self.counts.increment(class);
     }
 
-    /// Bytes went to and came from the peer.
+    /// Counts bytes sent to and received from the peer.
     pub fn count_bytes(&self, sent: u64, received: u64) {
         self.counts.add(index::BYTES_SENT, sent);
         self.counts.add(index::BYTES_RECEIVED, received);

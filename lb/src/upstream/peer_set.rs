@@ -14,7 +14,7 @@ use crate::balance::Group;
 pub struct PeerSet {
     pub(super) peers: Vec<Arc<Peer>>,
     pub(super) state: Mutex<SetState>,
-    /// Whether any server has failures that count; written under the lock, read without.
+    /// True if any server has failures that count; written under the lock, read without.
     pub(super) failing: AtomicBool,
     pub(super) single: bool,
     pub(super) tries: usize,
@@ -24,11 +24,11 @@ pub struct PeerSet {
     by_health: Vec<(u64, u32)>,
 }
 
-/// What picks and results change.
+/// The state that picks and results change.
 #[derive(Debug)]
 pub(super) struct SetState {
     pub(super) group: Group,
-    /// Another set has taken the place of this one.
+    /// Another set has replaced this one.
     pub(super) retired: bool,
 }
 
@@ -56,12 +56,12 @@ impl PeerSet {
         self.peers.iter()
     }
 
-    /// How many.
+    /// The number of servers.
     pub fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
     }

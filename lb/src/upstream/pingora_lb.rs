@@ -1,9 +1,9 @@
 //! The frame of pingora-load-balancing around an [`Upstream`]: its `LoadBalancer` runs our discovery, registers our
 //! addresses with the health registry, and rebuilds our set of servers when its membership changes.
 //!
-//! The frame stays because discovery, registration of probes and rebuilding over several configurations are the crate's;
-//! requests use [`Upstream::pick`], since [`LoadBalancer::select`](pingora::lb::LoadBalancer::select) knows no time and
-//! nothing of what a request has tried. It works all the same, and follows the same sequence.
+//! The frame stays because discovery, registration of probes and rebuilding over several configurations are the
+//! crate's; requests use [`Upstream::pick`], since [`LoadBalancer::select`](pingora::lb::LoadBalancer::select) knows
+//! no time and not which servers a request has tried. It works all the same, and follows the same sequence.
 //!
 //! In the crate's `Backend` every weight is 1, so that an address is an identity and health survives a change of
 //! weight. Order, weights and servers named twice, which its set of backends cannot hold, stay in our own members.
@@ -26,7 +26,7 @@ use super::monotonic::now;
 use super::running::Upstream;
 use crate::balance::{Ask, Group, MethodKind, Pick, Server, ServerConfig, Tried};
 
-/// What a [`Selection`] is built around: the upstream whose sequence it follows.
+/// The upstream that a [`Selection`] is built for, whose sequence it follows.
 #[derive(Debug, Clone)]
 pub struct Slot(pub(super) Weak<Upstream>);
 
@@ -37,7 +37,7 @@ pub struct Selection {
     source: Source,
 }
 
-/// Where choices come from.
+/// The source of the choices.
 #[derive(Debug)]
 enum Source {
     /// A running upstream.
@@ -104,11 +104,11 @@ impl BackendIter for SelectionIter {
     }
 }
 
-/// Where an upstream's servers are, as the crate asks for it.
+/// The addresses of an upstream's servers, in the form that the crate asks for.
 ///
-/// For followed names this is a long poll: it returns when the members differ from what it returned last, so the
-/// balancer calls it in a loop without pause. The first call waits for the first answer of every name; who cannot wait
-/// drops it.
+/// For followed names this is a long poll: it returns when the members differ from those it returned last, so the
+/// balancer calls it in a loop without pause. The first call waits for the first answer of every name; a caller that
+/// cannot wait drops it.
 pub(super) struct Discovery {
     upstream: Weak<Upstream>,
     state: Mutex<DiscoveryState>,
@@ -136,7 +136,7 @@ impl Discovery {
         }
         let backends = backends(upstream, &members);
         if state.last.as_ref().is_some_and(|(_, last)| *last == backends) {
-            // The crate sees no change and builds nothing: the same addresses stand for other lines now.
+            // The crate sees no change and builds nothing: the same addresses belong to other lines now.
             upstream.adopt(members.clone());
         }
         state.last = Some((members, backends.clone()));
@@ -154,7 +154,7 @@ impl ServiceDiscovery for Discovery {
         };
         if first {
             for name in &mut names {
-                // An error means that nobody will ever tell: what is known is all there is.
+                // An error means that the sender is gone: no further addresses will come.
                 let _ = name.wait_for(|known| known.asked).await;
             }
         }
@@ -163,7 +163,7 @@ impl ServiceDiscovery for Discovery {
                 name.borrow_and_update();
             });
             let Some(upstream) = self.upstream.upgrade() else {
-                // Whoever runs this is about to be stopped too.
+                // The task that runs this is about to be stopped too.
                 return std::future::pending().await;
             };
             if let Some(backends) = self.changed(&upstream) {

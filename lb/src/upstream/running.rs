@@ -1,8 +1,8 @@
-//! An upstream while running: picking a server, and recording what became of the try.
+//! A running upstream: picking a server, and recording the outcome of the try.
 //!
-//! The set of servers is swapped whole ([`PeerSet`] behind an `ArcSwap`, in `membership`); the state that picks change
-//! lies in it under one lock. A change marks the old set as retired under that lock, so that a pick or a failure that
-//! was on its way to the old set goes to the new one: no result is recorded on a set that has been replaced.
+//! The set of servers is swapped whole ([`PeerSet`] behind an `ArcSwap`, in `membership`); the state that picks
+//! change is in it under one lock. A change marks the old set as retired under that lock, so that a pick or a failure
+//! under way to the old set goes to the new one: no result is recorded on a set that has been replaced.
 //!
 //! A successful answer takes no lock while no server of the set has failures that count, which is nearly always.
 
@@ -26,7 +26,7 @@ use super::peer_set::PeerSet;
 use crate::balance::{AfterFailure, Ask, Availability, Group, NoLive, Now, Pick, ServerConfig, Tried};
 use crate::config::model;
 
-/// A group of servers, running.
+/// A running group of servers.
 pub struct Upstream {
     pub(super) model: model::Upstream,
     lines: Vec<Line<Arc<NameWatch>>>,
@@ -37,16 +37,16 @@ pub struct Upstream {
     pub(super) departed: Mutex<VecDeque<Arc<Peer>>>,
     /// The same upstream in the configuration that follows this one.
     pub(super) successor: OnceLock<Weak<Upstream>>,
-    /// When all servers were last asked to be probed soon, in milliseconds since the start.
+    /// The last time that all servers were asked to be probed soon, in milliseconds since the start.
     hurried_ms: AtomicU64,
 }
 
-/// What became of a try.
+/// The outcome of a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The server answered, with whatever status.
     Answered,
-    /// It did not.
+    /// The try failed.
     Failed(FailureKind),
 }
 
@@ -80,25 +80,25 @@ pub enum NoPeer {
     Tried,
 }
 
-/// One server at a moment: what an API shows.
+/// The state of one server at one moment, for an API.
 #[derive(Debug, Clone)]
 pub struct PeerState {
     /// The server.
     pub peer: Arc<Peer>,
     /// Its configuration.
     pub config: ServerConfig,
-    /// Whether it is a backup.
+    /// True for a backup.
     pub backup: bool,
-    /// In use, or why not.
+    /// In use, or the reason why not.
     pub state: Availability,
     /// Failures that count.
     pub fails: u32,
-    /// When it was last picked.
+    /// The time of its last pick.
     pub selected: Option<Now>,
 }
 
 impl Upstream {
-    /// An upstream with the members that its lines stand for now. Those that `previous` has too stay what they are.
+    /// An upstream with the present members of its lines. Members that `previous` also has keep their state.
     pub(super) fn new(
         model: model::Upstream,
         lines: Vec<Line<Arc<NameWatch>>>,
@@ -119,33 +119,33 @@ impl Upstream {
         upstream
     }
 
-    /// Its name; the address as written for one that a `proxy_pass` implies.
+    /// Its name; for the upstream that a `proxy_pass` implies, the address as written.
     pub fn name(&self) -> &str {
         &self.model.name
     }
 
-    /// What the configuration says of it.
+    /// Its configuration.
     pub fn model(&self) -> &model::Upstream {
         &self.model
     }
 
-    /// Its servers at present. One that was removed and is still busy is not among them.
+    /// Its servers at present. A removed server that is still busy is not among them.
     pub fn peers(&self) -> Arc<PeerSet> {
         self.set.load_full()
     }
 
-    /// How many servers it has at present, backups and those marked `down` included.
+    /// The number of its servers at present, backups and those marked `down` included.
     pub fn server_count(&self) -> usize {
         self.set.load().len()
     }
 
-    /// How many tries one request may have, the first included: as many as there are servers not marked `down`,
+    /// The number of tries that one request may have, the first included: the number of servers not marked `down`,
     /// backups among them; one for a lone server.
     pub fn tries(&self) -> usize {
         self.set.load().tries
     }
 
-    /// Whether this is a lone server, which failures never take out of use.
+    /// True for a lone server, which failures never take out of use.
     pub fn single(&self) -> bool {
         self.set.load().single
     }
@@ -174,8 +174,8 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// When no server can be asked: there is no fail-open. A lone server is always given, however often it was tried:
-    /// [`tries`](Self::tries) says when to stop.
+    /// When no server can be asked: there is no fail-open. A lone server is always returned, however often it was
+    /// tried: [`tries`](Self::tries) limits the tries.
     pub fn pick(&self, tried: &mut Tried, ask: &Ask<'_>) -> Result<InFlight, NoPeer> {
         let none = loop {
             let set = self.set.load();
@@ -199,7 +199,7 @@ impl Upstream {
         Err(none.into())
     }
 
-    /// Lets a request that has tried `peer` try it again: the failure was the connection's and not the server's.
+    /// Lets a request that has tried `peer` try it again: the connection failed and not the server.
     pub fn allow_retry_of(&self, tried: &mut Tried, peer: &Peer) {
         let set = self.set.load();
         if let Some(index) = set.position(peer) {
@@ -208,7 +208,7 @@ impl Upstream {
         }
     }
 
-    /// Records what became of a try at `peer`. One that is no longer in the set only has its failure counted.
+    /// Records the outcome of a try at `peer`. For a peer that is no longer in the set only the failure is counted.
     pub fn settle(&self, peer: &Arc<Peer>, outcome: Outcome, now: Now) -> Settled {
         let Outcome::Failed(kind) = outcome else { return self.record(peer, outcome, now) };
         peer.metrics.count_failure(kind);
@@ -255,8 +255,8 @@ impl Upstream {
         }
     }
 
-    /// Asks for a probe of every server, seldom enough: a request found none in use, and only a probe can bring one
-    /// back before its `fail_timeout`.
+    /// Asks for a probe of every server, at a limited rate: a request found none in use, and only a probe can bring
+    /// one back before its `fail_timeout`.
     fn hurry_probes(&self, now: Now) {
         if !self.model.probe {
             return;
@@ -275,7 +275,7 @@ impl Upstream {
         self.prober.health_of(address, Definition::TCP)
     }
 
-    /// The members that the lines stand for at present.
+    /// The present members of its lines.
     pub(super) fn members(&self) -> Vec<Member> {
         members::members(&self.lines, |name| name.known().all())
     }
@@ -296,7 +296,7 @@ impl Watcher for Upstream {
             if set.positions_of(health).next().is_none() {
                 return false;
             }
-            // Without a flip a probe can only clear failures: with none on record there is nothing to lock for.
+            // Without a flip a probe can only clear failures: with none on record the lock is not needed.
             let may_change = flipped || (probe.passed && set.failing.load(Relaxed));
             if !may_change {
                 return true;

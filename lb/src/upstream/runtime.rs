@@ -1,4 +1,4 @@
-//! What outlives a configuration, and how one configuration's upstreams follow another's.
+//! The state that outlives a configuration, and the succession of one configuration's upstreams to another's.
 //!
 //! Three steps, so that a refused configuration leaves no trace: [`Runtime::prepare`] looks up names and builds
 //! everything but starts nothing; [`Upstreams::start`] takes over from the predecessor and spawns the tasks;
@@ -26,8 +26,8 @@ use super::shared_task::TaskUse;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{self, ServerAddress, UpstreamId, UpstreamServer};
 
-/// What all configurations of a process share: the probes with what they know of each address, and the names that
-/// are followed with their last good answers.
+/// The state that all configurations of a process share: the probes with their records of each address, and the
+/// followed names with their last good answers.
 pub struct Runtime {
     prober: Arc<Prober>,
     names: Mutex<HashMap<NameKey, Weak<NameWatch>>>,
@@ -41,7 +41,7 @@ pub struct Upstreams {
     running: Mutex<Option<Running>>,
 }
 
-/// Ends everything when dropped.
+/// Ends all tasks when dropped.
 struct Running {
     stop: watch::Sender<bool>,
     _names: Vec<TaskUse>,
@@ -50,7 +50,7 @@ struct Running {
     _balancers: Vec<Arc<LoadBalancer<Selection>>>,
 }
 
-/// What the system's resolver said, so that each name is asked for once per configuration.
+/// The answers of the system's resolver, so that each name is asked for once per configuration.
 type LookUps<'a> = HashMap<(&'a str, u16), Option<Vec<SocketAddr>>>;
 
 impl Runtime {
@@ -63,7 +63,7 @@ impl Runtime {
     /// nothing is started, and `previous` is not touched.
     ///
     /// Servers that `previous` has under the same upstream name, as written, and at the same address, stay the same:
-    /// their counts, tries under way and failures go on.
+    /// their counts, tries under way and failures continue.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Upstreams {
     ///
     /// # Panics
     ///
-    /// When the id is not from the configuration that these upstreams were prepared from.
+    /// If the id is not from the configuration that these upstreams were prepared from.
     pub fn by_id(&self, id: UpstreamId) -> &Arc<Upstream> {
         &self.list[id.0]
     }
@@ -165,8 +165,9 @@ impl Upstreams {
         self.list.iter()
     }
 
-    /// Takes over from the predecessor and starts what follows names and probes, on the current tokio runtime. Returns
-    /// when every followed name has had its first answer or failure, and after `first_answer_within` in any case.
+    /// Takes over from the predecessor and starts the tasks that follow names and probe, on the current tokio
+    /// runtime. Returns when every followed name has had its first answer or failure, and after `first_answer_within`
+    /// in any case.
     pub async fn start(&self, first_answer_within: Duration) {
         let (stop, stopped) = watch::channel(false);
         let names: Vec<TaskUse> =
@@ -179,7 +180,7 @@ impl Upstreams {
         let balancers: Vec<_> = self.list.iter().map(|upstream| Arc::new(self.balancer(upstream))).collect();
         let first =
             balancers.iter().map(|balancer| tokio::time::timeout(first_answer_within, balancer.update()));
-        // Whoever did not make it in time is told by the loop below; failures are logged where they happen.
+        // The loop below tells the names that were not in time; failures are logged where they happen.
         join_all(first).await;
         for (balancer, upstream) in balancers.iter().zip(&self.list) {
             if upstream.names().next().is_some() {
@@ -192,7 +193,7 @@ impl Upstreams {
         *self.running.lock() = Some(Running { stop, _names: names, _probes: probes, _balancers: balancers });
     }
 
-    /// Ends the tasks of this configuration. Requests that still hold it go on, with the set as it is now.
+    /// Ends the tasks of this configuration. Requests that still hold it continue with the present set.
     pub fn stop(&self) {
         self.running.lock().take();
     }

@@ -1,4 +1,4 @@
-//! A background task that runs while anybody uses it: started with the first use, ended with the last.
+//! A background task that runs while it has users: started with the first use, ended with the last.
 //!
 //! Configurations overlap for a moment on reload and share probes and followed names. Counting uses keeps the task
 //! running for the new configuration when the old one ends its use.
@@ -38,7 +38,7 @@ impl SharedTask {
             tokio::spawn(async move {
                 tokio::select! {
                     () = task => {}
-                    // Nothing is ever sent: it ends when the sender is dropped.
+                    // Nothing is ever sent: the wait ends when the sender is dropped.
                     _ = stopped.changed() => {}
                 }
             });

@@ -63,7 +63,7 @@ fn picks(group: &mut Group, count: usize, ms: u64) -> String {
     (0..count).map(|_| pick(group, ms)).collect()
 }
 
-/// All that one request is sent to, if every try fails without being booked.
+/// All servers that one request is sent to, if every try fails without being recorded.
 fn tries(group: &mut Group, ms: u64) -> (String, NoLive) {
     let mut tried = Tried::new();
     let mut order = String::new();

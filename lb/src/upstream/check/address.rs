@@ -1,4 +1,4 @@
-//! What the probes know of one address.
+//! The probes' record of one address.
 
 use std::fmt;
 use std::sync::Weak;
@@ -13,14 +13,14 @@ use super::outcome::Probe;
 use crate::balance::Now;
 use crate::upstream::address::{Address, name_of};
 
-/// Hears of every probe of an address.
+/// Receives every probe result of an address.
 pub(in crate::upstream) trait Watcher: Send + Sync {
-    /// A probe of `health`'s address has a result; `flipped` if it differs from the one before. False when the watcher
-    /// has no server there any more.
+    /// A probe of `health`'s address has a result; `flipped` if it differs from the one before. Returns false when
+    /// the watcher has no server there any more.
     fn probed(&self, health: &AddressHealth, probe: Probe, flipped: bool) -> bool;
 }
 
-/// What the probes of one definition know of one address; shared by every peer at that address, in every upstream and
+/// The record of one address under one definition; shared by every peer at that address, in every upstream and
 /// configuration.
 pub struct AddressHealth {
     id: u64,
@@ -39,24 +39,24 @@ pub struct AddressHealth {
 /// The most recent probe of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastProbe {
-    /// When it began.
+    /// Time of its beginning.
     pub began: Now,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
-    /// Whether the connection came about.
+    /// True if the connection was established.
     pub passed: bool,
 }
 
-/// What an [`AddressHealth`] holds at one moment.
+/// The contents of an [`AddressHealth`] at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthTotals {
-    /// Whether requests may go there, as far as the probes know.
+    /// True if the last probe passed, or there was none.
     pub reachable: bool,
     /// Probes with a result.
     pub checks: u64,
     /// Those that failed.
     pub fails: u64,
-    /// How often it became unreachable.
+    /// The number of times it became unreachable.
     pub unhealthy: u64,
     /// The last probe.
     pub last: Option<LastProbe>,
@@ -79,7 +79,7 @@ impl AddressHealth {
         }
     }
 
-    /// A number that no other address or definition of the process has.
+    /// A number that is unique among the addresses and definitions of the process.
     pub(in crate::upstream) fn id(&self) -> u64 {
         self.id
     }
@@ -96,7 +96,7 @@ impl AddressHealth {
         &self.definition
     }
 
-    /// Whether requests may go there, as far as the probes know; true when nobody probes.
+    /// True if the last probe passed; true without probes.
     pub fn reachable(&self) -> bool {
         self.reachable.load(Relaxed)
     }
@@ -120,7 +120,7 @@ impl AddressHealth {
         }
     }
 
-    /// Marks the address as to be probed soon. True for the first to do so since the mark was [taken](Self::take_hurry).
+    /// Marks the address to be probed soon. True for the first call since the mark was [taken](Self::take_hurry).
     pub(super) fn mark_hurry(&self) -> bool {
         !self.hurried.swap(true, Relaxed)
     }
@@ -129,7 +129,7 @@ impl AddressHealth {
         self.hurried.store(false, Relaxed);
     }
 
-    /// Records a result and tells the watchers. True when it differs from the one before.
+    /// Records a result and tells the watchers. True if it differs from the one before.
     pub(super) fn record(&self, probe: LastProbe, reason: &str) -> bool {
         self.checks.fetch_add(1, Relaxed);
         if !probe.passed {

@@ -1,21 +1,21 @@
-//! How an address is checked.
+//! The definition of an address's check.
 
 use std::time::Duration;
 
-/// How an address is checked. Upstreams that define the same check of the same address share its probes.
+/// The check of an address. Upstreams that define the same check of the same address share its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::upstream) struct Definition {
     pub(in crate::upstream) kind: Kind,
-    /// From the beginning of one probe to the beginning of the next.
+    /// Time from the beginning of one probe to the beginning of the next.
     pub(in crate::upstream) period: Duration,
-    /// How long a probe may take.
+    /// The most time that a probe may take.
     pub(in crate::upstream) timeout: Duration,
 }
 
-/// What a probe does.
+/// The kind of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::upstream) enum Kind {
-    /// Connects.
+    /// Establishes a TCP connection.
     Tcp,
 }
 

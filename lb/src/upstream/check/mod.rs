@@ -1,8 +1,8 @@
-//! Active checks: each distinct address is probed once per period for each definition of a check, whatever number of
+//! Active checks: each distinct address is probed once per period for each definition of a check, however many
 //! upstreams and configurations name it.
 //!
-//! A new address counts as reachable until a probe has failed: it is asked for because somebody configured it or DNS
-//! named it, and a server that refuses costs a request one try, while holding it back could cost the only server.
+//! A new address counts as reachable until a probe has failed: the configuration or DNS names it, and a server that
+//! refuses costs a request one try, while holding it back could cost the only server.
 //!
 //! | file | idea |
 //! |---|---|

@@ -1,47 +1,47 @@
 //! The effect of a probe's result on a server's record. Pure: it changes a [`Group`] and returns what changed.
 //!
-//! Two witnesses watch a server. Requests fail or succeed (passive), and a probe tries to connect each second
+//! A server is watched in two ways. Requests fail or succeed (passive), and a probe tries to connect each second
 //! (active). The rule that reconciles them: **a probe can only vouch for what it tests.**
 //!
-//! - A probe that fails has tested what every request needs first. The server gets no traffic, at once.
-//! - A probe that passes where the last one failed has seen a listener disappear and come back: what answers there
-//!   now is not what the failures were about. The server is back at once, all failures forgotten; without that a
-//!   restarted server would sit out the rest of its `fail_timeout` (30 s in the demo) while healthy.
+//! - A probe that fails has tested the first need of every request. The server gets no traffic, at once.
+//! - A probe that passes where the last one failed shows that a listener disappeared and came back: the failures were
+//!   those of another process. The server is back at once, all failures forgotten; without that a restarted server
+//!   would sit out the rest of its `fail_timeout` (30 s in the demo) while healthy.
 //! - A probe that passes and began after the last failure *to connect* disproves exactly that failure: connecting
 //!   works again. Such failures are forgotten. It must have *begun* later, not ended: one that was under way may have
 //!   been answered before the failure.
-//! - A probe that passes says nothing about a request that was accepted and then timed out or was answered with
-//!   nonsense: the kernel completes the handshake for a process that is stopped or wedged. Those failures stand
-//!   until `fail_timeout` lets a real request through.
-//! - A connection that was closed under a request is in between: a crash, or only one bad request. The probe can tell
+//! - A probe that passes says nothing about a request that was accepted and then timed out or got an invalid answer:
+//!   the kernel completes the handshake for a process that is stopped or wedged. Those failures stand until
+//!   `fail_timeout` lets a real request through.
+//! - A connection that was closed under a request is ambiguous: a crash, or only one bad request. The probe can tell
 //!   the two apart if it comes soon, before a supervisor has restarted the process: so such a failure asks for a
 //!   probe now ([`FailureKind::wants_probe`]). If that fails, the server is down and the second rule brings it back;
-//!   if it passes, the listener never went away, and the `fail_timeout` that the user wrote stands.
+//!   if it passes, the listener never went away, and the configured `fail_timeout` stands.
 //!
-//! Failures to connect ask for a probe now too: the address may serve other upstreams, which then need not find
-//! out by losing requests of their own.
+//! Failures to connect also ask for a probe now: the address may serve other upstreams, which then need not lose
+//! requests of their own to find out.
 
 use crate::balance::{Group, Now};
 
 /// A finished probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::upstream) struct Probe {
-    /// When it began.
+    /// Time of its beginning.
     pub(in crate::upstream) began: Now,
-    /// Whether the connection came about.
+    /// True if the connection was established.
     pub(in crate::upstream) passed: bool,
 }
 
-/// What a probe changed for a server.
+/// The effect of a probe on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::upstream) enum AfterProbe {
-    /// Nothing.
+    /// No change.
     Unchanged,
-    /// It gets no traffic from now on.
+    /// The server gets no traffic from now on.
     TakenOut,
-    /// It was unreachable and is back.
+    /// The server was unreachable and is back.
     BroughtBack,
-    /// It was out of use after failures that this probe disproves, and is back.
+    /// The server was ejected after failures that this probe disproves, and is back.
     Vindicated,
 }
 

@@ -1,9 +1,9 @@
-//! The task that probes: one for the process, on the schedule of `schedule`.
+//! The task that probes: one for the process, on the timetable of `schedule`.
 //!
-//! pingora-load-balancing's `HealthRegistry` says what is to be probed: the balancers of all running configurations
-//! register their backends there, so that an address is probed once, and not any more when the last of them is gone.
-//! The registry's own way to probe is one burst per pass, which lasts until the slowest probe ends. So a pass here asks
-//! it only for its targets and answers with what is known already ([`Membership`]): that also keeps the crate's own
+//! pingora-load-balancing's `HealthRegistry` has the targets: the balancers of all running configurations register
+//! their backends there, so that an address is probed once, and no longer once the last of them is gone. The registry
+//! itself would probe all targets in one burst per pass, which lasts until the slowest probe ends. So a pass here
+//! only reads its targets and answers with the latest results ([`Membership`]): that also keeps the crate's own
 //! verdict up to date, which its `LoadBalancer::select` reads.
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use crate::upstream::address::{Address, name_of};
 use crate::upstream::monotonic::now;
 use crate::upstream::shared_task::{SharedTask, TaskUse};
 
-/// How often the targets are read without being asked for: when a balancer is gone, nobody says so.
+/// Time between two readings of the targets without a request for one: the end of a balancer is not announced.
 const MEMBERSHIP_PERIOD: Duration = Duration::from_secs(1);
 
 /// The least time between two readings of the targets.
@@ -41,7 +41,7 @@ pub(in crate::upstream) struct Prober {
     found: Arc<Mutex<Vec<Arc<AddressHealth>>>>,
     addresses: Mutex<Addresses>,
     next_id: AtomicU64,
-    /// Addresses to be probed soon.
+    /// Addresses to probe soon.
     hurried: Mutex<Vec<Weak<AddressHealth>>>,
     membership_changed: AtomicBool,
     wake: Notify,
@@ -52,7 +52,7 @@ pub(in crate::upstream) struct Prober {
 #[derive(Default)]
 struct Addresses {
     known: HashMap<(Address, Definition), Weak<AddressHealth>>,
-    /// At this size entries that nobody holds any more are removed; twice what the last removal left.
+    /// At this size, entries without another holder are removed; twice the number that the last removal left.
     purge_at: usize,
 }
 
@@ -81,7 +81,7 @@ impl Prober {
         Arc::clone(&self.registry)
     }
 
-    /// What is known of `address` under `definition`; the same for all who ask while anybody holds it.
+    /// The record of `address` under `definition`; every caller gets the same one while it has a holder.
     pub(in crate::upstream) fn health_of(
         &self,
         address: &Address,
@@ -205,7 +205,7 @@ fn health_of(backend: &Backend) -> Option<&Arc<AddressHealth>> {
     backend.ext.get::<Arc<AddressHealth>>()
 }
 
-/// The registry's check: collects its targets, and answers with what the probes found last.
+/// The registry's check: collects its targets, and answers with the latest probe results.
 struct Membership {
     found: Arc<Mutex<Vec<Arc<AddressHealth>>>>,
 }

@@ -1,12 +1,12 @@
-//! When each target is probed. Pure: time comes in, targets are numbers.
+//! The times at which each target is probed. Pure: time comes in, targets are numbers.
 //!
-//! Each target has a beat of its own, one period apart. Targets that arrive together are spread evenly over their
-//! period, so that thousands of them are a steady trickle of connects and not a burst; in steps of [`STEP`], since each
-//! wake-up of the process costs more than a connect. Targets do not wait for each other: one whose probe takes until its
-//! timeout delays no other's.
+//! Each target has its own beats, one period apart. Targets that arrive together are spread evenly over their period,
+//! so that thousands of them give a steady rate of connects and not a burst; in steps of [`STEP`], since each wake-up
+//! of the process costs more than a connect. Targets do not wait for each other: one whose probe takes until its
+//! timeout delays no other.
 //!
-//! A target may be hurried: its next probe comes as soon as the last one began [`MIN_GAP`] ago, and the beat goes on
-//! as before. A probe that is due while the last one still runs follows when that ends.
+//! A target may be hurried: its next probe comes as soon as the last one began [`MIN_GAP`] ago, and its beats stay as
+//! before. A probe that is due while the last one still runs follows when that ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) const MIN_GAP: Duration = Duration::from_millis(200);
 /// Targets that share a step are probed together.
 const STEP: Duration = Duration::from_millis(10);
 
-/// What each further target adds to the least time between two calls to hurry all: 500 probes a second at most.
+/// The time that each further target adds to the gap between two calls to hurry all: 500 probes a second at most.
 const HURRY_ALL_PER_TARGET: Duration = Duration::from_millis(2);
 
 /// The least time between two calls to hurry `count` targets at once.
@@ -28,7 +28,7 @@ pub(in crate::upstream) fn hurry_all_gap(count: usize) -> Duration {
     MIN_GAP.max(HURRY_ALL_PER_TARGET.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)))
 }
 
-/// What tells one target from another.
+/// Identifies a target.
 pub(super) type TargetId = u64;
 
 /// The targets and their next probes.
@@ -50,7 +50,7 @@ struct Target {
     running: bool,
     /// Due again before the running probe has ended.
     again: bool,
-    /// Whether the last update named it.
+    /// True if the last update named it.
     named: bool,
 }
 
@@ -144,7 +144,7 @@ impl Schedule {
         }
     }
 
-    /// When the next target is due, if any is waiting.
+    /// The time when the next target is due, if any is waiting.
     pub(super) fn next_due(&self) -> Option<Now> {
         self.queue.first().map(|(due, _)| *due)
     }

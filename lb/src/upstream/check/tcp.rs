@@ -1,6 +1,6 @@
 //! The TCP probe: connects, by pingora-load-balancing's `TcpHealthCheck`.
 //!
-//! A probe that fails for want of something on *this* machine (file descriptors, memory, ports) says nothing about
+//! A probe that fails for lack of a resource on *this* machine (file descriptors, memory, ports) says nothing about
 //! the server and changes nothing: otherwise running out of descriptors would take every server out at once.
 
 use std::error::Error as StdError;
@@ -13,7 +13,7 @@ use pingora::lb::{Backend, Extensions};
 use super::address::AddressHealth;
 use crate::system_error::SystemError;
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Passed,
@@ -52,7 +52,7 @@ fn is_ours(os_error: i32) -> bool {
     matches!(os_error, 11 | 12 | 23 | 24 | 99 | 105)
 }
 
-/// Whether a connection did not come about because this machine ran out of something: no server is to blame.
+/// True if a connection failed because this machine ran out of a resource: no server is to blame.
 pub fn is_local_shortage(error: &pingora::Error) -> bool {
     os_error(error).and_then(io::Error::raw_os_error).is_some_and(is_ours)
 }
@@ -68,7 +68,7 @@ fn os_error(error: &pingora::Error) -> Option<&io::Error> {
     None
 }
 
-/// Why a probe failed, in nginx's words where the system gave a number.
+/// The reason for a failed probe, in nginx's words where the system gave a number.
 fn reason(error: &pingora::Error) -> String {
     match os_error(error).filter(|cause| cause.raw_os_error().is_some()) {
         Some(cause) => format!("connect() failed {}", SystemError(cause)),
