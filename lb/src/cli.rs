@@ -1,13 +1,13 @@
 //! The command line: nginx's switches, as typed, and a few of our own.
 //!
-//! nginx reads its arguments letter by letter (`-tq`, `-cfile`, `-c file`, and `-c -t` names a file `-t`), its last
-//! word counts, and its complaints are known by heart. structopt's parser has manners of its own, so `spelled_out`
-//! first turns nginx's letters into long options and refuses in nginx's words what nginx refuses; what is left for
-//! structopt is the typed form and the environment's place in it. Both are pure: arguments in, [`Invocation`] out.
+//! nginx reads its arguments letter by letter (`-tq`, `-cfile`, `-c file`, and `-c -t` names a file `-t`), the last
+//! occurrence counts, and its messages are well known. structopt parses differently, so `spelled_out` first turns
+//! nginx's letters into long options and refuses in nginx's words the command lines that nginx refuses; structopt is
+//! left with the typed form and the default from the environment. Both are pure: arguments in, [`Invocation`] out.
 //!
-//! Where nginx's build decides a default, ours is: the prefix is the working directory, so that `lb -c nginx.conf`
-//! reads the file that stands there; the configuration is `/etc/nginx/nginx.conf`, where NGINX's packages and image
-//! have it; the error log is standard error.
+//! nginx's defaults depend on its build; ours are: the prefix is the working directory, so that `lb -c nginx.conf`
+//! reads the file there; the configuration is `/etc/nginx/nginx.conf`, the path of NGINX's packages and image; the
+//! error log is standard error.
 
 mod usage;
 
@@ -23,42 +23,42 @@ use thiserror::Error;
 pub use self::usage::{build_text, help_text, version_text};
 use crate::config::model::LogDestination;
 
-/// Where the configuration is when `-c` does not say.
+/// The configuration file without `-c`.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/nginx/nginx.conf";
 
-/// The variable that stands for `--admin`.
+/// The environment variable in place of `--admin`.
 pub const ADMIN_VARIABLE: &str = "LB_ADMIN";
 
-/// Exit code when all went well.
+/// The exit code of success.
 pub const EXIT_SUCCESS: u8 = 0;
 
-/// nginx's exit code for everything else: usage, configuration, start, a signal that reached nobody. The health
-/// check has the same, as Docker expects 1 of it.
+/// nginx's exit code for every failure: usage, configuration, start, a signal without a process to receive it. The
+/// health check has the same, as Docker expects 1 of it.
 pub const EXIT_FAILURE: u8 = 1;
 
-/// What the command line asks for.
+/// A parsed command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// What to print on standard error before anything else (`-v`, `-V`, `-h`).
+    /// The text to print on standard error before anything else (`-v`, `-V`, `-h`).
     pub show: Option<Show>,
-    /// What to do then.
+    /// The command to run then.
     pub command: Command,
-    /// What it is done with.
+    /// The options for the command.
     pub options: Options,
 }
 
-/// What `-v`, `-V` and `-h` show; each includes those before it but for the help, which has no build facts.
+/// The texts of `-v`, `-V` and `-h`; each includes those before it, except the help, which has no build facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
     /// `-v`: one line.
     Version,
-    /// `-V`: and how it was built.
+    /// `-V`: the version and how it was built.
     Build,
     /// `-h`, `-?`: the version and all options.
     Help,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Serve.
@@ -67,7 +67,7 @@ pub enum Command {
     Test {
         /// `-T`: print it to standard output when it is good.
         dump: bool,
-        /// `-q`: say nothing below a warning.
+        /// `-q`: print nothing below a warning.
         quiet: bool,
     },
     /// `-s`: signal the running process.
@@ -76,7 +76,7 @@ pub enum Command {
     ShowOnly,
     /// `healthcheck [URL]`
     Healthcheck {
-        /// The URL, or what the admin address makes of it.
+        /// The URL; by default that of the admin address.
         url: Option<String>,
     },
 }
@@ -97,11 +97,11 @@ pub enum SignalRequest {
 /// Settings of the command line, with the prefix applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// `-p`, or the working directory: what relative paths of the configuration begin at.
+    /// `-p`, or the working directory: the base of the configuration's relative paths.
     pub prefix: PathBuf,
     /// `-c`
     pub configuration: PathBuf,
-    /// `-e`: the error log for as long as, and where, the configuration names none.
+    /// `-e`: the error log while, and where, the configuration names none.
     pub error_log: LogDestination,
     /// `-g`: directives of the main context, besides the file.
     pub directives: String,
@@ -109,7 +109,7 @@ pub struct Options {
     pub admin: Option<SocketAddr>,
 }
 
-/// What the command line is read against.
+/// The environment of a command line.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The working directory.
@@ -119,7 +119,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// The environment of this process.
     pub fn of_process() -> Self {
         Self {
             // A directory that was removed has no name; relative paths then fail one by one, with their names.
@@ -129,10 +129,10 @@ impl Surroundings {
     }
 }
 
-/// What is wrong with a command line; printed after `lb: `, exit code 1.
+/// The error of a command line; printed after `lb: `, exit code 1.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UsageError {
-    /// No such letter or word.
+    /// An unknown letter or word.
     #[error("invalid option: \"{0}\"")]
     Invalid(String),
     /// A value is missing.
@@ -140,27 +140,27 @@ pub enum UsageError {
     Requires {
         /// The option.
         option: &'static str,
-        /// What should follow it.
+        /// The value that should follow it.
         what: &'static str,
     },
     /// `-s` with a word that is no signal.
     #[error("invalid option: \"-s {0}\"")]
     Signal(String),
-    /// `-g` is text.
+    /// `-g` with a value that is not text.
     #[error("option \"-g\" requires text in UTF-8")]
     Encoding,
-    /// An address that is none.
+    /// An invalid address.
     #[error(
         "invalid address \"{value}\" in {source_name}: expected ADDRESS:PORT, such as 127.0.0.1:9145, [::1]:9145 or \
          localhost:9145"
     )]
     Admin {
-        /// What was given.
+        /// The given value.
         value: String,
         /// `"--admin"` or `"LB_ADMIN"`.
         source_name: &'static str,
     },
-    /// What the parser beneath refuses; should not happen after `spelled_out`.
+    /// An error of the parser beneath; should not happen after `spelled_out`.
     #[error("{0}")]
     Other(String),
 }
@@ -277,8 +277,7 @@ fn with_value(option: &str, value: OsString) -> OsString {
     spelled
 }
 
-/// One argument of letters. A letter that takes a value takes the rest of the argument, or the next one whatever it
-/// looks like.
+/// One argument of letters. A letter that takes a value takes the rest of the argument, or the next one in any form.
 fn spell_letters(
     letters: &[u8],
     arguments: &mut impl Iterator<Item = OsString>,
@@ -322,7 +321,7 @@ fn spell_letters(
             rest => OsString::from_vec(rest.to_vec()),
         };
         match short {
-            // Refused here, as structopt would refuse them in words of its own.
+            // Refused here, because structopt would refuse them in its own words.
             "-s" if value.to_str().is_none_or(|word| signal_request(word).is_err()) => {
                 return Err(UsageError::Signal(value.to_string_lossy().into_owned()));
             }
@@ -395,7 +394,7 @@ fn resolve(arguments: Arguments, surroundings: &Surroundings) -> Result<Invocati
 }
 
 /// An address to listen on; `None` for the empty text, which compose files make of an unset variable. A bare port is
-/// refused: whether it meant this machine or the world is not something to guess about an admin surface.
+/// refused: an admin surface must not guess whether it means this machine or the network.
 fn admin_address(text: &str, source_name: &'static str) -> Result<Option<SocketAddr>, UsageError> {
     if text.is_empty() {
         return Ok(None);

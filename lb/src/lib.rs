@@ -1,6 +1,6 @@
 //! Cirque's load balancer as a library: everything but the list of steps in `main.rs`.
 //!
-//! The rooms, and what each may know, are drawn in `ARCHITECTURE.md`.
+//! `ARCHITECTURE.md` has the map of the modules, and the dependencies that each may have.
 
 pub mod admin;
 pub mod balance;

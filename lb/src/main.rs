@@ -8,7 +8,7 @@ use lb::cli::{self, Command, Invocation, Show};
 use lb::process::{signals, start};
 use lb::{healthcheck, observe};
 
-// Takes the place of malloc and free in the whole program. What many small allocations per request cost decides:
+// Replaces malloc and free in the whole program. The cost of many small allocations per request decides:
 // docs/decisions/004-allocator.md, with the reason why it is not a `#[global_allocator]`.
 use mimalloc as _;
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How long a health check waits for its answer.
+/// The time limit of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn check_health(url: &str) -> ExitCode {
@@ -59,7 +59,7 @@ fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(cli::EXIT_FAILURE)
 }
 
-/// A terminal that is gone is no reason to fail.
+/// A closed terminal is not an error.
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -2,8 +2,8 @@
 //!
 //! It is an [`HttpServerApp`] of its own, so that the service that carries traffic has no branch for it: no phase, no
 //! route and no access log of the configuration applies here, and nothing here costs a proxied request anything.
-//! [`AdminApp::respond`] has the whole session and is asynchronous: an answer that needs the request's body or that is
-//! written piece by piece is another arm there.
+//! [`AdminApp::respond`] has the whole session and is asynchronous: an answer that needs the request's body or that
+//! is written piece by piece is another arm there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::connection::RequestFacts;
 use crate::content::{Answer, page};
 use crate::server::ServerState;
 
-/// How long a client may take to send a body that is only thrown away.
+/// Time that a client may take to send a body that is discarded.
 const UNWANTED_BODY: Duration = Duration::from_secs(30);
 
 /// Answers every request on the admin listener.

@@ -1,4 +1,4 @@
-//! What applies to connections of the admin listener, which no configuration describes.
+//! The callbacks for connections of the admin listener, which no configuration describes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits {
 };
 
 impl ConnectionHost for AdminApp {
-    /// Requests here read the state of the process as it is, not a configuration.
+    /// Requests here read the state of the process, not a configuration.
     type Snapshot = ();
 
     fn current(&self) -> Arc<()> {

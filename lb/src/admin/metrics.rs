@@ -1,4 +1,4 @@
-//! `/metrics`: everything counted, in Prometheus' text format.
+//! `/metrics`: all counts, in Prometheus' text format.
 //!
 //! Labels come from the configuration and from DNS alone, never from a request: their number is bounded by the
 //! number of servers. Names are frozen once released; a test lists them.
@@ -104,7 +104,7 @@ fn process(page: &mut Exposition, state: &ServerState) {
     }
 }
 
-/// What is shown of the servers that share one pair of labels: an address that stands twice in an upstream has one
+/// The values of the servers that share one pair of labels: an address that appears twice in an upstream has one
 /// line, with the sums.
 struct Row<'a> {
     upstream: &'a str,

@@ -1,6 +1,6 @@
-//! What the admin listener answers: `/healthz` and `/metrics`, and an index of both.
+//! The answers of the admin listener: `/healthz` and `/metrics`, and an index of both.
 //!
-//! Read only: nothing here changes anything, so a scrape from anywhere that may reach the listener is harmless.
+//! Read only: a scrape by any client that may reach the listener is harmless.
 
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};

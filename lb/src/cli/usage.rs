@@ -1,4 +1,4 @@
-//! What `-v`, `-V`, `-h` and a missing configuration say.
+//! The texts of `-v`, `-V` and `-h`.
 
 use super::{ADMIN_VARIABLE, DEFAULT_CONFIGURATION};
 use crate::build_info::{PINGORA, PRODUCT, PROFILE, RUSTC, TARGET, VERSION};

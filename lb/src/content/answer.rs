@@ -1,4 +1,4 @@
-//! A complete answer of our own, small enough to stand in memory.
+//! A complete answer made by this program, small enough to be held in memory.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -7,15 +7,15 @@ use http::header::HeaderValue;
 use super::page;
 use crate::config::model::FieldName;
 
-/// Status, body, and the fields that belong to them. The connection's and the server's fields are added when it is
-/// written.
+/// Status, body, and the fields that belong to them. The fields of the connection and of the server are added when it
+/// is written.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// `Content-Type`; `None` where there is no body to speak of.
+    /// `Content-Type`; `None` without a body.
     pub content_type: Option<HeaderValue>,
-    /// Further fields.
+    /// The other fields.
     pub headers: Vec<(FieldName, HeaderValue)>,
     /// The body.
     pub body: Bytes,

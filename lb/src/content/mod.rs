@@ -1,6 +1,6 @@
-//! What a location answers by itself: standard pages and `return`.
+//! Answers that a location gives without a server: standard pages and `return`.
 //!
-//! This room makes an [`Answer`]; `proxy` writes it to the client.
+//! `content/` makes an [`Answer`]; `proxy/` writes it to the client.
 
 pub mod answer;
 pub mod page;

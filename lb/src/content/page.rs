@@ -1,9 +1,8 @@
-//! The pages that stand for a status when nobody wrote a better one: NGINX's layout and wording, our name.
+//! The standard pages of a status: NGINX's layout and wording, our name.
 //!
-//! NGINX has such a page for redirects and errors that it produces itself and none for the rest (`return 418`
-//! sends no body), and so it is here. Scripts and monitors match these texts, hence the exact wording, old
-//! phrases ("Request-URI Too Large") included. Every page is built once, at first use; a request only clones a
-//! `Bytes`.
+//! NGINX has such a page for redirects and errors that it produces itself and none for the rest (`return 418` sends
+//! no body), and so has this program. Scripts and monitors match these texts, hence the exact wording, old phrases
+//! ("Request-URI Too Large") included. Every page is built once, at first use; a request only clones a `Bytes`.
 
 use std::sync::LazyLock;
 
@@ -15,7 +14,7 @@ const NAME_AND_VERSION: &str = concat!("cirque/", env!("CARGO_PKG_VERSION"));
 /// The same with `server_tokens off`.
 const NAME: &str = "cirque";
 
-/// What the `Server` field and a standard page's foot say.
+/// The text of the `Server` field and of a standard page's foot.
 pub const fn server_name(server_tokens: bool) -> &'static str {
     if server_tokens { NAME_AND_VERSION } else { NAME }
 }

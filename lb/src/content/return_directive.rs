@@ -7,8 +7,8 @@ use super::Answer;
 use crate::config::model::{FieldName, Location, Return, ReturnContent};
 use crate::script::Values;
 
-/// The answer that a `return` gives to the request whose variables `values` knows. `path` is the request's path,
-/// whose extension decides the type of a text; `host` is what a redirect to a path of our own is made absolute with.
+/// The answer of a `return` to the request with the variables `values`. `path` is the request's path, whose extension
+/// decides the type of a text; `host` makes a redirect to a path of our own absolute.
 pub fn answer(
     to: &Return,
     location: &Location,
@@ -37,7 +37,7 @@ pub fn answer(
             let page = Answer::standard(to.status, location.server_tokens);
             match HeaderValue::from_maybe_shared(Bytes::from(url)) {
                 Ok(url) => page.with(FieldName::known(LOCATION, "Location"), url),
-                // A line break came in by a decoded variable: no target is safer than a forged one.
+                // A decoded variable contained a line break: no target is safer than a forged one.
                 Err(_) => page,
             }
         }

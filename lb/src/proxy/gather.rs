@@ -1,15 +1,14 @@
 //! Large answers without a copy: one write call for several pieces of a body.
 //!
-//! Pingora reads an answer 64 KiB at a time and passes on up to four pieces at once, which its HTTP/1 session
-//! first copies together. For 1 MB that copy was a sixth of a request's time
-//! (`docs/decisions/008-large-answers.md`). So when the first large piece comes by, the session is put behind
-//! one of its own kind ([`Gathering`]) that passes everything through but this: it lends each piece to the
-//! client's stream and has it written by itself. The stream keeps what it knows to be lent and sends a batch in
-//! one call.
+//! Pingora reads an answer 64 KiB at a time and passes on up to four pieces at once, which its HTTP/1 session first
+//! copies together. For 1 MB that copy was a sixth of a request's time (`docs/decisions/008-large-answers.md`). So at
+//! the first large piece, the session is wrapped in a custom one ([`Gathering`]) that passes everything through with
+//! one exception: it lends each piece to the client's stream and has it written by itself. The stream keeps the lent
+//! pieces and sends a batch in one call.
 //!
-//! What a piece means is Pingora's affair as before: framing, counting, the end of the body. It sees a session that
-//! never batches. The session comes out again before anybody asks what only an HTTP/1 session answers: whether the
-//! connection is kept, and the stream for the next request.
+//! Pingora still frames the body, counts it and finds its end; it sees a session that never batches. The inner
+//! session is restored before Pingora needs functions that only an HTTP/1 session has: whether the connection is
+//! kept, and the stream for the next request.
 //!
 //! The trait is hidden from Pingora's documentation, and this module is the one place that knows it.
 
@@ -32,16 +31,16 @@ use pingora_proxy::Session;
 
 use crate::connection::ClientStream;
 
-/// What Pingora reads at once. Before a server has had as much to give, it is not known to have more.
+/// The size of Pingora's reads. A smaller first piece does not show that the server has more to send.
 const FULL_PIECE_BYTES: usize = 64 * 1024;
-/// From so much on, a batch goes out piece by piece.
+/// The least size of a batch that goes out piece by piece.
 const LARGE_BATCH_BYTES: usize = 64 * 1024;
 
-/// Where the session is put when the [`Gathering`] around it goes.
+/// Receives the inner session when the [`Gathering`] around it is dropped.
 pub(super) type Home = Arc<Mutex<Option<Box<ServerSession>>>>;
 
-/// Looks at a piece of an answer before Pingora writes it. From the first full one on, what follows goes to the
-/// client's stream piece by piece, until [`end`]. Not after an upgrade: what is no body is never gathered.
+/// Checks a piece of an answer before Pingora writes it. From the first full one on, the following ones go to the
+/// client's stream piece by piece, until [`end`]. Not after an upgrade: bytes that are no body are never gathered.
 pub(super) fn consider(session: &mut Session, piece: Option<&Bytes>, gathering: &mut Option<Home>) {
     let is_full = piece.is_some_and(|piece| piece.len() >= FULL_PIECE_BYTES);
     if is_full && gathering.is_none() && !session.is_upgrade_req() {
@@ -49,7 +48,7 @@ pub(super) fn consider(session: &mut Session, piece: Option<&Bytes>, gathering: 
     }
 }
 
-/// `None` if this is no session over a stream of ours.
+/// `None` if the session's stream is not ours.
 fn begin(session: &mut Session) -> Option<Home> {
     client_stream(&session.downstream_session)?;
     let home = Home::default();
@@ -60,10 +59,10 @@ fn begin(session: &mut Session) -> Option<Home> {
     Some(home)
 }
 
-/// Pingora's own session again. Returns how many bytes of the body it counts as sent that were not, since the
-/// write that would have taken them along failed.
+/// Restores Pingora's own session. Returns the number of body bytes that it counts as sent although the write that
+/// would have included them failed.
 pub(super) fn end(session: &mut Session, home: &Home) -> usize {
-    // What is overwritten is dropped, and goes home.
+    // Assigning drops the wrapper; its `Drop` moves the inner session into `home`.
     *session.downstream_session = ServerSession::new_custom(Box::new(()));
     if let Some(whole) = home.lock().take() {
         session.downstream_session = whole;
@@ -72,7 +71,7 @@ pub(super) fn end(session: &mut Session, home: &Home) -> usize {
 }
 
 fn client_stream(session: &ServerSession) -> Option<&ClientStream> {
-    // Through the box: the box is a stream too, and not ours.
+    // Through the box: the box is a stream too, but not a `ClientStream`.
     session.stream().and_then(|stream| (**stream).as_any().downcast_ref())
 }
 
@@ -109,9 +108,9 @@ impl Gathering {
         self.whole_mut().response_duplex_vec(vec![task]).await
     }
 
-    /// Whether a batch is written piece by piece: enough of a body, nothing but it and its header, and of a
-    /// length that was announced, for Pingora flushes a body in chunks after each. It writes nothing for an
-    /// empty piece, and what was lent before would wait for nobody knows what; so there must be none.
+    /// True if a batch is written piece by piece: enough of a body, nothing but it and its header, and an announced
+    /// length, since Pingora flushes a body in chunks after each. It writes nothing for an empty piece, and a lent
+    /// piece before it would wait without a write to take it along; so there must be none.
     fn is_gathered(&self, tasks: &[HttpTask]) -> bool {
         let mut bytes = 0;
         let mut header = self.whole().response_written();

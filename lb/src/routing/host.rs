@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use crate::config::model::{ServerId, ServerName};
 
-/// The names that one listening address knows.
+/// The server names of one listening address.
 #[derive(Debug)]
 pub struct HostTable {
     default: ServerId,
-    /// When the address has one server, its names decide nothing.
+    /// True if the address has one server, whose names then decide nothing.
     single: bool,
     exact: HashMap<Box<[u8]>, ServerId>,
     /// `.example.org`
@@ -23,7 +23,7 @@ pub struct HostTable {
 }
 
 impl HostTable {
-    /// Builds the table; where two servers claim a name the first keeps it, as nginx warns and does.
+    /// Builds the table; where two servers claim a name the first keeps it, and nginx warns and does the same.
     pub fn new<'a>(default: ServerId, servers: impl Iterator<Item = (ServerId, &'a [ServerName])>) -> Self {
         let mut table = Self {
             default,
@@ -91,7 +91,7 @@ impl HostTable {
 #[derive(Debug, Default)]
 struct Wildcards {
     servers: HashMap<Box<[u8]>, ServerId>,
-    /// The length of the longest, beyond which nothing is looked up: a client decides how many dots a name has.
+    /// The length of the longest; longer parts are not looked up, since a client decides how many dots a name has.
     longest: usize,
 }
 
@@ -102,7 +102,7 @@ impl Wildcards {
         self.servers.entry(fixed.as_bytes().into()).or_insert(id);
     }
 
-    /// For `.example.org`: the longest that the name ends with. The wildcard stands for one byte at least.
+    /// For `.example.org`: the longest that the name ends with. The wildcard stands for at least one byte.
     fn find_suffix(&self, name: &[u8]) -> Option<ServerId> {
         let from = name.len().saturating_sub(self.longest).max(1);
         let tail = name.get(from..).filter(|_| !self.servers.is_empty())?;
@@ -120,10 +120,10 @@ impl Wildcards {
 }
 
 /// A Host field's value as nginx's `$host`: without port and trailing dot, in lower case. Borrowed when it already
-/// is so.
+/// has that form.
 pub fn bare_name(host: &[u8]) -> Cow<'_, [u8]> {
     let end = if host.first() == Some(&b'[') {
-        // An IPv6 literal keeps its brackets, and its colons are no port.
+        // An IPv6 literal keeps its brackets, and its colons begin no port.
         host.iter().position(|byte| *byte == b']').map_or(host.len(), |at| at + 1)
     } else {
         host.iter().position(|byte| *byte == b':').unwrap_or(host.len())

@@ -9,7 +9,7 @@ use crate::config::model::{Location, LocationMatch};
 #[derive(Debug)]
 pub struct LocationTable {
     exact: HashMap<Box<[u8]>, Arc<Location>>,
-    /// Longest first, so the first that matches is the answer.
+    /// Longest first, so that the first match is the longest.
     prefixes: Vec<(Box<[u8]>, Arc<Location>)>,
 }
 

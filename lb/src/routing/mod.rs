@@ -1,8 +1,8 @@
-//! Which server block and which location a request belongs to.
+//! The choice of the server block and the location for a request.
 //!
-//! Pure: tables built once per snapshot, questions answered from borrowed bytes. The common request (a path
-//! without escapes, one server on the address) is answered without an allocation. This room knows nothing of
-//! connections, upstreams or Pingora.
+//! Pure: tables built once per snapshot, look-ups from borrowed bytes. The common request (a path without escapes,
+//! one server on the address) is answered without an allocation. `routing/` knows nothing of connections, upstreams
+//! or Pingora.
 
 pub mod host;
 pub mod location;
@@ -38,8 +38,8 @@ impl Routes {
         Self { hosts, locations }
     }
 
-    /// The server for a request that came in on the listener at `listener` with this Host (lower case or not,
-    /// with or without port; `None` when the request had none).
+    /// The server for a request that came in on the listener at `listener` with this Host (lower case or not, with or
+    /// without port; `None` when the request had none).
     pub fn server(&self, listener: usize, host: Option<&[u8]>) -> ServerId {
         self.hosts[listener].find(host)
     }
@@ -50,7 +50,7 @@ impl Routes {
     }
 }
 
-/// How much of the path a location's pattern covers: what a `proxy_pass` with a URI replaces.
+/// The length of the path that a location's pattern covers, which a `proxy_pass` with a URI replaces.
 pub fn matched_length(pattern: &LocationMatch) -> usize {
     match pattern {
         LocationMatch::Exact(path) | LocationMatch::Prefix(path) => path.len(),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// Why a path has no normal form: nginx answers such a request with 400.
+/// The reason why a path has no normal form: nginx answers such a request with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {
     /// It does not begin with a slash.
@@ -19,7 +19,7 @@ pub enum BadPath {
 pub struct Target<'a> {
     /// Up to the first `?`.
     pub path: &'a [u8],
-    /// Behind it, without it; `None` when there is no `?`.
+    /// The part after it; `None` when there is no `?`.
     pub query: Option<&'a [u8]>,
 }
 
@@ -48,7 +48,8 @@ pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, BadPath> {
     resolve_segments(&decode(path)?).map(Cow::Owned)
 }
 
-/// Nothing to decode, no empty segment, no segment that begins with a dot: cheap to see, and true of nearly all.
+/// True if there is nothing to decode, no empty segment, and no segment that begins with a dot: cheap to test, and
+/// true of nearly all paths.
 fn is_normal(path: &[u8]) -> bool {
     let mut after_slash = false;
     for byte in path {

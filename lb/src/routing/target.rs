@@ -1,5 +1,5 @@
-//! What a `proxy_pass` with a URI part sends upstream: the part of the normalised path that the location matched
-//! is replaced by that URI; the rest is escaped again, the arguments go along as they came.
+//! The request target for a `proxy_pass` with a URI part: the URI replaces the part of the normalised path that the
+//! location matched; the rest is escaped again, and the arguments stay as they came.
 
 use percent_encoding::percent_encode_byte;
 

@@ -1,4 +1,4 @@
-//! What the process holds while it serves: the configuration in force and the state that outlives it.
+//! The state of a serving process: the current configuration and the state that outlives it.
 
 mod snapshot;
 mod state;

@@ -1,4 +1,4 @@
-//! One configuration in force: what a request holds from start to end, and what a reload replaces as a whole.
+//! One configuration while it is served: a request holds it from start to end, and a reload replaces it as a whole.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::routing::Routes;
 use crate::script::{Template, Variable};
 use crate::upstream::Upstreams;
 
-/// An immutable whole: the checked configuration and what was built from it.
+/// The checked configuration and the values built from it; immutable.
 pub struct Snapshot {
-    /// What was configured.
+    /// The checked configuration.
     pub config: Config,
     /// Tables that find server block and location.
     pub routes: Routes,
@@ -20,18 +20,17 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
-    /// Whether any template reads `$upstream_http_*`, for which answers' headers must be kept.
+    /// True if a template reads `$upstream_http_*`, for which answers' headers must be kept.
     pub logs_upstream_header: bool,
-    /// By upstream: what keeps its connections apart from those of others to the same address. Made from the name
-    /// alone, so that a reload finds the connections again.
+    /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
+    /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
     /// By listener slot: the index in `config.http.listeners`.
     slots: Vec<Option<usize>>,
 }
 
 impl Snapshot {
-    /// Puts the parts together. `slots` says for each listener of the configuration, in order, which slot its
-    /// socket has.
+    /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
     pub fn new(config: Config, upstreams: Upstreams, access_logs: AccessLogs, slots: &[usize]) -> Arc<Self> {
         let routes = Routes::new(&config.http);
         let logs_upstream_header = templates(&config).any(|template| {
@@ -64,7 +63,7 @@ impl Snapshot {
         self.slots.get(facts.slot).copied().flatten()
     }
 
-    /// The listener itself.
+    /// The listener, if this configuration still has it.
     pub fn listener(&self, facts: &ListenerFacts) -> Option<&Listener> {
         self.listener_index(facts).map(|index| &self.config.http.listeners[index])
     }

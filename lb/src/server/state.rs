@@ -1,5 +1,4 @@
-//! What all connections share while the process lives: the snapshot in force, the process's counts, the shutdown
-//! flag.
+//! The state that all connections share: the current snapshot, the process's counts, the shutdown flag.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,22 +34,22 @@ impl ServerState {
         })
     }
 
-    /// The snapshot in force.
+    /// The current snapshot.
     pub fn current(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// Puts another snapshot in force. Requests under way keep the one they hold.
+    /// Makes `snapshot` the current one. Requests under way keep the one they hold.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.store(snapshot);
     }
 
-    /// Says that every listener accepts.
+    /// Records that every listener accepts.
     pub fn mark_accepting(&self) {
         self.accepting.store(true, Ordering::Release);
     }
 
-    /// Whether new requests are welcome: every listener accepts, and no stop has been asked for.
+    /// True if every listener accepts and no stop has begun.
     pub fn is_ready(&self) -> bool {
         self.accepting.load(Ordering::Acquire) && !self.drain.has_begun()
     }
