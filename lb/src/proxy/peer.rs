@@ -52,6 +52,7 @@ pub(super) fn request_header(
         set: &proxy.set_headers,
         unusual_names: shape.unusual_names,
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
+        upgrades: shape.upgrade,
         closes: !is_upgrade
             && (proxying.last_on_connection
                 || proxy.http_1_0
