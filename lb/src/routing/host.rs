@@ -15,10 +15,10 @@ pub struct HostTable {
     /// When the address has one server, its names decide nothing.
     single: bool,
     exact: HashMap<Box<[u8]>, ServerId>,
-    /// `.example.org`, longest first.
-    suffixes: Vec<(Box<[u8]>, ServerId)>,
-    /// `mail.`, longest first.
-    prefixes: Vec<(Box<[u8]>, ServerId)>,
+    /// `.example.org`
+    suffixes: Wildcards,
+    /// `mail.`
+    prefixes: Wildcards,
     regexes: Vec<(regex::Regex, ServerId)>,
 }
 
@@ -29,8 +29,8 @@ impl HostTable {
             default,
             single: false,
             exact: HashMap::new(),
-            suffixes: Vec::new(),
-            prefixes: Vec::new(),
+            suffixes: Wildcards::default(),
+            prefixes: Wildcards::default(),
             regexes: Vec::new(),
         };
         let mut count = 0;
@@ -41,9 +41,6 @@ impl HostTable {
             }
         }
         table.single = count <= 1;
-        // A stable sort: among equal lengths the first server stays first.
-        table.suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        table.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         table
     }
 
@@ -52,12 +49,12 @@ impl HostTable {
             ServerName::Exact(name) => {
                 self.exact.entry(name.as_bytes().into()).or_insert(id);
             }
-            ServerName::LeadingWildcard(suffix) => self.suffixes.push((suffix.as_bytes().into(), id)),
+            ServerName::LeadingWildcard(suffix) => self.suffixes.add(suffix, id),
             ServerName::DomainAndSubdomains(suffix) => {
                 self.exact.entry(suffix.as_bytes()[1..].into()).or_insert(id);
-                self.suffixes.push((suffix.as_bytes().into(), id));
+                self.suffixes.add(suffix, id);
             }
-            ServerName::TrailingWildcard(prefix) => self.prefixes.push((prefix.as_bytes().into(), id)),
+            ServerName::TrailingWildcard(prefix) => self.prefixes.add(prefix, id),
             ServerName::Regex(regex) => self.regexes.push((regex.clone(), id)),
         }
     }
@@ -81,15 +78,44 @@ impl HostTable {
         if name.is_empty() {
             return None;
         }
-        // A wildcard stands for at least one character.
-        let suffix = self.suffixes.iter().find(|(end, _)| name.len() > end.len() && name.ends_with(end));
-        let prefix =
-            || self.prefixes.iter().find(|(start, _)| name.len() > start.len() && name.starts_with(start));
-        if let Some((_, id)) = suffix.or_else(prefix) {
-            return Some(*id);
+        if let Some(id) = self.suffixes.find_suffix(name).or_else(|| self.prefixes.find_prefix(name)) {
+            return Some(id);
         }
         let text = std::str::from_utf8(name).ok()?;
         self.regexes.iter().find(|(regex, _)| regex.is_match(text)).map(|(_, id)| *id)
+    }
+}
+
+/// The fixed parts of wildcard names. A wildcard stands for whole labels, so that a name can match only at its dots:
+/// it is looked up once for each, however many names there are.
+#[derive(Debug, Default)]
+struct Wildcards {
+    servers: HashMap<Box<[u8]>, ServerId>,
+    /// The length of the longest, beyond which nothing is looked up: a client decides how many dots a name has.
+    longest: usize,
+}
+
+impl Wildcards {
+    /// The first server to claim a name keeps it.
+    fn add(&mut self, fixed: &str, id: ServerId) {
+        self.longest = self.longest.max(fixed.len());
+        self.servers.entry(fixed.as_bytes().into()).or_insert(id);
+    }
+
+    /// For `.example.org`: the longest that the name ends with. The wildcard stands for one byte at least.
+    fn find_suffix(&self, name: &[u8]) -> Option<ServerId> {
+        let from = name.len().saturating_sub(self.longest).max(1);
+        let tail = name.get(from..).filter(|_| !self.servers.is_empty())?;
+        let dots = tail.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+        dots.map(|(at, _)| &tail[at..]).find_map(|suffix| self.servers.get(suffix)).copied()
+    }
+
+    /// For `mail.`: the longest that the name begins with, likewise.
+    fn find_prefix(&self, name: &[u8]) -> Option<ServerId> {
+        let to = name.len().saturating_sub(1).min(self.longest);
+        let head = name.get(..to).filter(|_| !self.servers.is_empty())?;
+        let dots = head.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
+        dots.map(|(at, _)| &head[..=at]).find_map(|prefix| self.servers.get(prefix)).copied()
     }
 }
 
@@ -155,6 +181,32 @@ mod tests {
             (Some(""), 6),
         ] {
             assert_eq!(table.find(host.map(str::as_bytes)), ServerId(server), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_wildcard_is_found_however_long_the_name() {
+        let many: Vec<ServerName> = (0..2_000)
+            .map(|index| ServerName::LeadingWildcard(format!(".d{index}.example")))
+            .chain([
+                ServerName::LeadingWildcard(".example".into()),
+                ServerName::TrailingWildcard("a.b.".into()),
+            ])
+            .collect();
+        let of = |at: usize| (ServerId(at + 1), &many[at..=at]);
+        let table = HostTable::new(ServerId(0), (0..many.len()).map(of));
+        let deep = format!("{}d7.example", "x.".repeat(4_000));
+        for (host, server) in [
+            ("x.d1999.example", 2_000),
+            ("d1999.example", 2_001),
+            ("x.d2000.example", 2_001),
+            (".example", 0),
+            ("a.b.c", 2_002),
+            ("a.b.", 0),
+            ("a.b.c.d3.example", 4),
+            (deep.as_str(), 8),
+        ] {
+            assert_eq!(table.find(Some(host.as_bytes())), ServerId(server), "{host}");
         }
     }
 
