@@ -19,9 +19,9 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
     };
     http_peer.group_key = target.connection_group;
     let options = &mut http_peer.options;
-    options.connection_timeout = Some(target.proxy.connect_timeout);
-    options.read_timeout = Some(target.proxy.read_timeout);
-    options.write_timeout = Some(target.proxy.send_timeout);
+    options.connection_timeout = Some(target.proxy.settings.connect_timeout);
+    options.read_timeout = Some(target.proxy.settings.read_timeout);
+    options.write_timeout = Some(target.proxy.settings.send_timeout);
     options.idle_timeout = Some(target.upstream.model().keepalive.timeout);
     if hop_fields != HopFields::More {
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.

@@ -135,8 +135,9 @@ impl ProxyHttp for ProxyService {
         };
         let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
         if !session.as_mut().is_body_done() {
-            let patience = proxying.routed.location.client_body_timeout;
-            let read_timeout = upload::while_client_owes(proxying.target.proxy.read_timeout, patience);
+            let patience = proxying.routed.location.settings.client.body_timeout;
+            let read_timeout =
+                upload::while_client_owes(proxying.target.proxy.settings.read_timeout, patience);
             http_peer.options.read_timeout = Some(read_timeout);
         }
         proxying.begin_try(in_flight, picked);
@@ -203,7 +204,7 @@ impl ProxyHttp for ProxyService {
             has_connection: shape.hop_fields == HopFields::OnlyConnection,
             closes: !is_upgrade
                 && (proxying.last_on_connection
-                    || proxy.http_1_0
+                    || proxy.settings.http_1_0
                     || proxying.target.upstream.model().keepalive.connections == 0),
         };
         let sent = request.facts.path_and_query();
@@ -410,17 +411,17 @@ fn announced(framing: &Framing) -> Option<u64> {
 fn prepare_connection(session: &mut Session, request: &Request, draining: bool) {
     let Some(location) = request.state.location() else { return };
     let facts = &request.facts;
-    facts.reply.set_idle_timeout(location.keepalive_timeout);
+    facts.reply.set_idle_timeout(location.settings.keepalive.timeout.idle);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
     if draining
         || asked_to_close
-        || location.keepalive_timeout.is_zero()
-        || facts.number >= location.keepalive_requests
+        || location.settings.keepalive.timeout.idle.is_zero()
+        || facts.number >= location.settings.keepalive.requests
     {
         session.set_keepalive(None);
     }
-    session.set_read_timeout(Some(location.client_body_timeout));
+    session.set_read_timeout(Some(location.settings.client.body_timeout));
     // Writes are watched over by the connection's stream.
-    facts.reply.set_send_timeout(location.send_timeout);
+    facts.reply.set_send_timeout(location.settings.client.send_timeout);
 }

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::{Directive, Origin};
-use crate::config::diagnostics::Position;
-use crate::config::diagnostics::{Diagnostic, Report};
+use crate::config::diagnostics::{Diagnostic, Position, Report};
 use crate::system_error::SystemError;
 
 /// How many files one configuration may read, repetitions counted: a few files that include each other twice
@@ -141,8 +140,8 @@ pub(in crate::config) fn unreadable(
     error: &io::Error,
     position: impl Into<Option<Position>>,
 ) -> Diagnostic {
-    let message = format!("open() \"{}\" failed {}", path.display(), SystemError(error));
-    Diagnostic::emerg(message, position)
+    let reason = SystemError(error);
+    Diagnostic::emerg(format!("open() \"{}\" failed {reason}", path.display()), position)
 }
 
 #[cfg(test)]
@@ -170,7 +169,7 @@ mod tests {
         let ports: Vec<String> =
             loaded.config.http.listeners.iter().map(|listener| listener.address.to_string()).collect();
         assert_eq!(ports, ["0.0.0.0:1", "0.0.0.0:2"]);
-        assert_eq!(loaded.config.http.servers[0].fallback.types["c"], "a/b");
+        assert_eq!(loaded.config.http.servers[0].fallback.settings.types.by_extension["c"], "a/b");
         let read: Vec<&str> = loaded.files.iter().filter_map(|file| file.path.to_str()).collect();
         assert_eq!(
             read,
@@ -249,6 +248,7 @@ mod tests {
                 .unwrap()
                 .config
                 .main
+                .core
                 .daemon
         );
         assert_eq!(
