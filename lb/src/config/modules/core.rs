@@ -1,5 +1,7 @@
 //! The main context: the process and its files (nginx's core module).
 
+use std::time::Duration;
+
 use super::log;
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -9,7 +11,6 @@ use crate::config::table::{
     Time, at_least, no_effect, one, refused, row, settings, words,
 };
 use crate::config::values;
-use std::time::Duration;
 
 /// nginx compiles its path in; this is that of its own build, with our name for the process.
 pub(in crate::config) const DEFAULT_PID: &str = "logs/lb.pid";
