@@ -73,7 +73,7 @@ async fn write(session: &mut ServerSession, answer: Answer) -> Result<()> {
         head.insert_header(header::CONTENT_TYPE, content_type)?;
     }
     for (name, value) in answer.headers {
-        head.append_header(name, value)?;
+        head.append_header(name.written().clone(), value)?;
     }
     head.set_content_length(answer.body.len())?;
     head.insert_header(header::SERVER, page::server_field(true))?;

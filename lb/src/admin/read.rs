@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use pingora::http::RequestHeader;
 
 use super::metrics;
+use crate::config::model::FieldName;
 use crate::content::Answer;
 use crate::routing::path::Target;
 use crate::server::ServerState;
@@ -21,7 +22,7 @@ const INDEX: &str = "Cirque\n\n/healthz   200 while every listener accepts, 503 
 pub(super) fn answer(request: &RequestHeader, state: &ServerState) -> Answer {
     if request.method != Method::GET && request.method != Method::HEAD {
         return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n")
-            .with(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            .with(FieldName::known(ALLOW, "Allow"), HeaderValue::from_static("GET, HEAD"));
     }
     let answer = match Target::split(request.raw_path()).path {
         b"/" => Answer::text(StatusCode::OK, INDEX),
@@ -34,5 +35,5 @@ pub(super) fn answer(request: &RequestHeader, state: &ServerState) -> Answer {
         }
         _ => Answer::text(StatusCode::NOT_FOUND, INDEX),
     };
-    answer.with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    answer.with(FieldName::known(CACHE_CONTROL, "Cache-Control"), HeaderValue::from_static("no-store"))
 }

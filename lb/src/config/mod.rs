@@ -9,6 +9,7 @@ pub mod model;
 
 mod address;
 mod build;
+mod field_name;
 mod modules;
 mod syntax;
 mod table;

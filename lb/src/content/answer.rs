@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
 use super::page;
+use crate::config::model::FieldName;
 
 /// Status, body, and the fields that belong to them. The connection's and the server's fields are added when it is
 /// written.
@@ -15,7 +16,7 @@ pub struct Answer {
     /// `Content-Type`; `None` where there is no body to speak of.
     pub content_type: Option<HeaderValue>,
     /// Further fields.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<(FieldName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
 }
@@ -42,7 +43,7 @@ impl Answer {
     }
 
     /// Adds a field.
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with(mut self, name: FieldName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }

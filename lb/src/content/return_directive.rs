@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{HeaderValue, LOCATION};
 
 use super::Answer;
-use crate::config::model::{Location, Return, ReturnContent};
+use crate::config::model::{FieldName, Location, Return, ReturnContent};
 use crate::script::Values;
 
 /// The answer that a `return` gives to the request whose variables `values` knows. `path` is the request's path,
@@ -36,7 +36,7 @@ pub fn answer(
             }
             let page = Answer::standard(to.status, location.settings.core.server_tokens);
             match HeaderValue::from_maybe_shared(Bytes::from(url)) {
-                Ok(url) => page.with(LOCATION, url),
+                Ok(url) => page.with(FieldName::known(LOCATION, "Location"), url),
                 // A line break came in by a decoded variable: no target is safer than a forged one.
                 Err(_) => page,
             }

@@ -1,4 +1,4 @@
-//! Writing an answer of the program's own to the client.
+//! Answers to the client: the program's own, which are written here, and the header of a server's.
 
 use std::time::Instant;
 
@@ -9,10 +9,11 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use super::context::Request;
+use super::context::{Request, unexpected};
 use super::values::{RequestValues, host_field};
 use crate::content::{Answer, page, return_directive};
 use crate::request::Content;
+use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::routing::path;
 use crate::script::Template;
@@ -49,7 +50,8 @@ pub(super) async fn write(
 ) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
     header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
-    to_client::own(&mut header, &answer)?;
+    let server_tokens = request.is_none_or(|request| request.state.server_tokens());
+    to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
     let head_only = session.req_header().method == Method::HEAD;
@@ -60,6 +62,36 @@ pub(super) async fn write(
         session.write_response_body(body, true).await?;
     }
     Ok(())
+}
+
+/// Makes the header of a server's answer the client's.
+pub(super) fn take_over(
+    answer: &mut ResponseHeader,
+    session: &mut Session,
+    request: &Request,
+    draining: bool,
+    now: Instant,
+) -> Result<()> {
+    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+        // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
+        session.set_read_timeout(None);
+        request.facts.reply.switch_protocols();
+    }
+    let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+    let framing = request.state.tries().last().and_then(|last| last.framing);
+    let endless = request_is_1_0 && !framing.is_some_and(Framing::ends_without_chunks);
+    if endless || draining {
+        session.set_keepalive(None);
+    }
+    let Some(proxying) = request.state.proxying() else { return unexpected() };
+    let proxy = proxying.target.proxy.as_ref();
+    let local = request.facts.connection.local;
+    to_client::take_over(answer, proxy, || to_client::own_host(host_field(session.req_header()), local))?;
+    // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
+    if answer.version == Version::HTTP_10 {
+        answer.set_version(Version::HTTP_11);
+    }
+    finish(answer, session, Some(request), proxy.passes_server, now)
 }
 
 /// Sets what every answer gets.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
 
 use super::{gather, upload};
 use crate::config::model::{Proxy, Server};
@@ -64,6 +65,14 @@ impl Request {
         self.facts.snapshot.config.http.servers.get(routed.server.0)
     }
 
+    /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where
+    /// a try failed, for `fail_to_proxy` or another try comes next.
+    pub(super) fn end_gathering(&mut self, session: &mut Session) {
+        if let Some(home) = self.gathering.take() {
+            self.unsent_bytes = gather::end(session, &home);
+        }
+    }
+
     /// What is known of a request that goes to a server; an internal error for any other.
     pub(super) fn proxying(&mut self) -> Result<&mut Proxying> {
         self.state
@@ -88,4 +97,9 @@ pub(super) fn proxy_target(snapshot: &Snapshot, proxy: &Arc<Proxy>) -> ProxyTarg
         upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
         connection_group: snapshot.connection_group(proxy.upstream),
     }
+}
+
+/// A step that does not follow from the event, or a stage without what the hook needs: the request ends with 500.
+pub(super) fn unexpected<T>() -> Result<T> {
+    Error::e_explain(ErrorType::InternalError, "the request is not where this hook needs it")
 }

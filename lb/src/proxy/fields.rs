@@ -4,6 +4,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{BError, Result};
 
+use crate::config::model::FieldName;
 use crate::request::headers::Fields;
 
 impl Fields for RequestHeader {
@@ -13,12 +14,12 @@ impl Fields for RequestHeader {
         &self.headers
     }
 
-    fn set(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
-        self.insert_header(name, value)
+    fn set(&mut self, name: &FieldName, value: HeaderValue) -> Result<()> {
+        self.insert_header(name.written().clone(), value)
     }
 
-    fn add(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
-        self.append_header(name, value).map(|_| ())
+    fn add(&mut self, name: &FieldName, value: HeaderValue) -> Result<()> {
+        self.append_header(name.written().clone(), value).map(|_| ())
     }
 
     fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {
@@ -33,12 +34,12 @@ impl Fields for ResponseHeader {
         &self.headers
     }
 
-    fn set(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
-        self.insert_header(name, value)
+    fn set(&mut self, name: &FieldName, value: HeaderValue) -> Result<()> {
+        self.insert_header(name.written().clone(), value)
     }
 
-    fn add(&mut self, name: &HeaderName, value: HeaderValue) -> Result<()> {
-        self.append_header(name, value).map(|_| ())
+    fn add(&mut self, name: &FieldName, value: HeaderValue) -> Result<()> {
+        self.append_header(name.written().clone(), value).map(|_| ())
     }
 
     fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {

@@ -9,7 +9,8 @@
 //! | `service` | the hooks, in Pingora's order |
 //! | `context` | what is carried from hook to hook |
 //! | `admit` | a server's answer, judged before anything is made of it |
-//! | `answer` | writing an answer of the program's own |
+//! | `answer` | answers of the program's own, and the header of a server's |
+//! | `client` | the client's connection, as its location wants it |
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
 //! | `peer` | a server as Pingora takes it |
@@ -22,6 +23,7 @@
 
 mod admit;
 mod answer;
+mod client;
 pub mod context;
 mod failure;
 mod fields;

@@ -1,11 +1,18 @@
-//! An upstream server as Pingora takes it.
+//! An upstream server as Pingora takes it, and the header that it gets.
+
+use std::time::Instant;
 
 use pingora::Result;
+use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_proxy::Session;
 
+use super::answer;
+use super::context::{self, Request};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
+use crate::request::headers::to_server::{self, ToServer};
 use crate::upstream::Peer;
 
 /// The peer with the timeouts of its location. Pingora's own constructors look names up; from an address they cannot fail.
@@ -28,4 +35,39 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     }
     Ok(Box::new(http_peer))
+}
+
+/// Changes the header as received into the one for the server of the try under way.
+pub(super) fn request_header(
+    upstream_request: &mut RequestHeader,
+    session: &Session,
+    request: &Request,
+    now: Instant,
+) -> Result<()> {
+    let shape = &request.facts.shape;
+    let is_upgrade = session.as_downstream().is_upgrade_req();
+    let Some(proxying) = request.state.proxying() else { return context::unexpected() };
+    let proxy = &proxying.target.proxy;
+    let to = ToServer {
+        set: &proxy.set_headers,
+        unusual_names: shape.unusual_names,
+        has_connection: shape.hop_fields == HopFields::OnlyConnection,
+        closes: !is_upgrade
+            && (proxying.last_on_connection
+                || proxy.settings.http_1_0
+                || proxying.target.upstream.model().keepalive.connections == 0),
+    };
+    let sent = request.facts.path_and_query();
+    let routed = &proxying.routed;
+    let parsed = upstream_request.raw_path();
+    if let Some(target) = to_server::request_target(sent, parsed, &routed.path, &routed.location, proxy) {
+        let set = upstream_request.set_raw_path(&target);
+        // What no `Uri` can hold of the client's own target stays escaped.
+        if proxy.uri.is_some() {
+            set?;
+        }
+    }
+    to_server::prepare(upstream_request, &to, |template| {
+        answer::field_value(request, session.req_header(), None, template, now)
+    })
 }

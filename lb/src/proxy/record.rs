@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
@@ -194,6 +196,16 @@ pub(super) fn ejected(session: &Session, request: &Request) {
 /// nginx's line for a body beyond `client_max_body_size`.
 pub(super) fn body_too_large(session: &Session, request: &Request, bytes: u64) {
     log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, request));
+}
+
+/// A server's answer that only an internal redirect could give.
+pub(super) fn unsupported_redirect(session: &Session, request: &Request, answer: &ResponseHeader) {
+    let to = answer.headers.get("x-accel-redirect").map(HeaderValue::as_bytes).unwrap_or_default();
+    log::error!(
+        "upstream sent \"X-Accel-Redirect: {}\", which is not supported yet{}",
+        to.escape_ascii(),
+        circumstances(session, request)
+    );
 }
 
 /// Why an answer was refused, if `admit` did it; Pingora's own reasons are no words of nginx's.

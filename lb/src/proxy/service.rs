@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, Version, header};
+use http::StatusCode;
+use http::header::{self, HeaderName};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -14,17 +15,14 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::context::{Context, Request, proxy_target, rules};
+use super::context::{Context, Request, proxy_target, rules, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{admit, answer, failure, gather, peer, record, upload};
+use super::{admit, answer, client, failure, gather, peer, record, upload};
 use crate::connection::RequestFacts;
-use crate::connection::facts::{Framing, HopFields};
+use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
-use crate::request::answer_hygiene::Framing as AnswerFraming;
-use crate::request::headers::to_client;
-use crate::request::headers::to_server::{self, ToServer};
 use crate::request::phases::body_too_large;
 use crate::request::{Begin, Event, Failure, Step, UpstreamHead};
 use crate::server::ServerState;
@@ -37,8 +35,8 @@ pub struct ProxyService {
     reuse: Arc<ReuseCounts>,
 }
 
-/// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
-const UNWANTED_BODY: Duration = Duration::from_secs(30);
+/// A server's wish that another location answers.
+const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 impl ProxyService {
     /// A service over the process-wide state.
@@ -62,19 +60,18 @@ impl ProxyHttp for ProxyService {
         let request = context.request()?;
         let now = Instant::now();
         session.set_ignore_info_resp(true);
-        // What is left of a body that nobody wants is read and dropped, but not for ever.
-        session.set_total_drain_timeout(Some(UNWANTED_BODY));
-        // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
-        // might take what follows for a body. Here the stream knows where the body ends.
-        session.set_close_on_response_before_downstream_finish(false);
-        let announced = announced(&request.facts.shape.framing);
+        client::expect_unwanted_bodies(session);
+        let announced = match request.facts.shape.framing {
+            Framing::Length(bytes) => Some(bytes),
+            Framing::Empty | Framing::Chunked => None,
+        };
         let begin = Begin {
             target: request.facts.path_and_query(),
             host: host_field(session.req_header()),
             announced,
         };
         let step = request.state.step(Event::Begin(begin), rules(&request.facts), now);
-        prepare_connection(session, request, self.state.drain.has_begun());
+        client::prepare(session, request, self.state.drain.has_begun());
         match step {
             Step::Proxy(proxy) => {
                 let target = proxy_target(&request.facts.snapshot, proxy);
@@ -175,10 +172,7 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
     ) -> Result<()> {
         let proxying = context.request()?.proxying()?;
-        if let Some(last) = proxying.tries.last_mut() {
-            last.reused = reused;
-            last.connected = Some(if reused { Duration::ZERO } else { last.started.elapsed() });
-        }
+        proxying.connected(reused, Instant::now());
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
             let count = self.reuse.book(descriptor, established.established_ts);
@@ -194,29 +188,9 @@ impl ProxyHttp for ProxyService {
         context: &mut Context,
     ) -> Result<()> {
         let request = context.request()?;
-        let (now, shape) = (Instant::now(), &request.facts.shape);
-        let is_upgrade = session.as_downstream().is_upgrade_req();
-        let Some(proxying) = request.state.proxying() else { return unexpected() };
-        let proxy = &proxying.target.proxy;
-        let to = ToServer {
-            set: &proxy.set_headers,
-            unusual_names: shape.unusual_names,
-            has_connection: shape.hop_fields == HopFields::OnlyConnection,
-            closes: !is_upgrade
-                && (proxying.last_on_connection
-                    || proxy.settings.http_1_0
-                    || proxying.target.upstream.model().keepalive.connections == 0),
-        };
-        let sent = request.facts.path_and_query();
-        let routed = &proxying.routed;
-        let parsed = upstream_request.raw_path();
-        if let Some(target) = to_server::request_target(sent, parsed, &routed.path, &routed.location, proxy) {
-            upstream_request.set_raw_path(&target)?;
-        }
-        to_server::prepare(upstream_request, &to, |template| {
-            answer::field_value(request, session.req_header(), None, template, now)
-        })?;
-        let upgrade_asked = shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
+        peer::request_header(upstream_request, session, request, Instant::now())?;
+        let upgrade_asked =
+            request.facts.shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
         if let Some(last) = request.proxying()?.tries.last_mut() {
             last.upgrade_asked = upgrade_asked;
         }
@@ -257,7 +231,10 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
-        let head = UpstreamHead { status: answer.status, accel_redirect: false };
+        let proxying = request.proxying()?;
+        let accel_redirect = answer.headers.contains_key(X_ACCEL_REDIRECT)
+            && !proxying.target.proxy.settings.ignores_accel_redirect;
+        let head = UpstreamHead { status: answer.status, accel_redirect };
         let step = request.state.step(Event::UpstreamHead(head), rules(&request.facts), now);
         let leaves = matches!(step, Step::Leave(_));
         let keeps_fields = request.facts.snapshot.logs_upstream_header;
@@ -268,7 +245,11 @@ impl ProxyHttp for ProxyService {
         if keeps_fields {
             proxying.upstream_fields = Some(Box::new(answer.headers.clone()));
         }
-        if leaves { unexpected() } else { Ok(()) }
+        if leaves {
+            record::unsupported_redirect(session, request, answer);
+            return Error::e_explain(ErrorType::HTTPStatus(502), "X-Accel-Redirect");
+        }
+        Ok(())
     }
 
     async fn response_filter(
@@ -280,28 +261,7 @@ impl ProxyHttp for ProxyService {
         if is_interim(answer) {
             return Ok(());
         }
-        let request = context.request()?;
-        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            // A client of another protocol may be silent; `proxy_read_timeout` watches over both ends.
-            session.set_read_timeout(None);
-            request.facts.reply.switch_protocols();
-        }
-        let request_is_1_0 = session.req_header().version == Version::HTTP_10;
-        let framing = request.state.tries().last().and_then(|last| last.framing);
-        let endless = request_is_1_0 && !framing.is_some_and(AnswerFraming::ends_without_chunks);
-        if endless || self.state.drain.has_begun() {
-            session.set_keepalive(None);
-        }
-        let proxy = request.proxying()?.target.proxy.clone();
-        let local = request.facts.connection.local;
-        to_client::take_over(answer, &proxy, || {
-            to_client::own_host(host_field(session.req_header()), local)
-        })?;
-        // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
-        if answer.version == Version::HTTP_10 {
-            answer.set_version(Version::HTTP_11);
-        }
-        answer::finish(answer, session, Some(request), proxy.passes_server, Instant::now())
+        answer::take_over(answer, session, context.request()?, self.state.drain.has_begun(), Instant::now())
     }
 
     fn response_body_filter(
@@ -325,7 +285,7 @@ impl ProxyHttp for ProxyService {
     ) -> Box<Error> {
         let again = match &mut context.0 {
             Some(request) => {
-                end_gathering(session, request);
+                request.end_gathering(session);
                 let told =
                     Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
                 tries::failed(session, request, told, &self.state.totals)
@@ -359,7 +319,7 @@ impl ProxyHttp for ProxyService {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         let Some(request) = &mut context.0 else { return };
-        end_gathering(session, request);
+        request.end_gathering(session);
         if let Some(error) = error {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
@@ -382,46 +342,7 @@ impl ProxyHttp for ProxyService {
     }
 }
 
-/// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where a
-/// try failed, for `fail_to_proxy` or another try comes next.
-fn end_gathering(session: &mut Session, request: &mut Request) {
-    if let Some(home) = request.gathering.take() {
-        request.unsent_bytes = gather::end(session, &home);
-    }
-}
-
-/// A step that does not follow from the event, or a stage without what the hook needs: the request ends with 500.
-fn unexpected<T>() -> Result<T> {
-    Error::e_explain(ErrorType::InternalError, "the request is not where this hook needs it")
-}
-
 /// An answer before the answer.
 fn is_interim(answer: &ResponseHeader) -> bool {
     answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS
-}
-
-fn announced(framing: &Framing) -> Option<u64> {
-    match framing {
-        Framing::Length(bytes) => Some(*bytes),
-        Framing::Empty | Framing::Chunked => None,
-    }
-}
-
-/// Applies what the location says of the client's connection, before anything is read or written.
-fn prepare_connection(session: &mut Session, request: &Request, draining: bool) {
-    let Some(location) = request.state.location() else { return };
-    let facts = &request.facts;
-    facts.reply.set_idle_timeout(location.settings.keepalive.timeout.idle);
-    // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
-    let asked_to_close = !facts.shape.keep_alive;
-    if draining
-        || asked_to_close
-        || location.settings.keepalive.timeout.idle.is_zero()
-        || facts.number >= location.settings.keepalive.requests
-    {
-        session.set_keepalive(None);
-    }
-    session.set_read_timeout(Some(location.settings.client.body_timeout));
-    // Writes are watched over by the connection's stream.
-    facts.reply.set_send_timeout(location.settings.client.send_timeout);
 }

@@ -25,12 +25,15 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Pieces of a body that were read and outgrew what Pingora keeps. They go ahead of the next piece.
 pub(super) type Outgrown = Vec<Bytes>;
 
-/// Reads the request's body if it fits. Of a body in chunks, whose length nobody knows, the beginning is read.
+/// Reads the request's body if it fits, and `proxy_request_buffering` does not forbid it. Of a body in chunks, whose length nobody knows, the beginning is read.
 pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> Result<()> {
-    match request.facts.shape.framing {
+    let fits = match request.facts.shape.framing {
         Framing::Empty => return Ok(()),
-        Framing::Length(bytes) if bytes > KEPT_BYTES => return Ok(()),
-        Framing::Length(_) | Framing::Chunked => {}
+        Framing::Length(bytes) => bytes <= KEPT_BYTES,
+        Framing::Chunked => true,
+    };
+    if !fits || !request.proxying()?.target.proxy.settings.request_buffering {
+        return Ok(());
     }
     session.as_mut().enable_retry_buffering();
     let mut pieces = Outgrown::new();

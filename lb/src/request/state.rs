@@ -227,6 +227,14 @@ impl Proxying {
         self.tries.push(Try::begin(in_flight, picked));
     }
 
+    /// The connection to the server of the try under way stands.
+    pub fn connected(&mut self, reused: bool, now: Instant) {
+        if let Some(last) = self.tries.last_mut() {
+            last.reused = reused;
+            last.connected = Some(if reused { Duration::ZERO } else { now.duration_since(last.started) });
+        }
+    }
+
     /// Ends the try that is under way.
     pub fn end_try(&mut self, status: Option<StatusCode>, now: Instant) {
         if let Some(last) = self.tries.last_mut()

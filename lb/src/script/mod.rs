@@ -3,14 +3,16 @@
 //! Names are looked up while the configuration is read ([`Names`]); a request meets [`Variable`]s and slots. The room is
 //! pure: it knows no request, no runtime and no clock. Whoever evaluates brings a [`Values`].
 
+mod defined;
 mod escape;
 mod names;
 mod slots;
 mod template;
 mod variable;
 
+pub use defined::Defined;
 pub use escape::Escape;
-pub use names::{BuiltIn, Defined, Names, Use};
+pub use names::{BuiltIn, Names, Use};
 pub use slots::{SlotId, Slots};
 pub use template::{Template, TemplateError, Values};
 pub use variable::{Named, Variable, variable_names};

@@ -6,30 +6,11 @@
 //! [`Defined`] all the while: nothing is resolved a second time, and no request looks up a name.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use super::defined::Defined;
 use super::slots::SlotId;
 use super::variable::{self, Variable};
-
-/// A variable that the configuration defines, or is expected to define.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Defined {
-    /// Its name, in lower case.
-    name: Box<str>,
-    slot: OnceLock<SlotId>,
-}
-
-impl Defined {
-    /// Its name, in lower case.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where a request keeps its value; `None` only until the configuration has been read.
-    pub fn slot(&self) -> Option<SlotId> {
-        self.slot.get().copied()
-    }
-}
 
 /// The names met so far. `P` is a place in the configuration.
 #[derive(Debug)]
@@ -86,7 +67,7 @@ impl<P: Clone> Names<P> {
             return Err(BuiltIn(written.to_owned()));
         }
         let next = SlotId::new(self.slots);
-        let slot = *self.entry(&name).variable.slot.get_or_init(|| next);
+        let slot = self.entry(&name).variable.give_slot(next);
         self.slots += usize::from(slot == next);
         Ok(slot)
     }
@@ -106,10 +87,9 @@ impl<P: Clone> Names<P> {
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry<P> {
-        self.defined.entry(name.into()).or_insert_with(|| Entry {
-            variable: Arc::new(Defined { name: name.into(), slot: OnceLock::new() }),
-            uses: Vec::new(),
-        })
+        self.defined
+            .entry(name.into())
+            .or_insert_with(|| Entry { variable: Arc::new(Defined::new(name)), uses: Vec::new() })
     }
 }
 

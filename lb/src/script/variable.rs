@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::names::Defined;
+use super::defined::Defined;
 
 /// A variable, resolved when the configuration is read: an unknown name is an error there, never at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The connection loop from outside: real sockets, Pingora's `HttpProxy`, a backend that counts.
 #![allow(clippy::unwrap_used, reason = "a panic here is the report")]
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::connection_support::*;
@@ -74,13 +75,18 @@ async fn a_client_that_sends_far_ahead_is_held_back_and_loses_nothing() {
     client.send("GET /hang HTTP/1.1\r\nHost: h\r\n\r\n").await;
     eventually("the backend has it", || house.backend.hanging.load(SeqCst) == 1).await;
     let (mut read, mut write) = client.0.into_split();
-    let body = vec![b'x'; 1_000_000];
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
     let sender = tokio::spawn(async move {
         write.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
-        write.write_all(&body).await.unwrap();
+        for _ in 0..100 {
+            write.write_all(&[b'x'; 10_000]).await.unwrap();
+            counted.fetch_add(10_000, SeqCst);
+        }
         write
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // More than is held for a client.
+    eventually("it is far ahead", || sent.load(SeqCst) >= 100_000).await;
     house.backend.release.notify_one();
     assert_eq!(read_message(&mut read).await.unwrap().1, b"released");
     assert_eq!(read_message(&mut read).await.unwrap().1.len(), 1_000_000);

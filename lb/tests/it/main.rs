@@ -12,6 +12,7 @@ mod connection_listeners;
 mod connection_support;
 mod healthcheck;
 mod log_files;
+mod phase_seams;
 mod upstream_dns;
 mod upstream_health;
 mod upstream_scale;

@@ -188,10 +188,10 @@ fn sent_fields(written: &[SetHeader], host: &str, port: u16) -> Vec<SentField> {
         _ => None,
     };
     let default_host = SetHeader::default_host();
-    let default_host = (!written.iter().any(|field| field.name == HOST)).then_some(&default_host);
+    let default_host = (!written.iter().any(|field| *field.name.name() == HOST)).then_some(&default_host);
     let mut fields: Vec<SentField> = Vec::with_capacity(written.len() + 1);
     for SetHeader { name, value } in default_host.into_iter().chain(written) {
-        let again = fields.iter().any(|earlier| earlier.name == *name);
+        let again = fields.iter().any(|earlier| earlier.name.name() == name.name());
         fields.push(SentField { name: name.clone(), value: sent_value(value.with_known(known)), again });
     }
     fields

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, LocationMatch, LogFormat, Position, ProxySettings, Return, Settings, UpstreamId,
+    AccessLogFileId, FieldName, LocationMatch, LogFormat, Position, ProxySettings, Return, Settings,
+    UpstreamId,
 };
 use crate::script::Template;
 
@@ -94,7 +95,7 @@ pub struct Redirect {
 #[derive(Debug, Clone)]
 pub struct SentField {
     /// Field name.
-    pub name: HeaderName,
+    pub name: FieldName,
     /// Value.
     pub value: SentValue,
     /// An earlier field has the same name. Both are sent; what the client sent goes with the first.

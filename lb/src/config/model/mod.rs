@@ -15,6 +15,7 @@ pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
+pub use super::field_name::FieldName;
 pub use super::modules::{
     AddHeader, Client, Core, ErrorLog, HeaderLimits, Headers, HttpCore, Keepalive, KeepaliveTimeout,
     LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream, ProxySettings, Resolution, Return,

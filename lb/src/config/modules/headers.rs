@@ -1,8 +1,7 @@
 //! Fields of the answer: nginx's `ngx_http_headers_module`.
 
-use http::HeaderName;
-
 use crate::config::diagnostics::Report;
+use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::table::{Argument, Arguments, LEVELS, Row, refused, settings, words};
 use crate::script::Template;
@@ -31,8 +30,8 @@ const OF_THE_CONNECTION: [&str; 7] =
 /// `add_header name value [always]`.
 #[derive(Debug, Clone)]
 pub struct AddHeader {
-    /// Field name as written.
-    pub name: HeaderName,
+    /// Field name.
+    pub name: FieldName,
     /// Value; an empty one adds nothing.
     pub value: Template,
     /// Without `always` only for 200, 201, 204, 206, 301, 302, 303, 304, 307, 308.
@@ -55,9 +54,9 @@ impl Argument for AddHeader {
                 return;
             }
         };
-        let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
+        let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
         let (Some(name), Some(value)) = (name, value) else { return };
-        if OF_THE_CONNECTION.contains(&name.as_str()) {
+        if OF_THE_CONNECTION.contains(&name.name().as_str()) {
             report.unsupported(directive, 0, "the field belongs to the connection");
             return;
         }
@@ -90,8 +89,8 @@ mod tests {
                 .map(|header| (header.name.to_string(), header.always))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(0), [("x-a".to_owned(), true), ("x-b".to_owned(), false)]);
-        assert_eq!(names(1), [("x-c".to_owned(), false)]);
+        assert_eq!(names(0), [("X-A".to_owned(), true), ("X-B".to_owned(), false)]);
+        assert_eq!(names(1), [("X-C".to_owned(), false)]);
         assert!(config.http.servers[0].locations[1].settings.headers.add[0].value.is_empty());
     }
 

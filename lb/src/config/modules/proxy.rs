@@ -11,6 +11,7 @@ use http::header::HOST;
 use super::proxy_refused::NO_TLS;
 use crate::config::address::{self, ServerAddress, Target};
 use crate::config::diagnostics::{Position, Report};
+use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
@@ -66,8 +67,18 @@ settings! {
         "proxy_buffering" in LEVELS,
         buffering: bool as Flag = true,
         "Accepted both ways; answers are streamed through in any case";
+
+        "proxy_request_buffering" in LEVELS,
+        request_buffering: bool as Flag = true,
+        "Whether a request body of up to 64 KiB is read before a server is picked; longer ones are streamed in any case";
+
+        "proxy_ignore_headers" in LEVELS,
+        ignores_accel_redirect: bool as AccelRedirect = false,
+        "Fields of servers' answers that steer nothing. Only `X-Accel-Redirect` steers anything: an answer with it is 502 for now";
     }
 }
+
+const ACCEL_REDIRECT: &str = "X-Accel-Redirect";
 
 /// The port that `http://` means.
 const DEFAULT_PORT: u16 = 80;
@@ -133,7 +144,7 @@ fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut Report) {
 #[derive(Debug, Clone)]
 pub struct SetHeader {
     /// Field name.
-    pub name: HeaderName,
+    pub name: FieldName,
     /// Value.
     pub value: Template,
 }
@@ -141,7 +152,10 @@ pub struct SetHeader {
 impl SetHeader {
     /// What stands where a configuration sets no `Host`.
     pub(in crate::config) fn default_host() -> Self {
-        Self { name: HOST, value: Template::variable(Variable::Named(Named::ProxyHost)) }
+        Self {
+            name: FieldName::known(HOST, "Host"),
+            value: Template::variable(Variable::Named(Named::ProxyHost)),
+        }
     }
 }
 
@@ -155,9 +169,9 @@ impl Argument for SetHeader {
     fn read(into: &mut Option<Vec<Self>>, directive: &Directive, report: &mut Report) {
         // Even one that is left out ends the inheritance from the level above.
         let headers = into.get_or_insert_default();
-        let (name, value) = (report.header_name(directive, 0), report.header_value(directive, 1));
+        let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
         let (Some(name), Some(value)) = (name, value) else { return };
-        match kept_by_the_connection(&name, directive.argument(1)) {
+        match kept_by_the_connection(name.name(), directive.argument(1)) {
             None => headers.push(Self { name, value }),
             Some(Kept::AsWished) => {}
             Some(Kept::Ignored(reason)) => report.warn(
@@ -303,6 +317,24 @@ impl Argument for NextUpstream {
             .filter_map(|(word, on)| on.then_some(word))
             .collect();
         if words.is_empty() { "off".to_owned() } else { words.join(" ") }
+    }
+}
+
+/// `proxy_ignore_headers`: whether it names `X-Accel-Redirect`.
+struct AccelRedirect;
+
+impl Argument for AccelRedirect {
+    type Value = bool;
+
+    const ARGUMENTS: Arguments = at_least(1, "field …");
+    const REPEATABLE: bool = true;
+
+    fn read(into: &mut Option<bool>, directive: &Directive, _: &mut Report) {
+        *into.get_or_insert(false) |= directive.words().any(|word| word.eq_ignore_ascii_case(ACCEL_REDIRECT));
+    }
+
+    fn print(value: &bool) -> String {
+        if *value { ACCEL_REDIRECT } else { "" }.to_owned()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::config::diagnostics::{Position, Report};
+use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::values;
 use crate::script::Template;
@@ -84,6 +85,12 @@ impl Report {
         index: usize,
     ) -> Option<HeaderName> {
         let read = HeaderName::from_bytes(directive.argument(index).as_bytes()).ok();
+        self.expect(read, directive, index, "invalid value", "the name of a header field")
+    }
+
+    /// The name of a header field that is sent as it is written.
+    pub(in crate::config) fn field_name(&mut self, directive: &Directive, index: usize) -> Option<FieldName> {
+        let read = FieldName::parse(directive.argument(index));
         self.expect(read, directive, index, "invalid value", "the name of a header field")
     }
 

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a panic is the report of a test")]
-
 use http::header::HeaderName;
 
 use super::*;

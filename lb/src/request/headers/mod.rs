@@ -10,7 +10,9 @@ pub mod to_server;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// The fields of a message, which keep the case of their names.
+use crate::config::model::FieldName;
+
+/// The fields of a message. Names are sent as they are written.
 pub trait Fields {
     /// Why a field cannot be set.
     type Error;
@@ -19,10 +21,10 @@ pub trait Fields {
     fn map(&self) -> &HeaderMap;
 
     /// Puts a field in the place of all that have its name.
-    fn set(&mut self, name: &HeaderName, value: HeaderValue) -> Result<(), Self::Error>;
+    fn set(&mut self, name: &FieldName, value: HeaderValue) -> Result<(), Self::Error>;
 
     /// Adds a field beside those that have its name.
-    fn add(&mut self, name: &HeaderName, value: HeaderValue) -> Result<(), Self::Error>;
+    fn add(&mut self, name: &FieldName, value: HeaderValue) -> Result<(), Self::Error>;
 
     /// Takes out all fields of a name, and returns the first value.
     fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue>;

@@ -9,12 +9,24 @@ use http::header::{
 };
 
 use super::Fields;
-use crate::config::model::{Location, Proxy, Redirect};
+use crate::config::model::{FieldName, Location, Proxy, Redirect};
 use crate::content::{Answer, page};
 use crate::routing::host;
 use crate::script::Template;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// The names that the program itself sets, as nginx writes them.
+mod known {
+    use super::*;
+
+    pub(super) static SERVER: FieldName = FieldName::known(super::SERVER, "Server");
+    pub(super) static CONTENT_TYPE: FieldName = FieldName::known(super::CONTENT_TYPE, "Content-Type");
+    pub(super) static CONTENT_LENGTH: FieldName = FieldName::known(super::CONTENT_LENGTH, "Content-Length");
+    pub(super) static LOCATION: FieldName = FieldName::known(super::LOCATION, "Location");
+    pub(super) static REFRESH: FieldName = FieldName::known(super::REFRESH, "Refresh");
+    pub(super) static KEEP_ALIVE: FieldName = FieldName::known(super::KEEP_ALIVE, "Keep-Alive");
+}
 
 /// What decides the fields that every answer gets.
 pub struct ToClient<'a> {
@@ -39,14 +51,14 @@ pub fn finish<F: Fields>(
 ) -> Result<(), F::Error> {
     if !to.keeps_server || !answer.map().contains_key(SERVER) {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
-        answer.set(&SERVER, page::server_field(tokens))?;
+        answer.set(&known::SERVER, page::server_field(tokens))?;
     }
     let Some(location) = to.location else { return Ok(()) };
     if let Some(timeout) = location.settings.keepalive.timeout.header
         && to.keeps_alive
         && let Ok(value) = HeaderValue::try_from(format!("timeout={}", timeout.as_secs()))
     {
-        answer.set(&KEEP_ALIVE, value)?;
+        answer.set(&known::KEEP_ALIVE, value)?;
     }
     if to.http_1_0 {
         // Such a client cannot read chunks: the end of the connection ends the body.
@@ -66,13 +78,14 @@ pub fn finish<F: Fields>(
     Ok(())
 }
 
-/// The fields of an answer of the program's own.
-pub fn own<F: Fields>(fields: &mut F, answer: &Answer) -> Result<(), F::Error> {
+/// The fields of an answer of the program's own, in nginx's order.
+pub fn own<F: Fields>(fields: &mut F, answer: &Answer, server_tokens: bool) -> Result<(), F::Error> {
+    fields.set(&known::SERVER, page::server_field(server_tokens))?;
     if has_body(answer.status) {
         if let Some(content_type) = &answer.content_type {
-            fields.set(&CONTENT_TYPE, content_type.clone())?;
+            fields.set(&known::CONTENT_TYPE, content_type.clone())?;
         }
-        fields.set(&CONTENT_LENGTH, HeaderValue::from(answer.body.len()))?;
+        fields.set(&known::CONTENT_LENGTH, HeaderValue::from(answer.body.len()))?;
     }
     for (name, value) in &answer.headers {
         fields.add(name, value.clone())?;
@@ -138,7 +151,7 @@ fn rewrite_redirects<F: Fields>(
         };
         let url = [scheme_and_host.as_slice(), redirect.to.as_bytes(), &rest].concat();
         if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
-            answer.set(&LOCATION, url)?;
+            answer.set(&known::LOCATION, url)?;
         }
     }
     if let Some(refresh) = answer.map().get(REFRESH) {
@@ -148,7 +161,7 @@ fn rewrite_redirects<F: Fields>(
             url.and_then(|at| Some((&value[..at], value[at..].strip_prefix(redirect.from.as_bytes())?)))
             && let Ok(value) = HeaderValue::from_bytes(&[lead, redirect.to.as_bytes(), rest].concat())
         {
-            answer.set(&REFRESH, value)?;
+            answer.set(&known::REFRESH, value)?;
         }
     }
     Ok(())
@@ -185,10 +198,10 @@ mod tests {
     fn redirects_of_a_server_become_redirects_of_this_program() {
         let redirect = Redirect { from: "http://upstream/".to_owned(), to: "/app/".to_owned() };
         for (received, host, sent) in [
-            ("location: http://upstream/x", Some("h:81"), "location: http://h:81/app/x"),
-            ("location: http://upstream/x", None, "location: /app/x"),
+            ("location: http://upstream/x", Some("h:81"), "Location: http://h:81/app/x"),
+            ("location: http://upstream/x", None, "Location: /app/x"),
             ("location: http://elsewhere/x", Some("h"), "location: http://elsewhere/x"),
-            ("refresh: 5; url=http://upstream/x", Some("h"), "refresh: 5; url=/app/x"),
+            ("refresh: 5; url=http://upstream/x", Some("h"), "Refresh: 5; url=/app/x"),
         ] {
             let mut answer = Plain::of(received);
             rewrite_redirects(&mut answer, &redirect, || host.map(|host| host.as_bytes().to_vec())).unwrap();
@@ -215,9 +228,9 @@ mod tests {
     #[test]
     fn an_answer_without_a_body_has_no_type_and_no_length() {
         let mut fields = Plain::of("");
-        own(&mut fields, &Answer::standard(StatusCode::NO_CONTENT, true)).unwrap();
-        assert_eq!(wire(&fields), "");
-        own(&mut fields, &Answer::text(StatusCode::OK, "hi")).unwrap();
-        assert_eq!(wire(&fields), "content-type: text/plain; charset=utf-8|content-length: 2");
+        own(&mut fields, &Answer::standard(StatusCode::NO_CONTENT, false), false).unwrap();
+        assert_eq!(wire(&fields), "Server: cirque");
+        own(&mut fields, &Answer::text(StatusCode::OK, "hi"), false).unwrap();
+        assert_eq!(wire(&fields), "Server: cirque|Content-Type: text/plain; charset=utf-8|Content-Length: 2");
     }
 }

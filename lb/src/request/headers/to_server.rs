@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
 
 use super::Fields;
-use crate::config::model::{Location, Proxy, SentField, SentValue};
+use crate::config::model::{FieldName, Location, Proxy, SentField, SentValue};
 use crate::request::Path;
 use crate::routing::{matched_length, path, target};
 use crate::script::Template;
@@ -48,12 +48,12 @@ pub fn prepare<F: Fields>(
             Some(value) => fields.set(&field.name, value)?,
             None if field.again => {}
             None => {
-                fields.remove(&field.name);
+                fields.remove(field.name.name());
             }
         }
     }
     if to.closes {
-        fields.set(&CONNECTION, HeaderValue::from_static("close"))?;
+        fields.set(&FieldName::known(CONNECTION, "Connection"), HeaderValue::from_static("close"))?;
     }
     Ok(())
 }
@@ -101,16 +101,16 @@ mod tests {
             "" => SentValue::Nothing,
             text => SentValue::Constant(text.parse().unwrap()),
         };
-        SentField { name: HeaderName::from_static(name), value, again }
+        SentField { name: FieldName::parse(name).unwrap(), value, again }
     }
 
     #[test]
     fn fields_for_a_server() {
-        let set = [field("host", "upstream", false), field("x-a", "1", false), field("x-a", "2", true)];
+        let set = [field("Host", "upstream", false), field("X-a", "1", false), field("x-A", "2", true)];
         let gone = [field("accept", "", false)];
         let to = |set| ToServer { set, unusual_names: false, has_connection: false, closes: false };
         for (name, received, to, sent) in [
-            ("set", "host: a|x-a: 9|accept: b", to(&set), "host: upstream|x-a: 1|x-a: 2|accept: b"),
+            ("set", "host: a|x-a: 9|accept: b", to(&set), "Host: upstream|X-a: 1|x-A: 2|accept: b"),
             ("left out", "host: a|accept: b", to(&gone), "host: a"),
             ("expectation", "host: a|expect: 100-continue", to(&[]), "host: a"),
             (
@@ -129,7 +129,7 @@ mod tests {
                 "the last on its connection",
                 "host: a",
                 ToServer { closes: true, ..to(&[]) },
-                "host: a|connection: close",
+                "host: a|Connection: close",
             ),
         ] {
             let mut fields = Plain::of(received);

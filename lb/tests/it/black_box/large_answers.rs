@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::support::{
     Backend, Balancer, Behaviour, Client, Framing, PATIENCE, eventually, get, proxy_to, text,
@@ -75,7 +74,7 @@ fn a_client_that_reads_late_gets_them_whole() {
         backend.behave(Behaviour::Large(bytes, framing));
         let mut client = Client::connect(balancer.address);
         client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
-        std::thread::sleep(Duration::from_millis(300));
+        eventually("it has come as far as it can without being read", || client.waiting_bytes() >= 50_000);
         assert!(client.receive().unwrap().body == text(bytes), "{framing:?}");
     }
 }
@@ -149,8 +148,7 @@ fn a_client_that_leaves_within_one_is_logged_and_its_server_not_blamed() {
     let balancer = Balancer::start(&logged(&proxy_to(&[&backend], "max_fails=1 fail_timeout=30s")));
     let mut client = Client::connect(balancer.address);
     client.send("GET /left HTTP/1.1\r\nHost: t\r\n\r\n");
-    eventually("the request is there", || backend.count() == 1);
-    std::thread::sleep(Duration::from_millis(100));
+    eventually("part of the answer is there", || client.waiting_bytes() > 0);
     drop(client);
     eventually("it is logged", || access_log(&balancer).contains(" /left"));
     backend.behave(Behaviour::Answer);
@@ -166,7 +164,7 @@ fn a_graceful_stop_waits_for_one() {
     client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
     eventually("the request is there", || backend.count() == 1);
     balancer.signal("QUIT");
-    std::thread::sleep(Duration::from_millis(200));
+    eventually("the stop has begun", || TcpStream::connect(balancer.address).is_err());
     assert!(balancer.is_running());
     assert!(client.receive().unwrap().body == text(24_000_000));
     assert_eq!(balancer.wait().1, Some(0));

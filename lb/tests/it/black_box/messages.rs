@@ -274,3 +274,87 @@ fn the_metrics_page_has_the_frozen_names() {
     names.sort_unstable();
     assert_eq!(names, include_str!("metric_names.txt").lines().collect::<Vec<_>>());
 }
+
+#[test]
+fn names_go_out_as_the_configuration_writes_them() {
+    let address = scripted(|mut stream, head| {
+        for name in
+            ["\r\nX-Real-IP: ", "\r\nx-MiXed: ", "\r\nHost: ", "\r\nX-forWarded-For: ", "\r\nuser-AGENT: "]
+        {
+            assert!(head.contains(name), "{name:?} in {head}");
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-FROM-Server: 1\r\n\r\n").unwrap();
+    });
+    let balancer = Balancer::start(&format!(
+        "proxy_set_header X-Real-IP $remote_addr; proxy_set_header x-MiXed 1; keepalive_timeout 75s 7s;
+         proxy_set_header X-forWarded-For $proxy_add_x_forwarded_for; add_header ETag-Like 1 always; add_header x-LOW-Up $host;
+         server {{ listen LISTEN; location / {{ proxy_pass http://{address}; }} location /r {{ return 301 /x; }} }}"
+    ));
+    let head_of = |path: &str| {
+        let mut stream = TcpStream::connect(balancer.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: t\r\nuser-AGENT: a\r\n\r\n").unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        head.lines().filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        head_of("/r"),
+        [
+            "Server",
+            "Content-Type",
+            "Content-Length",
+            "Location",
+            "Keep-Alive",
+            "ETag-Like",
+            "x-LOW-Up",
+            "Date",
+            "Connection"
+        ]
+    );
+    let mut passed = head_of("/");
+    passed.sort();
+    assert_eq!(
+        passed,
+        [
+            "Connection",
+            "Content-Length",
+            "Date",
+            "ETag-Like",
+            "Keep-Alive",
+            "Server",
+            "x-FROM-Server",
+            "x-LOW-Up"
+        ]
+    );
+}
+
+/// A server whose every answer asks for an internal redirect.
+fn redirecting(requests: usize) -> std::net::SocketAddr {
+    scripted(move |mut stream, _| {
+        for _ in 0..requests {
+            let answer = b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /files/x\r\nContent-Length: 4\r\n\r\nbody";
+            stream.write_all(answer).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+#[test]
+fn an_internal_redirect_that_a_server_asks_for_is_502_and_told() {
+    let balancer = Balancer::start(&proxy(redirecting(1)));
+    assert_eq!(get(balancer.address, "/").status, 502);
+    balancer
+        .says("upstream sent \"X-Accel-Redirect: /files/x\", which is not supported yet, client: 127.0.0.1");
+    let ignoring = Balancer::start(&format!(
+        "proxy_ignore_headers Expires x-accel-redirect;\n{}",
+        proxy(redirecting(1))
+    ));
+    let answer = get(ignoring.address, "/");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "body"));
+    assert!(!answer.headers.contains_key("x-accel-redirect"));
+}

@@ -41,10 +41,11 @@ fn a_chunked_body_with_wrong_framing_is_refused_and_reaches_no_server() {
 fn wrong_framing_that_comes_late_fails_the_request_at_both_ends() {
     let backend = Backend::start("a");
     let balancer = Balancer::start(&proxy_to(&[&backend], ""));
+    // More than is read before a server is picked.
+    let begun = "x".repeat(70_000);
     for (sent, body) in INVALID.iter().enumerate() {
         let mut client = Client::connect(balancer.address);
-        // More than is read before a server is picked.
-        client.send(format!("{CHUNKED}20000\r\n{}\r\n", "x".repeat(0x20000)));
+        client.send(format!("{CHUNKED}{:x}\r\n{begun}\r\n", begun.len()));
         eventually("the server has the beginning", || backend.heads() == sent + 1);
         client.send(format!("{body}GET /behind HTTP/1.1\r\nHost: t\r\n\r\n"));
         let answer = client.receive().unwrap_or_else(|| panic!("no answer after {body:?}"));
@@ -54,6 +55,19 @@ fn wrong_framing_that_comes_late_fails_the_request_at_both_ends() {
     }
     eventually("the server's connections are closed", || backend.cut_bodies() == INVALID.len());
     assert_eq!(backend.count(), 0, "a whole request: {:?}", backend.seen());
+}
+
+#[test]
+fn wrong_framing_of_a_body_that_fits_reaches_no_server() {
+    let backend = Backend::start("a");
+    let balancer = Balancer::start(&proxy_to(&[&backend], ""));
+    for body in INVALID {
+        let mut client = Client::connect(balancer.address);
+        client.send(format!("{CHUNKED}5\r\nbegun\r\n{body}GET /behind HTTP/1.1\r\nHost: t\r\n\r\n"));
+        assert_eq!(client.receive().unwrap().status, 400, "{body:?}");
+        assert!(client.is_closed_within(Duration::from_secs(5)), "{body:?}");
+    }
+    assert_eq!(backend.heads(), 0);
 }
 
 #[test]

@@ -368,6 +368,15 @@ impl Client {
         (headers, rest)
     }
 
+    /// How many bytes have come that nobody has read, up to a large number.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        let stream = self.0.get_ref();
+        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let waiting = stream.peek(&mut vec![0; 1 << 20]).unwrap_or(0);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        waiting
+    }
+
     /// The next `count` bytes, whatever they are; fewer when the connection ends before.
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -178,3 +178,15 @@ fn a_body_in_chunks_that_was_read_ahead_goes_to_another_server_whole() {
         assert!(good.seen().iter().rev().take(2).all(|seen| seen.body == body.as_bytes()));
     }
 }
+
+#[test]
+fn a_body_is_streamed_where_the_configuration_says_so() {
+    let backend = Backend::start("a");
+    let balancer = Balancer::start(&format!("proxy_request_buffering off;\n{}", proxy_to(&[&backend], "")));
+    let mut client = Client::connect(balancer.address);
+    client.send("PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nab");
+    super::support::eventually("the server has the beginning", || backend.heads() == 1);
+    client.send("cd");
+    assert_eq!(client.receive().unwrap().status, 200);
+    assert_eq!(backend.seen()[0].body, b"abcd");
+}
