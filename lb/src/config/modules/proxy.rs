@@ -48,6 +48,10 @@ settings! {
         send_timeout: Duration as Time = Duration::from_secs(60),
         "How long a server may take no byte of a request";
 
+        "proxy_socket_keepalive" in LEVELS,
+        socket_keepalive: bool as Flag = false,
+        "Whether the system probes an idle connection to a server (`SO_KEEPALIVE`), at its own times";
+
         "proxy_next_upstream" in LEVELS,
         next_upstream: NextUpstream as NextUpstream = NextUpstream { error: true, timeout: true },
         "On which failures another server is tried; the other conditions of nginx are refused for now";

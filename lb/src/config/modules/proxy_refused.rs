@@ -1,6 +1,6 @@
 //! What of nginx's proxy module has no effect here or is refused, with the reasons.
 
-use crate::config::table::{FLAG, HTTP, LEVELS, NUMBER, Row, SIZE, at_least, no_effect, refused, words};
+use crate::config::table::{HTTP, LEVELS, NUMBER, Row, SIZE, at_least, no_effect, refused, words};
 
 const STREAMED: &str = "answers are streamed with buffers of their own size and never written to disk";
 const NO_CACHE: &str = "nothing is cached";
@@ -21,8 +21,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("proxy_headers_hash_bucket_size", LEVELS, NUMBER, "there is no hash table to size"),
     no_effect("proxy_headers_hash_max_size", LEVELS, NUMBER, "there is no hash table to size"),
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
-    no_effect("proxy_socket_keepalive", LEVELS, FLAG,
-        "idle upstream connections end by `keepalive_timeout`, and dead ones are replaced"),
 
     refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
     refused("proxy_bind", LEVELS,
