@@ -5,7 +5,7 @@ import socket
 import time
 from email.utils import parsedate_to_datetime
 
-from upstream import shown
+from upstream import shown, shown_name
 
 ANSWERS_WITHIN_S = 5
 # An answer that says "close" is followed by a close soon; one that does not is given this long to close anyhow.
@@ -48,16 +48,16 @@ class Answer:
         plain = PAGE_FOOT.sub(lambda match: f"<hr><center>{name_and_version(match[1])}</center>", body)
         lines = []
         for name, value in self.fields:
-            name = name.lower()
+            written, name = shown_name(name), name.lower()
             if name == "server":
                 value = name_and_version(value)
             elif name == "date" and DATE.match(value) and is_fresh(value):
                 value = "(now)"
             elif name == "content-length" and foot and value == str(len(body)):
                 value = "(the page's)"
-            lines.append(f"   {name}: {value}")
+            lines.append(f"   {written}: {value}")
         # Stable: fields of one name keep their order.
-        lines.sort(key=lambda line: line.split(":")[0])
+        lines.sort(key=lambda line: line.split(":")[0].lower())
         lines.insert(0, f"<- {self.line}")
         page = PAGE.fullmatch(plain)
         if page:

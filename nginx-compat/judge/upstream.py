@@ -27,16 +27,25 @@ class Request:
         return next((value for key, value in self.fields if key.lower() == name), None)
 
     def transcript(self, server):
-        """Lines for the comparison: names in lower case and sorted; the protocol on a line of its own."""
+        """Lines for the comparison: names sorted; the protocol on a line of its own."""
         connection = self.field("connection")
         lines = [
             f"{server} <- {self.method} {self.target}",
             f"     over {self.version}" + (f", connection: {connection}" if connection is not None else ""),
         ]
-        lines += sorted(f"     {name.lower()}: {value}" for name, value in self.fields if name.lower() != "connection")
+        fields = [(shown_name(name), value) for name, value in self.fields if name.lower() != "connection"]
+        lines += sorted(f"     {name}: {value}" for name, value in fields)
         if self.body or not self.complete:
             lines.append(f"     body {shown(self.body)}" + ("" if self.complete else ", cut"))
         return lines
+
+
+def shown_name(name):
+    """A field's name: in lower case where every word of it begins with a capital, else as it was written."""
+    usual = "-".join(word.capitalize() for word in name.split("-"))
+    if name == usual:
+        return name.lower()
+    return f"{name} (in lower case)" if name == name.lower() else name
 
 
 def shown(body):

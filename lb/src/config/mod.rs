@@ -9,6 +9,7 @@ pub mod model;
 
 mod address;
 mod build;
+mod field_name;
 mod modules;
 mod syntax;
 mod table;
@@ -26,7 +27,11 @@ use self::syntax::include::{self, Loader};
 
 pub use self::syntax::files;
 pub use self::syntax::include::SourceFile;
-pub use self::table::reference::directive_reference;
+
+/// The text of `docs/directives.md`.
+pub fn directive_reference() -> String {
+    table::reference::text(&modules::TABLE)
+}
 
 /// Where a configuration comes from: what the command line says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,14 +92,14 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
             return Err(report.into_ordered(&[]));
         }
     }
-    let draft = table::reading::read(&tree, &mut report);
+    let main = table::reading::read(&modules::TABLE, &tree, &mut report);
     let around = Surroundings {
         prefix: &source.prefix,
         default_error_log: source.default_error_log.as_deref(),
         has_log_directory: files.is_directory(&source.prefix.join(build::LOG_DIRECTORY)),
         root,
     };
-    let config = build::assemble(draft, around, &mut report);
+    let config = build::build(main, around, &mut report);
     report.check_names();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();

@@ -102,6 +102,24 @@ fn time(text: &str, resolution: Resolution) -> Option<u64> {
     any_digit.then_some(total)
 }
 
+/// Bytes as a configuration writes them, in the largest unit of [`size`] that leaves no rest.
+pub(super) fn written_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}m", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}k", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
+/// A time as a configuration writes it: in seconds, or in milliseconds where that leaves a rest.
+pub(super) fn written_time(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{}ms", time.as_millis()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -129,6 +147,18 @@ mod tests {
         assert_eq!(offset("0"), Some(0));
         for bad in ["", "k", "1kk", "-1k", "1.5m", "8 k", "9223372036854775807k", "1t", "é"] {
             assert_eq!(offset(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (bytes, text) in [(0, "0"), (1000, "1000"), (8192, "8k"), (1 << 20, "1m"), (1 << 30, "1024m")] {
+            assert_eq!(written_bytes(bytes), text);
+            assert_eq!(size(text), Some(bytes));
+        }
+        for (time, text) in [(0, "0s"), (500, "500ms"), (1500, "1500ms"), (75_000, "75s")] {
+            assert_eq!(written_time(Duration::from_millis(time)), text);
+            assert_eq!(milliseconds(text), Some(Duration::from_millis(time)));
         }
     }
 

@@ -19,7 +19,7 @@ pub fn answer(
     match &to.content {
         // A success without a text is an empty text, not a page.
         ReturnContent::Standard if to.status.is_success() => text_answer(to, location, path, Vec::new()),
-        ReturnContent::Standard => Answer::standard(to.status, location.server_tokens),
+        ReturnContent::Standard => Answer::standard(to.status, location.settings.core.server_tokens),
         ReturnContent::Text(text) => {
             let mut body = Vec::new();
             text.render(values, &mut body);
@@ -34,7 +34,7 @@ pub fn answer(
                 // nginx's `absolute_redirect on`.
                 url.splice(0..0, [b"http://", host].concat());
             }
-            let page = Answer::standard(to.status, location.server_tokens);
+            let page = Answer::standard(to.status, location.settings.core.server_tokens);
             match HeaderValue::from_maybe_shared(Bytes::from(url)) {
                 Ok(url) => page.with(FieldName::known(LOCATION, "Location"), url),
                 // A decoded variable contained a line break: no target is safer than a forged one.
@@ -59,6 +59,6 @@ pub fn media_type<'a>(location: &'a Location, path: &[u8]) -> &'a str {
     file.iter()
         .rposition(|byte| *byte == b'.')
         .and_then(|dot| std::str::from_utf8(&file[dot + 1..]).ok())
-        .and_then(|extension| location.types.get(&extension.to_ascii_lowercase()))
-        .unwrap_or(&location.default_type)
+        .and_then(|extension| location.settings.types.by_extension.get(&extension.to_ascii_lowercase()))
+        .unwrap_or(&location.settings.types.default)
 }

@@ -38,10 +38,10 @@ pub(super) fn prepare(
     previous: Option<&Upstreams>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let mut loaded = config::load(&source(options))?;
-    cells::expect_workers(worker_threads(loaded.config.main.worker_processes));
+    cells::expect_workers(worker_threads(loaded.config.main.core.worker_processes));
     let main = &loaded.config.main;
     let fatal = |error: &dyn std::fmt::Display| vec![Diagnostic::emerg(error.to_string(), None)];
-    let identity = match &main.user {
+    let identity = match &main.core.user {
         Some(user) if user::is_super_user() => {
             let found = user::look_up(user)
                 .map_err(|error| vec![Diagnostic::emerg(error.to_string(), user.position.clone())])?;

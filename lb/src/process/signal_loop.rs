@@ -203,7 +203,7 @@ impl SignalLoop {
     async fn quit(&mut self, signals: &mut Signals) -> ! {
         crate::notice!("signal 3 (SIGQUIT) received, gracefully shutting down");
         self.state.drain.begin();
-        let limit = self.state.current().config.main.worker_shutdown_timeout;
+        let limit = self.state.current().config.main.core.worker_shutdown_timeout;
         let drain = self.state.drain.clone();
         let drained = drain.drained(limit);
         tokio::pin!(drained);
@@ -311,15 +311,15 @@ fn report_fixed(current: &Snapshot, next: &Loaded) {
         snapshot.http.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum()
     };
     for (name, changed) in [
-        ("worker_processes", was.worker_processes != is.worker_processes),
-        ("worker_rlimit_nofile", was.worker_rlimit_nofile != is.worker_rlimit_nofile),
+        ("worker_processes", was.core.worker_processes != is.core.worker_processes),
+        ("worker_rlimit_nofile", was.core.worker_rlimit_nofile != is.core.worker_rlimit_nofile),
         (
             "user",
-            was.user.as_ref().map(|user| (&user.name, &user.group))
-                != is.user.as_ref().map(|user| (&user.name, &user.group)),
+            was.core.user.as_ref().map(|user| (&user.name, &user.group))
+                != is.core.user.as_ref().map(|user| (&user.name, &user.group)),
         ),
         ("pid", was.pid != is.pid),
-        ("daemon", was.daemon != is.daemon),
+        ("daemon", was.core.daemon != is.core.daemon),
         ("env", was.env != is.env),
         ("keepalive (the sum over all upstreams)", kept(&current.config) < kept(&next.config)),
     ] {

@@ -109,17 +109,17 @@ fn start(
     }
     let listeners = Listeners::bind(&wanted(&prepared.loaded.config)).map_err(|error| fatal(&error))?;
     let admin = Listeners::bind(&wanted_for_admin(&options)).map_err(|error| fatal(&error))?;
-    if main.daemon {
+    if main.core.daemon {
         let to_stderr = main.error_logs.iter().any(|log| log.destination == LogDestination::Stderr);
         daemon::detach(if to_stderr { StandardError::Keep } else { StandardError::Null })
             .map_err(|error| fatal(&error))?;
     }
     log_files.start_writers().map_err(|error| fatal(&error))?;
-    if let Err(error) = open_files::apply(main.worker_rlimit_nofile) {
+    if let Err(error) = open_files::apply(main.core.worker_rlimit_nofile) {
         crate::alert!("{error}");
     }
-    let daemonized = main.daemon;
-    let runtimes = workers::start(worker_threads(main.worker_processes))
+    let daemonized = main.core.daemon;
+    let runtimes = workers::start(worker_threads(main.core.worker_processes))
         .map_err(|error| fatal(&format_args!("a thread cannot be started: {error}")))?;
     let conf = server_conf(&prepared.loaded.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);

@@ -22,17 +22,17 @@ pub(super) fn expect_unwanted_bodies(session: &mut Session) {
 pub(super) fn prepare(session: &mut Session, request: &Request, draining: bool) {
     let Some(location) = request.state.location() else { return };
     let facts = &request.facts;
-    facts.reply.set_idle_timeout(location.keepalive_timeout);
+    facts.reply.set_idle_timeout(location.settings.keepalive.timeout.idle);
     // Pingora looks at the first `Connection` field alone; the client may say "close" in another.
     let asked_to_close = !facts.shape.keep_alive;
     if draining
         || asked_to_close
-        || location.keepalive_timeout.is_zero()
-        || facts.number >= location.keepalive_requests
+        || location.settings.keepalive.timeout.idle.is_zero()
+        || facts.number >= location.settings.keepalive.requests
     {
         session.set_keepalive(None);
     }
-    session.set_read_timeout(Some(location.client_body_timeout));
+    session.set_read_timeout(Some(location.settings.client.body_timeout));
     // Writes are watched over by the connection's stream.
-    facts.reply.set_send_timeout(location.send_timeout);
+    facts.reply.set_send_timeout(location.settings.client.send_timeout);
 }

@@ -28,13 +28,14 @@ impl ConnectionHost for ServerState {
     fn limits(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> Limits {
         match snapshot.listener(listener) {
             Some(listener) => {
-                let server = &snapshot.config.http.servers[listener.default_server.0];
+                let settings = &snapshot.config.http.servers[listener.default_server.0].fallback.settings;
+                let client = &settings.client;
                 Limits {
-                    header_timeout: server.client_header_timeout,
-                    first_request_timeout: server.client_header_timeout,
-                    idle_timeout: server.fallback.keepalive_timeout,
-                    header: server.header_limits,
-                    server_tokens: server.fallback.server_tokens,
+                    header_timeout: client.header_timeout,
+                    first_request_timeout: client.header_timeout,
+                    idle_timeout: settings.keepalive.timeout.idle,
+                    header: client.header_limits,
+                    server_tokens: settings.core.server_tokens,
                 }
             }
             None => FALLBACK_LIMITS,

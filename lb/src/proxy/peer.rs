@@ -1,5 +1,6 @@
 //! An upstream server as Pingora takes it, and the header that it gets.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use pingora::Result;
@@ -7,13 +8,29 @@ use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_proxy::Session;
+use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
 use crate::request::headers::to_server::{self, ToServer};
+use crate::system_error::SystemError;
 use crate::upstream::Peer;
+
+/// Changes a socket before it connects.
+type SocketHook = Arc<dyn Fn(&TcpSocket) -> Result<()> + Send + Sync>;
+
+/// Sets `SO_KEEPALIVE` and, as nginx does, none of its times: those are the system's. A socket that cannot have it serves
+/// all the same.
+static SOCKET_KEEPALIVE: LazyLock<SocketHook> = LazyLock::new(|| {
+    Arc::new(|socket| {
+        if let Err(error) = socket.set_keepalive(true) {
+            crate::alert!("setsockopt(SO_KEEPALIVE) failed, ignored {}", SystemError(&error));
+        }
+        Ok(())
+    })
+});
 
 /// The peer with the timeouts of its location. Pingora's own constructors look names up; from an address they cannot fail.
 pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields) -> Result<Box<HttpPeer>> {
@@ -26,10 +43,13 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
     };
     http_peer.group_key = target.connection_group;
     let options = &mut http_peer.options;
-    options.connection_timeout = Some(target.proxy.connect_timeout);
-    options.read_timeout = Some(target.proxy.read_timeout);
-    options.write_timeout = Some(target.proxy.send_timeout);
+    options.connection_timeout = Some(target.proxy.settings.connect_timeout);
+    options.read_timeout = Some(target.proxy.settings.read_timeout);
+    options.write_timeout = Some(target.proxy.settings.send_timeout);
     options.idle_timeout = Some(target.upstream.model().keepalive.timeout);
+    if target.proxy.settings.socket_keepalive {
+        options.upstream_tcp_sock_tweak_hook = Some(Arc::clone(&SOCKET_KEEPALIVE));
+    }
     if hop_fields != HopFields::More {
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
@@ -52,9 +72,10 @@ pub(super) fn request_header(
         set: &proxy.set_headers,
         unusual_names: shape.unusual_names,
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
+        upgrades: shape.upgrade,
         closes: !is_upgrade
             && (proxying.last_on_connection
-                || proxy.http_1_0
+                || proxy.settings.http_1_0
                 || proxying.target.upstream.model().keepalive.connections == 0),
     };
     let sent = request.facts.path_and_query();

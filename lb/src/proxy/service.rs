@@ -132,8 +132,9 @@ impl ProxyHttp for ProxyService {
         };
         let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
         if !session.as_mut().is_body_done() {
-            let patience = proxying.routed.location.client_body_timeout;
-            let read_timeout = upload::while_client_owes(proxying.target.proxy.read_timeout, patience);
+            let patience = proxying.routed.location.settings.client.body_timeout;
+            let read_timeout =
+                upload::while_client_owes(proxying.target.proxy.settings.read_timeout, patience);
             http_peer.options.read_timeout = Some(read_timeout);
         }
         proxying.begin_try(in_flight, picked);
@@ -231,8 +232,8 @@ impl ProxyHttp for ProxyService {
         last.framing = Some(framing);
         let now = Instant::now();
         let proxying = request.proxying()?;
-        let accel_redirect =
-            answer.headers.contains_key(X_ACCEL_REDIRECT) && !proxying.target.proxy.ignores_accel_redirect;
+        let accel_redirect = answer.headers.contains_key(X_ACCEL_REDIRECT)
+            && !proxying.target.proxy.settings.ignores_accel_redirect;
         let head = UpstreamHead { status: answer.status, accel_redirect };
         let step = request.state.step(Event::UpstreamHead(head), rules(&request.facts), now);
         let leaves = matches!(step, Step::Leave(_));

@@ -32,7 +32,7 @@ pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> 
         Framing::Length(bytes) => bytes <= KEPT_BYTES,
         Framing::Chunked => true,
     };
-    if !fits || !request.proxying()?.target.proxy.request_buffering {
+    if !fits || !request.proxying()?.target.proxy.settings.request_buffering {
         return Ok(());
     }
     session.as_mut().enable_retry_buffering();

@@ -264,7 +264,7 @@ impl State {
             answered,
             proxying.forgiven,
             proxying.tries_left(event.tries_allowed),
-            proxying.target.proxy.next_upstream,
+            proxying.target.proxy.settings.next_upstream,
         );
         let verdict = retry::decide(&failed);
         match verdict {
@@ -336,7 +336,7 @@ impl<'c> Walk<'_, 'c> {
 
 /// Whether a body of so many bytes is beyond `client_max_body_size`.
 pub fn body_too_large(location: &Location, bytes: u64) -> bool {
-    location.client_max_body_bytes.is_some_and(|limit| bytes > limit)
+    location.settings.client.max_body_bytes.is_some_and(|limit| bytes > limit)
 }
 
 fn of_return(to: &Return) -> Step<'_> {

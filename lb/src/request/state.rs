@@ -185,7 +185,7 @@ impl State {
 
     /// Whether the version is told (`server_tokens`); nginx's default where no location is known.
     pub fn server_tokens(&self) -> bool {
-        self.location().is_none_or(|location| location.server_tokens)
+        self.location().is_none_or(|location| location.settings.core.server_tokens)
     }
 
     /// The upstream of a [`Step::Proxy`](super::Step::Proxy) is at hand: from here on the request has tries. False, and

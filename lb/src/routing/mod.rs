@@ -52,7 +52,6 @@ impl Routes {
 
 /// The length of the path that a location's pattern covers, which a `proxy_pass` with a URI replaces.
 pub fn matched_length(pattern: &LocationMatch) -> usize {
-    match pattern {
-        LocationMatch::Exact(path) | LocationMatch::Prefix(path) => path.len(),
-    }
+    // A `proxy_pass` with a URI may stand in no other kind of location.
+    pattern.path().map_or(0, str::len)
 }

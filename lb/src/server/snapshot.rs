@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::model::{Action, Config, Listener, Location, SentValue, UpstreamId};
+use crate::config::model::{Action, Config, Listener, Location, SentValue, Server, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
@@ -77,13 +77,11 @@ fn group_of(name: &str) -> u64 {
 
 /// Every template that is rendered for a request.
 fn templates(config: &Config) -> impl Iterator<Item = &Template> {
-    let locations =
-        config.http.servers.iter().flat_map(|server| server.locations.iter().chain([&server.fallback]));
-    locations.flat_map(|location| templates_of(location))
+    config.http.servers.iter().flat_map(Server::all_locations).flat_map(templates_of)
 }
 
 fn templates_of(location: &Location) -> impl Iterator<Item = &Template> {
-    let added = location.add_headers.iter().map(|field| &field.value);
+    let added = location.settings.headers.add.iter().map(|field| &field.value);
     let logged = location.access_logs.iter().map(|log| &log.format.template);
     let set = match &location.action {
         Action::Proxy(proxy) => Some(proxy.set_headers.iter().filter_map(|field| match &field.value {

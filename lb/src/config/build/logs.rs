@@ -1,25 +1,27 @@
 //! `access_log` and `log_format` to files and formats, each distinct one once.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Surroundings, with_prefix};
-use crate::config::diagnostics::{Diagnostic, Report};
-use crate::config::model::{AccessLogFileId, Escape, LogDestination, LogFormat, Position};
-use crate::config::modules::log::COMBINED;
-use crate::config::table::draft::{AccessLogDraft, LocationDraft, LogFormatDraft, ServerDraft, Settings};
+use crate::config::diagnostics::{Diagnostic, Position, Report};
+use crate::config::model::{AccessLog, AccessLogFileId, Escape, LogDestination, LogFormat};
+use crate::config::modules::log::{
+    COMBINED, DEFAULT_ACCESS_LOG, GivenAccessLog, GivenAccessLogs, GivenFormat,
+};
 use crate::script::{Names, Template};
-
-/// nginx compiles its path in; this is that of its own build.
-const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
 
 /// The files named so far, and all formats.
 #[derive(Debug)]
 pub(super) struct AccessLogs<'a> {
     around: Surroundings<'a>,
     pub(super) files: Vec<LogDestination>,
+    indices: HashMap<LogDestination, AccessLogFileId>,
     combined: Arc<LogFormat>,
     formats: Vec<KnownFormat>,
+    /// What holds where nothing says so, once that has been asked for.
+    default: Option<Arc<[AccessLog]>>,
 }
 
 #[derive(Debug)]
@@ -31,50 +33,54 @@ struct KnownFormat {
 }
 
 impl<'a> AccessLogs<'a> {
-    pub(super) fn new(drafts: Vec<LogFormatDraft>, around: Surroundings<'a>) -> Self {
+    pub(super) fn new(given: Vec<GivenFormat>, around: Surroundings<'a>) -> Self {
         // A test of the template holds that it compiles.
         let template = Template::compile(COMBINED, &(), &mut Names::default()).unwrap_or_default();
         let combined = LogFormat { name: "combined".to_owned(), escape: Escape::Default, template };
-        let known = |draft: LogFormatDraft| {
-            let LogFormatDraft { format, position, order } = draft;
+        let known = |given: GivenFormat| {
+            let GivenFormat { format, position, order } = given;
             KnownFormat { format: Arc::new(format), order, position }
         };
         Self {
             around,
             files: Vec::new(),
+            indices: HashMap::new(),
             combined: Arc::new(combined),
-            formats: drafts.into_iter().map(known).collect(),
+            formats: given.into_iter().map(known).collect(),
+            default: None,
         }
     }
 
-    /// Reports each `access_log` of whatever level whose format is not known where it stands.
-    pub(super) fn check(&self, http: &Settings, servers: &[ServerDraft], report: &mut Report) {
-        self.check_level(http, report);
-        for server in servers {
-            self.check_level(&server.settings, report);
-            self.check_locations(&server.locations, report);
-        }
-    }
-
-    fn check_locations(&self, locations: &[LocationDraft], report: &mut Report) {
-        for location in locations {
-            self.check_level(&location.settings, report);
-            self.check_locations(&location.nested, report);
-        }
-    }
-
-    fn check_level(&self, settings: &Settings, report: &mut Report) {
-        for log in settings.access_logs.iter().flat_map(|logs| &logs.written) {
-            if let Err(finding) = self.format(log) {
-                report.add(finding);
+    /// What a level logs that says so; reports formats that are not known where they stand.
+    pub(super) fn of(&mut self, given: GivenAccessLogs, report: &mut Report) -> Arc<[AccessLog]> {
+        let mut logs = Vec::new();
+        for log in given.written {
+            match self.format(&log) {
+                Ok(format) if !given.off => logs.push(AccessLog { file: self.file(log.destination), format }),
+                Ok(_) => {}
+                Err(finding) => report.add(finding),
             }
         }
+        logs.into()
+    }
+
+    /// What is logged where no level says so.
+    pub(super) fn default(&mut self) -> Arc<[AccessLog]> {
+        if let Some(default) = &self.default {
+            return Arc::clone(default);
+        }
+        let path = LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG));
+        let file = self.around.has_log_directory.then(|| self.file(path));
+        let format = Arc::clone(&self.combined);
+        let default: Arc<[AccessLog]> = file.map(|file| AccessLog { file, format }).into_iter().collect();
+        self.default = Some(Arc::clone(&default));
+        default
     }
 
     /// The format of a log: as in nginx, it must stand before what names it.
-    pub(super) fn format(&self, log: &AccessLogDraft) -> Result<Arc<LogFormat>, Diagnostic> {
+    fn format(&self, log: &GivenAccessLog) -> Result<Arc<LogFormat>, Diagnostic> {
         if log.format == self.combined.name {
-            return Ok(self.combined());
+            return Ok(Arc::clone(&self.combined));
         }
         let unknown =
             || Diagnostic::emerg(format!("unknown log format \"{}\"", log.format), log.position.clone());
@@ -88,22 +94,12 @@ impl<'a> AccessLogs<'a> {
         }
     }
 
-    pub(super) fn combined(&self) -> Arc<LogFormat> {
-        Arc::clone(&self.combined)
-    }
-
-    pub(super) fn file(&mut self, destination: LogDestination) -> AccessLogFileId {
+    fn file(&mut self, destination: LogDestination) -> AccessLogFileId {
         let destination = with_prefix(destination, self.around);
-        let known = self.files.iter().position(|file| *file == destination);
-        AccessLogFileId(known.unwrap_or_else(|| {
-            self.files.push(destination);
-            self.files.len() - 1
-        }))
-    }
-
-    /// Where lines go when no `access_log` says so.
-    pub(super) fn default_file(&mut self) -> Option<AccessLogFileId> {
-        let path = LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG));
-        self.around.has_log_directory.then(|| self.file(path))
+        let Self { files, indices, .. } = self;
+        *indices.entry(destination).or_insert_with_key(|destination| {
+            files.push(destination.clone());
+            AccessLogFileId(files.len() - 1)
+        })
     }
 }

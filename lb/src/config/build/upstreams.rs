@@ -1,49 +1,39 @@
 //! `upstream` blocks to upstreams.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::config::diagnostics::Report;
 use crate::config::model::{Resolver, Upstream, UpstreamKeepalive};
-use crate::config::table::draft::{Settings, UpstreamDraft, Zone};
+use crate::config::modules::resolver::Resolution;
+use crate::config::modules::upstream::{HealthCheck, PROBES, UpstreamName, UpstreamServers, Zone};
+use crate::config::table::Block;
 
-/// nginx's defaults since 1.29.7.
-pub(super) const KEEPALIVE: UpstreamKeepalive =
-    UpstreamKeepalive { connections: 32, requests: 1000, timeout: Duration::from_secs(60) };
-
-/// nginx's default.
-const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
-
-pub(super) fn assemble(drafts: Vec<UpstreamDraft>, http: &Settings, report: &mut Report) -> Vec<Upstream> {
-    check_zones(drafts.iter().filter_map(|draft| draft.zone.as_ref()), report);
-    drafts.into_iter().map(|draft| assemble_one(draft, http, report)).collect()
+pub(super) fn build(blocks: Vec<Block>, http: &Arc<Resolution>, report: &mut Report) -> Vec<Upstream> {
+    check_zones(blocks.iter().filter_map(|block| block.given::<Option<Zone>>()?.as_ref()), report);
+    blocks.into_iter().map(|block| build_one(block, http, report)).collect()
 }
 
-fn assemble_one(draft: UpstreamDraft, http: &Settings, report: &mut Report) -> Upstream {
-    let UpstreamDraft {
-        name,
-        servers,
-        server_seen,
-        keepalive,
-        keepalive_requests,
-        keepalive_timeout,
-        zone,
-        resolver,
-        resolver_timeout,
-        probe,
-        position,
-    } = draft;
-    if !server_seen {
+fn build_one(mut block: Block, http: &Arc<Resolution>, report: &mut Report) -> Upstream {
+    let name = block.take().map(|UpstreamName(name)| name).unwrap_or_default();
+    let zone = block.take::<Option<Zone>>().flatten();
+    let resolution = Resolution::inherit(http, &mut block);
+    let keepalive = UpstreamKeepalive::inherit(&Arc::default(), &mut block);
+    let HealthCheck(probe) = block.take().unwrap_or_default();
+    let servers = block.take::<UpstreamServers>();
+    debug_assert!(block.is_spent(), "{block:?}");
+    let position = block.position;
+    if servers.is_none() {
         report.emerg("no servers are inside upstream", &position);
     }
-    let resolver = resolver.or_else(|| http.resolver.clone());
+    let servers = servers.unwrap_or_default();
     if servers.iter().any(|server| server.resolve) {
         // One file drives both: what nginx demands is demanded here, although a zone means nothing to us.
         if zone.is_none() {
             let message =
                 format!("resolving names at run time requires upstream \"{name}\" to be in shared memory");
             report.emerg_hint(message, &position, format!("add to it: zone {name} 64k;"));
-        } else if resolver.is_none() {
+        } else if resolution.name_servers.is_none() {
             let message = format!("no resolver defined to resolve names at run time in upstream \"{name}\"");
             report.emerg_hint(message, &position, "for example: resolver 127.0.0.11 valid=1s;");
         }
@@ -55,24 +45,19 @@ fn assemble_one(draft: UpstreamDraft, http: &Settings, report: &mut Report) -> U
             "one at least must not be a backup",
         );
     }
-    let timeout = resolver_timeout.or(http.resolver_timeout).unwrap_or(RESOLVER_TIMEOUT);
     Upstream {
         name,
         implicit: false,
         servers,
-        keepalive: UpstreamKeepalive {
-            connections: keepalive.unwrap_or(KEEPALIVE.connections),
-            requests: keepalive_requests.unwrap_or(KEEPALIVE.requests),
-            timeout: keepalive_timeout.unwrap_or(KEEPALIVE.timeout),
-        },
+        keepalive: *keepalive,
         zone: zone.map(|zone| zone.name),
-        probe: probe.unwrap_or(true),
-        resolver: resolver.map(|resolver| Resolver {
-            servers: resolver.servers,
-            valid: resolver.valid,
-            ipv4: resolver.ipv4,
-            ipv6: resolver.ipv6,
-            timeout,
+        probe: probe.unwrap_or(PROBES),
+        resolver: resolution.name_servers.as_ref().map(|known| Resolver {
+            servers: known.servers.clone(),
+            valid: known.valid,
+            ipv4: known.ipv4,
+            ipv6: known.ipv6,
+            timeout: resolution.timeout,
         }),
         position,
     }

@@ -1,9 +1,9 @@
 //! The whole configuration: the process, and everything inside `http`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{Listener, Position, Server, Severity, Upstream};
+use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, Upstream};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -18,60 +18,14 @@ pub struct Config {
 /// with the prefix (`-p`) already applied.
 #[derive(Debug)]
 pub struct Main {
-    /// `user`: whom to become once the sockets are bound.
-    pub user: Option<User>,
-    /// `worker_processes`: threads here.
-    pub worker_processes: WorkerCount,
-    /// `worker_rlimit_nofile`.
-    pub worker_rlimit_nofile: Option<u64>,
-    /// `worker_shutdown_timeout`: how long a graceful stop may take; `None` waits for the last request.
-    pub worker_shutdown_timeout: Option<Duration>,
+    /// `user`, `worker_processes`, `daemon` and the like.
+    pub core: Arc<Core>,
     /// `pid`: where the process writes its id; `None` for `pid off`.
     pub pid: Option<PathBuf>,
-    /// `daemon`.
-    pub daemon: bool,
     /// `error_log`, main context; never empty (the default stands when none is given).
     pub error_logs: Vec<ErrorLog>,
     /// `env`: what remains in the environment; `None` as value keeps the inherited one.
     pub env: Vec<(String, Option<String>)>,
-}
-
-/// `user name [group]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Login name.
-    pub name: String,
-    /// Group name; the user's name when not given, as nginx does.
-    pub group: String,
-    /// Where it was written.
-    pub position: Position,
-}
-
-/// `worker_processes`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerCount {
-    /// One per processor this process may use.
-    Auto,
-    /// So many.
-    Exactly(usize),
-}
-
-/// Where log lines go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LogDestination {
-    /// The standard error stream (`error_log stderr`).
-    Stderr,
-    /// A file, opened for appending; `/dev/stdout` is one.
-    File(PathBuf),
-}
-
-/// One `error_log`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorLog {
-    /// Where to.
-    pub destination: LogDestination,
-    /// From which severity on.
-    pub level: Severity,
 }
 
 /// Index into [`Http::servers`].
@@ -97,4 +51,21 @@ pub struct Http {
     pub upstreams: Vec<Upstream>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
+}
+
+/// One listening address and the servers behind it.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Where to listen.
+    pub address: ListenAddress,
+    /// `backlog=`; nginx's default on Linux is 511.
+    pub backlog: u32,
+    /// `ipv6only=`; on by default.
+    pub ipv6_only: bool,
+    /// The server marked `default_server`, or the first on this address.
+    pub default_server: ServerId,
+    /// All servers on this address, in order.
+    pub servers: Vec<ServerId>,
+    /// The first `listen` that named it.
+    pub position: Position,
 }

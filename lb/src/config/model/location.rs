@@ -1,23 +1,14 @@
 //! A location, and what it does with a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 
-use super::FieldName;
-
-use super::{AccessLogFileId, Escape, Position, UpstreamId};
+use super::{
+    AccessLogFileId, FieldName, LocationMatch, LogFormat, Position, ProxySettings, Return, Settings,
+    UpstreamId,
+};
 use crate::script::Template;
-
-/// How a location is chosen by the normalised path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LocationMatch {
-    /// `location = /path`
-    Exact(String),
-    /// `location /path` and `location ^~ /path` (the same, as there are no regular expressions to stop).
-    Prefix(String),
-}
 
 /// A location with every inherited setting resolved.
 #[derive(Debug, Clone)]
@@ -26,30 +17,21 @@ pub struct Location {
     pub pattern: LocationMatch,
     /// What it does.
     pub action: Action,
-    /// `add_header`.
-    pub add_headers: Arc<[AddHeader]>,
-    /// `keepalive_timeout`: how long an idle client connection stays; zero closes after each answer.
-    pub keepalive_timeout: Duration,
-    /// The second value of `keepalive_timeout`: `Keep-Alive: timeout=` to the client.
-    pub keepalive_header: Option<Duration>,
-    /// `keepalive_requests`: how many requests a client connection may carry.
-    pub keepalive_requests: u64,
-    /// `client_max_body_size` in bytes; `None` is unlimited.
-    pub client_max_body_bytes: Option<u64>,
-    /// `client_body_timeout`: between two reads.
-    pub client_body_timeout: Duration,
-    /// `send_timeout`: between two writes to the client.
-    pub send_timeout: Duration,
-    /// `server_tokens`: whether the version is told.
-    pub server_tokens: bool,
-    /// `types`: extension (lower case, no dot) to media type.
-    pub types: Arc<std::collections::HashMap<String, String>>,
-    /// `default_type`.
-    pub default_type: String,
+    /// What holds here; each module's part is shared with the level above where this one adds nothing to it.
+    pub settings: Settings,
     /// `access_log`; empty when off.
     pub access_logs: Arc<[AccessLog]>,
+    /// The locations inside, in order of appearance.
+    pub nested: Vec<Arc<Location>>,
     /// Where the block begins.
     pub position: Position,
+}
+
+impl Location {
+    /// This location and all inside it.
+    pub fn with_nested(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+        Box::new(std::iter::once(self).chain(self.nested.iter().flat_map(|nested| nested.with_nested())))
+    }
 }
 
 /// What a location does with a request.
@@ -63,37 +45,6 @@ pub enum Action {
     NotFound,
 }
 
-/// `return code [text]`, `return code URL`, `return URL`.
-#[derive(Debug, Clone)]
-pub struct Return {
-    /// The status; 444 closes the connection without an answer.
-    pub status: StatusCode,
-    /// What follows it.
-    pub content: ReturnContent,
-}
-
-/// What a `return` carries.
-#[derive(Debug, Clone)]
-pub enum ReturnContent {
-    /// Nothing: the standard page of that status.
-    Standard,
-    /// A text body, of the type that `types` and `default_type` give the request's path.
-    Text(Template),
-    /// A redirect target (301, 302, 303, 307, 308).
-    Location(Template),
-}
-
-/// `add_header name value [always]`.
-#[derive(Debug, Clone)]
-pub struct AddHeader {
-    /// Field name.
-    pub name: FieldName,
-    /// Value; an empty one adds nothing.
-    pub value: Template,
-    /// Without `always` only for 200, 201, 204, 206, 301, 302, 303, 304, 307, 308.
-    pub always: bool,
-}
-
 /// One `access_log`.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
@@ -101,17 +52,6 @@ pub struct AccessLog {
     pub file: AccessLogFileId,
     /// How a line looks, without the newline.
     pub format: Arc<LogFormat>,
-}
-
-/// One `log_format`.
-#[derive(Debug)]
-pub struct LogFormat {
-    /// Its name.
-    pub name: String,
-    /// `escape=`.
-    pub escape: Escape,
-    /// The line.
-    pub template: Template,
 }
 
 /// `proxy_pass` and what goes with it.
@@ -126,34 +66,20 @@ pub struct Proxy {
     /// The URI part of `proxy_pass`: what replaces the part of the normalised path that the location matched.
     /// `None` passes the request's own URI byte for byte.
     pub uri: Option<String>,
+    /// The location's settings of the proxy module: times, version, retries.
+    pub settings: Arc<ProxySettings>,
     /// `proxy_set_header`, with nginx's defaults (`Host $proxy_host`) where the configuration sets none of that name.
     /// A field whose value renders empty is not sent. Never `Connection`, `Upgrade`, `Keep-Alive`,
     /// `Transfer-Encoding` or `Content-Length`: those belong to the connection and Pingora keeps them.
-    pub set_headers: Vec<SentField>,
-    /// `proxy_http_version`: whether `1.0` was asked for (one request per upstream connection).
-    pub http_1_0: bool,
-    /// `proxy_connect_timeout`
-    pub connect_timeout: Duration,
-    /// `proxy_read_timeout`: between two reads.
-    pub read_timeout: Duration,
-    /// `proxy_send_timeout`: between two writes.
-    pub send_timeout: Duration,
-    /// `proxy_next_upstream`
-    pub next_upstream: NextUpstream,
+    pub set_headers: Arc<[SentField]>,
     /// Response fields that do not reach the client: nginx's own list, plus `proxy_hide_header`, less
     /// `proxy_pass_header`. Not `Server` and `Date`, which are replaced rather than taken out.
-    pub hidden_headers: Vec<HeaderName>,
+    pub hidden_headers: Arc<[HeaderName]>,
     /// A server's own `Server` reaches the client (`proxy_pass_header Server`).
     pub passes_server: bool,
     /// `proxy_redirect`: what a `Location` or `Refresh` of a server begins with when it names the server, and what takes
     /// its place; `None` for `proxy_redirect off`.
     pub redirect: Option<Redirect>,
-    /// `proxy_buffering`: answers stream through in both cases; kept for what reports it.
-    pub buffering: bool,
-    /// `proxy_request_buffering`: whether a body that fits is read before a server is picked.
-    pub request_buffering: bool,
-    /// `proxy_ignore_headers` names `X-Accel-Redirect`.
-    pub ignores_accel_redirect: bool,
 }
 
 /// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.
@@ -163,15 +89,6 @@ pub struct Redirect {
     pub from: String,
     /// The location's path.
     pub to: String,
-}
-
-/// `proxy_set_header name value`.
-#[derive(Debug, Clone)]
-pub struct SetHeader {
-    /// Field name.
-    pub name: FieldName,
-    /// Value.
-    pub value: Template,
 }
 
 /// A field that a request to a server carries, made ready: a value that is the same for every request is made once.
@@ -194,13 +111,4 @@ pub enum SentValue {
     Constant(HeaderValue),
     /// Another for each request; not sent where it renders empty.
     PerRequest(Template),
-}
-
-/// `proxy_next_upstream`: on which failures another server may be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NextUpstream {
-    /// `error`: refused, reset or closed while connecting, sending or reading the answer's header.
-    pub error: bool,
-    /// `timeout`: the same, timed out.
-    pub timeout: bool,
 }

@@ -5,23 +5,21 @@
 //! absence itself means something.
 
 mod config;
-mod field_name;
-mod listener;
 mod location;
 mod server;
 mod upstream;
 
-pub use self::config::{
-    AccessLogFileId, Config, ErrorLog, Http, LogDestination, Main, ServerId, UpstreamId, User, WorkerCount,
-};
-pub use self::field_name::FieldName;
-pub use self::listener::Listener;
-pub use self::location::{
-    AccessLog, Action, AddHeader, Location, LocationMatch, LogFormat, NextUpstream, Proxy, Redirect, Return,
-    ReturnContent, SentField, SentValue, SetHeader,
-};
-pub use self::server::{HeaderLimits, Server, ServerName};
-pub use self::upstream::{Resolver, Upstream, UpstreamKeepalive, UpstreamServer};
+pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
+pub use self::location::{AccessLog, Action, Location, Proxy, Redirect, SentField, SentValue};
+pub use self::server::Server;
+pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
+pub use super::field_name::FieldName;
+pub use super::modules::{
+    AddHeader, Client, Core, ErrorLog, HeaderLimits, Headers, HttpCore, Keepalive, KeepaliveTimeout,
+    LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream, ProxySettings, Resolution, Return,
+    ReturnContent, ServerName, SetHeader, Settings, Types, UpstreamKeepalive, UpstreamServer, User,
+    WorkerCount,
+};
 pub use crate::script::Escape;

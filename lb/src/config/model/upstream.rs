@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Position, ServerAddress};
+use super::{Position, UpstreamKeepalive, UpstreamServer};
 
 /// An `upstream` block, or what a `proxy_pass` with an address stands for.
 #[derive(Debug, Clone)]
@@ -24,40 +24,6 @@ pub struct Upstream {
     pub resolver: Option<Resolver>,
     /// Where the block begins.
     pub position: Position,
-}
-
-/// `server` in an `upstream`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamServer {
-    /// Where it is.
-    pub address: ServerAddress,
-    /// The address as written (`backend:5000`).
-    pub written: String,
-    /// `weight=`, from 1.
-    pub weight: u32,
-    /// `max_fails=`; 0 never takes it out.
-    pub max_fails: u32,
-    /// `fail_timeout=`: the window and the time out of use.
-    pub fail_timeout: Duration,
-    /// `backup`
-    pub backup: bool,
-    /// `down`
-    pub down: bool,
-    /// `resolve`: follow DNS while running. Only with [`ServerAddress::Name`].
-    pub resolve: bool,
-    /// Where it was written.
-    pub position: Position,
-}
-
-/// `keepalive connections` and its companions in an `upstream`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UpstreamKeepalive {
-    /// Idle connections kept; 0 closes each after its request.
-    pub connections: usize,
-    /// `keepalive_requests`
-    pub requests: u64,
-    /// `keepalive_timeout`
-    pub timeout: Duration,
 }
 
 /// `resolver` with `resolver_timeout`.

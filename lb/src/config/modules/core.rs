@@ -1,41 +1,61 @@
 //! The main context: the process and its files (nginx's core module).
 
-use crate::config::diagnostics::Report;
-use crate::config::model::{User, WorkerCount};
-use crate::config::syntax::Directive;
-use crate::config::table::Effect::{Expanded, Main, Opens};
-use crate::config::table::draft::{MainDraft, PidFile};
-use crate::config::table::{
-    ANYWHERE, Block, FLAG, MAIN, NUMBER, OFFSET, Row, TIME, at_least, no_effect, one, refused, row, words,
-};
+use std::time::Duration;
 
 use super::log;
+use crate::config::diagnostics::{Position, Report};
+use crate::config::syntax::Directive;
+use crate::config::table::Effect::{Expanded, Opens, Reads};
+use crate::config::table::{
+    ANYWHERE, Argument, Arguments, Block, EVENTS, FLAG, Flag, HTTP, MAIN, Maybe, Number, OFFSET, Row, TIME,
+    Time, at_least, no_effect, one, refused, row, settings, words,
+};
+use crate::config::values;
+
+/// nginx compiles its path in; this is that of its own build, with our name for the process.
+pub(in crate::config) const DEFAULT_PID: &str = "logs/lb.pid";
 
 /// More threads than any machine has processors, fewer than would hurt by mistake.
 const MAX_WORKERS: u64 = 1024;
 
+settings! {
+    /// The process: who it is and what it may use.
+    Core {
+        "user" in MAIN,
+        user: Option<User> as Maybe<User> = None,
+        "Whom to become once the sockets are bound, when started as root; without it nothing changes";
+
+        "worker_processes" in MAIN,
+        worker_processes: WorkerCount as WorkerCount = WorkerCount::Exactly(1),
+        "How many threads serve requests; `auto` is one per processor. There is one process in any case";
+
+        "worker_rlimit_nofile" in MAIN,
+        worker_rlimit_nofile: Option<u64> as Maybe<Number> = None,
+        "The limit on open files (`RLIMIT_NOFILE`)";
+
+        "worker_shutdown_timeout" in MAIN,
+        worker_shutdown_timeout: Option<Duration> as Maybe<Time> = None,
+        "How long a graceful stop may take; without it, until the last request has ended";
+
+        "daemon" in MAIN,
+        daemon: bool as Flag = true,
+        "Whether to go to the background";
+    }
+}
+
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("user", MAIN, words(1, 2, "user [group]"), "", Main(user),
-        "Whom to become once the sockets are bound, when started as root; without it nothing changes"),
-    row("worker_processes", MAIN, one("number | auto"), "1", Main(worker_processes),
-        "How many threads serve requests; `auto` is one per processor. There is one process in any case"),
-    row("worker_rlimit_nofile", MAIN, NUMBER, "", Main(|main, d, r| main.worker_rlimit_nofile = r.number(d, 0)),
-        "The limit on open files (`RLIMIT_NOFILE`)"),
-    row("worker_shutdown_timeout", MAIN, TIME, "", Main(|main, d, r| main.worker_shutdown_timeout = r.milliseconds(d, 0)),
-        "How long a graceful stop may take; without it, until the last request has ended"),
-    row("pid", MAIN, one("file | off"), "logs/lb.pid", Main(pid),
-        "Where the process writes its id, once every listener accepts"),
-    row("daemon", MAIN, FLAG, "on", Main(|main, d, r| main.daemon = r.flag(d, 0)),
-        "Whether to go to the background"),
-    row("env", MAIN, one("variable[=value]"), "", Main(env),
+pub(super) const ROWS: &[Row] = &[
+    row("pid", MAIN, one("file | off"), Reads(pid),
+        "Where the process writes its id, once every listener accepts").default(|| DEFAULT_PID.to_owned()),
+    row("env", MAIN, one("variable[=value]"), Reads(env),
         "Keeps or sets a variable of the environment").repeatable(),
-    row("error_log", MAIN, words(1, 2, "file | stderr [debug | info | notice | warn | error | crit | alert | emerg]"), "logs/error.log error", Main(|main, d, r| main.error_logs.extend(log::error_log(d, r))),
-        "Where messages go and how severe they must be").repeatable(),
-    row("events", MAIN, words(0, 0, "{ … }"), "", Opens(Block::Events),
+    row("error_log", MAIN, words(1, 2, "file | stderr [debug | info | notice | warn | error | crit | alert | emerg]"), Reads(log::error_log),
+        "Where messages go and how severe they must be").repeatable().default(log::default_error_log),
+    row("events", MAIN, words(0, 0, "{ … }"), Opens(|d, _, _| Block::new(EVENTS, d.position.clone())),
         "How connections are processed; must be there, as in nginx, and may be empty"),
-    row("http", MAIN, words(0, 0, "{ … }"), "", Opens(Block::Http), "Everything about HTTP"),
-    row("include", ANYWHERE, one("file | mask"), "", Expanded,
+    row("http", MAIN, words(0, 0, "{ … }"), Opens(|d, _, _| Block::new(HTTP, d.position.clone())),
+        "Everything about HTTP"),
+    row("include", ANYWHERE, one("file | mask"), Expanded,
         "Reads other files in its place; relative to the directory of the main file, in alphabetical order, the files of a mask may be none").repeatable(),
     no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one"),
     no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock"),
@@ -61,48 +81,105 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("google_perftools_profiles", MAIN, "there is no profiler built in"),
 ];
 
-fn user(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
-    let name = directive.argument(0).to_owned();
-    let group = match directive.arguments.get(1) {
-        Some(group) => group.text.clone(),
-        None => name.clone(),
-    };
-    if name.is_empty() || group.is_empty() {
-        report.emerg("\"user\" directive invalid value", &directive.position);
-        return;
-    }
-    main.user = Some(User { name, group, position: directive.position.clone() });
+/// `user name [group]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Group name; the user's name when not given, as nginx does.
+    pub group: String,
+    /// Where it was written.
+    pub position: Position,
 }
 
-fn worker_processes(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
-    if directive.argument(0) == "auto" {
-        main.worker_processes = Some(WorkerCount::Auto);
-        return;
+impl Argument for User {
+    type Value = Self;
+
+    const ARGUMENTS: Arguments = words(1, 2, "user [group]");
+
+    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
+        let name = directive.argument(0).to_owned();
+        let group = match directive.arguments.get(1) {
+            Some(group) => group.text.clone(),
+            None => name.clone(),
+        };
+        if name.is_empty() || group.is_empty() {
+            report.emerg("\"user\" directive invalid value", &directive.position);
+            return;
+        }
+        *into = Some(Self { name, group, position: directive.position.clone() });
     }
-    let count = crate::config::values::number(directive.argument(0))
-        .filter(|count| (1..=MAX_WORKERS).contains(count));
-    match count.and_then(|count| usize::try_from(count).ok()) {
-        Some(count) => main.worker_processes = Some(WorkerCount::Exactly(count)),
-        None => report.emerg_hint(
-            "\"worker_processes\" directive invalid value",
-            &directive.argument_position(0),
-            format!("\"{}\" is neither \"auto\" nor a number from 1 to {MAX_WORKERS}", directive.argument(0)),
-        ),
+
+    fn print(value: &Self) -> String {
+        format!("{} {}", value.name, value.group)
     }
 }
 
-fn pid(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
-    main.pid = match directive.argument(0) {
+/// `worker_processes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerCount {
+    /// One per processor this process may use.
+    Auto,
+    /// So many.
+    Exactly(usize),
+}
+
+impl Argument for WorkerCount {
+    type Value = Self;
+
+    const ARGUMENTS: Arguments = one("number | auto");
+
+    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
+        if directive.argument(0) == "auto" {
+            *into = Some(Self::Auto);
+            return;
+        }
+        let count = values::number(directive.argument(0)).filter(|count| (1..=MAX_WORKERS).contains(count));
+        match count.and_then(|count| usize::try_from(count).ok()) {
+            Some(count) => *into = Some(Self::Exactly(count)),
+            None => report.emerg_hint(
+                "\"worker_processes\" directive invalid value",
+                &directive.argument_position(0),
+                format!(
+                    "\"{}\" is neither \"auto\" nor a number from 1 to {MAX_WORKERS}",
+                    directive.argument(0)
+                ),
+            ),
+        }
+    }
+
+    fn print(value: &Self) -> String {
+        match value {
+            Self::Auto => "auto".to_owned(),
+            Self::Exactly(count) => count.to_string(),
+        }
+    }
+}
+
+/// `pid`.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config) enum PidFile {
+    Off,
+    Path(String),
+}
+
+fn pid(block: &mut Block, directive: &Directive, report: &mut Report) {
+    let pid = match directive.argument(0) {
         "" => {
             report.emerg("\"pid\" directive invalid value", &directive.position);
-            None
+            return;
         }
-        "off" => Some(PidFile::Off),
-        path => Some(PidFile::Path(path.to_owned())),
+        "off" => PidFile::Off,
+        path => PidFile::Path(path.to_owned()),
     };
+    block.edit(|given| *given = Some(pid));
 }
 
-fn env(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
+/// `env`: what remains in the environment; a name without a value keeps the inherited one.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Environment(pub(in crate::config) Vec<(String, Option<String>)>);
+
+fn env(block: &mut Block, directive: &Directive, report: &mut Report) {
     let text = directive.argument(0);
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
@@ -116,7 +193,7 @@ fn env(main: &mut MainDraft, directive: &Directive, report: &mut Report) {
         );
         return;
     }
-    main.env.push((name.to_owned(), value));
+    block.edit(|Environment(kept)| kept.push((name.to_owned(), value)));
 }
 
 #[cfg(test)]
@@ -134,13 +211,13 @@ mod tests {
              pid run/lb.pid; daemon off; env PATH; env A=b=c; error_log stderr debug_http; error_log e.log;",
         ))
         .main;
-        let user = main.user.unwrap();
+        let user = main.core.user.clone().unwrap();
         assert_eq!((user.name.as_str(), user.group.as_str()), ("www", "data"));
-        assert_eq!(main.worker_processes, WorkerCount::Auto);
-        assert_eq!(main.worker_rlimit_nofile, Some(9000));
-        assert_eq!(main.worker_shutdown_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(main.core.worker_processes, WorkerCount::Auto);
+        assert_eq!(main.core.worker_rlimit_nofile, Some(9000));
+        assert_eq!(main.core.worker_shutdown_timeout, Some(Duration::from_secs(60)));
         assert_eq!(main.pid, Some(PathBuf::from("/prefix/run/lb.pid")));
-        assert!(!main.daemon);
+        assert!(!main.core.daemon);
         assert_eq!(main.env, [("PATH".to_owned(), None), ("A".to_owned(), Some("b=c".to_owned()))]);
         assert_eq!(main.error_logs[0].destination, LogDestination::Stderr);
         assert_eq!(main.error_logs[0].level, Severity::Debug);
@@ -151,12 +228,12 @@ mod tests {
     #[test]
     fn silence_means_nginxs_defaults() {
         let main = accepted(&in_main("")).main;
-        assert_eq!(main.user, None);
-        assert_eq!(main.worker_processes, WorkerCount::Exactly(1));
+        assert_eq!(main.core.user, None);
+        assert_eq!(main.core.worker_processes, WorkerCount::Exactly(1));
         assert_eq!(main.pid, Some(PathBuf::from("/prefix/logs/lb.pid")));
-        assert!(main.daemon);
+        assert!(main.core.daemon);
         assert_eq!(main.error_logs[0].destination, LogDestination::File("/prefix/logs/error.log".into()));
-        assert_eq!(accepted(&in_main("user www;")).main.user.unwrap().group, "www");
+        assert_eq!(accepted(&in_main("user www;")).main.core.user.clone().unwrap().group, "www");
         assert_eq!(accepted(&in_main("pid off;")).main.pid, None);
         let inside_http = accepted(&in_main("http { error_log stderr warn; }")).main;
         assert_eq!(inside_http.error_logs[0].destination, LogDestination::Stderr);

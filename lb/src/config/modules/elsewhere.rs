@@ -15,7 +15,7 @@ const NO_VARIABLES: &str = "variables cannot be defined";
 const BODIES_AS_THEY_ARE: &str = "bodies are passed on as they are";
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     refused("allow", LEVELS, NO_ACCESS_RULES).harmless(&["all"]),
     refused("auth_basic", LEVELS, NO_ACCESS_RULES).harmless(&["off"]),
     refused("auth_request", LEVELS, NO_ACCESS_RULES).harmless(&["off"]),
@@ -25,8 +25,8 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("gunzip", LEVELS, NO_COMPRESSION).harmless(&["off"]),
     refused("gzip", LEVELS, NO_COMPRESSION).harmless(&["off"]),
     refused("gzip_static", LEVELS, NO_COMPRESSION).harmless(&["off"]),
-    refused("http2", HTTP | SERVER, "only HTTP/1.1 is spoken yet").harmless(&["off"]),
-    refused("http3", HTTP | SERVER, "only HTTP/1.1 is spoken yet").harmless(&["off"]),
+    refused("http2", HTTP.or(SERVER), "only HTTP/1.1 is spoken yet").harmless(&["off"]),
+    refused("http3", HTTP.or(SERVER), "only HTTP/1.1 is spoken yet").harmless(&["off"]),
     refused("limit_conn", LEVELS, NO_LIMITS),
     refused("limit_conn_zone", HTTP, NO_LIMITS),
     refused("limit_req", LEVELS, NO_LIMITS),
@@ -39,10 +39,10 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("set_real_ip_from", LEVELS,
         "the client is who connected; ignoring it would log and pass on another address"),
     refused("ssi", LEVELS, BODIES_AS_THEY_ARE).harmless(&["off"]),
-    refused("ssl", SERVER | HTTP, NO_TLS).harmless(&["off"]),
-    refused("status_zone", SERVER | LOCATION,
+    refused("ssl", SERVER.or(HTTP), NO_TLS).harmless(&["off"]),
+    refused("status_zone", SERVER.or(LOCATION),
         "statistics are kept for every server and upstream, under names of our own"),
-    refused("stub_status", SERVER | LOCATION, "the numbers are at /metrics of the admin listener"),
+    refused("stub_status", SERVER.or(LOCATION), "the numbers are at /metrics of the admin listener"),
     refused("sub_filter", LEVELS, BODIES_AS_THEY_ARE),
     refused("userid", LEVELS, "clients are not marked").harmless(&["off"]),
     refused("index", LEVELS, NO_FILES),
@@ -53,7 +53,7 @@ pub(in crate::config) const ROWS: &[Row] = &[
 ];
 
 #[rustfmt::skip]
-pub(in crate::config) const FAMILIES: &[Family] = &[
+pub(super) const FAMILIES: &[Family] = &[
     Family { module: "ngx_http_access_module", reason: NO_ACCESS_RULES, names: "\
         deny" },
     Family { module: "ngx_http_addition_module", reason: BODIES_AS_THEY_ARE, names: "\

@@ -3,7 +3,7 @@
 use crate::config::table::{EVENTS, FLAG, NUMBER, Row, TIME, no_effect, one};
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     no_effect(
         "worker_connections",
         EVENTS,

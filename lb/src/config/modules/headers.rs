@@ -1,16 +1,22 @@
 //! Fields of the answer: nginx's `ngx_http_headers_module`.
 
 use crate::config::diagnostics::Report;
-use crate::config::model::AddHeader;
+use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::Level;
-use crate::config::table::draft::Settings;
-use crate::config::table::{LEVELS, Row, refused, row, words};
+use crate::config::table::{Argument, Arguments, LEVELS, Row, refused, settings, words};
+use crate::script::Template;
+
+settings! {
+    /// What is added to answers.
+    Headers {
+        "add_header" in LEVELS,
+        add: Vec<AddHeader> as AddHeader = Vec::new(),
+        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none";
+    }
+}
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("add_header", LEVELS, words(2, 3, "name value [always]"), "", Level(add_header),
-        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none").repeatable(),
+pub(super) const ROWS: &[Row] = &[
     refused("add_header_inherit", LEVELS, "a level with an `add_header` inherits none").harmless(&["on"]),
     refused("add_trailer", LEVELS, "trailers are not sent"),
     refused("add_trailer_inherit", LEVELS, "trailers are not sent"),
@@ -21,23 +27,46 @@ pub(in crate::config) const ROWS: &[Row] = &[
 const OF_THE_CONNECTION: [&str; 7] =
     ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-fn add_header(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let headers = settings.add_headers.get_or_insert_default();
-    let always = match directive.arguments.get(2) {
-        None => false,
-        Some(word) if word.text == "always" => true,
-        Some(_) => {
-            report.invalid_parameter(directive, 2, "a name, a value and \"always\"");
+/// `add_header name value [always]`.
+#[derive(Debug, Clone)]
+pub struct AddHeader {
+    /// Field name.
+    pub name: FieldName,
+    /// Value; an empty one adds nothing.
+    pub value: Template,
+    /// Without `always` only for 200, 201, 204, 206, 301, 302, 303, 304, 307, 308.
+    pub always: bool,
+}
+
+impl Argument for AddHeader {
+    type Value = Vec<Self>;
+
+    const ARGUMENTS: Arguments = words(2, 3, "name value [always]");
+    const REPEATABLE: bool = true;
+
+    fn read(into: &mut Option<Vec<Self>>, directive: &Directive, report: &mut Report) {
+        let headers = into.get_or_insert_default();
+        let always = match directive.arguments.get(2) {
+            None => false,
+            Some(word) if word.text == "always" => true,
+            Some(_) => {
+                report.invalid_parameter(directive, 2, "a name, a value and \"always\"");
+                return;
+            }
+        };
+        let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
+        let (Some(name), Some(value)) = (name, value) else { return };
+        if OF_THE_CONNECTION.contains(&name.name().as_str()) {
+            report.unsupported(directive, 0, "the field belongs to the connection");
             return;
         }
-    };
-    let (name, value) = (report.field_name(directive, 0), report.header_value(directive, 1));
-    let (Some(name), Some(value)) = (name, value) else { return };
-    if OF_THE_CONNECTION.contains(&name.name().as_str()) {
-        report.unsupported(directive, 0, "the field belongs to the connection");
-        return;
+        headers.push(Self { name, value, always });
     }
-    headers.push(AddHeader { name, value, always });
+
+    /// No default has any.
+    fn print(_: &Vec<Self>) -> String {
+        String::new()
+    }
 }
 
 #[cfg(test)]
@@ -53,14 +82,16 @@ mod tests {
         let names = |index: usize| {
             let location = &config.http.servers[0].locations[index];
             location
-                .add_headers
+                .settings
+                .headers
+                .add
                 .iter()
                 .map(|header| (header.name.to_string(), header.always))
                 .collect::<Vec<_>>()
         };
         assert_eq!(names(0), [("X-A".to_owned(), true), ("X-B".to_owned(), false)]);
         assert_eq!(names(1), [("X-C".to_owned(), false)]);
-        assert!(config.http.servers[0].locations[1].add_headers[0].value.is_empty());
+        assert!(config.http.servers[0].locations[1].settings.headers.add[0].value.is_empty());
     }
 
     #[test]

@@ -1,61 +1,34 @@
-//! `http`, `server` and `location`: nginx's `ngx_http_core_module`, but for the directives that have a file of
-//! their own beside this one.
-
-use std::collections::HashMap;
-use std::sync::Arc;
+//! What of nginx's `ngx_http_core_module` has no file of its own beside this one.
 
 use crate::config::diagnostics::Report;
-use crate::config::model::HeaderLimits;
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::{Level, Opens, Server};
-use crate::config::table::draft::Settings;
+use crate::config::table::Effect::Opens;
 use crate::config::table::{
-    Block, FLAG, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER, SIZE, TIME, UPSTREAM,
-    at_least, no_effect, one, refused, row, words,
+    Argument, Arguments, Block, FLAG, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER, SIZE,
+    TIME, UPSTREAM, at_least, no_effect, one, refused, row, settings, words,
 };
-use crate::config::values;
-
-use super::{listen, server_name};
-
-/// nginx's default `connection_pool_size`, below which it refuses header buffers.
-const SMALLEST_HEADER_BUFFER: u64 = 512;
-
-/// nginx's default `client_header_buffer_size`: the buffer before the large ones.
-const FIRST_HEADER_BUFFER: usize = 1024;
 
 const NO_FILES: &str = "no file is served";
 const NO_HASH: &str = "its hash tables grow by themselves";
 
+/// What opens the block that all others of HTTP stand in.
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("server", HTTP, words(0, 0, "{ … }"), "", Opens(Block::Server), "A virtual server").repeatable(),
-    row("location", SERVER | LOCATION, words(1, 2, "[= | ^~] path { … }"), "", Opens(Block::Location),
-        "Settings for the requests whose normalised path begins with this (or, with `=`, is this); regular expressions and named locations are refused").repeatable(),
-    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [backlog=number] [ipv6only=on|off]"), "*:80, or *:8000 unless root", Server(listen::listen),
-        "Where the server accepts connections; `reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect, `ssl`, `http2`, `quic` and `proxy_protocol` are refused").repeatable(),
-    row("server_name", SERVER, at_least(1, "name …"), "\"\"", Server(server_name::server_name),
-        "The names it answers to: exact, `*.example.org`, `.example.org`, `www.example.*`, or `~` and a regular expression (without look-around and back-references)").repeatable(),
-    row("client_header_timeout", HTTP | SERVER, TIME, "60s", Level(|s, d, r| s.client_header_timeout = r.milliseconds(d, 0)),
-        "How long a client may take for the whole request header; then 408"),
-    row("large_client_header_buffers", HTTP | SERVER, words(2, 2, "number size"), "4 8k", Level(large_client_header_buffers),
-        "Limits of the request header: a line (414), a field (400) of at most `size`, all of at most `number` times as much"),
-    row("client_body_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.client_body_timeout = r.milliseconds(d, 0)),
-        "How long a client may pause within a request body; then 408"),
-    row("client_max_body_size", LEVELS, OFFSET, "1m", Level(client_max_body_size),
-        "The largest request body (413); 0 is no limit"),
-    row("send_timeout", LEVELS, TIME, "60s", Level(|s, d, r| s.send_timeout = r.milliseconds(d, 0)),
-        "How long a client may take no byte of an answer; then the connection is closed"),
-    row("keepalive_timeout", LEVELS, words(1, 2, "timeout [header_timeout]"), "75s", Level(keepalive_timeout),
-        "How long an idle client connection stays open (0: closes after each answer), and what the Keep-Alive field tells"),
-    row("keepalive_requests", LEVELS, NUMBER, "1000", Level(|s, d, r| s.keepalive_requests = r.number(d, 0)),
-        "How many requests a client connection may carry"),
-    row("server_tokens", LEVELS, one("on | off | build"), "on", Level(server_tokens),
-        "Whether the version is told in `Server` and on error pages; `build` means `on`"),
-    row("types", LEVELS, words(0, 0, "{ type extension …; … }"), "text/html html; image/gif gif; image/jpeg jpg", Level(types),
-        "Media types by extension, for the texts of `return`").with_block().repeatable(),
-    row("default_type", LEVELS, one("type"), "text/plain", Level(|s, d, _| s.default_type = Some(d.argument(0).to_owned())),
-        "The media type where `types` has none"),
+pub(super) const SERVER_BLOCK: &[Row] = &[
+    row("server", HTTP, words(0, 0, "{ … }"), Opens(|d, _, _| Block::new(SERVER, d.position.clone())),
+        "A virtual server").repeatable(),
+];
 
+settings! {
+    /// What an answer tells of this program.
+    HttpCore {
+        "server_tokens" in LEVELS,
+        server_tokens: bool as ServerTokens = true,
+        "Whether the version is told in `Server` and on error pages; `build` means `on`";
+    }
+}
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
     no_effect("aio", LEVELS, words(1, 1, "…"), NO_FILES),
     no_effect("aio_write", LEVELS, FLAG, NO_FILES),
     no_effect("client_body_buffer_size", LEVELS, SIZE,
@@ -64,9 +37,9 @@ pub(in crate::config) const ROWS: &[Row] = &[
         "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed"),
     no_effect("client_body_temp_path", LEVELS, words(1, 4, "path …"),
         "request bodies are never written to disk"),
-    no_effect("client_header_buffer_size", HTTP | SERVER, SIZE,
+    no_effect("client_header_buffer_size", HTTP.or(SERVER), SIZE,
         "the limits are those of `large_client_header_buffers`"),
-    no_effect("connection_pool_size", HTTP | SERVER, SIZE, "memory is not taken from pools of fixed size"),
+    no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
     no_effect("directio", LEVELS, words(1, 1, "size | off"), NO_FILES),
     no_effect("directio_alignment", LEVELS, OFFSET, NO_FILES),
     no_effect("etag", LEVELS, FLAG, NO_FILES),
@@ -93,7 +66,7 @@ pub(in crate::config) const ROWS: &[Row] = &[
     no_effect("output_buffers", LEVELS, words(2, 2, "number size"), NO_FILES),
     no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once"),
     no_effect("read_ahead", LEVELS, SIZE, NO_FILES),
-    no_effect("request_pool_size", HTTP | SERVER, SIZE, "memory is not taken from pools of fixed size"),
+    no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
     no_effect("reset_timedout_connection", LEVELS, FLAG,
         "connections that timed out are closed in the ordinary way"),
     no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
@@ -121,14 +94,14 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
     refused("early_hints", LEVELS, "103 responses are not passed on"),
     refused("error_page", LEVELS, "error pages cannot be replaced yet"),
-    refused("ignore_invalid_headers", HTTP | SERVER,
+    refused("ignore_invalid_headers", HTTP.or(SERVER),
         "malformed header fields are never passed on").harmless(&["on"]),
     refused("internal", LOCATION, "there are no internal redirects that could reach it"),
     refused("limit_except", LOCATION, "methods cannot be restricted yet").with_block(),
     refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("max_headers", HTTP | SERVER, "the number of header fields is limited by the parser"),
-    refused("merge_slashes", HTTP | SERVER,
+    refused("max_headers", HTTP.or(SERVER), "the number of header fields is limited by the parser"),
+    refused("merge_slashes", HTTP.or(SERVER),
         "slashes are always merged for the choice of a location").harmless(&["on"]),
     refused("port_in_redirect", LEVELS,
         "redirects of `return` to a path always name the port").harmless(&["on"]),
@@ -137,98 +110,34 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
     refused("server_name_in_redirect", LEVELS,
         "redirects of `return` to a path name the host that the client asked for").harmless(&["off"]),
-    refused("try_files", SERVER | LOCATION, NO_FILES),
-    refused("underscores_in_headers", HTTP | SERVER,
+    refused("try_files", SERVER.or(LOCATION), NO_FILES),
+    refused("underscores_in_headers", HTTP.or(SERVER),
         "fields with underscores in their names are not passed on").harmless(&["off"]),
-    refused("if", SERVER | LOCATION | UPSTREAM, "there are no conditions").with_block(),
+    refused("if", SERVER.or(LOCATION).or(UPSTREAM), "there are no conditions").with_block(),
 ];
 
-fn large_client_header_buffers(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let number = values::number(directive.argument(0)).filter(|&number| number > 0);
-    let size = values::size(directive.argument(1)).filter(|&size| size > 0);
-    let (Some(number), Some(size)) = (number, size) else {
-        let hint = format!(
-            "\"{} {}\" is not a number and a size such as 4 8k",
-            directive.argument(0),
-            directive.argument(1)
-        );
-        report.emerg_hint(
-            "\"large_client_header_buffers\" directive invalid value",
-            &directive.argument_position(0),
-            hint,
-        );
-        return;
-    };
-    if size < SMALLEST_HEADER_BUFFER {
-        report.emerg_hint(
-            "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"",
-            &directive.argument_position(1),
-            format!("{SMALLEST_HEADER_BUFFER} bytes at least"),
-        );
-        return;
-    }
-    let line_bytes = usize::try_from(size).unwrap_or(usize::MAX);
-    let number = usize::try_from(number).unwrap_or(usize::MAX);
-    let total_bytes = line_bytes.saturating_mul(number).saturating_add(FIRST_HEADER_BUFFER);
-    settings.header_limits = Some(HeaderLimits { line_bytes, total_bytes });
-}
+/// Whether the version is told.
+struct ServerTokens;
 
-fn client_max_body_size(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    settings.client_max_body_bytes = report.offset(directive, 0).map(|bytes| (bytes > 0).then_some(bytes));
-}
+impl Argument for ServerTokens {
+    type Value = bool;
 
-fn keepalive_timeout(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let Some(timeout) = report.milliseconds(directive, 0) else { return };
-    let header = match directive.arguments.len() {
-        2 => match report.seconds(directive, 1) {
-            Some(header) => Some(header),
-            None => return,
-        },
-        _ => None,
-    };
-    settings.keepalive_timeout = Some((timeout, header));
-}
+    const ARGUMENTS: Arguments = one("on | off | build");
 
-fn server_tokens(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    match directive.argument(0) {
-        "on" | "build" => settings.server_tokens = Some(true),
-        "off" => settings.server_tokens = Some(false),
-        other => report.emerg_hint(
-            format!("invalid value \"{other}\""),
-            &directive.argument_position(0),
-            "\"server_tokens\" accepts on, off and build; texts of one's own are NGINX Plus's",
-        ),
-    }
-}
-
-fn types(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let table = Arc::make_mut(settings.types.get_or_insert_with(Arc::default));
-    for entry in directive.block.iter().flatten() {
-        if entry.block.is_some() {
-            let hint =
-                format!("\"types\" holds types and their extensions, and \"{}\" opens a block", entry.name);
-            report.emerg_hint("unexpected \"{\"", &entry.position, hint);
-            continue;
-        }
-        if entry.name == "include" {
-            report.emerg("invalid number of arguments in \"include\" directive", &entry.position);
-            continue;
-        }
-        for extension in entry.words() {
-            add_type(table, extension, entry, report);
+    fn read(into: &mut Option<bool>, directive: &Directive, report: &mut Report) {
+        match directive.argument(0) {
+            "on" | "build" => *into = Some(true),
+            "off" => *into = Some(false),
+            other => report.emerg_hint(
+                format!("invalid value \"{other}\""),
+                &directive.argument_position(0),
+                "\"server_tokens\" accepts on, off and build; texts of one's own are NGINX Plus's",
+            ),
         }
     }
-}
 
-/// As in nginx, the last type of an extension stands, and the clash is said.
-fn add_type(table: &mut HashMap<String, String>, extension: &str, entry: &Directive, report: &mut Report) {
-    let previous = table.insert(extension.to_ascii_lowercase(), entry.name.clone());
-    if let Some(previous) = previous {
-        let message = format!(
-            "duplicate extension \"{extension}\", content type: \"{}\", previous content type: \"{previous}\"",
-            entry.name
-        );
-        report.warn(message, &entry.position);
+    fn print(value: &bool) -> String {
+        if *value { "on" } else { "off" }.to_owned()
     }
 }
 
@@ -245,41 +154,44 @@ mod tests {
             "return 204; client_body_timeout 1s; client_max_body_size 2k; send_timeout 3s; keepalive_timeout 4s 5s; \
              keepalive_requests 6; server_tokens off; default_type a/b; types { c/d E f; }",
         ));
-        let location = &config.http.servers[0].locations[0];
-        assert_eq!(location.client_body_timeout, Duration::from_secs(1));
-        assert_eq!(location.client_max_body_bytes, Some(2048));
-        assert_eq!(location.send_timeout, Duration::from_secs(3));
-        assert_eq!(location.keepalive_timeout, Duration::from_secs(4));
-        assert_eq!(location.keepalive_header, Some(Duration::from_secs(5)));
-        assert_eq!(location.keepalive_requests, 6);
-        assert!(!location.server_tokens);
-        assert_eq!(location.default_type, "a/b");
-        assert_eq!(location.types.len(), 2);
-        assert_eq!(location.types["e"], "c/d");
+        let settings = &config.http.servers[0].locations[0].settings;
+        assert_eq!(settings.client.body_timeout, Duration::from_secs(1));
+        assert_eq!(settings.client.max_body_bytes, Some(2048));
+        assert_eq!(settings.client.send_timeout, Duration::from_secs(3));
+        assert_eq!(settings.keepalive.timeout.idle, Duration::from_secs(4));
+        assert_eq!(settings.keepalive.timeout.header, Some(Duration::from_secs(5)));
+        assert_eq!(settings.keepalive.requests, 6);
+        assert!(!settings.core.server_tokens);
+        assert_eq!(settings.types.default, "a/b");
+        assert_eq!(settings.types.by_extension.len(), 2);
+        assert_eq!(settings.types.by_extension["e"], "c/d");
     }
 
     #[test]
     fn silence_means_nginxs_defaults() {
-        let server = &accepted(&in_http("server { }")).http.servers[0];
-        assert_eq!(server.client_header_timeout, Duration::from_secs(60));
-        assert_eq!(server.header_limits, HeaderLimits { line_bytes: 8192, total_bytes: 4 * 8192 + 1024 });
-        let location = &server.fallback;
-        assert_eq!(location.client_max_body_bytes, Some(1 << 20));
-        assert_eq!(location.keepalive_timeout, Duration::from_secs(75));
-        assert_eq!((location.keepalive_header, location.keepalive_requests), (None, 1000));
-        assert!(location.server_tokens);
-        assert_eq!((location.default_type.as_str(), location.types.len()), ("text/plain", 3));
+        let settings = &accepted(&in_http("server { }")).http.servers[0].fallback.settings;
+        assert_eq!(settings.client.header_timeout, Duration::from_secs(60));
+        assert_eq!(
+            settings.client.header_limits,
+            HeaderLimits { line_bytes: 8192, total_bytes: 4 * 8192 + 1024 }
+        );
+        assert_eq!(settings.client.max_body_bytes, Some(1 << 20));
+        assert_eq!(settings.keepalive.timeout.idle, Duration::from_secs(75));
+        assert_eq!((settings.keepalive.timeout.header, settings.keepalive.requests), (None, 1000));
+        assert!(settings.core.server_tokens);
+        assert_eq!((settings.types.default.as_str(), settings.types.by_extension.len()), ("text/plain", 3));
     }
 
     #[test]
     fn limits_and_switches() {
-        let server = |text: &str| accepted(&in_server(text)).http.servers.pop().unwrap();
-        assert_eq!(server("client_max_body_size 0;").fallback.client_max_body_bytes, None);
-        assert!(server("server_tokens build;").fallback.server_tokens);
-        let limits = server("large_client_header_buffers 2 1k;").header_limits;
+        let server = |text: &str| accepted(&in_server(text)).http.servers[0].fallback.settings.clone();
+        assert_eq!(server("client_max_body_size 0;").client.max_body_bytes, None);
+        assert!(server("server_tokens build;").core.server_tokens);
+        let limits = server("large_client_header_buffers 2 1k;").client.header_limits;
         assert_eq!(limits, HeaderLimits { line_bytes: 1024, total_bytes: 3072 });
-        let huge =
-            server("large_client_header_buffers 9223372036854775807 9223372036854775807;").header_limits;
+        let huge = server("large_client_header_buffers 9223372036854775807 9223372036854775807;")
+            .client
+            .header_limits;
         assert_eq!(huge.total_bytes, usize::MAX);
     }
 

@@ -1,10 +1,10 @@
 //! `listen`.
 
-use crate::config::address;
-use crate::config::diagnostics::Report;
-use crate::config::model::ListenAddress;
+use crate::config::address::{self, ListenAddress};
+use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
-use crate::config::table::draft::{ListenDraft, ServerDraft};
+use crate::config::table::Effect::Reads;
+use crate::config::table::{Block, Row, SERVER, at_least, row};
 use crate::config::values;
 
 /// nginx's default on Linux.
@@ -12,8 +12,44 @@ pub(in crate::config) const DEFAULT_BACKLOG: u32 = 511;
 
 const ACCEPTED: &str = "default_server, backlog=number and ipv6only=on|off";
 
-pub(super) fn listen(server: &mut ServerDraft, directive: &Directive, report: &mut Report) {
-    server.listen_seen = true;
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [backlog=number] [ipv6only=on|off]"), Reads(listen),
+        "Where the server accepts connections; `reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect, `ssl`, `http2`, `quic` and `proxy_protocol` are refused").repeatable().without("*:80, or *:8000 unless root"),
+];
+
+/// One `listen`.
+#[derive(Debug)]
+pub(in crate::config) struct Listen {
+    pub(in crate::config) addresses: Vec<ListenAddress>,
+    pub(in crate::config) default_server: bool,
+    pub(in crate::config) backlog: Option<u32>,
+    pub(in crate::config) ipv6_only: Option<bool>,
+    /// Whether it sets an option of the socket: only one `listen` of an address may.
+    pub(in crate::config) sets_options: bool,
+    pub(in crate::config) position: Position,
+}
+
+impl Listen {
+    /// A `listen` of these addresses and no more.
+    pub(in crate::config) fn plain(addresses: Vec<ListenAddress>, position: Position) -> Self {
+        Self {
+            addresses,
+            default_server: false,
+            backlog: None,
+            ipv6_only: None,
+            sets_options: false,
+            position,
+        }
+    }
+}
+
+/// All `listen`s of a server: none that was understood is not the same as none at all.
+pub(in crate::config) type Listens = Vec<Listen>;
+
+fn listen(block: &mut Block, directive: &Directive, report: &mut Report) {
+    // A server that has a `listen` does not take the default, understood or not.
+    block.edit(|_: &mut Listens| {});
     let text = directive.argument(0);
     let addresses = match address::listen(text) {
         Ok(addresses) => addresses,
@@ -28,21 +64,14 @@ pub(super) fn listen(server: &mut ServerDraft, directive: &Directive, report: &m
     if text == "localhost" || text.starts_with("localhost:") {
         report.warn("\"localhost\" in the \"listen\" directive means 127.0.0.1 here", &directive.position);
     }
-    let mut listen = ListenDraft {
-        addresses,
-        default_server: false,
-        backlog: None,
-        ipv6_only: None,
-        sets_options: false,
-        position: directive.position.clone(),
-    };
+    let mut listen = Listen::plain(addresses, directive.position.clone());
     for (index, word) in directive.words().enumerate().skip(1) {
         parameter(&mut listen, word, index, directive, report);
     }
-    server.listens.push(listen);
+    block.edit(|listens: &mut Listens| listens.push(listen));
 }
 
-fn parameter(listen: &mut ListenDraft, word: &str, index: usize, directive: &Directive, report: &mut Report) {
+fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directive, report: &mut Report) {
     let (name, value) = match word.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (word, None),

@@ -1,12 +1,51 @@
 //! The head of a `location` block.
 
 use crate::config::diagnostics::Report;
-use crate::config::model::LocationMatch;
 use crate::config::syntax::Directive;
-use crate::config::table::draft::{LocationDraft, Settings};
+use crate::config::table::Effect::Opens;
+use crate::config::table::{Block, LOCATION, Row, SERVER, row, words};
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("location", SERVER.or(LOCATION), words(1, 2, "[= | ^~] path { … }"), Opens(begin),
+        "Settings for the requests whose normalised path begins with this (or, with `=`, is this); regular expressions and named locations are refused").repeatable(),
+];
+
+/// How a location is chosen by the normalised path.
+#[derive(Debug, Clone)]
+pub enum LocationMatch {
+    /// `location = /path`
+    Exact(String),
+    /// `location /path`
+    Prefix(String),
+    /// `location ^~ /path`: a prefix that no regular expression of its level comes before.
+    FinalPrefix(String),
+    /// `location ~ regex` and `location ~* regex`, in order of appearance. The reader refuses them for now.
+    Regex(regex::Regex),
+    /// `location @name`: never chosen by the path. The reader refuses it for now.
+    Named(String),
+}
+
+impl LocationMatch {
+    /// The path of an exact location or a prefix.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Exact(path) | Self::Prefix(path) | Self::FinalPrefix(path) => Some(path),
+            Self::Regex(_) | Self::Named(_) => None,
+        }
+    }
+
+    /// As messages name it.
+    pub(in crate::config) fn name(&self) -> &str {
+        match self {
+            Self::Exact(name) | Self::Prefix(name) | Self::FinalPrefix(name) | Self::Named(name) => name,
+            Self::Regex(regex) => regex.as_str(),
+        }
+    }
+}
 
 /// What the head of a location says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Head<'a> {
     Chosen(LocationMatch),
     Regex,
@@ -14,16 +53,13 @@ enum Head<'a> {
     InvalidModifier(&'a str),
 }
 
-/// Reads the head of `directive`, nested in `outer`. A location that is refused still gives a draft, so that what
-/// stands in it can be checked.
-pub(in crate::config) fn open(
-    directive: &Directive,
-    outer: Option<&LocationMatch>,
-    report: &mut Report,
-) -> LocationDraft {
+/// Reads the head of `directive`, nested in `outer`. A location that is refused is read all the same, so that what
+/// stands in it is checked.
+fn begin(directive: &Directive, outer: &Block, report: &mut Report) -> Block {
     let position = directive.argument_position(0);
     let pattern = match head(directive) {
         Head::Chosen(pattern) => {
+            let outer = outer.given::<LocationMatch>();
             if let Some(complaint) = outer.and_then(|outer| misplaced(&pattern, outer)) {
                 report.emerg(complaint, &position);
             }
@@ -46,12 +82,7 @@ pub(in crate::config) fn open(
             LocationMatch::Prefix(directive.argument(1).to_owned())
         }
     };
-    LocationDraft {
-        pattern,
-        settings: Settings::default(),
-        nested: Vec::new(),
-        position: directive.position.clone(),
-    }
+    Block::new(LOCATION, directive.position.clone()).with(pattern)
 }
 
 /// nginx also takes the modifier and the path as one word.
@@ -61,7 +92,7 @@ fn head(directive: &Directive) -> Head<'_> {
         let path = directive.argument(1).to_owned();
         return match first {
             "=" => Head::Chosen(LocationMatch::Exact(path)),
-            "^~" => Head::Chosen(LocationMatch::Prefix(path)),
+            "^~" => Head::Chosen(LocationMatch::FinalPrefix(path)),
             "~" | "~*" => Head::Regex,
             other => Head::InvalidModifier(other),
         };
@@ -69,7 +100,7 @@ fn head(directive: &Directive) -> Head<'_> {
     if let Some(path) = first.strip_prefix('=') {
         Head::Chosen(LocationMatch::Exact(path.to_owned()))
     } else if let Some(path) = first.strip_prefix("^~") {
-        Head::Chosen(LocationMatch::Prefix(path.to_owned()))
+        Head::Chosen(LocationMatch::FinalPrefix(path.to_owned()))
     } else if first.starts_with('~') {
         Head::Regex
     } else if first.starts_with('@') {
@@ -80,58 +111,86 @@ fn head(directive: &Directive) -> Head<'_> {
 }
 
 fn misplaced(inner: &LocationMatch, outer: &LocationMatch) -> Option<String> {
-    let (LocationMatch::Exact(inner) | LocationMatch::Prefix(inner)) = inner;
+    let inner = inner.path()?;
     match outer {
         LocationMatch::Exact(outer) => {
             Some(format!("location \"{inner}\" cannot be inside the exact location \"{outer}\""))
         }
-        LocationMatch::Prefix(outer) if !inner.starts_with(outer.as_str()) => {
+        LocationMatch::Prefix(outer) | LocationMatch::FinalPrefix(outer) if !inner.starts_with(outer) => {
             Some(format!("location \"{inner}\" is outside location \"{outer}\""))
         }
-        LocationMatch::Prefix(_) => None,
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::config::model::LocationMatch;
+    use std::sync::Arc;
+
+    use crate::config::model::{Location, LocationMatch};
     use crate::config::testing::{accepted, in_server, refused, warnings};
 
-    fn patterns(text: &str) -> Vec<LocationMatch> {
-        let config = accepted(&in_server(text));
-        config.http.servers[0].locations.iter().map(|location| location.pattern.clone()).collect()
+    /// The tree as it is written, without what the blocks hold.
+    fn shape(locations: &[Arc<Location>]) -> String {
+        let shapes: Vec<String> = locations
+            .iter()
+            .map(|location| {
+                let head = match &location.pattern {
+                    LocationMatch::Exact(path) => format!("= {path}"),
+                    LocationMatch::Prefix(path) => path.clone(),
+                    LocationMatch::FinalPrefix(path) => format!("^~ {path}"),
+                    LocationMatch::Regex(_) | LocationMatch::Named(_) => unreachable!(),
+                };
+                if location.nested.is_empty() {
+                    head
+                } else {
+                    format!("{head} {{ {} }}", shape(&location.nested))
+                }
+            })
+            .collect();
+        shapes.join(", ")
     }
 
-    fn prefix(path: &str) -> LocationMatch {
-        LocationMatch::Prefix(path.to_owned())
-    }
-
-    fn exact(path: &str) -> LocationMatch {
-        LocationMatch::Exact(path.to_owned())
+    fn tree(text: &str) -> String {
+        shape(&accepted(&in_server(text)).http.servers[0].locations)
     }
 
     #[test]
-    fn exact_and_prefix() {
+    fn each_head_is_told_apart() {
         let text = "location /a { return 204; } location = /a { return 204; } location ^~ /b { return 204; } \
                     location =/c { return 204; } location ^~/d { return 204; }";
-        assert_eq!(patterns(text), [prefix("/a"), exact("/a"), prefix("/b"), exact("/c"), prefix("/d")]);
+        assert_eq!(tree(text), "/a, = /a, ^~ /b, = /c, ^~ /d");
     }
 
     #[test]
-    fn nested_locations_stand_beside_their_outer_one_and_inherit() {
+    fn nested_locations_stand_in_their_outer_one_and_inherit() {
         let text = "location /a { send_timeout 1s; return 200; location /a/b { return 204; } \
-                    location = /a/c { return 204; } }";
-        assert_eq!(patterns(text), [prefix("/a"), prefix("/a/b"), exact("/a/c")]);
+                    location = /a/c { return 204; location = /a/c/d { return 204; } } }";
+        refused(&in_server(text), "location \"/a/c/d\" cannot be inside the exact location \"/a/c\"");
+        let text = "location /a { send_timeout 1s; return 200; location /a/b { return 204; location /a/b/c { \
+                    return 204; } } location = /a/c { return 204; } }";
+        assert_eq!(tree(text), "/a { /a/b { /a/b/c }, = /a/c }");
         let config = accepted(&in_server(text));
-        assert_eq!(config.http.servers[0].locations[1].send_timeout, std::time::Duration::from_secs(1));
+        let inner = &config.http.servers[0].locations[0].nested[0].nested[0];
+        assert_eq!(inner.settings.client.send_timeout, std::time::Duration::from_secs(1));
     }
 
     #[test]
     fn a_longer_prefix_outside_hides_what_is_nested_in_a_shorter_one() {
         let text =
             "location /a { return 200; location /a/b/c { return 204; } } location /a/b { return 204; }";
-        assert_eq!(patterns(text), [prefix("/a"), prefix("/a/b")]);
         assert!(warnings(&in_server(text))[0].contains("location \"/a/b/c\" is never reached"));
+    }
+
+    #[test]
+    fn a_proxied_directory_redirects_to_its_slash_at_its_own_level() {
+        let pass = "proxy_pass http://group;";
+        let with = |inside: &str| tree(&format!("location /a/ {{ {pass} }} {inside}"));
+        assert_eq!(with(""), "/a/, = /a");
+        assert_eq!(with("location /a { return 204; }"), "/a/, /a");
+        assert_eq!(with("location = /a { return 204; }"), "/a/, = /a");
+        let nested = format!("location /b {{ return 204; location /b/ {{ {pass} }} }}");
+        assert_eq!(tree(&nested), "/b { /b/, = /b }");
     }
 
     #[test]

@@ -2,37 +2,107 @@
 
 use std::path::PathBuf;
 
-use crate::config::diagnostics::Report;
-use crate::config::model::{ErrorLog, Escape, LogDestination, LogFormat, Severity};
+use crate::config::diagnostics::{Position, Report, Severity};
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::{Http, Level};
-use crate::config::table::draft::{AccessLogDraft, HttpDraft, LogFormatDraft, Settings};
-use crate::config::table::{HTTP, LEVELS, LOCATION, Row, SERVER, at_least, no_effect, row, words};
+use crate::config::table::Effect::Reads;
+use crate::config::table::{Block, HTTP, LEVELS, LOCATION, Row, SERVER, at_least, no_effect, row, words};
 use crate::config::values;
-use crate::script::Template;
+use crate::script::{Escape, Template};
+
+/// nginx compiles its paths in; these are those of its own build.
+pub(in crate::config) const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
+pub(in crate::config) const DEFAULT_ERROR_LOG: &str = "logs/error.log";
+/// How severe a message must be where no level is written.
+pub(in crate::config) const DEFAULT_LEVEL: Severity = Severity::Error;
 
 /// nginx's predefined format.
 pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
      $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("access_log", LEVELS, at_least(1, "file [format] | off"), "logs/access.log combined", Level(access_log),
-        "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable(),
-    row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), "combined", Http(log_format),
-        "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable(),
-    row("error_log", HTTP, words(1, 2, "file | stderr [level]"), "", Http(|http, d, r| http.error_logs.extend(error_log(d, r))),
+pub(super) const ROWS: &[Row] = &[
+    row("access_log", LEVELS, at_least(1, "file [format] | off"), Reads(access_log),
+        "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable().default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
+    row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), Reads(log_format),
+        "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable().without("combined"),
+    row("error_log", HTTP, words(1, 2, "file | stderr [level]"), Reads(error_log),
         "Stands in for the `error_log` of the main context where there is none").repeatable(),
-    row("error_log", SERVER | LOCATION, words(1, 2, "file | stderr [level]"), "", Level(no_error_log_here),
+    row("error_log", SERVER.or(LOCATION), words(1, 2, "file | stderr [level]"), Reads(no_error_log_here),
         "Accepted with a warning: all messages go where the `error_log` of the main context says").repeatable(),
     no_effect("open_log_file_cache", LEVELS, at_least(1, "…"), "log files stay open until USR1"),
 ];
 
-/// Reads an `error_log` of any context.
-pub(in crate::config) fn error_log(directive: &Directive, report: &mut Report) -> Option<ErrorLog> {
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LogDestination {
+    /// The standard error stream (`error_log stderr`).
+    Stderr,
+    /// A file, opened for appending; `/dev/stdout` is one.
+    File(PathBuf),
+}
+
+/// One `error_log`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorLog {
+    /// Where to.
+    pub destination: LogDestination,
+    /// From which severity on.
+    pub level: Severity,
+}
+
+/// One `log_format`.
+#[derive(Debug)]
+pub struct LogFormat {
+    /// Its name.
+    pub name: String,
+    /// `escape=`.
+    pub escape: Escape,
+    /// The line.
+    pub template: Template,
+}
+
+/// A `log_format` and when it was read.
+#[derive(Debug)]
+pub(in crate::config) struct GivenFormat {
+    pub(in crate::config) format: LogFormat,
+    pub(in crate::config) position: Position,
+    pub(in crate::config) order: usize,
+}
+
+/// All `access_log`s of one level.
+#[derive(Debug, Default)]
+pub(in crate::config) struct GivenAccessLogs {
+    /// `off` anywhere among them.
+    pub(in crate::config) off: bool,
+    pub(in crate::config) written: Vec<GivenAccessLog>,
+}
+
+/// One `access_log`.
+#[derive(Debug)]
+pub(in crate::config) struct GivenAccessLog {
+    pub(in crate::config) destination: LogDestination,
+    /// The name of its format, `combined` when none is written.
+    pub(in crate::config) format: String,
+    pub(in crate::config) position: Position,
+    pub(in crate::config) order: usize,
+}
+
+/// The arguments of the `error_log` that holds without one.
+pub(super) fn default_error_log() -> String {
+    format!("{DEFAULT_ERROR_LOG} {}", DEFAULT_LEVEL.name())
+}
+
+/// Reads an `error_log` of the main context or of `http`.
+pub(super) fn error_log(block: &mut Block, directive: &Directive, report: &mut Report) {
+    if let Some(log) = read_error_log(directive, report) {
+        block.edit(|logs: &mut Vec<ErrorLog>| logs.push(log));
+    }
+}
+
+fn read_error_log(directive: &Directive, report: &mut Report) -> Option<ErrorLog> {
     let destination = destination(directive, report)?;
     let level = match directive.arguments.get(1) {
-        None => Severity::Error,
+        None => DEFAULT_LEVEL,
         Some(word) => match severity(&word.text) {
             Some(level) => level,
             None => {
@@ -48,8 +118,8 @@ pub(in crate::config) fn error_log(directive: &Directive, report: &mut Report) -
     Some(ErrorLog { destination, level })
 }
 
-fn no_error_log_here(_: &mut Settings, directive: &Directive, report: &mut Report) {
-    if error_log(directive, report).is_some() {
+fn no_error_log_here(_: &mut Block, directive: &Directive, report: &mut Report) {
+    if read_error_log(directive, report).is_some() {
         let reason = "all messages go where the error_log of the main context says";
         report.warn(format!("\"error_log\" has no effect here: {reason}"), &directive.position);
     }
@@ -92,8 +162,11 @@ fn destination(directive: &Directive, report: &mut Report) -> Option<LogDestinat
     Some(if text == "stderr" { LogDestination::Stderr } else { LogDestination::File(PathBuf::from(text)) })
 }
 
-fn access_log(settings: &mut Settings, directive: &Directive, report: &mut Report) {
-    let logs = settings.access_logs.get_or_insert_default();
+fn access_log(block: &mut Block, directive: &Directive, report: &mut Report) {
+    block.edit(|logs| read_access_log(logs, directive, report));
+}
+
+fn read_access_log(logs: &mut GivenAccessLogs, directive: &Directive, report: &mut Report) {
     if directive.argument(0) == "off" {
         if directive.arguments.len() > 1 {
             report.invalid_parameter(directive, 1, "nothing after \"off\"");
@@ -138,7 +211,7 @@ fn access_log(settings: &mut Settings, directive: &Directive, report: &mut Repor
         }
     }
     let (position, order) = (directive.position.clone(), directive.order);
-    logs.written.push(AccessLogDraft { destination, format, position, order });
+    logs.written.push(GivenAccessLog { destination, format, position, order });
 }
 
 fn without_effect(directive: &Directive, index: usize, report: &mut Report) {
@@ -148,10 +221,11 @@ fn without_effect(directive: &Directive, index: usize, report: &mut Report) {
     report.warn(message, &directive.argument_position(index));
 }
 
-fn log_format(http: &mut HttpDraft, directive: &Directive, report: &mut Report) {
+fn log_format(http: &mut Block, directive: &Directive, report: &mut Report) {
     let name = directive.argument(0);
-    let known = |format: &LogFormatDraft| format.format.name == name;
-    if name == "combined" || http.log_formats.iter().any(known) {
+    let known = |format: &GivenFormat| format.format.name == name;
+    if name == "combined" || http.given::<Vec<GivenFormat>>().is_some_and(|formats| formats.iter().any(known))
+    {
         report.emerg(format!("duplicate \"log_format\" name \"{name}\""), &directive.argument_position(0));
         return;
     }
@@ -174,11 +248,12 @@ fn log_format(http: &mut HttpDraft, directive: &Directive, report: &mut Report) 
         .filter_map(|index| report.template(directive, index))
         .reduce(Template::followed_by)
         .unwrap_or_default();
-    http.log_formats.push(LogFormatDraft {
+    let given = GivenFormat {
         format: LogFormat { name: name.to_owned(), escape, template },
         position: directive.position.clone(),
         order: directive.order,
-    });
+    };
+    http.edit(|formats: &mut Vec<GivenFormat>| formats.push(given));
 }
 
 #[cfg(test)]

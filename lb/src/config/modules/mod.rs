@@ -1,15 +1,160 @@
 //! The directives, one file for each module of nginx.
+//!
+//! A file declares its module's settings with `settings!`, and with `row` what is no setting: what opens a block,
+//! what may stand many times, what needs the whole configuration to mean something. Nothing about a directive is
+//! known anywhere else.
+//!
+//! # How to add a directive
+//!
+//! A setting that `http`, `server` and `location` inherit, such as `proxy_socket_keepalive`, touches these files:
+//!
+//! 1. `config/modules/MODULE.rs`: one entry in `settings!` with the directive's name, its contexts, the field's name,
+//!    its type and argument, its default and a line of documentation. If another row refuses the directive or gives
+//!    it no effect (here, in `proxy_refused.rs` or in `elsewhere.rs`), that row goes.
+//! 2. The file that acts on it: it reads the field (`location.settings.MODULE.FIELD`, or `proxy.settings.FIELD`).
+//! 3. `docs/directives.md`: written by the program (`LB_WRITE_REFERENCE=1 cargo test -p lb --test it config_reference`).
+//! 4. A test of what it does: a case of `nginx-compat/judge/cases` or a test in `lb/tests`.
+//!
+//! The reading, the inheritance, the resolved field, the default in the reference and the test that the printed
+//! default is the real one come from the entry. An argument of a new kind is an `impl Argument`, beside the entry or,
+//! where several modules have it, in `config/table/arguments.rs`. A new module is a file, a line in `TABLE` and,
+//! where levels inherit its settings, a line in `levels!`.
+//!
+//! What is no setting has a `row` whose reader keeps what is given in a type of the module, and `config/build`
+//! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
+mod client;
 pub(super) mod core;
-pub(super) mod elsewhere;
-pub(super) mod events;
-pub(super) mod headers;
-pub(super) mod http;
+mod elsewhere;
+mod events;
+mod headers;
+mod http;
+mod keepalive;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
 pub(super) mod proxy;
+mod proxy_refused;
 pub(super) mod resolver;
 pub(super) mod rewrite;
-mod server_name;
+pub(super) mod server_name;
+mod types;
 pub(super) mod upstream;
+
+use std::sync::Arc;
+
+use super::table::{Block, Section, Table};
+
+pub use self::client::{Client, HeaderLimits};
+pub use self::core::{Core, User, WorkerCount};
+pub use self::headers::{AddHeader, Headers};
+pub use self::http::HttpCore;
+pub use self::keepalive::{Keepalive, KeepaliveTimeout};
+pub use self::location::LocationMatch;
+pub use self::log::{ErrorLog, LogDestination, LogFormat};
+pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
+pub use self::resolver::{NameServers, Resolution};
+pub use self::rewrite::{Return, ReturnContent};
+pub use self::server_name::ServerName;
+pub use self::types::Types;
+pub use self::upstream::{UpstreamKeepalive, UpstreamServer};
+
+/// All that is known, in the order of the reference.
+pub(super) const TABLE: Table = Table {
+    sections: &[
+        Section { title: "Main context", rows: &[core::SETTINGS, core::ROWS] },
+        Section { title: "`events`", rows: &[events::ROWS] },
+        Section {
+            title: "`http`, `server`, `location`",
+            rows: &[
+                http::SERVER_BLOCK,
+                location::ROWS,
+                listen::ROWS,
+                server_name::ROWS,
+                client::SETTINGS,
+                keepalive::SETTINGS,
+                http::SETTINGS,
+                types::SETTINGS,
+                http::ROWS,
+            ],
+        },
+        Section { title: "Logging", rows: &[log::ROWS] },
+        Section { title: "Response headers", rows: &[headers::SETTINGS, headers::ROWS] },
+        Section { title: "`return` and rewriting", rows: &[rewrite::ROWS] },
+        Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
+        Section { title: "Name resolution", rows: &[resolver::ROWS] },
+        Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
+        Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
+    ],
+    families: elsewhere::FAMILIES,
+};
+
+/// Declares the settings of a level (`http`, `server`, `location`): those of each module, shared with the level
+/// above where this one says nothing.
+macro_rules! levels {
+    ($($(#[$about:meta])* $module:ident: $Module:ty,)+) => {
+        /// What holds at a level, with all that it inherits.
+        #[derive(Debug, Clone, Default)]
+        pub struct Settings {
+            $($(#[$about])* pub $module: Arc<$Module>,)+
+        }
+
+        impl Settings {
+            /// What holds in `block`, where `self` holds around it.
+            pub(super) fn inside(&self, block: &mut Block) -> Self {
+                Self { $($module: <$Module>::inherit(&self.$module, block),)+ }
+            }
+        }
+    };
+}
+
+levels! {
+    /// What a client may send, and how slowly.
+    client: Client,
+    /// How long a client's connection stays open.
+    keepalive: Keepalive,
+    /// What an answer tells of this program.
+    core: HttpCore,
+    /// Media types.
+    types: Types,
+    /// What is added to answers.
+    headers: Headers,
+    /// How requests go to servers.
+    proxy: ProxySettings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+    use crate::config::table::{Contexts, Effect, Family, Row};
+
+    #[test]
+    fn every_name_means_one_thing_in_one_context() {
+        let all: Vec<&Row> = TABLE.all().collect();
+        for (index, row) in all.iter().enumerate() {
+            for other in &all[index + 1..] {
+                let clash = row.name == other.name && row.contexts.meets(other.contexts);
+                assert!(!clash, "{} has two rows for one of {}", row.name, other.contexts.names());
+            }
+            assert!(TABLE.family(row.name).is_none(), "{} has a row and a family", row.name);
+            assert_ne!(row.contexts, Contexts::NONE, "{}", row.name);
+        }
+        let mut names: Vec<&str> = TABLE.families.iter().flat_map(Family::names).collect();
+        names.sort_unstable();
+        for pair in names.windows(2) {
+            assert_ne!(pair[0], pair[1], "in two families");
+        }
+    }
+
+    #[test]
+    fn every_row_is_documented() {
+        for row in TABLE.all() {
+            let text = match row.effect {
+                Effect::Ignored(reason) | Effect::Refused(reason) => reason,
+                _ => row.summary,
+            };
+            assert!(text.len() > 10, "{} has no text", row.name);
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{}: one line, no full stop", row.name);
+        }
+    }
+}

@@ -1,38 +1,84 @@
 //! `resolver` and its timeout, which nginx has in `http`, `server`, `location` and `upstream`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use crate::config::address;
+use crate::config::address::{self, ServerAddress};
 use crate::config::diagnostics::Report;
-use crate::config::model::ServerAddress;
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::{Ignored, Level, Upstream};
-use crate::config::table::draft::ResolverDraft;
-use crate::config::table::{HTTP, LOCATION, Row, SERVER, TIME, UPSTREAM, at_least, row};
+use crate::config::table::Effect::Ignored;
+use crate::config::table::{
+    Argument, Arguments, Contexts, HTTP, LOCATION, Maybe, Row, SERVER, Time, UPSTREAM, at_least, row,
+    settings,
+};
 use crate::config::values;
 
-const SYNTAX: &str = "address[:port] … [valid=time] [ipv4=on|off] [ipv6=on|off]";
 const ONLY_RESOLVE: &str =
     "names are followed for `server … resolve` alone, with the resolver of `upstream` or `http`";
+const NOWHERE_ELSE: Contexts = SERVER.or(LOCATION);
 
-#[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("resolver", HTTP, at_least(1, SYNTAX), "", Level(|s, d, r| s.resolver = resolver(d, r)),
-        "The name servers for `server … resolve`; `valid=` replaces the answers' own time to live"),
-    row("resolver", UPSTREAM, at_least(1, SYNTAX), "that of `http`", Upstream(|u, d, r| u.resolver = resolver(d, r)),
-        "The same, for one upstream"),
-    row("resolver", SERVER | LOCATION, at_least(1, SYNTAX), "", Ignored(ONLY_RESOLVE), ""),
-    row("resolver_timeout", HTTP, TIME, "30s", Level(|s, d, r| s.resolver_timeout = r.milliseconds(d, 0)),
-        "How long a question to the name servers may take"),
-    row("resolver_timeout", UPSTREAM, TIME, "that of `http`", Upstream(|u, d, r| u.resolver_timeout = r.milliseconds(d, 0)),
-        "The same, for one upstream"),
-    row("resolver_timeout", SERVER | LOCATION, TIME, "", Ignored(ONLY_RESOLVE), ""),
+settings! {
+    /// Whom to ask for addresses: of `http`, which an `upstream` inherits.
+    Resolution {
+        "resolver" in HTTP,
+        name_servers: Option<NameServers> as Maybe<NameServers> = None,
+        "The name servers for `server … resolve`; `valid=` replaces the answers' own time to live";
+
+        "resolver_timeout" in HTTP,
+        timeout: Duration as Time = Duration::from_secs(30),
+        "How long a question to the name servers may take";
+    }
+}
+
+pub(super) const ROWS: &[Row] = &[
+    SETTINGS[0],
+    of_upstream(SETTINGS[0]),
+    row("resolver", NOWHERE_ELSE, NameServers::ARGUMENTS, Ignored(ONLY_RESOLVE), ""),
+    SETTINGS[1],
+    of_upstream(SETTINGS[1]),
+    row("resolver_timeout", NOWHERE_ELSE, Time::ARGUMENTS, Ignored(ONLY_RESOLVE), ""),
 ];
+
+const fn of_upstream(row: Row) -> Row {
+    let row = row.without("that of `http`");
+    Row { contexts: UPSTREAM, summary: "The same, for one upstream", ..row }
+}
+
+/// `resolver`, without its timeout.
+#[derive(Debug, Clone)]
+pub struct NameServers {
+    /// Their addresses, in order.
+    pub servers: Vec<SocketAddr>,
+    /// `valid=`: how long an answer stands, instead of its own time to live.
+    pub valid: Option<Duration>,
+    /// `ipv4=off` clears it.
+    pub ipv4: bool,
+    /// `ipv6=off` clears it.
+    pub ipv6: bool,
+}
 
 const DNS_PORT: u16 = 53;
 
-fn resolver(directive: &Directive, report: &mut Report) -> Option<ResolverDraft> {
-    let mut resolver = ResolverDraft { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
+impl Argument for NameServers {
+    type Value = Self;
+
+    const ARGUMENTS: Arguments = at_least(1, "address[:port] … [valid=time] [ipv4=on|off] [ipv6=on|off]");
+
+    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
+        *into = name_servers(directive, report);
+    }
+
+    fn print(value: &Self) -> String {
+        let mut words: Vec<String> = value.servers.iter().map(ToString::to_string).collect();
+        words.extend(value.valid.map(|time| format!("valid={}", values::written_time(time))));
+        let off = [("ipv4", value.ipv4), ("ipv6", value.ipv6)].into_iter().filter(|(_, on)| !on);
+        words.extend(off.map(|(family, _)| format!("{family}=off")));
+        words.join(" ")
+    }
+}
+
+fn name_servers(directive: &Directive, report: &mut Report) -> Option<NameServers> {
+    let mut resolver = NameServers { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
     let mut sound = true;
     for (index, word) in directive.words().enumerate() {
         let read = match word.split_once('=') {

@@ -3,27 +3,46 @@
 use http::StatusCode;
 
 use crate::config::diagnostics::Report;
-use crate::config::model::{Return, ReturnContent};
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::Level;
-use crate::config::table::draft::Settings;
-use crate::config::table::{FLAG, LEVELS, LOCATION, Row, SERVER, no_effect, refused, row, words};
+use crate::config::table::Effect::Reads;
+use crate::config::table::{Block, FLAG, LEVELS, LOCATION, Row, SERVER, no_effect, refused, row, words};
+use crate::script::Template;
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("return", SERVER | LOCATION, words(1, 2, "code [text] | code URL | URL"), "", Level(returns),
+pub(super) const ROWS: &[Row] = &[
+    row("return", SERVER.or(LOCATION), words(1, 2, "code [text] | code URL | URL"), Reads(returns),
         "Answers at once: with the standard page of the status, a text with variables, or (301, 302, 303, 307, 308) a redirect; a URL alone is a 302, 444 closes the connection. The first one of a level stands, before any `proxy_pass`").repeatable(),
     no_effect("rewrite_log", LEVELS, FLAG, "nothing is rewritten that could be logged"),
     no_effect("uninitialized_variable_warn", LEVELS, FLAG, "variables cannot be set"),
-    refused("break", SERVER | LOCATION, "there is no rewriting that it could end"),
-    refused("rewrite", SERVER | LOCATION, "URIs are replaced by the URI part of `proxy_pass` only"),
-    refused("set", SERVER | LOCATION, "variables cannot be set"),
+    refused("break", SERVER.or(LOCATION), "there is no rewriting that it could end"),
+    refused("rewrite", SERVER.or(LOCATION), "URIs are replaced by the URI part of `proxy_pass` only"),
+    refused("set", SERVER.or(LOCATION), "variables cannot be set"),
 ];
 
-fn returns(settings: &mut Settings, directive: &Directive, report: &mut Report) {
+/// `return code [text]`, `return code URL`, `return URL`.
+#[derive(Debug, Clone)]
+pub struct Return {
+    /// The status; 444 closes the connection without an answer.
+    pub status: StatusCode,
+    /// What follows it.
+    pub content: ReturnContent,
+}
+
+/// What a `return` carries.
+#[derive(Debug, Clone)]
+pub enum ReturnContent {
+    /// Nothing: the standard page of that status.
+    Standard,
+    /// A text body, of the type that `types` and `default_type` give the request's path.
+    Text(Template),
+    /// A redirect target (301, 302, 303, 307, 308).
+    Location(Template),
+}
+
+fn returns(block: &mut Block, directive: &Directive, report: &mut Report) {
     let Some(answer) = answer(directive, report) else { return };
     // nginx runs them in order, and the first ends the request.
-    settings.answer.get_or_insert(answer);
+    block.edit(|given: &mut Option<Return>| _ = given.get_or_insert(answer));
 }
 
 fn answer(directive: &Directive, report: &mut Report) -> Option<Return> {

@@ -1,15 +1,45 @@
 //! `server_name`.
 
-use crate::config::diagnostics::Report;
-use crate::config::model::{Position, ServerName};
+use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
-use crate::config::table::draft::{NameDraft, ServerDraft};
+use crate::config::table::Effect::Reads;
+use crate::config::table::{Block, Row, SERVER, at_least, row};
 
-pub(in crate::config) fn server_name(server: &mut ServerDraft, directive: &Directive, report: &mut Report) {
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("server_name", SERVER, at_least(1, "name …"), Reads(server_name),
+        "The names it answers to: exact, `*.example.org`, `.example.org`, `www.example.*`, or `~` and a regular expression (without look-around and back-references)").repeatable().default(|| "\"\"".to_owned()),
+];
+
+/// One name of a server. All are lower case.
+#[derive(Debug, Clone)]
+pub enum ServerName {
+    /// `www.example.org`; the empty string matches requests without a Host.
+    Exact(String),
+    /// `*.example.org` holds `.example.org`.
+    LeadingWildcard(String),
+    /// `.example.org` holds `.example.org` and matches `example.org` too.
+    DomainAndSubdomains(String),
+    /// `mail.*` holds `mail.`.
+    TrailingWildcard(String),
+    /// `~^www\d+\.example\.org$`, matched in order of appearance, case-insensitively.
+    Regex(regex::Regex),
+}
+
+/// One name as a server gives it.
+#[derive(Debug)]
+pub(in crate::config) struct GivenName {
+    pub(in crate::config) written: String,
+    pub(in crate::config) name: ServerName,
+    pub(in crate::config) position: Position,
+}
+
+fn server_name(block: &mut Block, directive: &Directive, report: &mut Report) {
     for (index, written) in directive.words().enumerate() {
         let position = directive.argument_position(index);
         if let Some(name) = parse(written, &position, report) {
-            server.names.push(NameDraft { written: written.to_owned(), name, position });
+            let name = GivenName { written: written.to_owned(), name, position };
+            block.edit(|names: &mut Vec<GivenName>| names.push(name));
         }
     }
 }

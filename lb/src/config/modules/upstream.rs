@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::config::address;
-use crate::config::diagnostics::Report;
-use crate::config::model::{ServerAddress, UpstreamServer};
+use crate::config::address::{self, ServerAddress};
+use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::{Level, Opens, Upstream};
-use crate::config::table::draft::{UpstreamDraft, Zone};
+use crate::config::table::Effect::{Opens, Reads};
 use crate::config::table::{
-    Block, HTTP, LOCATION, NUMBER, Row, TIME, UPSTREAM, at_least, no_effect, refused, row, words,
+    Argument, Arguments, Block, HTTP, LOCATION, Number, Row, TIME, Time, UPSTREAM, at_least, no_effect,
+    refused, row, settings, words,
 };
 use crate::config::values;
 
@@ -17,23 +16,39 @@ const METHOD: &str = "round robin is the only method yet";
 const CHECKS: &str = "every server is probed by a TCP connection each second, unless `off`; other checks are not supported yet";
 
 #[rustfmt::skip]
-pub(in crate::config) const ROWS: &[Row] = &[
-    row("upstream", HTTP, words(1, 1, "name { … }"), "", Opens(Block::Upstream),
+pub(super) const BLOCK: &[Row] = &[
+    row("upstream", HTTP, words(1, 1, "name { … }"), Opens(begin),
         "A group of servers for `proxy_pass`").repeatable(),
-    row("server", UPSTREAM, at_least(1, "address [weight=number] [max_fails=number] [fail_timeout=time] [backup] [down] [resolve]"), "weight=1 max_fails=1 fail_timeout=10s", Upstream(server),
-        "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable(),
-    row("keepalive", UPSTREAM, words(1, 2, "connections [local]"), "32", Upstream(keepalive),
-        "How many idle connections are kept open; 0 closes each after its request"),
-    row("keepalive_requests", UPSTREAM, NUMBER, "1000", Upstream(|u, d, r| u.keepalive_requests = r.number(d, 0)),
-        "How many requests an upstream connection may carry"),
-    row("keepalive_timeout", UPSTREAM, TIME, "60s", Upstream(|u, d, r| u.keepalive_timeout = r.milliseconds(d, 0)),
-        "How long an idle upstream connection is kept"),
-    row("zone", UPSTREAM, words(1, 2, "name [size]"), "", Upstream(zone),
+    row("server", UPSTREAM, at_least(1, "address [weight=number] [max_fails=number] [fail_timeout=time] [backup] [down] [resolve]"), Reads(server),
+        "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable().default(default_parameters),
+];
+
+settings! {
+    /// `keepalive connections` and its companions.
+    #[derive(Copy, PartialEq, Eq)]
+    UpstreamKeepalive {
+        "keepalive" in UPSTREAM,
+        connections: usize as Connections = 32,
+        "How many idle connections are kept open; 0 closes each after its request";
+
+        "keepalive_requests" in UPSTREAM,
+        requests: u64 as Number = 1000,
+        "How many requests an upstream connection may carry";
+
+        "keepalive_timeout" in UPSTREAM,
+        timeout: Duration as Time = Duration::from_secs(60),
+        "How long an idle upstream connection is kept";
+    }
+}
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row("zone", UPSTREAM, words(1, 2, "name [size]"), Reads(zone),
         "Names the group's shared state. It is always shared here; nginx needs it for `resolve`, and so that one file drives both, so do we").repeatable(),
-    row("health_check", UPSTREAM, at_least(0, "[off | interval=1s]"), "interval=1s", Upstream(|u, d, r| u.probe = health_check(d, r).or(u.probe)),
-        "Whether every server is probed by a TCP connection each second (not a directive of nginx in this place: write it as `#lb: health_check off;`)"),
-    row("health_check", LOCATION, at_least(0, "[off | interval=1s]"), "interval=1s", Level(|s, d, r| s.probe = health_check(d, r).or(s.probe)),
-        "The same, for the servers that this location's `proxy_pass` goes to (NGINX Plus's place for it; `off` is ours)"),
+    row("health_check", UPSTREAM, at_least(0, "[off | interval=1s]"), Reads(health_check),
+        "Whether every server is probed by a TCP connection each second (not a directive of nginx in this place: write it as `#lb: health_check off;`)").default(default_probe),
+    row("health_check", LOCATION, at_least(0, "[off | interval=1s]"), Reads(health_check),
+        "The same, for the servers that this location's `proxy_pass` goes to (NGINX Plus's place for it; `off` is ours)").default(default_probe),
     no_effect("keepalive_time", UPSTREAM, TIME,
         "an upstream connection lives for `keepalive_requests` requests, however long they take"),
 
@@ -50,29 +65,77 @@ pub(in crate::config) const ROWS: &[Row] = &[
     refused("match", HTTP, "a health check is a TCP connection, which has nothing to match").with_block(),
 ];
 
-/// The head of an `upstream` block.
-pub(in crate::config) fn open(directive: &Directive) -> UpstreamDraft {
-    UpstreamDraft {
-        name: directive.argument(0).to_owned(),
-        servers: Vec::new(),
-        server_seen: false,
-        keepalive: None,
-        keepalive_requests: None,
-        keepalive_timeout: None,
-        zone: None,
-        resolver: None,
-        resolver_timeout: None,
-        probe: None,
-        position: directive.position.clone(),
+/// The head of an `upstream` block: its name.
+#[derive(Debug)]
+pub(in crate::config) struct UpstreamName(pub(in crate::config) String);
+
+fn begin(directive: &Directive, http: &Block, report: &mut Report) -> Block {
+    let name = directive.argument(0);
+    let taken = |other: &Block| {
+        other.given::<UpstreamName>().is_some_and(|UpstreamName(other)| other.eq_ignore_ascii_case(name))
+    };
+    if http.children.iter().any(taken) {
+        report.emerg(format!("duplicate upstream \"{name}\""), &directive.argument_position(0));
+    }
+    Block::new(UPSTREAM, directive.position.clone()).with(UpstreamName(name.to_owned()))
+}
+
+/// `server` in an `upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamServer {
+    /// Where it is.
+    pub address: ServerAddress,
+    /// The address as written (`backend:5000`).
+    pub written: String,
+    /// `weight=`, from 1.
+    pub weight: u32,
+    /// `max_fails=`; 0 never takes it out.
+    pub max_fails: u32,
+    /// `fail_timeout=`: the window and the time out of use.
+    pub fail_timeout: Duration,
+    /// `backup`
+    pub backup: bool,
+    /// `down`
+    pub down: bool,
+    /// `resolve`: follow DNS while running. Only with [`ServerAddress::Name`].
+    pub resolve: bool,
+    /// Where it was written.
+    pub position: Position,
+}
+
+impl UpstreamServer {
+    /// A server without parameters.
+    pub(in crate::config) fn plain(address: ServerAddress, written: String, position: Position) -> Self {
+        Self {
+            address,
+            written,
+            weight: 1,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            backup: false,
+            down: false,
+            resolve: false,
+            position,
+        }
     }
 }
 
+fn default_parameters() -> String {
+    let address = ServerAddress::Name { host: String::new(), port: DEFAULT_PORT };
+    let server = UpstreamServer::plain(address, String::new(), Position { file: "".into(), line: 0 });
+    let fail_timeout = values::written_time(server.fail_timeout);
+    format!("weight={} max_fails={} fail_timeout={fail_timeout}", server.weight, server.max_fails)
+}
+
 const DEFAULT_PORT: u16 = 80;
-const DEFAULT_FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const PARAMETERS: &str = "weight=number, max_fails=number, fail_timeout=time, backup, down and resolve";
 
-fn server(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
-    upstream.server_seen = true;
+/// All `server`s of an upstream: none that was understood is not the same as none at all.
+pub(in crate::config) type UpstreamServers = Vec<UpstreamServer>;
+
+fn server(upstream: &mut Block, directive: &Directive, report: &mut Report) {
+    // An upstream that has a `server` is not told that it has none, understood or not.
+    upstream.edit(|_: &mut UpstreamServers| {});
     let written = directive.argument(0).to_owned();
     let position = directive.argument_position(0);
     let address = match server_address(&written) {
@@ -83,21 +146,11 @@ fn server(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Repo
             return;
         }
     };
-    let mut server = UpstreamServer {
-        address,
-        written,
-        weight: 1,
-        max_fails: 1,
-        fail_timeout: DEFAULT_FAIL_TIMEOUT,
-        backup: false,
-        down: false,
-        resolve: false,
-        position: directive.position.clone(),
-    };
+    let mut server = UpstreamServer::plain(address, written, directive.position.clone());
     for index in 1..directive.arguments.len() {
         parameter(&mut server, directive, index, report);
     }
-    upstream.servers.push(server);
+    upstream.edit(|servers: &mut UpstreamServers| servers.push(server));
 }
 
 fn server_address(written: &str) -> Result<ServerAddress, &'static str> {
@@ -155,25 +208,46 @@ fn parameter(server: &mut UpstreamServer, directive: &Directive, index: usize, r
     }
 }
 
-fn keepalive(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
-    let written = directive.argument(0);
-    match values::number(written).and_then(|number| usize::try_from(number).ok()) {
-        Some(connections) => upstream.keepalive = Some(connections),
-        None => report.emerg_hint(
-            format!("invalid value \"{written}\" in \"keepalive\" directive"),
-            &directive.argument_position(0),
-            "it must be a number of connections; 0 keeps none",
-        ),
+/// `keepalive connections [local]`.
+struct Connections;
+
+impl Argument for Connections {
+    type Value = usize;
+
+    const ARGUMENTS: Arguments = words(1, 2, "connections [local]");
+
+    fn read(into: &mut Option<usize>, directive: &Directive, report: &mut Report) {
+        let written = directive.argument(0);
+        match values::number(written).and_then(|number| usize::try_from(number).ok()) {
+            Some(connections) => *into = Some(connections),
+            None => report.emerg_hint(
+                format!("invalid value \"{written}\" in \"keepalive\" directive"),
+                &directive.argument_position(0),
+                "it must be a number of connections; 0 keeps none",
+            ),
+        }
+        if directive.arguments.len() > 1 && directive.argument(1) != "local" {
+            report.invalid_parameter(directive, 1, "a number and \"local\"");
+        }
     }
-    if directive.arguments.len() > 1 && directive.argument(1) != "local" {
-        report.invalid_parameter(directive, 1, "a number and \"local\"");
+
+    fn print(value: &usize) -> String {
+        value.to_string()
     }
+}
+
+/// `zone name [size]`.
+#[derive(Debug)]
+pub(in crate::config) struct Zone {
+    pub(in crate::config) name: String,
+    pub(in crate::config) bytes: Option<u64>,
+    pub(in crate::config) position: Position,
 }
 
 /// Eight pages of memory: below that nginx finds no room for its own structures.
 const SMALLEST_ZONE: u64 = 8 * 4096;
 
-fn zone(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report) {
+fn zone(upstream: &mut Block, directive: &Directive, report: &mut Report) {
     let name = directive.argument(0).to_owned();
     if name.is_empty() {
         report.emerg("invalid zone name \"\"", &directive.argument_position(0));
@@ -195,25 +269,39 @@ fn zone(upstream: &mut UpstreamDraft, directive: &Directive, report: &mut Report
             Some(bytes)
         }
     };
-    upstream.zone = Some(Zone { name, bytes, position: directive.position.clone() });
+    let zone = Zone { name, bytes, position: directive.position.clone() };
+    upstream.edit(|given| *given = Some(zone));
 }
 
-/// Whether to probe: what stands there if it asks for what there is.
-fn health_check(directive: &Directive, report: &mut Report) -> Option<bool> {
+/// Whether the servers are probed, where nothing says so.
+pub(in crate::config) const PROBES: bool = true;
+
+/// How often they are.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// `health_check` of an upstream or a location.
+#[derive(Debug, Default)]
+pub(in crate::config) struct HealthCheck(pub(in crate::config) Option<bool>);
+
+fn default_probe() -> String {
+    if PROBES { format!("interval={}", values::written_time(PROBE_INTERVAL)) } else { "off".to_owned() }
+}
+
+fn health_check(block: &mut Block, directive: &Directive, report: &mut Report) {
     let words: Vec<&str> = directive.words().collect();
-    match words.as_slice() {
-        ["off"] => return Some(false),
-        [word]
-            if word.strip_prefix("interval=").and_then(values::milliseconds)
-                == Some(Duration::from_secs(1)) =>
-        {
-            return Some(true);
+    let wanted = match words.as_slice() {
+        ["off"] => Some(false),
+        [word] if word.strip_prefix("interval=").and_then(values::milliseconds) == Some(PROBE_INTERVAL) => {
+            Some(true)
         }
-        _ => {}
+        _ => None,
+    };
+    if wanted.is_none() {
+        let written = words.iter().fold("health_check".to_owned(), |written, word| written + " " + word);
+        report.emerg_hint(format!("\"{written}\" is not supported"), &directive.position, CHECKS);
+        return;
     }
-    let written = words.iter().fold("health_check".to_owned(), |written, word| written + " " + word);
-    report.emerg_hint(format!("\"{written}\" is not supported"), &directive.position, CHECKS);
-    None
+    block.edit(|HealthCheck(probes)| *probes = wanted);
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ mod tests {
         let ports: Vec<String> =
             loaded.config.http.listeners.iter().map(|listener| listener.address.to_string()).collect();
         assert_eq!(ports, ["0.0.0.0:1", "0.0.0.0:2"]);
-        assert_eq!(loaded.config.http.servers[0].fallback.types["c"], "a/b");
+        assert_eq!(loaded.config.http.servers[0].fallback.settings.types.by_extension["c"], "a/b");
         let read: Vec<&str> = loaded.files.iter().filter_map(|file| file.path.to_str()).collect();
         assert_eq!(
             read,
@@ -248,6 +248,7 @@ mod tests {
                 .unwrap()
                 .config
                 .main
+                .core
                 .daemon
         );
         assert_eq!(

@@ -1,175 +1,193 @@
-//! Reading single arguments, with nginx's words for what is wrong and ours for what would be right.
+//! What a directive takes: how many words, and for a single value its type, with how it is read and printed.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
-use http::HeaderName;
-
-use super::{Kind, Row};
 use crate::config::diagnostics::Report;
-use crate::config::model::{FieldName, Position};
 use crate::config::syntax::Directive;
 use crate::config::values;
-use crate::script::Template;
 
-const TIME: &str = "a time such as 60s, 1m30s or 500ms";
-const WHOLE_SECONDS: &str = "a time in whole seconds, such as 60s, 1m30s or 1h";
-const SIZE: &str = "a size such as 4096, 8k or 1m";
-const OFFSET: &str = "a size such as 4096, 8k, 1m or 1g";
-const NUMBER: &str = "a number without sign";
+/// The arguments of a directive.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Arguments {
+    pub(in crate::config) min: usize,
+    pub(in crate::config) max: usize,
+    /// As the reference writes them.
+    pub(in crate::config) syntax: &'static str,
+    /// Whether they are sound, for a directive without effect; `None` where any words will do.
+    pub(super) check: Option<fn(&Directive, &mut Report) -> bool>,
+}
 
-impl Report {
-    /// `on` or `off`.
-    pub(in crate::config) fn flag(&mut self, directive: &Directive, index: usize) -> Option<bool> {
-        let value = directive.argument(index);
-        if value.eq_ignore_ascii_case("on") {
-            return Some(true);
-        }
-        if value.eq_ignore_ascii_case("off") {
-            return Some(false);
-        }
-        let message = format!(
-            "invalid value \"{value}\" in \"{}\" directive, it must be \"on\" or \"off\"",
-            directive.name
-        );
-        self.emerg(message, &directive.argument_position(index));
-        None
+pub(in crate::config) const fn words(min: usize, max: usize, syntax: &'static str) -> Arguments {
+    Arguments { min, max, syntax, check: None }
+}
+
+pub(in crate::config) const fn one(syntax: &'static str) -> Arguments {
+    words(1, 1, syntax)
+}
+
+pub(in crate::config) const fn at_least(min: usize, syntax: &'static str) -> Arguments {
+    words(min, usize::MAX, syntax)
+}
+
+/// One argument whose type says what it must be.
+const fn single<A: Argument>(syntax: &'static str) -> Arguments {
+    Arguments { check: Some(is_read::<A>), ..one(syntax) }
+}
+
+fn is_read<A: Argument>(directive: &Directive, report: &mut Report) -> bool {
+    let mut read = None;
+    A::read(&mut read, directive, report);
+    read.is_some()
+}
+
+pub(in crate::config) const FLAG: Arguments = Flag::ARGUMENTS;
+pub(in crate::config) const NUMBER: Arguments = Number::ARGUMENTS;
+pub(in crate::config) const SIZE: Arguments = single::<Size>("size");
+pub(in crate::config) const OFFSET: Arguments = Offset::ARGUMENTS;
+pub(in crate::config) const TIME: Arguments = Time::ARGUMENTS;
+pub(in crate::config) const SECONDS: Arguments = single::<Seconds>("time");
+
+/// The type of a setting as it is written: how to read it, and how to print it so that reading gives it back.
+pub(in crate::config) trait Argument {
+    /// What it is read to.
+    type Value: Debug;
+
+    /// What the directive takes.
+    const ARGUMENTS: Arguments;
+
+    /// Whether a block may say it again, which adds to what it has said.
+    const REPEATABLE: bool = false;
+
+    /// Whether it stands in braces.
+    const BLOCK: bool = false;
+
+    /// Reads the directive into what its block has said so far, or reports what is wrong with it.
+    fn read(into: &mut Option<Self::Value>, directive: &Directive, report: &mut Report);
+
+    /// The arguments that give this value; empty when it takes no directive to have it.
+    fn print(value: &Self::Value) -> String;
+}
+
+/// `on` or `off`.
+pub(in crate::config) struct Flag;
+
+impl Argument for Flag {
+    type Value = bool;
+
+    const ARGUMENTS: Arguments = single::<Self>("on | off");
+
+    fn read(into: &mut Option<bool>, directive: &Directive, report: &mut Report) {
+        *into = report.flag(directive, 0);
     }
 
-    pub(in crate::config) fn number(&mut self, directive: &Directive, index: usize) -> Option<u64> {
-        let read = values::number(directive.argument(index));
-        self.expect(read, directive, index, "invalid number", NUMBER)
-    }
-
-    pub(in crate::config) fn size(&mut self, directive: &Directive, index: usize) -> Option<u64> {
-        let read = values::size(directive.argument(index));
-        self.expect(read, directive, index, "invalid value", SIZE)
-    }
-
-    pub(in crate::config) fn offset(&mut self, directive: &Directive, index: usize) -> Option<u64> {
-        let read = values::offset(directive.argument(index));
-        self.expect(read, directive, index, "invalid value", OFFSET)
-    }
-
-    pub(in crate::config) fn milliseconds(
-        &mut self,
-        directive: &Directive,
-        index: usize,
-    ) -> Option<Duration> {
-        let read = values::milliseconds(directive.argument(index));
-        self.expect(read, directive, index, "invalid value", TIME)
-    }
-
-    pub(in crate::config) fn seconds(&mut self, directive: &Directive, index: usize) -> Option<Duration> {
-        let read = values::seconds(directive.argument(index));
-        self.expect(read, directive, index, "invalid value", WHOLE_SECONDS)
-    }
-
-    /// A string with variables.
-    pub(in crate::config) fn template(&mut self, directive: &Directive, index: usize) -> Option<Template> {
-        self.compile(directive.argument(index), &directive.argument_position(index))
-    }
-
-    pub(in crate::config) fn compile(&mut self, text: &str, position: &Position) -> Option<Template> {
-        match Template::compile(text, position, self.names()) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                self.emerg(error.to_string(), position);
-                None
-            }
-        }
-    }
-
-    /// The name of a header field.
-    pub(in crate::config) fn header_name(
-        &mut self,
-        directive: &Directive,
-        index: usize,
-    ) -> Option<HeaderName> {
-        let read = HeaderName::from_bytes(directive.argument(index).as_bytes()).ok();
-        self.expect(read, directive, index, "invalid value", "the name of a header field")
-    }
-
-    /// The name of a header field that is sent as it is written.
-    pub(in crate::config) fn field_name(&mut self, directive: &Directive, index: usize) -> Option<FieldName> {
-        let read = FieldName::parse(directive.argument(index));
-        self.expect(read, directive, index, "invalid value", "the name of a header field")
-    }
-
-    /// The value of a header field: a string with variables, on one line.
-    pub(in crate::config) fn header_value(
-        &mut self,
-        directive: &Directive,
-        index: usize,
-    ) -> Option<Template> {
-        let value = directive.argument(index);
-        let broken = value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control());
-        self.expect(
-            (!broken).then_some(()),
-            directive,
-            index,
-            "invalid value",
-            "the value of a header field",
-        )?;
-        self.template(directive, index)
-    }
-
-    /// `invalid parameter "x"`, with what would be accepted.
-    pub(in crate::config) fn invalid_parameter(
-        &mut self,
-        directive: &Directive,
-        index: usize,
-        accepted: &str,
-    ) {
-        let message = format!("invalid parameter \"{}\"", directive.argument(index));
-        let hint = format!("\"{}\" accepts {accepted}", directive.name);
-        self.emerg_hint(message, &directive.argument_position(index), hint);
-    }
-
-    /// An argument that nginx takes and we do not.
-    pub(in crate::config) fn unsupported(&mut self, directive: &Directive, index: usize, reason: &str) {
-        let message = format!(
-            "\"{}\" in the \"{}\" directive is not supported: {reason}",
-            directive.argument(index),
-            directive.name
-        );
-        self.emerg(message, &directive.argument_position(index));
-    }
-
-    /// An argument that nginx takes and that is still to come here.
-    pub(in crate::config) fn not_yet(&mut self, directive: &Directive, index: usize) {
-        let argument = directive.argument(index);
-        let message = format!("\"{argument}\" in the \"{}\" directive is not supported yet", directive.name);
-        self.emerg(message, &directive.argument_position(index));
-    }
-
-    fn expect<T>(
-        &mut self,
-        read: Option<T>,
-        directive: &Directive,
-        index: usize,
-        complaint: &str,
-        expected: &str,
-    ) -> Option<T> {
-        if read.is_none() {
-            let message = format!("\"{}\" directive {complaint}", directive.name);
-            let hint = format!("\"{}\" is not {expected}", directive.argument(index));
-            self.emerg_hint(message, &directive.argument_position(index), hint);
-        }
-        read
+    fn print(value: &bool) -> String {
+        if *value { "on" } else { "off" }.to_owned()
     }
 }
 
-impl Row {
-    /// Whether the argument is of the kind that the row names; for rows whose value nobody uses.
-    pub(in crate::config) fn check_kind(&self, directive: &Directive, report: &mut Report) -> bool {
-        match self.arguments.kind {
-            Kind::Words => true,
-            Kind::Flag => report.flag(directive, 0).is_some(),
-            Kind::Number => report.number(directive, 0).is_some(),
-            Kind::Size => report.size(directive, 0).is_some(),
-            Kind::Offset => report.offset(directive, 0).is_some(),
-            Kind::Milliseconds => report.milliseconds(directive, 0).is_some(),
-            Kind::Seconds => report.seconds(directive, 0).is_some(),
-        }
+/// A number without sign.
+pub(in crate::config) struct Number;
+
+impl Argument for Number {
+    type Value = u64;
+
+    const ARGUMENTS: Arguments = single::<Self>("number");
+
+    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
+        *into = report.number(directive, 0);
+    }
+
+    fn print(value: &u64) -> String {
+        value.to_string()
+    }
+}
+
+/// Bytes, with `k` or `m`.
+struct Size;
+
+impl Argument for Size {
+    type Value = u64;
+
+    const ARGUMENTS: Arguments = SIZE;
+
+    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
+        *into = report.size(directive, 0);
+    }
+
+    fn print(value: &u64) -> String {
+        values::written_bytes(*value)
+    }
+}
+
+/// Bytes, with `k`, `m` or `g`.
+pub(in crate::config) struct Offset;
+
+impl Argument for Offset {
+    type Value = u64;
+
+    const ARGUMENTS: Arguments = single::<Self>("size");
+
+    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
+        *into = report.offset(directive, 0);
+    }
+
+    fn print(value: &u64) -> String {
+        values::written_bytes(*value)
+    }
+}
+
+/// A time that may go down to milliseconds.
+pub(in crate::config) struct Time;
+
+impl Argument for Time {
+    type Value = Duration;
+
+    const ARGUMENTS: Arguments = single::<Self>("time");
+
+    fn read(into: &mut Option<Duration>, directive: &Directive, report: &mut Report) {
+        *into = report.milliseconds(directive, 0);
+    }
+
+    fn print(value: &Duration) -> String {
+        values::written_time(*value)
+    }
+}
+
+/// A time in whole seconds.
+struct Seconds;
+
+impl Argument for Seconds {
+    type Value = Duration;
+
+    const ARGUMENTS: Arguments = SECONDS;
+
+    fn read(into: &mut Option<Duration>, directive: &Directive, report: &mut Report) {
+        *into = report.seconds(directive, 0);
+    }
+
+    fn print(value: &Duration) -> String {
+        values::written_time(*value)
+    }
+}
+
+/// A value that nothing stands for when the directive is absent.
+pub(in crate::config) struct Maybe<A>(std::marker::PhantomData<A>);
+
+impl<A: Argument> Argument for Maybe<A> {
+    type Value = Option<A::Value>;
+
+    const ARGUMENTS: Arguments = A::ARGUMENTS;
+    const REPEATABLE: bool = A::REPEATABLE;
+    const BLOCK: bool = A::BLOCK;
+
+    fn read(into: &mut Option<Self::Value>, directive: &Directive, report: &mut Report) {
+        let mut inner = into.take().flatten();
+        A::read(&mut inner, directive, report);
+        *into = inner.map(Some);
+    }
+
+    fn print(value: &Self::Value) -> String {
+        value.as_ref().map(A::print).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Directives to drafts: every directive is looked up in the table, checked against its row and read.
+//! Directives to blocks: every directive is looked up in the table, checked against its row and read.
 //!
 //! The checks come in nginx's order (name, context, `;` or `{`, number of arguments, repetition) with nginx's
 //! words. Where one fails the directive is passed over and reading goes on, into its block too if the block's
@@ -6,148 +6,179 @@
 
 use std::collections::HashSet;
 
-use super::draft::{HttpDraft, LocationDraft, MainDraft, ServerDraft, Settings, UpstreamDraft};
-use super::{Block, Contexts, Effect, Row};
-use crate::config::diagnostics::Report;
-use crate::config::modules;
+use super::block::Block;
+use super::context::{Contexts, MAIN};
+use super::{Effect, Row, Table};
+use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
-use crate::config::table;
 use crate::suggestion;
 
-/// The draft that directives are read into: what nginx calls a context.
-#[derive(Debug)]
-enum Scope<'a> {
-    Main(&'a mut MainDraft),
-    Events,
-    Http(&'a mut HttpDraft),
-    Server(&'a mut ServerDraft),
-    Location(&'a mut LocationDraft),
-    Upstream(&'a mut UpstreamDraft),
-}
-
-impl Scope<'_> {
-    fn context(&self) -> Contexts {
-        match self {
-            Self::Main(_) => table::MAIN,
-            Self::Events => table::EVENTS,
-            Self::Http(_) => table::HTTP,
-            Self::Server(_) => table::SERVER,
-            Self::Location(_) => table::LOCATION,
-            Self::Upstream(_) => table::UPSTREAM,
-        }
-    }
-
-    fn settings(&mut self) -> Option<&mut Settings> {
-        match self {
-            Self::Http(http) => Some(&mut http.settings),
-            Self::Server(server) => Some(&mut server.settings),
-            Self::Location(location) => Some(&mut location.settings),
-            Self::Main(_) | Self::Events | Self::Upstream(_) => None,
-        }
-    }
-}
-
-/// Reads the directives of a whole configuration.
-pub(in crate::config) fn read(tree: &[Directive], report: &mut Report) -> MainDraft {
-    let mut main = MainDraft::default();
-    read_block(tree, &mut Scope::Main(&mut main), report);
+/// Reads the directives of a whole configuration into its main block.
+pub(in crate::config) fn read(table: &Table, tree: &[Directive], report: &mut Report) -> Block {
+    let nowhere = Position { file: "".into(), line: 0 };
+    let mut main = Block::new(MAIN, nowhere);
+    Reading { table, report }.block(tree, &mut main);
     main
 }
 
-fn read_block(block: &[Directive], scope: &mut Scope<'_>, report: &mut Report) {
-    let mut seen = HashSet::new();
-    for directive in block {
-        read_directive(directive, scope, &mut seen, report);
-    }
+struct Reading<'a> {
+    table: &'a Table,
+    report: &'a mut Report,
 }
 
-fn read_directive(
-    directive: &Directive,
-    scope: &mut Scope<'_>,
-    seen: &mut HashSet<&'static str>,
-    report: &mut Report,
-) {
-    let name = directive.name.as_str();
-    let context = scope.context();
-    if name.is_empty() {
-        // A `{` without a name, or `""`: the first has been reported.
-        if directive.block.is_none() {
-            report.emerg("unknown directive \"\"", &directive.position);
+impl Reading<'_> {
+    fn block(&mut self, directives: &[Directive], block: &mut Block) {
+        let mut seen = HashSet::new();
+        for directive in directives {
+            self.directive(directive, block, &mut seen);
         }
-        return;
     }
-    let Some(row) = find(directive, context, report) else { return };
-    if let Effect::Refused(reason) = row.effect {
-        if !row.is_harmless(directive) {
-            refuse(directive, reason, report);
-        }
-        return;
-    }
-    if !shape_fits(row, directive) {
-        if let Some((first, rest)) = split_at_missing_semicolon(directive, context) {
-            let position = directive.argument_position(first.arguments.len());
-            let line = position.line;
-            let hint = format!("is a \";\" missing before \"{}\" in line {line}?", rest.name);
-            report.emerg_hint(shape_complaint(row, directive), &directive.position, hint);
-            if shape_fits(row, &first) {
-                read_directive(&first, scope, seen, report);
+
+    fn directive(&mut self, directive: &Directive, block: &mut Block, seen: &mut HashSet<&'static str>) {
+        let name = directive.name.as_str();
+        if name.is_empty() {
+            // A `{` without a name, or `""`: the first has been reported.
+            if directive.block.is_none() {
+                self.report.emerg("unknown directive \"\"", &directive.position);
             }
-            read_directive(&rest, scope, seen, report);
+            return;
+        }
+        let Some(row) = self.find(directive, block.context) else { return };
+        if let Effect::Refused(reason) = row.effect {
+            if !row.is_harmless(directive) {
+                self.refuse(directive, reason);
+            }
+            return;
+        }
+        if !shape_fits(row, directive) {
+            self.misshapen(row, directive, block, seen);
+            return;
+        }
+        if !row.repeatable && !seen.insert(row.name) {
+            self.report.emerg(format!("\"{name}\" directive is duplicate"), &directive.position);
+            return;
+        }
+        self.apply(row, directive, block);
+    }
+
+    /// The directive does not fit its row: says so, and reads both when it swallowed the next one.
+    fn misshapen(
+        &mut self,
+        row: &Row,
+        directive: &Directive,
+        block: &mut Block,
+        seen: &mut HashSet<&'static str>,
+    ) {
+        let complaint = shape_complaint(row, directive);
+        if let Some((first, rest)) = self.split_at_missing_semicolon(directive, block.context) {
+            let line = rest.position.line;
+            let hint = format!("is a \";\" missing before \"{}\" in line {line}?", rest.name);
+            self.report.emerg_hint(complaint, &directive.position, hint);
+            if shape_fits(row, &first) {
+                self.directive(&first, block, seen);
+            }
+            self.directive(&rest, block, seen);
         } else {
             let hint = format!("it is written: {}", usage(row));
-            report.emerg_hint(shape_complaint(row, directive), &directive.position, hint);
+            self.report.emerg_hint(complaint, &directive.position, hint);
         }
-        return;
     }
-    if !row.repeatable && !seen.insert(row.name) {
-        report.emerg(format!("\"{name}\" directive is duplicate"), &directive.position);
-        return;
-    }
-    apply(row, directive, scope, report);
-}
 
-/// The row that a directive means here; says why there is none.
-fn find(directive: &Directive, context: Contexts, report: &mut Report) -> Option<&'static Row> {
-    let name = directive.name.as_str();
-    let mut elsewhere: Contexts = 0;
-    for row in table::rows(name) {
-        if row.contexts & context != 0 {
-            return Some(row);
+    /// The row that a directive means here; says why there is none.
+    fn find(&mut self, directive: &Directive, context: Contexts) -> Option<&'static Row> {
+        let name = directive.name.as_str();
+        let mut elsewhere = Contexts::NONE;
+        for row in self.table.rows(name) {
+            if row.contexts.meets(context) {
+                return Some(row);
+            }
+            // In the wrong place or not, it will not run: that is what the user should hear.
+            if let Effect::Refused(reason) = row.effect {
+                self.refuse(directive, reason);
+                return None;
+            }
+            elsewhere = elsewhere.or(row.contexts);
         }
-        // In the wrong place or not, it will not run: that is what the user should hear.
-        if let Effect::Refused(reason) = row.effect {
-            refuse(directive, reason, report);
+        if elsewhere != Contexts::NONE {
+            let hint = format!("it belongs in {}", elsewhere.names());
+            let message = format!("\"{name}\" directive is not allowed here");
+            self.report.emerg_hint(message, &directive.position, hint);
             return None;
         }
-        elsewhere |= row.contexts;
-    }
-    if elsewhere != 0 {
-        let hint = format!("it belongs in {}", table::context_names(elsewhere));
-        report.emerg_hint(format!("\"{name}\" directive is not allowed here"), &directive.position, hint);
-        return None;
-    }
-    if let Some(family) = table::family(name) {
-        refuse(directive, family.reason, report);
-        return None;
-    }
-    let message = format!("unknown directive \"{name}\"");
-    if name.starts_with('\u{feff}') {
-        let hint = "the file begins with a byte order mark, which nginx does not accept either";
-        report.emerg_hint(message, &directive.position, hint);
-        return None;
-    }
-    match suggestion::nearest(name, table::names_in(context)) {
-        Some(nearest) => {
-            report.emerg_hint(message, &directive.position, format!("did you mean \"{nearest}\"?"));
+        if let Some(family) = self.table.family(name) {
+            self.refuse(directive, family.reason);
+            return None;
         }
-        None => report.emerg(message, &directive.position),
+        self.unknown(directive, context);
+        None
     }
-    None
-}
 
-fn refuse(directive: &Directive, reason: &str, report: &mut Report) {
-    let message = format!("nginx's directive \"{}\" is not supported: {reason}", directive.name);
-    report.emerg(message, &directive.position);
+    fn unknown(&mut self, directive: &Directive, context: Contexts) {
+        let name = directive.name.as_str();
+        let message = format!("unknown directive \"{name}\"");
+        if name.starts_with('\u{feff}') {
+            let hint = "the file begins with a byte order mark, which nginx does not accept either";
+            self.report.emerg_hint(message, &directive.position, hint);
+            return;
+        }
+        match suggestion::nearest(name, self.table.names_in(context)) {
+            Some(nearest) => {
+                let hint = format!("did you mean \"{nearest}\"?");
+                self.report.emerg_hint(message, &directive.position, hint);
+            }
+            None => self.report.emerg(message, &directive.position),
+        }
+    }
+
+    fn refuse(&mut self, directive: &Directive, reason: &str) {
+        let message = format!("nginx's directive \"{}\" is not supported: {reason}", directive.name);
+        self.report.emerg(message, &directive.position);
+    }
+
+    fn apply(&mut self, row: &Row, directive: &Directive, block: &mut Block) {
+        match row.effect {
+            Effect::Reads(reader) => reader(block, directive, self.report),
+            Effect::Opens(begin) => {
+                let mut inner = begin(directive, block, self.report);
+                self.block(directive.block.as_deref().unwrap_or_default(), &mut inner);
+                block.children.push(inner);
+            }
+            Effect::Ignored(reason) => {
+                let sound = row.is_sound(directive, self.report);
+                if sound && !row.is_harmless(directive) {
+                    let message = format!("\"{}\" has no effect here: {reason}", directive.name);
+                    self.report.warn(message, &directive.position);
+                }
+            }
+            // Included files have taken its place; refusals were handled before.
+            Effect::Expanded | Effect::Refused(_) => {}
+        }
+    }
+
+    /// A directive that swallowed the next one because its `;` is missing: cut where a line begins with the name of
+    /// a directive.
+    fn split_at_missing_semicolon(
+        &self,
+        directive: &Directive,
+        context: Contexts,
+    ) -> Option<(Directive, Directive)> {
+        let mut line = directive.position.line;
+        let cut = directive.arguments.iter().position(|word| {
+            let begins_a_line = word.line > std::mem::replace(&mut line, word.line);
+            begins_a_line && self.table.rows(&word.text).any(|row| row.contexts.meets(context))
+        })?;
+        let mut first = directive.clone();
+        let mut swallowed = first.arguments.split_off(cut).into_iter();
+        let name = swallowed.next()?;
+        let rest = Directive {
+            position: directive.argument_position(cut),
+            name: name.text,
+            arguments: swallowed.collect(),
+            block: first.block.take(),
+            order: directive.order,
+        };
+        Some((first, rest))
+    }
 }
 
 fn shape_fits(row: &Row, directive: &Directive) -> bool {
@@ -170,91 +201,6 @@ fn usage(row: &Row) -> String {
         (true, _) => format!("{} {syntax}", row.name),
         (false, true) => format!("{};", row.name),
         (false, false) => format!("{} {syntax};", row.name),
-    }
-}
-
-/// A directive that swallowed the next one because its `;` is missing: cut where a line begins with the name of a
-/// directive.
-fn split_at_missing_semicolon(directive: &Directive, context: Contexts) -> Option<(Directive, Directive)> {
-    let mut line = directive.position.line;
-    let cut = directive.arguments.iter().position(|word| {
-        let begins_a_line = word.line > std::mem::replace(&mut line, word.line);
-        begins_a_line && table::rows(&word.text).any(|row| row.contexts & context != 0)
-    })?;
-    let mut first = directive.clone();
-    let mut swallowed = first.arguments.split_off(cut).into_iter();
-    let name = swallowed.next()?;
-    let rest = Directive {
-        position: directive.argument_position(cut),
-        name: name.text,
-        arguments: swallowed.collect(),
-        block: first.block.take(),
-        order: directive.order,
-    };
-    Some((first, rest))
-}
-
-fn apply(row: &Row, directive: &Directive, scope: &mut Scope<'_>, report: &mut Report) {
-    match (row.effect, scope) {
-        (Effect::Main(reader), Scope::Main(main)) => reader(main, directive, report),
-        (Effect::Http(reader), Scope::Http(http)) => reader(http, directive, report),
-        (Effect::Server(reader), Scope::Server(server)) => reader(server, directive, report),
-        (Effect::Upstream(reader), Scope::Upstream(upstream)) => reader(upstream, directive, report),
-        (Effect::Level(reader), scope) => {
-            if let Some(settings) = scope.settings() {
-                reader(settings, directive, report);
-            }
-        }
-        (Effect::Opens(block), scope) => open(block, directive, scope, report),
-        (Effect::Ignored(reason), _) => {
-            let sound = row.check_kind(directive, report);
-            if sound && !row.is_harmless(directive) {
-                let message = format!("\"{}\" has no effect here: {reason}", directive.name);
-                report.warn(message, &directive.position);
-            }
-        }
-        // Included files have taken its place, refusals were handled before, and no row's contexts disagree with
-        // its reader: a test of the table sees to that.
-        _ => {}
-    }
-}
-
-fn open(block: Block, directive: &Directive, scope: &mut Scope<'_>, report: &mut Report) {
-    let inside = directive.block.as_deref().unwrap_or_default();
-    match (block, scope) {
-        (Block::Events, Scope::Main(main)) => {
-            main.events = true;
-            read_block(inside, &mut Scope::Events, report);
-        }
-        (Block::Http, Scope::Main(main)) => {
-            read_block(inside, &mut Scope::Http(main.http.get_or_insert_default()), report);
-        }
-        (Block::Server, Scope::Http(http)) => {
-            let mut server = ServerDraft::new(directive.position.clone());
-            read_block(inside, &mut Scope::Server(&mut server), report);
-            http.servers.push(server);
-        }
-        (Block::Location, Scope::Server(server)) => {
-            let mut location = modules::location::open(directive, None, report);
-            read_block(inside, &mut Scope::Location(&mut location), report);
-            server.locations.push(location);
-        }
-        (Block::Location, Scope::Location(outer)) => {
-            let mut location = modules::location::open(directive, Some(&outer.pattern), report);
-            read_block(inside, &mut Scope::Location(&mut location), report);
-            outer.nested.push(location);
-        }
-        (Block::Upstream, Scope::Http(http)) => {
-            let mut upstream = modules::upstream::open(directive);
-            let taken = |other: &UpstreamDraft| other.name.eq_ignore_ascii_case(&upstream.name);
-            if http.upstreams.iter().any(taken) {
-                let message = format!("duplicate upstream \"{}\"", upstream.name);
-                report.emerg(message, &directive.argument_position(0));
-            }
-            read_block(inside, &mut Scope::Upstream(&mut upstream), report);
-            http.upstreams.push(upstream);
-        }
-        _ => {}
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Effect, Row};
-use crate::config::table;
+use super::{Effect, Row, Table};
 use crate::script::variable_names;
 
 const OPENING: &str = "\
@@ -25,32 +24,21 @@ because a configuration that relies on it must not run without it. Whatever is i
 ";
 
 /// The whole text of `docs/directives.md`.
-pub fn directive_reference() -> String {
+pub(in crate::config) fn text(table: &Table) -> String {
     let mut text = OPENING.to_owned();
-    for module in table::MODULES {
-        let of_class =
-            |wanted: Class| module.rows.iter().filter(move |row| class(row) == wanted).collect::<Vec<_>>();
-        section(&mut text, module.title, &of_class(Class::Implemented));
+    for part in table.sections {
+        let rows = part.rows.iter().flat_map(|rows| *rows);
+        let implemented: Vec<&Row> = rows.filter(|row| is_implemented(row)).collect();
+        section(&mut text, part.title, &implemented);
     }
     variables(&mut text);
-    without_effect(&mut text);
-    refused(&mut text);
+    without_effect(&mut text, table);
+    refused(&mut text, table);
     text
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Implemented,
-    WithoutEffect,
-    Refused,
-}
-
-fn class(row: &Row) -> Class {
-    match row.effect {
-        Effect::Ignored(_) => Class::WithoutEffect,
-        Effect::Refused(_) => Class::Refused,
-        _ => Class::Implemented,
-    }
+fn is_implemented(row: &Row) -> bool {
+    !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_))
 }
 
 fn section(text: &mut String, title: &str, rows: &[&Row]) {
@@ -62,8 +50,8 @@ fn section(text: &mut String, title: &str, rows: &[&Row]) {
     line(text, format_args!("|---|---|---|---|---|"));
     for row in rows {
         let takes = code(row.arguments.syntax);
-        let default = code(row.default);
-        let contexts = table::context_names(row.contexts);
+        let default = code(&row.default_text());
+        let contexts = row.contexts.names();
         line(text, format_args!("| `{}` | {takes} | {default} | {contexts} | {} |", row.name, row.summary));
     }
 }
@@ -75,45 +63,44 @@ fn variables(text: &mut String) {
     line(text, format_args!("{}", names.join(", ")));
 }
 
-fn without_effect(text: &mut String) {
+fn without_effect(text: &mut String, table: &Table) {
     line(text, format_args!("\n## Accepted without effect\n"));
     line(text, format_args!("| Directive | Why nothing is lost |"));
     line(text, format_args!("|---|---|"));
-    for row in all() {
+    for row in table.all() {
         if let Effect::Ignored(reason) = row.effect {
-            line(text, format_args!("| `{}`{} | {reason} |", row.name, place(row)));
+            line(text, format_args!("| `{}`{} | {reason} |", row.name, place(row, table)));
         }
     }
 }
 
-fn refused(text: &mut String) {
+fn refused(text: &mut String, table: &Table) {
     line(text, format_args!("\n## Refused\n"));
     line(text, format_args!("| Directive | Why | Accepted nevertheless |"));
     line(text, format_args!("|---|---|---|"));
-    for row in all() {
+    for row in table.all() {
         if let Effect::Refused(reason) = row.effect {
             let harmless: Vec<String> =
                 row.harmless.iter().map(|words| format!("`{} {words}`", row.name)).collect();
-            line(text, format_args!("| `{}`{} | {reason} | {} |", row.name, place(row), harmless.join(", ")));
+            line(
+                text,
+                format_args!("| `{}`{} | {reason} | {} |", row.name, place(row, table), harmless.join(", ")),
+            );
         }
     }
     line(text, format_args!("\nAnd, module by module:\n"));
-    for family in table::families() {
+    for family in table.families {
         let names: Vec<String> = family.names().map(|name| format!("`{name}`")).collect();
         line(text, format_args!("- {}: {}. {}", family.module, family.reason, names.join(", ")));
     }
 }
 
-fn all() -> impl Iterator<Item = &'static Row> {
-    table::MODULES.iter().flat_map(|module| module.rows)
-}
-
 /// The contexts, for a name that means different things in different ones.
-fn place(row: &Row) -> String {
-    if table::rows(row.name).count() < 2 {
+fn place(row: &Row, table: &Table) -> String {
+    if table.rows(row.name).count() < 2 {
         return String::new();
     }
-    format!(" ({})", table::context_names(row.contexts))
+    format!(" ({})", row.contexts.names())
 }
 
 fn code(text: &str) -> String {

@@ -50,11 +50,11 @@ pub fn finish<F: Fields>(
     render: impl Fn(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if !to.keeps_server || !answer.map().contains_key(SERVER) {
-        let tokens = to.location.is_none_or(|location| location.server_tokens);
+        let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
         answer.set(&known::SERVER, page::server_field(tokens))?;
     }
     let Some(location) = to.location else { return Ok(()) };
-    if let Some(timeout) = location.keepalive_header
+    if let Some(timeout) = location.settings.keepalive.timeout.header
         && to.keeps_alive
         && let Ok(value) = HeaderValue::try_from(format!("timeout={}", timeout.as_secs()))
     {
@@ -64,11 +64,12 @@ pub fn finish<F: Fields>(
         // Such a client cannot read chunks: the end of the connection ends the body.
         answer.remove(&TRANSFER_ENCODING);
     }
-    if location.add_headers.is_empty() {
+    if location.settings.headers.add.is_empty() {
         return Ok(());
     }
     // All are rendered before one is added: none of them sees another.
-    let applies = location.add_headers.iter().filter(|field| field.always || adds_by_default(to.status));
+    let applies =
+        location.settings.headers.add.iter().filter(|field| field.always || adds_by_default(to.status));
     let rendered: Vec<_> =
         applies.filter_map(|field| Some((&field.name, render(answer, &field.value)?))).collect();
     for (name, value) in rendered {

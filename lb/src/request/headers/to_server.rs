@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue, UPGRADE};
 
 use super::Fields;
 use crate::config::model::{FieldName, Location, Proxy, SentField, SentValue};
@@ -18,6 +18,8 @@ pub struct ToServer<'a> {
     pub unusual_names: bool,
     /// The client's `Connection` field is still there.
     pub has_connection: bool,
+    /// The request may become another protocol.
+    pub upgrades: bool,
     /// The connection to the server ends with this request.
     pub closes: bool,
 }
@@ -51,6 +53,12 @@ pub fn prepare<F: Fields>(
                 fields.remove(field.name.name());
             }
         }
+    }
+    // Pingora has passed it on, in lower case.
+    if to.upgrades
+        && let Some(protocol) = fields.map().get(UPGRADE).cloned()
+    {
+        fields.set(&FieldName::known(UPGRADE, "Upgrade"), protocol)?;
     }
     if to.closes {
         fields.set(&FieldName::known(CONNECTION, "Connection"), HeaderValue::from_static("close"))?;
@@ -108,9 +116,21 @@ mod tests {
     fn fields_for_a_server() {
         let set = [field("Host", "upstream", false), field("X-a", "1", false), field("x-A", "2", true)];
         let gone = [field("accept", "", false)];
-        let to = |set| ToServer { set, unusual_names: false, has_connection: false, closes: false };
+        let to = |set| ToServer {
+            set,
+            unusual_names: false,
+            has_connection: false,
+            upgrades: false,
+            closes: false,
+        };
         for (name, received, to, sent) in [
             ("set", "host: a|x-a: 9|accept: b", to(&set), "Host: upstream|X-a: 1|x-A: 2|accept: b"),
+            (
+                "another protocol",
+                "host: a|upgrade: websocket",
+                ToServer { upgrades: true, ..to(&[]) },
+                "host: a|Upgrade: websocket",
+            ),
             ("left out", "host: a|accept: b", to(&gone), "host: a"),
             ("expectation", "host: a|expect: 100-continue", to(&[]), "host: a"),
             (

@@ -1,6 +1,6 @@
 //! Who gets how much, and what the servers see.
 
-use super::support::{Backend, Balancer, Client, get, proxy_to};
+use super::support::{Backend, Balancer, Client, eventually, get, proxy_to};
 
 #[test]
 fn round_robin_is_even_to_one_request() {
@@ -165,4 +165,31 @@ fn pipelined_requests_are_all_answered_in_order() {
     client.send("GET /1 HTTP/1.1\r\nHost: t\r\n\r\n".repeat(6));
     let order: String = (0..6).map(|_| client.receive().unwrap().body).collect();
     assert_eq!(order, "ababab");
+}
+
+/// The timers of the open connections to a port of 127.0.0.1, as the kernel names them: `02` is `SO_KEEPALIVE`'s.
+fn timers_of_connections_to(port: u16) -> Vec<String> {
+    let peer = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let columns = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    columns
+        .filter(|columns| columns[2] == peer && columns[3] == "01")
+        .map(|columns| columns[5].split(':').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn proxy_socket_keepalive_has_the_system_probe_idle_connections() {
+    for (written, timer) in
+        [("", "00"), ("proxy_socket_keepalive off;", "00"), ("proxy_socket_keepalive on;", "02")]
+    {
+        let backend = Backend::start("a");
+        let balancer = Balancer::start(&format!("{written}\n{}", proxy_to(&[&backend], "")));
+        assert_eq!(get(balancer.address, "/").status, 200);
+        // The connection is kept. Before its last byte is acknowledged it has another timer for a moment, and a health
+        // check may be under way.
+        eventually(&format!("{written:?} gives the timer {timer}"), || {
+            timers_of_connections_to(backend.address.port()) == [timer]
+        });
+    }
 }

@@ -1,0 +1,218 @@
+//! `proxy_pass` to an upstream and to what goes with its requests and answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::header::{DATE, HOST, SERVER};
+use http::{HeaderName, HeaderValue};
+
+use crate::config::address;
+use crate::config::diagnostics::Report;
+use crate::config::model::{
+    LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress, SetHeader, Upstream,
+    UpstreamId, UpstreamKeepalive, UpstreamServer,
+};
+use crate::config::modules::proxy::ProxyPass;
+use crate::config::modules::upstream::PROBES;
+use crate::script::{Named, Template, Variable};
+
+const HTTP_PORT: u16 = 80;
+
+/// What nginx keeps from clients unless told otherwise, but for `Server`, which it replaces, and `Date`, which
+/// Pingora replaces in every answer.
+const HIDDEN: [HeaderName; 6] = [
+    HeaderName::from_static("x-pad"),
+    HeaderName::from_static("x-accel-expires"),
+    HeaderName::from_static("x-accel-redirect"),
+    HeaderName::from_static("x-accel-limit-rate"),
+    HeaderName::from_static("x-accel-buffering"),
+    HeaderName::from_static("x-accel-charset"),
+];
+
+/// The address of the settings, the host and the port.
+type SentKey = (usize, String, u16);
+
+/// What was made of settings; that they are kept here keeps their address theirs.
+type Made<T> = (Arc<ProxySettings>, Arc<[T]>);
+
+/// Makes upstreams for the addresses that a `proxy_pass` names, and shares what many locations have in common.
+pub(super) struct Proxies {
+    pub(super) upstreams: Vec<Upstream>,
+    /// By what they are made of.
+    sent: HashMap<SentKey, Made<SentField>>,
+    /// By the settings' address.
+    hidden: HashMap<usize, Made<HeaderName>>,
+}
+
+impl Proxies {
+    pub(super) fn new(upstreams: Vec<Upstream>) -> Self {
+        Self { upstreams, sent: HashMap::new(), hidden: HashMap::new() }
+    }
+
+    /// What a location does that has this `proxy_pass`. `probe` is its `health_check`.
+    pub(super) fn proxy(
+        &mut self,
+        pass: &ProxyPass,
+        pattern: &LocationMatch,
+        settings: &Arc<ProxySettings>,
+        probe: Option<bool>,
+        report: &mut Report,
+    ) -> Proxy {
+        let upstream = self.upstream(pass, report);
+        if probe == Some(false) {
+            self.upstreams[upstream.0].probe = false;
+        }
+        let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
+        Proxy {
+            upstream,
+            set_headers: self.sent_fields(settings, &host, port),
+            hidden_headers: self.hidden_headers(settings),
+            passes_server: settings.pass_headers.contains(&SERVER),
+            redirect: settings.redirect.then(|| default_redirect(pass, pattern)),
+            settings: Arc::clone(settings),
+            host,
+            port,
+            uri: replacement(&pass.target.uri),
+        }
+    }
+
+    fn sent_fields(&mut self, settings: &Arc<ProxySettings>, host: &str, port: u16) -> Arc<[SentField]> {
+        let key = (Arc::as_ptr(settings).addr(), host.to_owned(), port);
+        let made = || (Arc::clone(settings), sent_fields(&settings.set_headers, host, port).into());
+        Arc::clone(&self.sent.entry(key).or_insert_with(made).1)
+    }
+
+    fn hidden_headers(&mut self, settings: &Arc<ProxySettings>) -> Arc<[HeaderName]> {
+        let made = || (Arc::clone(settings), hidden(&settings.hide_headers, &settings.pass_headers).into());
+        Arc::clone(&self.hidden.entry(Arc::as_ptr(settings).addr()).or_insert_with(made).1)
+    }
+
+    /// A name that no upstream has is one for DNS to know: refused if it cannot be, questioned if it seems misspelt.
+    fn doubt(&self, pass: &ProxyPass, report: &mut Report) {
+        let ServerAddress::Name { host, .. } = &pass.target.address else { return };
+        if !address::is_host_name(host) {
+            report.emerg(format!("host not found in upstream \"{host}\""), &pass.position);
+        } else if let Some(nearest) = nearest_upstream(pass, &self.upstreams) {
+            let message =
+                format!("\"{host}\" is no upstream and will be looked up; did you mean \"{nearest}\"?");
+            report.warn(message, &pass.position);
+        }
+    }
+
+    /// The upstream of that name, or one made for the address.
+    fn upstream(&mut self, pass: &ProxyPass, report: &mut Report) -> UpstreamId {
+        let named =
+            self.upstreams.iter().position(|known| !known.implicit && pass.names_upstream(&known.name));
+        if let Some(index) = named {
+            if let Some(port) = pass.target.port {
+                let message = format!("upstream \"{}\" may not have port {port}", pass.target.host);
+                let hint = "the ports are those of its servers";
+                report.emerg_hint(message, &pass.position, hint);
+            }
+            return UpstreamId(index);
+        }
+        let same = |known: &Upstream| {
+            known.implicit && known.servers.iter().all(|server| server.address == pass.target.address)
+        };
+        if let Some(index) = self.upstreams.iter().position(same) {
+            return UpstreamId(index);
+        }
+        self.doubt(pass, report);
+        self.upstreams.push(implicit_upstream(pass));
+        UpstreamId(self.upstreams.len() - 1)
+    }
+}
+
+/// Whether a host that names no upstream may have been meant as one.
+fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&'u str> {
+    let host = pass.target.host.as_str();
+    let names = upstreams.iter().filter(|known| !known.implicit).map(|known| known.name.as_str());
+    if host.contains('.') || pass.target.port.is_some() {
+        None
+    } else {
+        crate::suggestion::nearest(host, names)
+    }
+}
+
+fn implicit_upstream(pass: &ProxyPass) -> Upstream {
+    let address = &pass.written[..pass.written.len() - pass.target.uri.len()];
+    let written = address.trim_end_matches(':').to_owned();
+    let server = UpstreamServer::plain(pass.target.address.clone(), written.clone(), pass.position.clone());
+    Upstream {
+        name: written,
+        implicit: true,
+        servers: vec![server],
+        keepalive: UpstreamKeepalive::default(),
+        zone: None,
+        probe: PROBES,
+        resolver: None,
+        position: pass.position.clone(),
+    }
+}
+
+/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
+fn host_field(pass: &ProxyPass) -> String {
+    match (&pass.target.address, pass.target.port) {
+        (ServerAddress::Unix(_), _) => "localhost".to_owned(),
+        (_, Some(port)) if port != HTTP_PORT => format!("{}:{port}", pass.target.host),
+        _ => pass.target.host.clone(),
+    }
+}
+
+/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
+/// the root.
+fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
+    if pass.target.uri.is_empty() {
+        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
+    } else {
+        Redirect {
+            from: format!("http://{}", pass.written),
+            to: pattern.path().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// What replaces the path; arguments alone need one before them to make a request that servers take.
+fn replacement(uri: &str) -> Option<String> {
+    match uri.chars().next()? {
+        '/' => Some(uri.to_owned()),
+        _ => Some(format!("/{uri}")),
+    }
+}
+
+/// What is sent besides the client's own fields: `written`, and nginx's default for `Host` where that does not set it.
+fn sent_fields(written: &[SetHeader], host: &str, port: u16) -> Vec<SentField> {
+    let known = |variable: &Variable| match variable {
+        Variable::Named(Named::ProxyHost) => Some(host.to_owned()),
+        Variable::Named(Named::ProxyPort) => Some(port.to_string()),
+        _ => None,
+    };
+    let default_host = SetHeader::default_host();
+    let default_host = (!written.iter().any(|field| *field.name.name() == HOST)).then_some(&default_host);
+    let mut fields: Vec<SentField> = Vec::with_capacity(written.len() + 1);
+    for SetHeader { name, value } in default_host.into_iter().chain(written) {
+        let again = fields.iter().any(|earlier| earlier.name.name() == name.name());
+        fields.push(SentField { name: name.clone(), value: sent_value(value.with_known(known)), again });
+    }
+    fields
+}
+
+fn sent_value(value: Template) -> SentValue {
+    match value.as_literal().map(HeaderValue::from_str) {
+        Some(Ok(text)) if text.is_empty() => SentValue::Nothing,
+        Some(Ok(text)) => SentValue::Constant(text),
+        // Text that no field can hold is left out when it comes to that, as any value that cannot be sent.
+        Some(Err(_)) | None => SentValue::PerRequest(value),
+    }
+}
+
+fn hidden(by_hand: &[HeaderName], passed: &[HeaderName]) -> Vec<HeaderName> {
+    let mut hidden: Vec<HeaderName> = Vec::new();
+    for name in HIDDEN.iter().chain(by_hand) {
+        let is_replaced = matches!(*name, DATE | SERVER);
+        if !is_replaced && !passed.contains(name) && !hidden.contains(name) {
+            hidden.push(name.clone());
+        }
+    }
+    hidden
+}
