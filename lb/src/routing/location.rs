@@ -17,13 +17,13 @@ pub struct LocationTable {
     regexes: Vec<(regex::Regex, Entry)>,
 }
 
-/// What stands at one path.
+/// The locations at one path.
 #[derive(Debug)]
 struct Path {
     path: Box<[u8]>,
     exact: Option<Arc<Location>>,
     prefix: Option<Entry>,
-    /// Whether the prefix keeps the regular expressions of its level out (`^~`).
+    /// True if the prefix keeps the regular expressions of its level out (`^~`).
     is_final: bool,
     /// The longest shorter path that this one begins with, as an index.
     shorter: Option<usize>,
@@ -69,7 +69,7 @@ impl LocationTable {
         table
     }
 
-    /// Gives each path the longest shorter one that it begins with: in sorted order those stand before it, each
+    /// Gives each path the longest shorter one that it begins with: in sorted order those come before it, each
     /// beginning with the one before.
     fn link(&mut self) {
         let mut around: Vec<usize> = Vec::new();
@@ -90,7 +90,7 @@ impl LocationTable {
         found
     }
 
-    /// Sets what is found at this level or inside it; true when no level around may look any further.
+    /// Sets `found` to the location at this level or inside it; true when no level around may look any further.
     fn search<'t>(&'t self, path: &[u8], found: &mut Option<&'t Arc<Location>>) -> bool {
         let mut skips_regexes = false;
         if let Some(at) = self.longest(path) {
@@ -119,7 +119,7 @@ impl LocationTable {
         true
     }
 
-    /// What stands at the longest path that `path` begins with and that takes it.
+    /// The locations at the longest path that `path` begins with and that takes it.
     fn longest(&self, path: &[u8]) -> Option<&Path> {
         // The last that sorts no later than the path: it begins with the longest prefix of the path.
         let mut candidate = self.paths.partition_point(|known| *known.path <= *path).checked_sub(1)?;
@@ -139,7 +139,7 @@ impl Path {
         Self { path: path.as_bytes().into(), exact: None, prefix: None, is_final: false, shorter: None }
     }
 
-    /// Takes over what `other` has when it is the same path.
+    /// Takes the locations of `other` if it is the same path.
     fn absorb(&mut self, other: &mut Self) -> bool {
         let same = self.path == other.path;
         if same {
