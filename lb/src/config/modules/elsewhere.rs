@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     refused("ssl", SERVER.or(HTTP), NO_TLS).harmless(&["off"]),
     refused("status_zone", SERVER.or(LOCATION),
         "statistics are kept for every server and upstream, under names of our own"),
-    refused("stub_status", SERVER.or(LOCATION), "the numbers are at /metrics of the admin listener"),
+    refused("stub_status", SERVER.or(LOCATION), "metrics are at /metrics of the admin listener"),
     refused("sub_filter", LEVELS, BODIES_AS_THEY_ARE),
     refused("userid", LEVELS, "clients are not marked").harmless(&["off"]),
     refused("index", LEVELS, NO_FILES),
