@@ -150,7 +150,7 @@ fn complete(shell: Shell) -> anyhow::Result<i32> {
 fn warn_of_trust(plan: &Plan) {
     if plan.trust == Trust::Anyone {
         // A warning that nobody can be told is no reason to stop.
-        let _ = writeln!(io::stderr(), "warning: with --insecure any server is believed, whoever it is");
+        let _ = writeln!(io::stderr(), "warning: with --insecure certificate verification is disabled");
     }
 }
 
