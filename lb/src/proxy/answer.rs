@@ -30,7 +30,7 @@ pub(super) async fn content(
         Content::Return(to) => {
             let header = session.req_header();
             let Some(location) = request.state.location() else {
-                return write(session, Some(request), Answer::standard(to.status, true), now).await;
+                return write(session, request, Answer::standard(to.status, true), now).await;
             };
             let values = RequestValues::new(request, header, now);
             let path = path::Target::split(request.facts.path_and_query()).path;
@@ -38,19 +38,19 @@ pub(super) async fn content(
             return_directive::answer(to, location, path, host.as_deref(), &values)
         }
     };
-    write(session, Some(request), answer, now).await
+    write(session, request, answer, now).await
 }
 
 /// Writes `answer`, with the fields that the request's location asks for where there is one.
 pub(super) async fn write(
     session: &mut Session,
-    request: Option<&Request>,
+    request: &Request,
     answer: Answer,
     now: Instant,
 ) -> Result<()> {
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
     header.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
-    let server_tokens = request.is_none_or(|request| request.state.server_tokens());
+    let server_tokens = request.state.server_tokens();
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
@@ -91,27 +91,27 @@ pub(super) fn take_over(
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
     }
-    finish(answer, session, Some(request), proxy.passes_server, now)
+    finish(answer, session, request, proxy.passes_server, now)
 }
 
 /// Sets what every answer gets.
 pub(super) fn finish(
     answer: &mut ResponseHeader,
     session: &Session,
-    request: Option<&Request>,
+    request: &Request,
     keeps_server: bool,
     now: Instant,
 ) -> Result<()> {
     let received = session.req_header();
     let to = ToClient {
-        location: request.and_then(|request| request.state.location()).map(|location| &**location),
+        location: request.state.location().map(|location| &**location),
         status: answer.status,
         http_1_0: received.version == Version::HTTP_10,
         keeps_alive: session.get_keepalive().is_some(),
         keeps_server,
     };
     to_client::finish(answer, &to, |answer, template| {
-        request.and_then(|request| field_value(request, received, Some(answer), template, now))
+        field_value(request, received, Some(answer), template, now)
     })
 }
 
@@ -128,9 +128,4 @@ pub(super) fn field_value(
     let mut value = Vec::new();
     template.render(&values, &mut value);
     HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
-}
-
-/// What a client gets whose request never came to be one.
-pub(super) fn internal_error() -> Answer {
-    Answer::standard(StatusCode::INTERNAL_SERVER_ERROR, true)
 }

@@ -3,18 +3,15 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::{gather, upload};
+use super::gather;
 use crate::config::model::{Proxy, Server};
 use crate::connection::RequestFacts;
 use crate::request::{ProxyTarget, Proxying, Rules, State};
 use crate::server::Snapshot;
-
-/// Empty until the connection loop's facts arrive in the first hook. Without them a request is answered with 500.
-#[derive(Default)]
-pub struct Context(pub(super) Option<Request>);
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
 pub struct Request {
@@ -25,20 +22,11 @@ pub struct Request {
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
-    pub(super) outgrown: upload::Outgrown,
+    pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
     /// Bytes of the body that Pingora counts as sent and that never left.
     pub(super) unsent_bytes: usize,
-}
-
-impl Context {
-    /// The request; an internal error where Pingora left out its first hook.
-    pub(super) fn request(&mut self) -> Result<&mut Request> {
-        self.0
-            .as_mut()
-            .ok_or_else(|| Error::explain(ErrorType::InternalError, "the connection's facts are missing"))
-    }
 }
 
 impl Request {
@@ -48,7 +36,7 @@ impl Request {
             facts,
             state: State::default(),
             request_id: OnceLock::new(),
-            outgrown: upload::Outgrown::new(),
+            outgrown: Vec::new(),
             gathering: None,
             unsent_bytes: 0,
         }

@@ -15,7 +15,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::context::{Context, Request, proxy_target, rules, unexpected};
+use super::context::{Request, proxy_target, rules, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
@@ -47,17 +47,16 @@ impl ProxyService {
 
 #[async_trait]
 impl ProxyHttp for ProxyService {
-    type CTX = Context;
+    type CTX = Request;
 
-    fn new_ctx(&self) -> Context {
-        Context(Some(Request::new(RequestFacts::take())))
+    fn new_ctx(&self) -> Request {
+        Request::new(RequestFacts::take())
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        let request = context.request()?;
+    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
@@ -98,8 +97,7 @@ impl ProxyHttp for ProxyService {
 
     /// The first pick stands here and not in `upstream_peer`, because an answer given here keeps the client's
     /// connection.
-    async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        let request = context.request()?;
+    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
         if request.facts.shape.expects_continue {
             session.write_continue_response().await?;
         }
@@ -117,8 +115,7 @@ impl ProxyHttp for ProxyService {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
-        let request = context.request()?;
+    async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
@@ -145,7 +142,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        context: &mut Context,
+        request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
         let told = Told {
@@ -154,10 +151,7 @@ impl ProxyHttp for ProxyService {
             reused: false,
             error: &error,
         };
-        let again = match &mut context.0 {
-            Some(request) => tries::failed(session, request, told, &self.state.totals),
-            None => false,
-        };
+        let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);
         error
     }
@@ -169,9 +163,9 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         descriptor: std::os::fd::RawFd,
         digest: Option<&Digest>,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<()> {
-        let proxying = context.request()?.proxying()?;
+        let proxying = request.proxying()?;
         proxying.connected(reused, Instant::now());
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
@@ -185,9 +179,8 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         upstream_request: &mut RequestHeader,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<()> {
-        let request = context.request()?;
         peer::request_header(upstream_request, session, request, Instant::now())?;
         let upgrade_asked =
             request.facts.shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
@@ -202,9 +195,8 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<()> {
-        let request = context.request()?;
         upload::prepend(&mut request.outgrown, body);
         let Some(body) = body else { return Ok(()) };
         let proxying = request.proxying()?;
@@ -222,9 +214,8 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<()> {
-        let request = context.request()?;
         let Some(last) = request.proxying()?.tries.last_mut() else { return unexpected() };
         let Some(framing) = admit::admit(answer, session.req_header(), last.upgrade_asked)? else {
             return Ok(());
@@ -256,12 +247,12 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<()> {
         if is_interim(answer) {
             return Ok(());
         }
-        answer::take_over(answer, session, context.request()?, self.state.drain.has_begun(), Instant::now())
+        answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())
     }
 
     fn response_body_filter(
@@ -269,9 +260,9 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        context: &mut Context,
+        request: &mut Request,
     ) -> Result<Option<Duration>> {
-        gather::consider(session, body.as_ref(), &mut context.request()?.gathering);
+        gather::consider(session, body.as_ref(), &mut request.gathering);
         Ok(None)
     }
 
@@ -280,18 +271,12 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        context: &mut Context,
+        request: &mut Request,
         reused: bool,
     ) -> Box<Error> {
-        let again = match &mut context.0 {
-            Some(request) => {
-                request.end_gathering(session);
-                let told =
-                    Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
-                tries::failed(session, request, told, &self.state.totals)
-            }
-            None => false,
-        };
+        request.end_gathering(session);
+        let told = Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
+        let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);
         error
     }
@@ -300,25 +285,20 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         error: &Error,
-        context: &mut Context,
+        request: &mut Request,
     ) -> FailToProxy {
         session.set_keepalive(None);
         let failure = failure::of(error);
-        if let Some(request) = &mut context.0 {
-            let now = Instant::now();
-            let event = Event::Failed { failure, answer_begun: answer_begun(session) };
-            if let Step::Answer(content) = request.state.step(event, rules(&request.facts), now) {
-                // A client that cannot be written to any more will not miss it.
-                let _ = answer::content(session, request, content, now).await;
-            }
-        } else {
-            let _ = answer::write(session, None, answer::internal_error(), Instant::now()).await;
+        let now = Instant::now();
+        let event = Event::Failed { failure, answer_begun: answer_begun(session) };
+        if let Step::Answer(content) = request.state.step(event, rules(&request.facts), now) {
+            // A client that cannot be written to any more will not miss it.
+            let _ = answer::content(session, request, content, now).await;
         }
         FailToProxy { error_code: failure.status().unwrap_or_default(), can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        let Some(request) = &mut context.0 else { return };
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         request.end_gathering(session);
         if let Some(error) = error {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
@@ -327,14 +307,14 @@ impl ProxyHttp for ProxyService {
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.
-    fn suppress_error_log(&self, _session: &Session, _context: &Context, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _request: &Request, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _context: &Context,
+        _request: &Request,
         _error: &Error,
         _at: ProxyWarnLogContext,
     ) -> bool {

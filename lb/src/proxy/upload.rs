@@ -22,9 +22,6 @@ const KEPT_BYTES: u64 = 64 * 1024;
 /// How much longer than the client a server may take while the client owes bytes: the client's time runs out first.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Pieces of a body that were read and outgrew what Pingora keeps. They go ahead of the next piece.
-pub(super) type Outgrown = Vec<Bytes>;
-
 /// Reads the request's body if it fits, and `proxy_request_buffering` does not forbid it. Of a body in chunks, whose length nobody knows, the beginning is read.
 pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> Result<()> {
     let fits = match request.facts.shape.framing {
@@ -36,7 +33,7 @@ pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> 
         return Ok(());
     }
     session.as_mut().enable_retry_buffering();
-    let mut pieces = Outgrown::new();
+    let mut pieces = Vec::<Bytes>::new();
     let mut bytes = 0;
     while !session.as_mut().is_body_done() {
         let Some(piece) = session.as_mut().read_request_body().await.map_err(Error::into_down)? else {
@@ -56,7 +53,7 @@ pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> 
 }
 
 /// Puts the pieces that were read ahead before `body`, the next one.
-pub(super) fn prepend(outgrown: &mut Outgrown, body: &mut Option<Bytes>) {
+pub(super) fn prepend(outgrown: &mut Vec<Bytes>, body: &mut Option<Bytes>) {
     if outgrown.is_empty() {
         return;
     }

@@ -11,6 +11,7 @@ mod connection;
 mod connection_listeners;
 mod connection_support;
 mod healthcheck;
+mod layering;
 mod log_files;
 mod phase_seams;
 mod upstream_dns;
