@@ -5,7 +5,7 @@
 //! and the snapshot that applies to the whole request. The connection keeps nothing of a request, because some
 //! protocols carry several at once; the hooks answer the loop through the request's own [`RequestReply`].
 //!
-//! Facts reach the hooks the same way for every protocol: the loop [serves](RequestFacts::serve) each request with
+//! Facts reach the hooks the same way for every protocol: the loop serves (`RequestFacts::serve`) each request with
 //! its facts, and the code that makes the request's context [takes](RequestFacts::take) them once. Pingora's own way,
 //! the user context of a connection, exists for HTTP/1 alone.
 

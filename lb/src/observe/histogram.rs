@@ -6,7 +6,7 @@
 //! `docs/decisions/009-histograms.md`.
 //!
 //! Like [`cells`](super::cells), a histogram is sharded. A shard takes 1.4 kB, so a thread makes its own when it
-//! first observes, and there are at most [`MAX_SHARDS`]: the memory per server does not grow with the machine.
+//! first observes, and there are at most `MAX_SHARDS`: the memory per server does not grow with the machine.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

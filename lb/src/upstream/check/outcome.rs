@@ -15,7 +15,7 @@
 //!   `fail_timeout` lets a real request through.
 //! - A connection that was closed under a request is ambiguous: a crash, or only one bad request. The probe can tell
 //!   the two apart if it comes soon, before a supervisor has restarted the process: so such a failure asks for a
-//!   probe now ([`FailureKind::wants_probe`]). If that fails, the server is down and the second rule brings it back;
+//!   probe now (`FailureKind::wants_probe`). If that fails, the server is down and the second rule brings it back;
 //!   if it passes, the listener never went away, and the configured `fail_timeout` stands.
 //!
 //! Failures to connect also ask for a probe now: the address may serve other upstreams, which then need not lose
