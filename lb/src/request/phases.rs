@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `error_page` and `X-Accel-Redirect` go from `UpstreamHead` and `Failed` back to `server rewrite` with another URI;
-//! `docs/decisions/011-leaving-an-answer-and-subrequests.md` says how Pingora is brought to do that.
+//! `docs/decisions/013-leaving-an-answer-and-subrequests.md` says how Pingora is brought to do that.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! What nginx's phases need of Pingora, proven with a service of this test's own: leaving a server's answer for another
 //! location (`error_page`, `X-Accel-Redirect`), and asking a server while the request waits (`auth_request`).
-//! `docs/decisions/011-leaving-an-answer-and-subrequests.md` says what follows from it.
+//! `docs/decisions/013-leaving-an-answer-and-subrequests.md` says what follows from it.
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
