@@ -15,6 +15,7 @@ use super::tried::Tried;
 /// The servers of an upstream with their balancing method: primaries first, then backups.
 #[derive(Debug, Clone)]
 pub struct Group {
+    method: MethodKind,
     servers: Vec<Server>,
     primaries: usize,
     primary_method: Method,
@@ -61,7 +62,12 @@ impl Group {
         let mut servers = primaries;
         servers.extend(backups);
         let failing = servers.iter().filter(|server| server.fails() > 0).count();
-        Self { servers, primaries: count, primary_method, backup_method, failing }
+        Self { method, servers, primaries: count, primary_method, backup_method, failing }
+    }
+
+    /// The balancing method.
+    pub fn method(&self) -> MethodKind {
+        self.method
     }
 
     /// All servers, primaries first.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::address::Address;
 use super::peer::PeerKey;
 use crate::balance::{MethodKind, ServerConfig};
-use crate::config::model::{Upstream, UpstreamServer};
+use crate::config::model::{BalancingMethod, UpstreamServer};
 
 /// Where the addresses of one `server` line come from.
 #[derive(Debug, Clone)]
@@ -62,8 +62,10 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
 }
 
 /// The balancing method of an upstream.
-pub(super) fn method(_upstream: &Upstream) -> MethodKind {
-    MethodKind::RoundRobin
+pub(super) fn method(method: &BalancingMethod) -> MethodKind {
+    match method {
+        BalancingMethod::RoundRobin => MethodKind::RoundRobin,
+    }
 }
 
 fn config(server: &UpstreamServer) -> ServerConfig {

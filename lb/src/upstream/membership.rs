@@ -15,7 +15,7 @@ use super::monotonic::now;
 use super::peer::{Peer, PeerKey};
 use super::peer_set::PeerSet;
 use super::running::Upstream;
-use crate::balance::{Group, Server, SlotSet};
+use crate::balance::{Group, MethodKind, Server, SlotSet};
 
 /// How many peers that DNS has removed are remembered, so that one which comes back goes on counting where it was.
 const DEPARTED_KEPT: usize = 32;
@@ -27,9 +27,10 @@ struct Records {
 }
 
 impl Records {
-    /// The records if they are exactly those of `peers` under the configuration of `members`: the group then goes on
-    /// with the state of its method.
-    fn unchanged(&self, peers: &[Arc<Peer>], members: &[Member]) -> Option<&Group> {
+    /// The records if they are exactly those of `peers` under the configuration of `members` and the same method: the
+    /// group then goes on with the state of its method.
+    fn unchanged(&self, method: MethodKind, peers: &[Arc<Peer>], members: &[Member]) -> Option<&Group> {
+        let same_method = self.group.method() == method;
         let same_peers = self.peers.len() == peers.len()
             && self.peers.iter().zip(peers).all(|(mine, other)| Arc::ptr_eq(mine, other));
         let same_tiers = self.group.primaries() == members.iter().filter(|member| !member.backup).count();
@@ -39,7 +40,7 @@ impl Records {
             .iter()
             .zip(members)
             .all(|(server, member)| *server.config() == member.config);
-        (same_peers && same_tiers && same_config).then_some(&self.group)
+        (same_method && same_peers && same_tiers && same_config).then_some(&self.group)
     }
 
     fn add_to<'a>(&'a self, past: &mut HashMap<u32, &'a Server>) {
@@ -117,7 +118,8 @@ impl Upstream {
         {
             let mut state = old.state.lock();
             let present = Records { peers: old.peers.clone(), group: state.group.clone() };
-            let group = match taken_over.unwrap_or(&present).unchanged(&peers, &members) {
+            let method = members::method(&self.model.method);
+            let group = match taken_over.unwrap_or(&present).unchanged(method, &peers, &members) {
                 Some(group) => group.clone(),
                 None => {
                     let mut past = HashMap::with_capacity(present.peers.len());
@@ -128,7 +130,7 @@ impl Upstream {
                     let pasts = peers.iter().map(|peer| past.get(&peer.id()).copied().cloned()).collect();
                     let mut servers = assign(pasts, &members, &peers);
                     let backups = servers.split_off(members.iter().filter(|member| !member.backup).count());
-                    Group::new(members::method(&self.model), servers, backups)
+                    Group::new(method, servers, backups)
                 }
             };
             state.retired = true;
@@ -213,7 +215,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::balance::{MethodKind, ServerConfig};
+    use crate::balance::ServerConfig;
     use crate::upstream::address::Address;
     use crate::upstream::check::{Definition, Prober};
 
