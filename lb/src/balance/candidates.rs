@@ -2,7 +2,7 @@
 
 use super::now::Now;
 use super::server::Server;
-use super::tried::Tried;
+use super::tried::SlotSet;
 
 /// What a pick is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Ask<'a> {
 /// The servers of one tier, of which those that this request has not tried and that are eligible may be chosen.
 pub(super) struct Candidates<'a> {
     servers: &'a mut [Server],
-    tried: &'a Tried,
+    tried: &'a SlotSet,
     now: Now,
 }
 
@@ -28,7 +28,7 @@ impl Ask<'_> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(servers: &'a mut [Server], tried: &'a Tried, now: Now) -> Self {
+    pub(super) fn new(servers: &'a mut [Server], tried: &'a SlotSet, now: Now) -> Self {
         Self { servers, tried, now }
     }
 

@@ -159,9 +159,10 @@ impl Group {
 
     fn choose(&mut self, tried: &Tried, ask: &Ask<'_>) -> Option<usize> {
         let (primaries, backups) = self.servers.split_at_mut(self.primaries);
-        let mut primaries = Candidates::new(primaries, tried, ask.now);
+        let Tried { slots } = tried;
+        let mut primaries = Candidates::new(primaries, slots, ask.now);
         self.primary_method.choose(&mut primaries, ask).or_else(|| {
-            let mut backups = Candidates::new(backups, tried, ask.now);
+            let mut backups = Candidates::new(backups, slots, ask.now);
             let chosen = self.backup_method.choose(&mut backups, ask)?;
             Some(self.primaries + chosen)
         })

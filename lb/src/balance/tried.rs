@@ -10,7 +10,7 @@ pub struct SlotSet {
 /// What one request has tried: lives on the request, and allocates only for servers beyond the first 64 of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tried {
-    slots: SlotSet,
+    pub(super) slots: SlotSet,
 }
 
 impl Tried {
