@@ -26,6 +26,7 @@
 //! keeps its method with its state.
 
 use super::candidates::{Ask, Candidates};
+use super::least_conn::LeastConn;
 use super::round_robin::RoundRobin;
 use super::server::Server;
 
@@ -35,12 +36,15 @@ pub enum MethodKind {
     /// Smooth weighted round robin, nginx's default.
     #[default]
     RoundRobin,
+    /// `least_conn`
+    LeastConn,
 }
 
 /// A balancing method with the state of one tier of servers.
 #[derive(Debug, Clone)]
 pub(super) enum Method {
     RoundRobin(RoundRobin),
+    LeastConn(LeastConn),
 }
 
 impl Method {
@@ -48,6 +52,7 @@ impl Method {
     pub(super) fn new(kind: MethodKind, servers: &[Server]) -> Self {
         match kind {
             MethodKind::RoundRobin => Self::RoundRobin(RoundRobin::new(servers)),
+            MethodKind::LeastConn => Self::LeastConn(LeastConn::new(servers)),
         }
     }
 
@@ -55,6 +60,7 @@ impl Method {
     pub(super) fn choose(&mut self, candidates: &mut Candidates<'_>, _ask: &Ask<'_>) -> Option<usize> {
         match self {
             Self::RoundRobin(round_robin) => round_robin.choose(candidates),
+            Self::LeastConn(least_conn) => least_conn.choose(candidates),
         }
     }
 }

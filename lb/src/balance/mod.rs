@@ -15,12 +15,14 @@
 //! | `candidates` | what a pick is asked for, and the servers that a method chooses among |
 //! | `method` | the balancing methods, and how to add one |
 //! | `round_robin` | nginx's smooth weighted round robin |
+//! | `least_conn` | the fewest requests in flight for the weight |
 //! | `tried` | the servers that one request has tried |
 //! | `load` | requests in flight at one server |
 //! | `now` | moments |
 
 mod candidates;
 mod group;
+mod least_conn;
 mod load;
 mod method;
 mod now;

@@ -21,10 +21,20 @@ impl RoundRobin {
 
     /// The next server among the candidates.
     pub(super) fn choose(&mut self, candidates: &mut Candidates<'_>) -> Option<usize> {
+        self.choose_where(candidates, |_| true)
+    }
+
+    /// The next server among the candidates that `matches` accepts; the others keep their sums.
+    #[inline]
+    pub(super) fn choose_where(
+        &mut self,
+        candidates: &mut Candidates<'_>,
+        matches: impl Fn(&Server) -> bool,
+    ) -> Option<usize> {
         let now = candidates.now();
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
-        for (index, server) in candidates.iter_mut() {
+        for (index, server) in candidates.iter_mut().filter(|(_, server)| matches(server)) {
             let Some(current) = self.current.get_mut(index) else { continue };
             let share = server.share(now);
             *current += share;

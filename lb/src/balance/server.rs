@@ -333,6 +333,36 @@ impl Server {
 }
 
 #[cfg(test)]
+impl Server {
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+}
+
+/// Servers for the tests of the methods.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// Servers of these weights.
+    pub(in crate::balance) fn servers(weights: &[u32]) -> Vec<Server> {
+        (0..).zip(weights).map(|(slot, weight)| server(slot, *weight, false)).collect()
+    }
+
+    pub(in crate::balance) fn server(slot: u32, weight: u32, down: bool) -> Server {
+        let config = ServerConfig {
+            weight,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            slow_start: Duration::ZERO,
+            down,
+        };
+        Server::new(slot, config, Arc::default())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -65,6 +65,7 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
 pub(super) fn method(method: &BalancingMethod) -> MethodKind {
     match method {
         BalancingMethod::RoundRobin => MethodKind::RoundRobin,
+        BalancingMethod::LeastConn => MethodKind::LeastConn,
     }
 }
 

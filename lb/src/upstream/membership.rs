@@ -264,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn another_method_begins_without_the_state_of_the_one_before() {
+        let prober = Prober::new();
+        let peers = peers(&prober, &[1, 2]);
+        let members: Vec<Member> =
+            [1, 2].map(|port| Member { key: key(port), config: CONFIG, backup: false }).into();
+        let servers = assign(vec![None, None], &members, &peers);
+        let group = Group::new(MethodKind::RoundRobin, servers, Vec::new());
+        let records = Records { peers: peers.clone(), group };
+        for (method, unchanged) in [(MethodKind::RoundRobin, true), (MethodKind::LeastConn, false)] {
+            assert_eq!(records.unchanged(method, &peers, &members).is_some(), unchanged, "{method:?}");
+        }
+    }
+
+    #[test]
     fn peers_are_found_by_themselves_and_by_the_health_of_their_address() {
         let prober = Prober::new();
         let peers = peers(&prober, &[5, 3, 5, 4, 5]);

@@ -3,15 +3,19 @@
 //! A directive names the method; the last one of a block holds. Which parameters a `server` may have depends on the
 //! method above it, not on one below it, as in nginx.
 
-use crate::config::table::{Row, UPSTREAM, refused};
+use crate::config::diagnostics::Report;
+use crate::config::syntax::Directive;
+use crate::config::table::Effect::Reads;
+use crate::config::table::{Block, Row, UPSTREAM, refused, row, words};
 
 const NOT_YET: &str = "this balancing method does not exist yet";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
+    row("least_conn", UPSTREAM, words(0, 0, ""), Reads(|u, d, r| set(u, BalancingMethod::LeastConn, d, r)),
+        "The server with the fewest requests in flight in proportion to its weight is asked; among equal ones they take turns").repeatable(),
     refused("hash", UPSTREAM, NOT_YET),
     refused("ip_hash", UPSTREAM, NOT_YET),
-    refused("least_conn", UPSTREAM, NOT_YET),
     refused("least_time", UPSTREAM, NOT_YET),
     refused("random", UPSTREAM, NOT_YET),
 ];
@@ -22,4 +26,41 @@ pub enum BalancingMethod {
     /// By turns, in proportion to the weights: nginx's default, which has no directive.
     #[default]
     RoundRobin,
+    /// `least_conn`: the fewest requests in flight in proportion to the weight.
+    LeastConn,
+}
+
+fn set(upstream: &mut Block, method: BalancingMethod, directive: &Directive, report: &mut Report) {
+    upstream.edit(|given: &mut Option<BalancingMethod>| {
+        if given.replace(method).is_some() {
+            report.warn("load balancing method redefined", &directive.position);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BalancingMethod;
+    use crate::config::testing::{accepted, in_http, in_upstream, refused, warnings};
+
+    fn method(text: &str) -> BalancingMethod {
+        accepted(&in_upstream(text)).http.upstreams.pop().unwrap().method
+    }
+
+    #[test]
+    fn the_method_is_that_of_the_last_directive() {
+        assert_eq!(method(""), BalancingMethod::RoundRobin);
+        assert_eq!(method("least_conn;"), BalancingMethod::LeastConn);
+        assert_eq!(warnings(&in_upstream("least_conn;")), Vec::<String>::new());
+        assert_eq!(
+            warnings(&in_upstream("least_conn; least_conn;")),
+            ["[warn] load balancing method redefined in /conf/nginx.conf:1"]
+        );
+    }
+
+    #[test]
+    fn least_conn_takes_no_arguments_and_has_backups() {
+        refused(&in_upstream("least_conn 1;"), "invalid number of arguments in \"least_conn\" directive");
+        accepted(&in_http("upstream u { least_conn; server 127.0.0.1; server 127.0.0.1 backup; }"));
+    }
 }

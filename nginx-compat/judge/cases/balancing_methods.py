@@ -1,0 +1,82 @@
+"""The balancing methods: which server of an upstream is asked.
+
+Probes are turned off here, as in `upstreams.py`. Where answers are counted instead of compared one by one, the
+transcript says whether the counts are as they should be.
+"""
+
+from casebook import case, configurations
+from upstream import stall
+
+
+def upstream(method, servers, log=True):
+    """Servers as in an upstream block below its method; `log` logs every try."""
+    logged = """log_format judge "$status $upstream_addr $upstream_status";
+access_log %DIR%/judge.access judge;""" if log else ""
+    return f"""
+{logged}
+upstream u {{
+    #lb: health_check off;
+    {method}
+    {servers}
+}}
+server {{ listen 127.0.0.1:%PORT%;
+    location / {{ proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+}}"""
+
+
+def ask(t, count):
+    for _ in range(count):
+        t.get("/")
+
+
+# least_conn.
+
+
+def keep_asking(t, count):
+    """Requests one after the other, all of which stay in flight."""
+    for server in (t.a, t.b, t.c, t.d):
+        server.behave = stall
+    for number in range(count):
+        t.connect().send(f"GET /{number} HTTP/1.1\r\nHost: example.org\r\n\r\n")
+        t.eventually(f"request {number} reached a server", lambda: t.seen() > number)
+
+
+@case(upstream("least_conn;", "server %A%; server %B%; server %C%;", log=False))
+def least_conn_fills_the_idle_servers(t):
+    keep_asking(t, 11)
+
+
+@case(upstream("least_conn;", "server %A% weight=3; server %B%; server %C% weight=2;", log=False))
+def least_conn_divides_by_the_weights(t):
+    keep_asking(t, 14)
+
+
+@case(upstream("least_conn;", "server %A%; server %B% down; server %C% backup; server %D%;", log=False))
+def least_conn_asks_no_backup_while_a_server_is_up(t):
+    keep_asking(t, 5)
+
+
+@case(upstream("least_conn;", "server %A% weight=3; server %B% weight=2;"))
+def least_conn_without_load_is_round_robin(t):
+    ask(t, 10)
+
+
+@case(upstream("least_conn;", "server %DEAD%; server %A%; server %B%;"))
+def least_conn_tries_the_next(t):
+    ask(t, 6)
+
+
+@case(upstream("least_conn;", "server %DEAD%; server %A% backup; server %B% backup;"))
+def least_conn_among_backups(t):
+    ask(t, 4)
+
+
+configurations("balancing_methods", [
+    (f"least_conn in a file: {text}", f"upstream u {{ {text} }}") for text in (
+        "server %A%; least_conn;",
+        "least_conn; server %A% weight=3; server %B% backup;",
+        "least_conn; server %A%; least_conn;",
+        "least_conn 1; server %A%;",
+        "least_conn { } server %A%;",
+    )
+])
