@@ -37,6 +37,12 @@ impl<'a> Candidates<'a> {
         self.now
     }
 
+    /// The server at `index`, if it is a candidate.
+    pub(super) fn get(&self, index: usize) -> Option<&Server> {
+        let eligible = |server: &&Server| !self.tried.contains(server.slot()) && server.eligible(self.now);
+        self.servers.get(index).filter(eligible)
+    }
+
     /// The candidates with their indices in the tier.
     #[inline]
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Server)> {

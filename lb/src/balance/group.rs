@@ -57,7 +57,7 @@ impl Group {
     /// for another set would favour or starve the members of this one.
     pub fn new(method: MethodKind, primaries: Vec<Server>, backups: Vec<Server>) -> Self {
         let primary_method = Method::new(method, &primaries);
-        let backup_method = Method::new(method, &backups);
+        let backup_method = Method::new(method.of_backups(), &backups);
         let count = primaries.len();
         let mut servers = primaries;
         servers.extend(backups);
@@ -157,13 +157,13 @@ impl Group {
         Some(result)
     }
 
-    fn choose(&mut self, tried: &Tried, ask: &Ask<'_>) -> Option<usize> {
+    fn choose(&mut self, tried: &mut Tried, ask: &Ask<'_>) -> Option<usize> {
         let (primaries, backups) = self.servers.split_at_mut(self.primaries);
-        let Tried { slots } = tried;
+        let Tried { slots, search } = tried;
         let mut primaries = Candidates::new(primaries, slots, ask.now);
-        self.primary_method.choose(&mut primaries, ask).or_else(|| {
+        self.primary_method.choose(&mut primaries, ask, search).or_else(|| {
             let mut backups = Candidates::new(backups, slots, ask.now);
-            let chosen = self.backup_method.choose(&mut backups, ask)?;
+            let chosen = self.backup_method.choose(&mut backups, ask, search)?;
             Some(self.primaries + chosen)
         })
     }

@@ -26,9 +26,11 @@
 //! keeps its method with its state.
 
 use super::candidates::{Ask, Candidates};
+use super::ip_hash::IpHash;
 use super::least_conn::LeastConn;
 use super::round_robin::RoundRobin;
 use super::server::Server;
+use super::tried::Search;
 
 /// A balancing method with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +40,19 @@ pub enum MethodKind {
     RoundRobin,
     /// `least_conn`
     LeastConn,
+    /// `ip_hash`, with the bytes of the client's address as the key: three of an IPv4 address, all of an IPv6 address.
+    IpHash,
+}
+
+impl MethodKind {
+    /// The method among backups. A method with a key puts no key on a backup: it goes over to round robin, which finds
+    /// them.
+    pub(super) fn of_backups(self) -> Self {
+        match self {
+            Self::RoundRobin | Self::IpHash => Self::RoundRobin,
+            Self::LeastConn => Self::LeastConn,
+        }
+    }
 }
 
 /// A balancing method with the state of one tier of servers.
@@ -45,6 +60,7 @@ pub enum MethodKind {
 pub(super) enum Method {
     RoundRobin(RoundRobin),
     LeastConn(LeastConn),
+    IpHash(IpHash),
 }
 
 impl Method {
@@ -53,14 +69,21 @@ impl Method {
         match kind {
             MethodKind::RoundRobin => Self::RoundRobin(RoundRobin::new(servers)),
             MethodKind::LeastConn => Self::LeastConn(LeastConn::new(servers)),
+            MethodKind::IpHash => Self::IpHash(IpHash::new(servers)),
         }
     }
 
     /// The index of the chosen candidate.
-    pub(super) fn choose(&mut self, candidates: &mut Candidates<'_>, _ask: &Ask<'_>) -> Option<usize> {
+    pub(super) fn choose(
+        &mut self,
+        candidates: &mut Candidates<'_>,
+        ask: &Ask<'_>,
+        search: &mut Search,
+    ) -> Option<usize> {
         match self {
             Self::RoundRobin(round_robin) => round_robin.choose(candidates),
             Self::LeastConn(least_conn) => least_conn.choose(candidates),
+            Self::IpHash(ip_hash) => ip_hash.choose(candidates, ask, search),
         }
     }
 }

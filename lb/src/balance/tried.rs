@@ -11,12 +11,33 @@ pub struct SlotSet {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tried {
     pub(super) slots: SlotSet,
+    pub(super) search: Search,
+}
+
+/// How many misses a method with a key allows before it goes over to round robin, as in nginx.
+const MISSES: u32 = 20;
+
+/// How far a method has searched for this request: where a retry goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Search {
+    /// The last hash.
+    pub(super) hash: Option<u32>,
+    /// Servers found that could not be asked.
+    pub(super) misses: u32,
+}
+
+impl Search {
+    const NEW: Self = Self { hash: None, misses: 0 };
+
+    pub(super) fn exhausted(self) -> bool {
+        self.misses > MISSES
+    }
 }
 
 impl Tried {
     /// Nothing tried yet.
     pub const fn new() -> Self {
-        Self { slots: SlotSet::new() }
+        Self { slots: SlotSet::new(), search: Search::NEW }
     }
 
     /// Whether the server with `slot` has been tried.
@@ -30,9 +51,10 @@ impl Tried {
         self.slots.insert(slot);
     }
 
-    /// Takes the mark off the server with `slot`.
+    /// Takes the mark off the server with `slot`, and lets a search begin anew, so that it finds this server again.
     pub fn remove(&mut self, slot: u32) {
         self.slots.remove(slot);
+        self.search = Search::NEW;
     }
 
     /// How many have been tried.

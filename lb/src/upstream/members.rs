@@ -66,6 +66,7 @@ pub(super) fn method(method: &BalancingMethod) -> MethodKind {
     match method {
         BalancingMethod::RoundRobin => MethodKind::RoundRobin,
         BalancingMethod::LeastConn => MethodKind::LeastConn,
+        BalancingMethod::IpHash => MethodKind::IpHash,
     }
 }
 

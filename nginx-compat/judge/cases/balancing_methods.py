@@ -71,6 +71,53 @@ def least_conn_among_backups(t):
     ask(t, 4)
 
 
+# ip_hash. The key is a network: a client per network, from all over the loopback one.
+
+
+def networks(t, count):
+    """A request from each of so many networks; what came back is one line of servers' names."""
+    names = ""
+    for number in range(count):
+        source = f"127.{number * 13 % 256}.{number * 7 % 256}.{number % 254 + 1}"
+        connection = t.connect(source=source, write=lambda *lines: None)
+        answer = connection.send("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n").read()
+        names += answer.body.decode().strip() if answer and answer.status == 200 else "-"
+        connection.close()
+    t.note(names)
+
+
+@case(upstream("ip_hash;", "server %A%; server %B%; server %C%;"))
+def ip_hash(t):
+    networks(t, 300)
+
+
+@case(upstream("ip_hash;", "server %A% weight=5; server %B% weight=2; server %C%; server %D% down;"))
+def ip_hash_with_weights_and_a_server_down(t):
+    networks(t, 300)
+
+
+@case(upstream("ip_hash;", "server %A% fail_timeout=60s; server %DEAD% fail_timeout=60s; server %C%;"))
+def ip_hash_with_a_dead_server(t):
+    networks(t, 100)
+
+
+@case(upstream("ip_hash;", "server %A%; server %B%; server %C%;"))
+def ip_hash_after_a_server_has_gone(t):
+    networks(t, 30)
+    t.b.stop()
+    networks(t, 60)
+
+
+@case(upstream("ip_hash;", "server %A%; server %DEAD%;"))
+def ip_hash_of_one_client(t):
+    ask(t, 4)
+
+
+@case(upstream("server %B% backup; server %DEAD%; ip_hash;", "server %DEAD% weight=2;"))
+def ip_hash_with_a_backup_above_it(t):
+    networks(t, 12)
+
+
 configurations("balancing_methods", [
     (f"least_conn in a file: {text}", f"upstream u {{ {text} }}") for text in (
         "server %A%; least_conn;",
@@ -78,5 +125,15 @@ configurations("balancing_methods", [
         "least_conn; server %A%; least_conn;",
         "least_conn 1; server %A%;",
         "least_conn { } server %A%;",
+    )
+])
+
+configurations("balancing_methods", [
+    (f"ip_hash in a file: {text}", f"upstream u {{ {text} }}") for text in (
+        "ip_hash; server %A%;",
+        "ip_hash; server %A%; server %B% backup;",
+        "server %A%; server %B% backup; ip_hash;",
+        "ip_hash; least_conn; server %A%; server %B% backup;",
+        "ip_hash on; server %A%;",
     )
 ])

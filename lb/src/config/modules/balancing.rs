@@ -14,8 +14,9 @@ const NOT_YET: &str = "this balancing method does not exist yet";
 pub(super) const ROWS: &[Row] = &[
     row("least_conn", UPSTREAM, words(0, 0, ""), Reads(|u, d, r| set(u, BalancingMethod::LeastConn, d, r)),
         "The server with the fewest requests in flight in proportion to its weight is asked; among equal ones they take turns").repeatable(),
+    row("ip_hash", UPSTREAM, words(0, 0, ""), Reads(|u, d, r| set(u, BalancingMethod::IpHash, d, r)),
+        "The client's address decides: the first three bytes of an IPv4 address, all of an IPv6 address. No server below it may be a `backup`").repeatable(),
     refused("hash", UPSTREAM, NOT_YET),
-    refused("ip_hash", UPSTREAM, NOT_YET),
     refused("least_time", UPSTREAM, NOT_YET),
     refused("random", UPSTREAM, NOT_YET),
 ];
@@ -28,6 +29,18 @@ pub enum BalancingMethod {
     RoundRobin,
     /// `least_conn`: the fewest requests in flight in proportion to the weight.
     LeastConn,
+    /// `ip_hash`: the client's address decides.
+    IpHash,
+}
+
+impl BalancingMethod {
+    /// Whether a `server` may be a `backup`.
+    pub fn has_backups(&self) -> bool {
+        match self {
+            Self::RoundRobin | Self::LeastConn => true,
+            Self::IpHash => false,
+        }
+    }
 }
 
 fn set(upstream: &mut Block, method: BalancingMethod, directive: &Directive, report: &mut Report) {
@@ -62,5 +75,18 @@ mod tests {
     fn least_conn_takes_no_arguments_and_has_backups() {
         refused(&in_upstream("least_conn 1;"), "invalid number of arguments in \"least_conn\" directive");
         accepted(&in_http("upstream u { least_conn; server 127.0.0.1; server 127.0.0.1 backup; }"));
+    }
+
+    #[test]
+    fn ip_hash_has_no_backups_below_it() {
+        assert_eq!(method("ip_hash;"), BalancingMethod::IpHash);
+        assert_eq!(method("ip_hash; least_conn;"), BalancingMethod::LeastConn);
+        refused(&in_upstream("ip_hash x;"), "invalid number of arguments in \"ip_hash\" directive");
+        refused(
+            &in_upstream("ip_hash; server 127.0.0.1 backup;"),
+            "balancing method does not support parameter \"backup\" in /conf/nginx.conf:1",
+        );
+        accepted(&in_upstream("server 127.0.0.1 backup; ip_hash;"));
+        accepted(&in_upstream("ip_hash; least_conn; server 127.0.0.1 backup;"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::balancing::BalancingMethod;
 use crate::config::address::{self, ServerAddress};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -142,6 +143,14 @@ fn server(upstream: &mut Block, directive: &Directive, report: &mut Report) {
     };
     let mut server = UpstreamServer::plain(address, written, directive.position.clone());
     for index in 1..directive.arguments.len() {
+        let method = upstream.given::<Option<BalancingMethod>>().and_then(Option::as_ref);
+        let without_backups = method.is_some_and(|method| !method.has_backups());
+        if without_backups && directive.argument(index) == "backup" {
+            let message = "balancing method does not support parameter \"backup\"";
+            let hint = "round robin and least_conn have backups";
+            report.emerg_hint(message, &directive.argument_position(index), hint);
+            continue;
+        }
         parameter(&mut server, directive, index, report);
     }
     upstream.edit(|servers: &mut UpstreamServers| servers.push(server));

@@ -1,6 +1,8 @@
 //! The balancing methods, seen from outside. Where the servers' order is nginx's to the request, the outside judge
 //! (`nginx-compat/judge/cases/balancing_methods.py`) holds it; here stands what needs no nginx.
 
+use std::collections::HashSet;
+
 use super::support::{Backend, Balancer, Behaviour, Client, eventually};
 
 fn start(method: &str, servers: &[&Backend]) -> Balancer {
@@ -24,4 +26,34 @@ fn least_conn_leaves_out_the_busy_server() {
         assert_eq!(client.get("/").unwrap().status, 200);
     }
     assert_eq!((busy.count(), idle.count(), other.count()), (1, 20, 20));
+}
+
+#[test]
+fn ip_hash_keeps_a_network_at_its_server() {
+    let backends = ["a", "b", "c"].map(Backend::start);
+    let balancer = start("ip_hash;", &backends.each_ref());
+    let mut used = HashSet::new();
+    for network in 0..24 {
+        let answers: HashSet<String> = [1, 77, 254]
+            .map(|host| {
+                let mut client = Client::connect_from([127, 8, network, host].into(), balancer.address);
+                client.get("/").unwrap().body
+            })
+            .into();
+        assert_eq!(answers.len(), 1, "127.8.{network}.0/24");
+        used.extend(answers);
+    }
+    assert_eq!(used.len(), 3, "every server has some networks");
+}
+
+#[test]
+fn ip_hash_moves_only_the_clients_of_a_dead_server() {
+    let [a, b] = ["a", "b"].map(Backend::start);
+    let balancer = start("ip_hash;", &[&a, &b]);
+    let ask =
+        |network| Client::connect_from([127, 8, network, 1].into(), balancer.address).get("/").unwrap().body;
+    let before: Vec<String> = (0..8).map(ask).collect();
+    assert!(before.contains(&"a".to_owned()) && before.contains(&"b".to_owned()), "{before:?}");
+    a.kill();
+    assert_eq!((0..8).map(ask).collect::<Vec<_>>(), ["b"; 8]);
 }
