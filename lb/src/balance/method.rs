@@ -26,6 +26,7 @@
 //! keeps its method with its state.
 
 use super::candidates::{Ask, Candidates};
+use super::hash::KeyHash;
 use super::ip_hash::IpHash;
 use super::least_conn::LeastConn;
 use super::round_robin::RoundRobin;
@@ -42,6 +43,8 @@ pub enum MethodKind {
     LeastConn,
     /// `ip_hash`, with the bytes of the client's address as the key: three of an IPv4 address, all of an IPv6 address.
     IpHash,
+    /// `hash KEY`
+    Hash,
 }
 
 impl MethodKind {
@@ -49,7 +52,7 @@ impl MethodKind {
     /// them.
     pub(super) fn of_backups(self) -> Self {
         match self {
-            Self::RoundRobin | Self::IpHash => Self::RoundRobin,
+            Self::RoundRobin | Self::IpHash | Self::Hash => Self::RoundRobin,
             Self::LeastConn => Self::LeastConn,
         }
     }
@@ -61,6 +64,7 @@ pub(super) enum Method {
     RoundRobin(RoundRobin),
     LeastConn(LeastConn),
     IpHash(IpHash),
+    Hash(KeyHash),
 }
 
 impl Method {
@@ -70,6 +74,7 @@ impl Method {
             MethodKind::RoundRobin => Self::RoundRobin(RoundRobin::new(servers)),
             MethodKind::LeastConn => Self::LeastConn(LeastConn::new(servers)),
             MethodKind::IpHash => Self::IpHash(IpHash::new(servers)),
+            MethodKind::Hash => Self::Hash(KeyHash::new(servers)),
         }
     }
 
@@ -84,6 +89,7 @@ impl Method {
             Self::RoundRobin(round_robin) => round_robin.choose(candidates),
             Self::LeastConn(least_conn) => least_conn.choose(candidates),
             Self::IpHash(ip_hash) => ip_hash.choose(candidates, ask, search),
+            Self::Hash(hash) => hash.choose(candidates, ask, search),
         }
     }
 }

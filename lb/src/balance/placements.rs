@@ -2,7 +2,7 @@
 //!
 //! `placements.txt` holds a line for each case: the method, the servers' weights (`d` for `down`), and for each of
 //! 10,000 keys the digit of the server that answered. The keys
-//! were the addresses of [`address`].
+//! were `key-0`, `key-1`, … for `hash $arg_k`, and the addresses of [`address`] for `ip_hash`.
 #![allow(clippy::unwrap_used)]
 
 use super::candidates::{Ask, Candidates};

@@ -22,12 +22,13 @@ const MISSES: u32 = 20;
 pub(super) struct Search {
     /// The last hash.
     pub(super) hash: Option<u32>,
+    pub(super) rehashes: u32,
     /// Servers found that could not be asked.
     pub(super) misses: u32,
 }
 
 impl Search {
-    const NEW: Self = Self { hash: None, misses: 0 };
+    const NEW: Self = Self { hash: None, rehashes: 0, misses: 0 };
 
     pub(super) fn exhausted(self) -> bool {
         self.misses > MISSES

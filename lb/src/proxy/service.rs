@@ -103,7 +103,7 @@ impl ProxyHttp for ProxyService {
         }
         upload::read_ahead(session, request).await?;
         let now = Instant::now();
-        let balancing_key = balancing_key::of(request);
+        let balancing_key = balancing_key::of(request, session.req_header(), now);
         let proxying = request.proxying()?;
         proxying.balancing_key = balancing_key;
         proxying.next = tries::pick(proxying, now);

@@ -67,6 +67,7 @@ pub(super) fn method(method: &BalancingMethod) -> MethodKind {
         BalancingMethod::RoundRobin => MethodKind::RoundRobin,
         BalancingMethod::LeastConn => MethodKind::LeastConn,
         BalancingMethod::IpHash => MethodKind::IpHash,
+        BalancingMethod::Hash { .. } => MethodKind::Hash,
     }
 }
 

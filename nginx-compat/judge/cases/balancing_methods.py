@@ -118,6 +118,57 @@ def ip_hash_with_a_backup_above_it(t):
     networks(t, 12)
 
 
+# hash.
+
+
+def keys(t, count):
+    """A request for each of so many keys, on one connection; what came back is one line of servers' names."""
+    connection = t.connect(write=lambda *lines: None)
+    names = ""
+    for number in range(count):
+        answer = connection.send(f"GET /?k=key-{number} HTTP/1.1\r\nHost: example.org\r\n\r\n").read()
+        names += answer.body.decode().strip() if answer and answer.status == 200 else "-"
+    connection.close()
+    t.note(names)
+
+
+@case(upstream("hash $arg_k;", "server %A%; server %B%; server %C%;"))
+def hash(t):
+    keys(t, 300)
+
+
+@case(upstream("hash $arg_k;", "server %A% weight=5; server %B% weight=2; server %C%; server %D% down;"))
+def hash_with_weights_and_a_server_down(t):
+    keys(t, 300)
+
+
+@case(upstream("hash $arg_k;", "server %A% fail_timeout=60s; server %DEAD% fail_timeout=60s; server %C%;"))
+def hash_with_a_dead_server(t):
+    keys(t, 100)
+
+
+@case(upstream("hash $arg_k;", "server %A%; server %B%; server %C% max_fails=0;"))
+def hash_after_servers_have_gone(t):
+    keys(t, 30)
+    t.a.stop()
+    t.c.stop()
+    keys(t, 60)
+
+
+@case(upstream("hash $arg_k;", "server %A% down; server %B% weight=40; server %A% down; server %C%;"))
+def hash_goes_over_to_round_robin(t):
+    t.b.stop()
+    keys(t, 40)
+
+
+@case(upstream("hash $http_key$arg_k;", "server %A%; server %B%; server %C%;"))
+def hash_without_a_key(t):
+    ask(t, 5)
+    for key in ("one", "two", "three", ""):
+        t.get("/", "example.org", f"Key: {key}")
+        t.get("/", "example.org", f"Key: {key}")
+
+
 configurations("balancing_methods", [
     (f"least_conn in a file: {text}", f"upstream u {{ {text} }}") for text in (
         "server %A%; least_conn;",
@@ -135,5 +186,16 @@ configurations("balancing_methods", [
         "server %A%; server %B% backup; ip_hash;",
         "ip_hash; least_conn; server %A%; server %B% backup;",
         "ip_hash on; server %A%;",
+    )
+])
+
+configurations("balancing_methods", [
+    (f"hash in a file: {text}", f"upstream u {{ {text} }}") for text in (
+        "hash $arg_k; server %A%;",
+        "hash constant; server %A%;",
+        "hash; server %A%;",
+        "hash $; server %A%;",
+        "hash $arg_k continuous; server %A%;",
+        "hash $arg_k; server %A%; server %B% backup;",
     )
 ])

@@ -7,6 +7,7 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, Row, UPSTREAM, refused, row, words};
+use crate::script::Template;
 
 const NOT_YET: &str = "this balancing method does not exist yet";
 
@@ -16,7 +17,8 @@ pub(super) const ROWS: &[Row] = &[
         "The server with the fewest requests in flight in proportion to its weight is asked; among equal ones they take turns").repeatable(),
     row("ip_hash", UPSTREAM, words(0, 0, ""), Reads(|u, d, r| set(u, BalancingMethod::IpHash, d, r)),
         "The client's address decides: the first three bytes of an IPv4 address, all of an IPv6 address. No server below it may be a `backup`").repeatable(),
-    refused("hash", UPSTREAM, NOT_YET),
+    row("hash", UPSTREAM, words(1, 2, "key"), Reads(hash),
+        "The key decides, a string with variables; where it is empty, round robin does. No server below it may be a `backup`").repeatable(),
     refused("least_time", UPSTREAM, NOT_YET),
     refused("random", UPSTREAM, NOT_YET),
 ];
@@ -31,6 +33,11 @@ pub enum BalancingMethod {
     LeastConn,
     /// `ip_hash`: the client's address decides.
     IpHash,
+    /// `hash`: a key decides.
+    Hash {
+        /// Rendered once per request.
+        key: Template,
+    },
 }
 
 impl BalancingMethod {
@@ -38,8 +45,17 @@ impl BalancingMethod {
     pub fn has_backups(&self) -> bool {
         match self {
             Self::RoundRobin | Self::LeastConn => true,
-            Self::IpHash => false,
+            Self::IpHash | Self::Hash { .. } => false,
         }
+    }
+}
+
+fn hash(upstream: &mut Block, directive: &Directive, report: &mut Report) {
+    let Some(key) = report.template(directive, 0) else { return };
+    match directive.arguments.get(1).map(|word| word.text.as_str()) {
+        None => set(upstream, BalancingMethod::Hash { key }, directive, report),
+        Some("consistent") => report.not_yet(directive, 1),
+        Some(_) => report.invalid_parameter(directive, 1, "a key"),
     }
 }
 
@@ -75,6 +91,20 @@ mod tests {
     fn least_conn_takes_no_arguments_and_has_backups() {
         refused(&in_upstream("least_conn 1;"), "invalid number of arguments in \"least_conn\" directive");
         accepted(&in_http("upstream u { least_conn; server 127.0.0.1; server 127.0.0.1 backup; }"));
+    }
+
+    #[test]
+    fn hash_takes_a_key() {
+        let BalancingMethod::Hash { key } = method("hash $arg_k-x;") else { panic!("another method") };
+        assert_eq!(key.variables().count(), 1);
+        refused(&in_upstream("hash;"), "invalid number of arguments in \"hash\" directive");
+        refused(&in_upstream("hash $uri continuous;"), "invalid parameter \"continuous\"");
+        refused(&in_upstream("hash $;"), "invalid variable name");
+        refused(&in_upstream("hash $no_such;"), "unknown \"no_such\" variable");
+        refused(
+            &in_upstream("hash $uri; server 127.0.0.1 backup;"),
+            "balancing method does not support parameter \"backup\"",
+        );
     }
 
     #[test]

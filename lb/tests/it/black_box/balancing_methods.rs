@@ -57,3 +57,28 @@ fn ip_hash_moves_only_the_clients_of_a_dead_server() {
     a.kill();
     assert_eq!((0..8).map(ask).collect::<Vec<_>>(), ["b"; 8]);
 }
+
+/// Where nginx 1.22 put `key-0`, `key-1`, … among three servers: the digits of the servers.
+fn recorded(method: &str) -> &'static str {
+    let lines = include_str!("../../../src/balance/placements.txt").lines();
+    lines.filter_map(|line| line.strip_prefix(method)).find_map(|rest| rest.strip_prefix(" 1,1,1 ")).unwrap()
+}
+
+#[test]
+fn hash_puts_keys_where_nginx_puts_them() {
+    let backends = ["0", "1", "2"].map(Backend::start);
+    let balancer = start("hash $arg_k;", &backends.each_ref());
+    let mut client = Client::connect(balancer.address);
+    for (k, expected) in recorded("hash").chars().take(500).enumerate() {
+        assert_eq!(client.get(&format!("/?k=key-{k}")).unwrap().body, expected.to_string(), "key-{k}");
+    }
+}
+
+#[test]
+fn without_a_key_hash_is_round_robin() {
+    let backends = ["0", "1", "2"].map(Backend::start);
+    let balancer = start("hash $arg_k;", &backends.each_ref());
+    let mut client = Client::connect(balancer.address);
+    let order: String = (0..6).map(|_| client.get("/?k=").unwrap().body).collect();
+    assert_eq!(order, "012012");
+}
