@@ -43,6 +43,12 @@ impl<'a> Candidates<'a> {
         self.servers.get(index).filter(eligible)
     }
 
+    /// The same, to change it.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Server> {
+        let (tried, now) = (self.tried, self.now);
+        self.servers.get_mut(index).filter(|server| !tried.contains(server.slot()) && server.eligible(now))
+    }
+
     /// The candidates with their indices in the tier.
     #[inline]
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Server)> {

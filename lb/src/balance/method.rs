@@ -26,7 +26,7 @@
 //! keeps its method with its state.
 
 use super::candidates::{Ask, Candidates};
-use super::hash::KeyHash;
+use super::hash::{ConsistentHash, KeyHash};
 use super::ip_hash::IpHash;
 use super::least_conn::LeastConn;
 use super::round_robin::RoundRobin;
@@ -45,6 +45,8 @@ pub enum MethodKind {
     IpHash,
     /// `hash KEY`
     Hash,
+    /// `hash KEY consistent`
+    ConsistentHash,
 }
 
 impl MethodKind {
@@ -52,7 +54,7 @@ impl MethodKind {
     /// them.
     pub(super) fn of_backups(self) -> Self {
         match self {
-            Self::RoundRobin | Self::IpHash | Self::Hash => Self::RoundRobin,
+            Self::RoundRobin | Self::IpHash | Self::Hash | Self::ConsistentHash => Self::RoundRobin,
             Self::LeastConn => Self::LeastConn,
         }
     }
@@ -65,6 +67,7 @@ pub(super) enum Method {
     LeastConn(LeastConn),
     IpHash(IpHash),
     Hash(KeyHash),
+    ConsistentHash(ConsistentHash),
 }
 
 impl Method {
@@ -75,6 +78,7 @@ impl Method {
             MethodKind::LeastConn => Self::LeastConn(LeastConn::new(servers)),
             MethodKind::IpHash => Self::IpHash(IpHash::new(servers)),
             MethodKind::Hash => Self::Hash(KeyHash::new(servers)),
+            MethodKind::ConsistentHash => Self::ConsistentHash(ConsistentHash::new(servers)),
         }
     }
 
@@ -90,6 +94,7 @@ impl Method {
             Self::LeastConn(least_conn) => least_conn.choose(candidates),
             Self::IpHash(ip_hash) => ip_hash.choose(candidates, ask, search),
             Self::Hash(hash) => hash.choose(candidates, ask, search),
+            Self::ConsistentHash(hash) => hash.choose(candidates, ask, search),
         }
     }
 }

@@ -17,7 +17,7 @@
 //! | `round_robin` | nginx's smooth weighted round robin |
 //! | `least_conn` | the fewest requests in flight for the weight |
 //! | `ip_hash` | the client's address picks the server |
-//! | `hash` | a key of the configuration picks the server |
+//! | `hash` | a key of the configuration picks the server, among the weights or on a ring |
 //! | `ranges` | servers as adjoining ranges by weight |
 //! | `tried` | the servers that one request has tried |
 //! | `load` | requests in flight at one server |

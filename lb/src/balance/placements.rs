@@ -1,7 +1,7 @@
 //! Where nginx 1.22 puts keys, as recorded from a running one, for the tests of the methods with a key.
 //!
 //! `placements.txt` holds a line for each case: the method, the servers' weights (`d` for `down`), and for each of
-//! 10,000 keys the digit of the server that answered. The keys
+//! 10,000 keys the digit of the server that answered. The servers were written `127.0.0.1:18601` and so on; the keys
 //! were `key-0`, `key-1`, … for `hash $arg_k`, and the addresses of [`address`] for `ip_hash`.
 #![allow(clippy::unwrap_used)]
 
@@ -22,6 +22,12 @@ pub(super) fn address(k: usize) -> [u8; 4] {
     [byte(k * 7 % 223 + 1), byte(k * 13 % 256), byte(k % 256), byte(k % 250 + 1)]
 }
 
+/// Where the keys went for these weights.
+pub(super) fn of(method: &str, weights: &str) -> &'static str {
+    let mut cases = cases(method);
+    cases.find(|(recorded, _)| *recorded == weights).unwrap().1
+}
+
 /// Holds a method against every recorded case.
 pub(super) fn check(method: &str, key: impl Fn(usize) -> Vec<u8>, choose: impl Fn(&[Server]) -> Choose) {
     assert!(cases(method).next().is_some());
@@ -31,7 +37,8 @@ pub(super) fn check(method: &str, key: impl Fn(usize) -> Vec<u8>, choose: impl F
             .map(|(slot, weight)| {
                 let weight_alone = weight.trim_end_matches('d');
                 let down = weight_alone.len() < weight.len();
-                server(slot, weight_alone.parse().unwrap(), down)
+                let name = format!("127.0.0.1:{}", 18601 + slot);
+                server(slot, weight_alone.parse().unwrap(), down).with_name(name.into())
             })
             .collect();
         let mut choose = choose(&servers);

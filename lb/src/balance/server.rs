@@ -44,6 +44,7 @@ pub struct ServerConfig {
 pub struct Server {
     slot: u32,
     config: ServerConfig,
+    name: Option<Arc<str>>,
     load: Arc<Load>,
     reachable: bool,
     draining: bool,
@@ -114,6 +115,7 @@ impl Server {
         Self {
             slot,
             config,
+            name: None,
             load,
             reachable: true,
             draining: false,
@@ -138,6 +140,13 @@ impl Server {
         self
     }
 
+    /// The same server with its name as written in the configuration, for the methods that hash it.
+    #[must_use]
+    pub fn with_name(mut self, name: Arc<str>) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     /// The same server under another slot.
     #[must_use]
     pub fn with_slot(mut self, slot: u32) -> Self {
@@ -155,6 +164,11 @@ impl Server {
     /// Its configuration.
     pub fn config(&self) -> &ServerConfig {
         &self.config
+    }
+
+    /// Its name as written in the configuration; empty if it has none.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
     }
 
     /// Its requests in flight.

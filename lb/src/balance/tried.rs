@@ -20,7 +20,7 @@ const MISSES: u32 = 20;
 /// How far a method has searched for this request: where a retry goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Search {
-    /// The last hash.
+    /// The last hash, or place on the ring.
     pub(super) hash: Option<u32>,
     pub(super) rehashes: u32,
     /// Servers found that could not be asked.

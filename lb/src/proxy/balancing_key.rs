@@ -18,7 +18,7 @@ pub(super) fn of(request: &Request, received: &RequestHeader, now: Instant) -> B
     match &proxying.target.upstream.model().method {
         BalancingMethod::RoundRobin | BalancingMethod::LeastConn => BalancingKey::new(),
         BalancingMethod::IpHash => of_address(request.facts.connection.client),
-        BalancingMethod::Hash { key } => {
+        BalancingMethod::Hash { key, .. } => {
             let mut rendered = Vec::new();
             key.render(&RequestValues::new(request, received, now), &mut rendered);
             BalancingKey::from_vec(rendered)

@@ -67,7 +67,8 @@ pub(super) fn method(method: &BalancingMethod) -> MethodKind {
         BalancingMethod::RoundRobin => MethodKind::RoundRobin,
         BalancingMethod::LeastConn => MethodKind::LeastConn,
         BalancingMethod::IpHash => MethodKind::IpHash,
-        BalancingMethod::Hash { .. } => MethodKind::Hash,
+        BalancingMethod::Hash { consistent: false, .. } => MethodKind::Hash,
+        BalancingMethod::Hash { consistent: true, .. } => MethodKind::ConsistentHash,
     }
 }
 

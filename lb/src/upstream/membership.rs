@@ -202,7 +202,8 @@ fn assign(pasts: Vec<Option<Server>>, members: &[Member], peers: &[Arc<Peer>]) -
         let server = match kept {
             Some(server) if !used.contains(server.slot()) => server,
             Some(server) => server.with_slot(free.next().unwrap_or(u32::MAX)),
-            None => Server::new(free.next().unwrap_or(u32::MAX), member.config, Arc::clone(peer.load())),
+            None => Server::new(free.next().unwrap_or(u32::MAX), member.config, Arc::clone(peer.load()))
+                .with_name(Arc::clone(&member.key.written)),
         };
         used.insert(server.slot());
         servers.push(server);

@@ -38,7 +38,7 @@ pub struct Peer {
 /// address, and how many equal ones precede it. The upstream's name is the fourth part; it is compared first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PeerKey {
-    pub(super) written: Box<str>,
+    pub(super) written: Arc<str>,
     pub(super) address: Address,
     pub(super) occurrence: u32,
 }

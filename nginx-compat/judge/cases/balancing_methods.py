@@ -169,6 +169,42 @@ def hash_without_a_key(t):
         t.get("/", "example.org", f"Key: {key}")
 
 
+# hash consistent.
+
+
+@case(upstream("hash $arg_k consistent;", "server %A%; server %B%; server %C%;"))
+def consistent_hash(t):
+    keys(t, 300)
+
+
+@case(upstream("hash $arg_k consistent;", "server %A% weight=5; server %B% weight=2; server %C%; server %D% down;"))
+def consistent_hash_with_weights_and_a_server_down(t):
+    keys(t, 300)
+
+
+@case(upstream("hash $arg_k consistent;", "server %A% fail_timeout=60s; server %DEAD% fail_timeout=60s; server %C%;"))
+def consistent_hash_with_a_dead_server(t):
+    keys(t, 100)
+
+
+@case(upstream("hash $arg_k consistent;", "server %A%; server %B%; server %C% max_fails=0;"))
+def consistent_hash_after_servers_have_gone(t):
+    keys(t, 30)
+    t.a.stop()
+    t.c.stop()
+    keys(t, 60)
+
+
+@case(upstream("hash $arg_k consistent;", "server %A%; server %A%; server %B% weight=2;"))
+def consistent_hash_of_a_server_named_twice(t):
+    keys(t, 60)
+
+
+@case(upstream("hash $http_key consistent;", "server %A%; server %B%; server %C%;"))
+def consistent_hash_without_a_key(t):
+    ask(t, 5)
+
+
 configurations("balancing_methods", [
     (f"least_conn in a file: {text}", f"upstream u {{ {text} }}") for text in (
         "server %A%; least_conn;",
@@ -193,6 +229,9 @@ configurations("balancing_methods", [
     (f"hash in a file: {text}", f"upstream u {{ {text} }}") for text in (
         "hash $arg_k; server %A%;",
         "hash constant; server %A%;",
+        "hash $arg_k consistent; server %A%;",
+        "hash $arg_k consistent more; server %A%;",
+        "hash $arg_k consistent; server %A%; server %B% backup;",
         "hash; server %A%;",
         "hash $; server %A%;",
         "hash $arg_k continuous; server %A%;",

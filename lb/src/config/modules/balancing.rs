@@ -17,8 +17,8 @@ pub(super) const ROWS: &[Row] = &[
         "The server with the fewest requests in flight in proportion to its weight is asked; among equal ones they take turns").repeatable(),
     row("ip_hash", UPSTREAM, words(0, 0, ""), Reads(|u, d, r| set(u, BalancingMethod::IpHash, d, r)),
         "The client's address decides: the first three bytes of an IPv4 address, all of an IPv6 address. No server below it may be a `backup`").repeatable(),
-    row("hash", UPSTREAM, words(1, 2, "key"), Reads(hash),
-        "The key decides, a string with variables; where it is empty, round robin does. No server below it may be a `backup`").repeatable(),
+    row("hash", UPSTREAM, words(1, 2, "key [consistent]"), Reads(hash),
+        "The key decides, a string with variables; where it is empty, round robin does. `consistent`: a server that comes or goes moves few keys but its own (ketama). No server below it may be a `backup`").repeatable(),
     refused("least_time", UPSTREAM, NOT_YET),
     refused("random", UPSTREAM, NOT_YET),
 ];
@@ -37,6 +37,8 @@ pub enum BalancingMethod {
     Hash {
         /// Rendered once per request.
         key: Template,
+        /// On a ring, where a server that comes or goes moves few keys but its own.
+        consistent: bool,
     },
 }
 
@@ -52,11 +54,15 @@ impl BalancingMethod {
 
 fn hash(upstream: &mut Block, directive: &Directive, report: &mut Report) {
     let Some(key) = report.template(directive, 0) else { return };
-    match directive.arguments.get(1).map(|word| word.text.as_str()) {
-        None => set(upstream, BalancingMethod::Hash { key }, directive, report),
-        Some("consistent") => report.not_yet(directive, 1),
-        Some(_) => report.invalid_parameter(directive, 1, "a key"),
-    }
+    let consistent = match directive.arguments.get(1).map(|word| word.text.as_str()) {
+        None => false,
+        Some("consistent") => true,
+        Some(_) => {
+            report.invalid_parameter(directive, 1, "a key and \"consistent\"");
+            return;
+        }
+    };
+    set(upstream, BalancingMethod::Hash { key, consistent }, directive, report);
 }
 
 fn set(upstream: &mut Block, method: BalancingMethod, directive: &Directive, report: &mut Report) {
@@ -95,8 +101,10 @@ mod tests {
 
     #[test]
     fn hash_takes_a_key() {
-        let BalancingMethod::Hash { key } = method("hash $arg_k-x;") else { panic!("another method") };
-        assert_eq!(key.variables().count(), 1);
+        for (text, expected) in [("hash $arg_k-x;", false), ("hash $arg_k-x consistent;", true)] {
+            let BalancingMethod::Hash { key, consistent } = method(text) else { panic!("{text}") };
+            assert_eq!((key.variables().count(), consistent), (1, expected), "{text}");
+        }
         refused(&in_upstream("hash;"), "invalid number of arguments in \"hash\" directive");
         refused(&in_upstream("hash $uri continuous;"), "invalid parameter \"continuous\"");
         refused(&in_upstream("hash $;"), "invalid variable name");

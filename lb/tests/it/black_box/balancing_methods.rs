@@ -82,3 +82,20 @@ fn without_a_key_hash_is_round_robin() {
     let order: String = (0..6).map(|_| client.get("/?k=").unwrap().body).collect();
     assert_eq!(order, "012012");
 }
+
+#[test]
+fn a_server_that_goes_moves_only_its_own_keys_on_the_ring() {
+    let [a, b, c] = ["a", "b", "c"].map(Backend::start);
+    let placements = |servers: &[&Backend]| -> Vec<String> {
+        let balancer = start("hash $arg_k consistent;", servers);
+        let mut client = Client::connect(balancer.address);
+        (0..500).map(|k| client.get(&format!("/?k=key-{k}")).unwrap().body).collect()
+    };
+    let (before, after) = (placements(&[&a, &b, &c]), placements(&[&a, &c]));
+    for (k, (was, is)) in before.iter().zip(&after).enumerate() {
+        assert!(was == is || was == "b", "key-{k} moved from {was} to {is}");
+    }
+    for name in ["a", "b", "c"] {
+        assert!(before.iter().filter(|server| *server == name).count() > 80, "{name}");
+    }
+}
