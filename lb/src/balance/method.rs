@@ -29,6 +29,7 @@ use super::candidates::{Ask, Candidates};
 use super::hash::{ConsistentHash, KeyHash};
 use super::ip_hash::IpHash;
 use super::least_conn::LeastConn;
+use super::random::Random;
 use super::round_robin::RoundRobin;
 use super::server::Server;
 use super::tried::Search;
@@ -47,14 +48,22 @@ pub enum MethodKind {
     Hash,
     /// `hash KEY consistent`
     ConsistentHash,
+    /// `random`, or `random two` (with `least_conn`).
+    Random {
+        /// Of two, the one with fewer requests in flight for its weight.
+        two: bool,
+        /// Where the sequence of random numbers begins.
+        seed: u64,
+    },
 }
 
 impl MethodKind {
-    /// The method among backups. A method with a key puts no key on a backup: it goes over to round robin, which finds
-    /// them.
+    /// The method among backups. A method with a key or with chance goes over to round robin to find them.
     pub(super) fn of_backups(self) -> Self {
         match self {
-            Self::RoundRobin | Self::IpHash | Self::Hash | Self::ConsistentHash => Self::RoundRobin,
+            Self::RoundRobin | Self::IpHash | Self::Hash | Self::ConsistentHash | Self::Random { .. } => {
+                Self::RoundRobin
+            }
             Self::LeastConn => Self::LeastConn,
         }
     }
@@ -68,6 +77,7 @@ pub(super) enum Method {
     IpHash(IpHash),
     Hash(KeyHash),
     ConsistentHash(ConsistentHash),
+    Random(Random),
 }
 
 impl Method {
@@ -79,6 +89,7 @@ impl Method {
             MethodKind::IpHash => Self::IpHash(IpHash::new(servers)),
             MethodKind::Hash => Self::Hash(KeyHash::new(servers)),
             MethodKind::ConsistentHash => Self::ConsistentHash(ConsistentHash::new(servers)),
+            MethodKind::Random { two, seed } => Self::Random(Random::new(servers, two, seed)),
         }
     }
 
@@ -95,6 +106,7 @@ impl Method {
             Self::IpHash(ip_hash) => ip_hash.choose(candidates, ask, search),
             Self::Hash(hash) => hash.choose(candidates, ask, search),
             Self::ConsistentHash(hash) => hash.choose(candidates, ask, search),
+            Self::Random(random) => random.choose(candidates, search),
         }
     }
 }

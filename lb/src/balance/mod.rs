@@ -18,6 +18,7 @@
 //! | `least_conn` | the fewest requests in flight for the weight |
 //! | `ip_hash` | the client's address picks the server |
 //! | `hash` | a key of the configuration picks the server, among the weights or on a ring |
+//! | `random` | chance picks the server, or two to compare |
 //! | `ranges` | servers as adjoining ranges by weight |
 //! | `tried` | the servers that one request has tried |
 //! | `load` | requests in flight at one server |
@@ -33,6 +34,7 @@ mod method;
 mod now;
 #[cfg(test)]
 mod placements;
+mod random;
 mod ranges;
 mod round_robin;
 mod server;

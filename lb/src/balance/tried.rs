@@ -14,7 +14,7 @@ pub struct Tried {
     pub(super) search: Search,
 }
 
-/// How many misses a method with a key allows before it goes over to round robin, as in nginx.
+/// How many misses a method with a key or with chance allows before it goes over to round robin, as in nginx.
 const MISSES: u32 = 20;
 
 /// How far a method has searched for this request: where a retry goes on.

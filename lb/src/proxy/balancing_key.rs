@@ -16,7 +16,9 @@ use crate::request::BalancingKey;
 pub(super) fn of(request: &Request, received: &RequestHeader, now: Instant) -> BalancingKey {
     let Some(proxying) = request.state.proxying() else { return BalancingKey::new() };
     match &proxying.target.upstream.model().method {
-        BalancingMethod::RoundRobin | BalancingMethod::LeastConn => BalancingKey::new(),
+        BalancingMethod::RoundRobin | BalancingMethod::LeastConn | BalancingMethod::Random { .. } => {
+            BalancingKey::new()
+        }
         BalancingMethod::IpHash => of_address(request.facts.connection.client),
         BalancingMethod::Hash { key, .. } => {
             let mut rendered = Vec::new();

@@ -61,14 +61,15 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
     members
 }
 
-/// The balancing method of an upstream.
-pub(super) fn method(method: &BalancingMethod) -> MethodKind {
+/// The balancing method of an upstream; `seed` is for the one that draws random numbers.
+pub(super) fn method(method: &BalancingMethod, seed: u64) -> MethodKind {
     match method {
         BalancingMethod::RoundRobin => MethodKind::RoundRobin,
         BalancingMethod::LeastConn => MethodKind::LeastConn,
         BalancingMethod::IpHash => MethodKind::IpHash,
         BalancingMethod::Hash { consistent: false, .. } => MethodKind::Hash,
         BalancingMethod::Hash { consistent: true, .. } => MethodKind::ConsistentHash,
+        BalancingMethod::Random { two } => MethodKind::Random { two: *two, seed },
     }
 }
 

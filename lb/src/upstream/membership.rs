@@ -118,7 +118,8 @@ impl Upstream {
         {
             let mut state = old.state.lock();
             let present = Records { peers: old.peers.clone(), group: state.group.clone() };
-            let method = members::method(&self.model.method);
+            // Another seed is another method: a sequence of random numbers is no state to keep.
+            let method = members::method(&self.model.method, fastrand::u64(..));
             let group = match taken_over.unwrap_or(&present).unchanged(method, &peers, &members) {
                 Some(group) => group.clone(),
                 None => {

@@ -205,6 +205,60 @@ def consistent_hash_without_a_key(t):
     ask(t, 5)
 
 
+# random. Which server is drawn cannot be compared, only how often.
+
+
+def count(t, requests):
+    """How often each server answered."""
+    counts = {}
+    connection = t.connect(write=lambda *lines: None)
+    for _ in range(requests):
+        answer = connection.send("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n").read()
+        name = answer.body.decode().strip() if answer and answer.status == 200 else "-"
+        counts[name] = counts.get(name, 0) + 1
+    connection.close()
+    return counts
+
+
+def note_shares(t, counts, expected, within):
+    """Notes whether each server answered so many requests, with so much allowed for chance."""
+    assert counts.keys() == expected.keys(), counts
+    for name, share in expected.items():
+        t.note(f"{name}: " + (f"about {share}" if abs(counts[name] - share) < within else f"{counts[name]}"))
+
+
+# Six deviations of the binomial distribution are 62 and less.
+@case(upstream("random;", "server %A% weight=2; server %B%; server %C%; server %D% down;", log=False))
+def random_by_weight(t):
+    t.forget("/")
+    note_shares(t, count(t, 400), {"A": 200, "B": 100, "C": 100}, 63)
+
+
+@case(upstream("random two;", "server %A%; server %B%; server %C%;", log=False))
+def random_two_without_load(t):
+    t.forget("/")
+    note_shares(t, count(t, 300), {"A": 100, "B": 100, "C": 100}, 55)
+
+
+@case(upstream("random two least_conn;", "server %A%; server %B%;", log=False))
+def random_two_fills_both_servers(t):
+    # Of two servers both are drawn: the idler one is asked, so that none is ever two requests ahead.
+    for server in (t.a, t.b):
+        server.behave = stall
+    for number in range(0, 12, 2):
+        for one in (number, number + 1):
+            t.connect().send("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+            t.eventually(f"request {one} reached a server", lambda: t.seen() > one)
+        t.note(f"in flight: {t.a.connections} and {t.b.connections}")
+    t.forget("/")
+
+
+@case(upstream("random;", "server %A%; server %DEAD% fail_timeout=60s;", log=False))
+def random_tries_the_next(t):
+    t.forget("/")
+    note_shares(t, count(t, 60), {"A": 60}, 1)
+
+
 configurations("balancing_methods", [
     (f"least_conn in a file: {text}", f"upstream u {{ {text} }}") for text in (
         "server %A%; least_conn;",
@@ -236,5 +290,17 @@ configurations("balancing_methods", [
         "hash $; server %A%;",
         "hash $arg_k continuous; server %A%;",
         "hash $arg_k; server %A%; server %B% backup;",
+    )
+])
+
+configurations("balancing_methods", [
+    (f"random in a file: {text}", f"upstream u {{ {text} }}") for text in (
+        "random; server %A%;",
+        "random two; server %A%;",
+        "random two least_conn; server %A%;",
+        "random three; server %A%;",
+        "random two most_conn; server %A%;",
+        "random two least_conn more; server %A%;",
+        "random; server %A%; server %B% backup;",
     )
 ])

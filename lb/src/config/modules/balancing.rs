@@ -19,8 +19,9 @@ pub(super) const ROWS: &[Row] = &[
         "The client's address decides: the first three bytes of an IPv4 address, all of an IPv6 address. No server below it may be a `backup`").repeatable(),
     row("hash", UPSTREAM, words(1, 2, "key [consistent]"), Reads(hash),
         "The key decides, a string with variables; where it is empty, round robin does. `consistent`: a server that comes or goes moves few keys but its own (ketama). No server below it may be a `backup`").repeatable(),
+    row("random", UPSTREAM, words(0, 2, "[two [least_conn]]"), Reads(random),
+        "Chance decides, in proportion to the weights. `two`: between two servers drawn so, of which the one with fewer requests in flight in proportion to its weight is asked. No server below it may be a `backup`").repeatable(),
     refused("least_time", UPSTREAM, NOT_YET),
-    refused("random", UPSTREAM, NOT_YET),
 ];
 
 /// How a server is chosen.
@@ -40,6 +41,11 @@ pub enum BalancingMethod {
         /// On a ring, where a server that comes or goes moves few keys but its own.
         consistent: bool,
     },
+    /// `random`: chance decides.
+    Random {
+        /// Between two, of which the one with fewer requests in flight in proportion to its weight is taken.
+        two: bool,
+    },
 }
 
 impl BalancingMethod {
@@ -47,7 +53,7 @@ impl BalancingMethod {
     pub fn has_backups(&self) -> bool {
         match self {
             Self::RoundRobin | Self::LeastConn => true,
-            Self::IpHash | Self::Hash { .. } => false,
+            Self::IpHash | Self::Hash { .. } | Self::Random { .. } => false,
         }
     }
 }
@@ -63,6 +69,19 @@ fn hash(upstream: &mut Block, directive: &Directive, report: &mut Report) {
         }
     };
     set(upstream, BalancingMethod::Hash { key, consistent }, directive, report);
+}
+
+fn random(upstream: &mut Block, directive: &Directive, report: &mut Report) {
+    let words: Vec<&str> = directive.words().collect();
+    match words.as_slice() {
+        [] => set(upstream, BalancingMethod::Random { two: false }, directive, report),
+        ["two"] | ["two", "least_conn"] => {
+            set(upstream, BalancingMethod::Random { two: true }, directive, report);
+        }
+        ["two", other, ..] if other.starts_with("least_time=") => report.not_yet(directive, 1),
+        ["two", ..] => report.invalid_parameter(directive, 1, "\"two\" and \"two least_conn\""),
+        [_, ..] => report.invalid_parameter(directive, 0, "\"two\" and \"two least_conn\""),
+    }
 }
 
 fn set(upstream: &mut Block, method: BalancingMethod, directive: &Directive, report: &mut Report) {
@@ -111,6 +130,27 @@ mod tests {
         refused(&in_upstream("hash $no_such;"), "unknown \"no_such\" variable");
         refused(
             &in_upstream("hash $uri; server 127.0.0.1 backup;"),
+            "balancing method does not support parameter \"backup\"",
+        );
+    }
+
+    #[test]
+    fn random_draws_one_or_two() {
+        for (text, two) in [("random;", false), ("random two;", true), ("random two least_conn;", true)] {
+            assert_eq!(method(text), BalancingMethod::Random { two }, "{text}");
+        }
+        refused(&in_upstream("random three;"), "invalid parameter \"three\"");
+        refused(&in_upstream("random two most_conn;"), "invalid parameter \"most_conn\"");
+        refused(
+            &in_upstream("random two least_time=header;"),
+            "\"least_time=header\" in the \"random\" directive is not supported yet",
+        );
+        refused(
+            &in_upstream("random two least_conn x;"),
+            "invalid number of arguments in \"random\" directive",
+        );
+        refused(
+            &in_upstream("random; server 127.0.0.1 backup;"),
             "balancing method does not support parameter \"backup\"",
         );
     }

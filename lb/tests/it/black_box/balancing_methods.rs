@@ -99,3 +99,39 @@ fn a_server_that_goes_moves_only_its_own_keys_on_the_ring() {
         assert!(before.iter().filter(|server| *server == name).count() > 80, "{name}");
     }
 }
+
+#[test]
+fn random_gives_each_server_its_share() {
+    let [heavy, light] = ["heavy", "light"].map(Backend::start);
+    let balancer = Balancer::start(&format!(
+        "upstream backend {{ random; server {} weight=3; server {}; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://backend; }} }}",
+        heavy.address, light.address
+    ));
+    let mut client = Client::connect(balancer.address);
+    for _ in 0..800 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    // Of 800 draws 600 are expected, with a deviation of 12.2.
+    assert!(heavy.count().abs_diff(600) < 75, "{} of 800", heavy.count());
+    assert_eq!(heavy.count() + light.count(), 800);
+}
+
+/// Of two servers both are drawn, so the second request goes to the idle one, and every other one after it.
+#[test]
+fn random_two_fills_the_idler_server() {
+    let [one, other] = ["one", "other"].map(Backend::start);
+    one.behave(Behaviour::Hang);
+    other.behave(Behaviour::Hang);
+    let balancer = start("random two least_conn;", &[&one, &other]);
+    let mut held = Vec::new();
+    for pair in 1..=8 {
+        for _ in 0..2 {
+            let mut client = Client::connect(balancer.address);
+            client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+            held.push(client);
+            eventually("a server has the request", || one.count() + other.count() == held.len());
+        }
+        assert_eq!((one.count(), other.count()), (pair, pair));
+    }
+}
