@@ -6,20 +6,26 @@
 //!
 //! # How to add a balancing method
 //!
-//! 1. `balance/NAME.rs`: a struct with the state of one tier, `new(&[Server]) -> Self` and
-//!    `choose(&mut self, &mut Candidates<'_>, &Ask<'_>) -> Option<usize>`, and table tests. `None` means that no
-//!    candidate is left. A method that falls back to round robin (ip_hash, hash, random after 20 misses) or breaks
-//!    ties by it (least_conn, consistent hash) holds a [`RoundRobin`] of its own. Random numbers come from a generator
-//!    in the state, seeded from [`MethodKind`].
+//! The commit "balance: add least_conn" is the example; `ARCHITECTURE.md` has the same list as a table.
+//!
+//! 1. `balance/NAME.rs`: a struct with the state of one tier, `new(&[Server]) -> Self`, `choose`, and table tests.
+//!    `choose` takes the [`Candidates`], and where the method needs them the [`Ask`] with the key and the [`Search`].
+//!    `None` means that no candidate is left. A method that falls back to round robin (ip_hash, hash, random after 20
+//!    misses) or breaks ties by it (least_conn, consistent hash) holds a [`RoundRobin`] of its own. Random numbers come
+//!    from a generator in the state, seeded from [`MethodKind`].
 //! 2. `balance/mod.rs`: `mod NAME;` and a line of the table.
-//! 3. `balance/method.rs` (this file): a variant of [`MethodKind`] with the parameters of the directive, a variant
-//!    of [`Method`], and one arm each in `Method::new` and `Method::choose`.
-//! 4. `balance/tried.rs`, only for a method that remembers more of a request than the servers it tried (the number of
-//!    rehashes of ip_hash and hash): a field of `Tried`, passed to `choose`.
-//! 5. The directive: its row and setting beside the other directives of `upstream` blocks in `config/`, and a field
-//!    of the model's `Upstream`.
-//! 6. `upstream/members.rs`: `method()` maps the model's field to [`MethodKind`]. A method with a key also needs the
-//!    caller of `Upstream::pick` (in `proxy/`) to set [`Ask::key`].
+//! 3. `balance/method.rs` (this file): a variant of [`MethodKind`], a variant of [`Method`], and one arm each in
+//!    `MethodKind::of_backups`, `Method::new` and `Method::choose`.
+//! 4. `balance/tried.rs`, only for a method that remembers more of a request than the servers it tried: a field of
+//!    [`Search`], where a retry goes on.
+//! 5. `config/modules/balancing.rs`: a variant of `BalancingMethod` with the parameters of the directive, whether its
+//!    servers may be backups, the directive's row in place of its refusal, its reader, and tests of its arguments.
+//! 6. `upstream/members.rs`: an arm of `method()`, which maps the model's method to [`MethodKind`].
+//! 7. `proxy/balancing_key.rs`: an arm, which makes the key of a request for a method that has one.
+//! 8. `docs/directives.md`: written by `LB_WRITE_REFERENCE=1 cargo test -p lb --test it config_reference`.
+//! 9. Tests from outside: what `nginx -t` says in `lb/tests/it/config_against_nginx.rs`, the running directive in
+//!    `lb/tests/it/black_box/balancing_methods.rs`, and the same requests against nginx in
+//!    `nginx-compat/judge/cases/balancing_methods.py`.
 //!
 //! [`Group::pick`](super::Group::pick), the servers' records, the set changes in `upstream/` and the frame of
 //! pingora-load-balancing stay as they are: a changed set gets a new method through `Method::new`, an unchanged one
