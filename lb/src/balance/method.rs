@@ -99,8 +99,22 @@ impl Method {
         }
     }
 
-    /// The index of the chosen candidate.
+    /// The index of the chosen candidate. Round robin, which most upstreams have, pays nothing for the others.
+    #[inline]
     pub(super) fn choose(
+        &mut self,
+        candidates: &mut Candidates<'_>,
+        ask: &Ask<'_>,
+        search: &mut Search,
+    ) -> Option<usize> {
+        match self {
+            Self::RoundRobin(round_robin) => round_robin.choose(candidates),
+            other => other.choose_otherwise(candidates, ask, search),
+        }
+    }
+
+    #[inline(never)]
+    fn choose_otherwise(
         &mut self,
         candidates: &mut Candidates<'_>,
         ask: &Ask<'_>,
