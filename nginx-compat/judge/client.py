@@ -72,10 +72,12 @@ class Answer:
 class Connection:
     """One client connection; what it sees goes to `write`."""
 
-    def __init__(self, address, write):
+    def __init__(self, address, write, source=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self._socket = socket.socket(family)
         self._socket.settimeout(ANSWERS_WITHIN_S)
+        if source:
+            self._socket.bind((source, 0))
         self._socket.connect(address)
         self._buffer = b""
         self._write = write

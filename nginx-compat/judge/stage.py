@@ -129,10 +129,11 @@ class Stage:
         connection.close()
         return answer
 
-    def connect(self, port="PORT"):
-        """A connection to play with; `port` may also be the path of a Unix socket."""
+    def connect(self, port="PORT", source=None, write=None):
+        """A connection to play with; `port` may also be the path of a Unix socket. It comes from the address `source`,
+        and what it sees goes to `write` instead of the transcript, where they are given."""
         address = port if port.startswith("/") else ("127.0.0.1", self._ports[port])
-        connection = Connection(address, self.note)
+        connection = Connection(address, write or self.note, source)
         self._connections.append(connection)
         return connection
 
@@ -156,6 +157,11 @@ class Stage:
 
     def wait(self, seconds):
         time.sleep(seconds)
+
+    def seen(self):
+        """How many requests have reached the upstream servers."""
+        with self._lock:
+            return len(self._records)
 
     def eventually(self, what, condition, within_s=3):
         """Notes whether `condition` came true in time."""

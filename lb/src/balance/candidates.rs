@@ -2,7 +2,7 @@
 
 use super::now::Now;
 use super::server::Server;
-use super::tried::Tried;
+use super::tried::SlotSet;
 
 /// The inputs of a pick.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Ask<'a> {
 /// The servers of one tier, of which those that this request has not tried and that are eligible may be chosen.
 pub(super) struct Candidates<'a> {
     servers: &'a mut [Server],
-    tried: &'a Tried,
+    tried: &'a SlotSet,
     now: Now,
 }
 
@@ -28,13 +28,25 @@ impl Ask<'_> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(servers: &'a mut [Server], tried: &'a Tried, now: Now) -> Self {
+    pub(super) fn new(servers: &'a mut [Server], tried: &'a SlotSet, now: Now) -> Self {
         Self { servers, tried, now }
     }
 
     /// The time of the pick.
     pub(super) fn now(&self) -> Now {
         self.now
+    }
+
+    /// The server at `index`, if it is a candidate.
+    pub(super) fn get(&self, index: usize) -> Option<&Server> {
+        let eligible = |server: &&Server| !self.tried.contains(server.slot()) && server.eligible(self.now);
+        self.servers.get(index).filter(eligible)
+    }
+
+    /// The same, to change it.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Server> {
+        let (tried, now) = (self.tried, self.now);
+        self.servers.get_mut(index).filter(|server| !tried.contains(server.slot()) && server.eligible(now))
     }
 
     /// The candidates with their indices in the tier.

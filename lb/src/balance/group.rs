@@ -15,6 +15,7 @@ use super::tried::Tried;
 /// The servers of an upstream with their balancing method: primaries first, then backups.
 #[derive(Debug, Clone)]
 pub struct Group {
+    method: MethodKind,
     servers: Vec<Server>,
     primaries: usize,
     primary_method: Method,
@@ -56,12 +57,17 @@ impl Group {
     /// for another set would favour or starve the members of this one.
     pub fn new(method: MethodKind, primaries: Vec<Server>, backups: Vec<Server>) -> Self {
         let primary_method = Method::new(method, &primaries);
-        let backup_method = Method::new(method, &backups);
+        let backup_method = Method::new(method.of_backups(), &backups);
         let count = primaries.len();
         let mut servers = primaries;
         servers.extend(backups);
         let failing = servers.iter().filter(|server| server.fails() > 0).count();
-        Self { servers, primaries: count, primary_method, backup_method, failing }
+        Self { method, servers, primaries: count, primary_method, backup_method, failing }
+    }
+
+    /// The balancing method.
+    pub fn method(&self) -> MethodKind {
+        self.method
     }
 
     /// All servers, primaries first.
@@ -151,12 +157,13 @@ impl Group {
         Some(result)
     }
 
-    fn choose(&mut self, tried: &Tried, ask: &Ask<'_>) -> Option<usize> {
+    fn choose(&mut self, tried: &mut Tried, ask: &Ask<'_>) -> Option<usize> {
         let (primaries, backups) = self.servers.split_at_mut(self.primaries);
-        let mut primaries = Candidates::new(primaries, tried, ask.now);
-        self.primary_method.choose(&mut primaries, ask).or_else(|| {
-            let mut backups = Candidates::new(backups, tried, ask.now);
-            let chosen = self.backup_method.choose(&mut backups, ask)?;
+        let Tried { slots, search } = tried;
+        let mut primaries = Candidates::new(primaries, slots, ask.now);
+        self.primary_method.choose(&mut primaries, ask, search).or_else(|| {
+            let mut backups = Candidates::new(backups, slots, ask.now);
+            let chosen = self.backup_method.choose(&mut backups, ask, search)?;
             Some(self.primaries + chosen)
         })
     }

@@ -15,15 +15,27 @@
 //! | `candidates` | the inputs of a pick, and the servers that a method chooses among |
 //! | `method` | the balancing methods, and how to add one |
 //! | `round_robin` | nginx's smooth weighted round robin |
+//! | `least_conn` | the fewest requests in flight for the weight |
+//! | `ip_hash` | the client's address picks the server |
+//! | `hash` | a key of the configuration picks the server, among the weights or on a ring |
+//! | `random` | chance picks the server, or two to compare |
+//! | `ranges` | servers as adjoining ranges by weight |
 //! | `tried` | the servers that one request has tried |
 //! | `load` | requests in flight at one server |
 //! | `now` | moments |
 
 mod candidates;
 mod group;
+mod hash;
+mod ip_hash;
+mod least_conn;
 mod load;
 mod method;
 mod now;
+#[cfg(test)]
+mod placements;
+mod random;
+mod ranges;
 mod round_robin;
 mod server;
 mod tried;

@@ -44,6 +44,7 @@ pub struct ServerConfig {
 pub struct Server {
     slot: u32,
     config: ServerConfig,
+    name: Option<Arc<str>>,
     load: Arc<Load>,
     reachable: bool,
     draining: bool,
@@ -114,6 +115,7 @@ impl Server {
         Self {
             slot,
             config,
+            name: None,
             load,
             reachable: true,
             draining: false,
@@ -138,6 +140,13 @@ impl Server {
         self
     }
 
+    /// The same server with its name as written in the configuration, for the methods that hash it.
+    #[must_use]
+    pub fn with_name(mut self, name: Arc<str>) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     /// The same server under another slot.
     #[must_use]
     pub fn with_slot(mut self, slot: u32) -> Self {
@@ -155,6 +164,11 @@ impl Server {
     /// Its configuration.
     pub fn config(&self) -> &ServerConfig {
         &self.config
+    }
+
+    /// Its name as written in the configuration; empty if it has none.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
     }
 
     /// Its requests in flight.
@@ -329,6 +343,36 @@ impl Server {
     #[inline]
     fn window_over(&self, now: Now) -> bool {
         self.checked.is_none_or(|checked| now.since(checked) > self.config.fail_timeout)
+    }
+}
+
+#[cfg(test)]
+impl Server {
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+}
+
+/// Servers for the tests of the methods.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// Servers of these weights.
+    pub(in crate::balance) fn servers(weights: &[u32]) -> Vec<Server> {
+        (0..).zip(weights).map(|(slot, weight)| server(slot, *weight, false)).collect()
+    }
+
+    pub(in crate::balance) fn server(slot: u32, weight: u32, down: bool) -> Server {
+        let config = ServerConfig {
+            weight,
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            slow_start: Duration::ZERO,
+            down,
+        };
+        Server::new(slot, config, Arc::default())
     }
 }
 

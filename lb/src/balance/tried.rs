@@ -11,13 +11,35 @@ pub struct SlotSet {
 /// of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tried {
-    slots: SlotSet,
+    pub(super) slots: SlotSet,
+    pub(super) search: Search,
+}
+
+/// How many misses a method with a key or with chance allows before it goes over to round robin, as in nginx.
+const MISSES: u32 = 20;
+
+/// How far a method has searched for this request: where a retry goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Search {
+    /// The last hash, or place on the ring.
+    pub(super) hash: Option<u32>,
+    pub(super) rehashes: u32,
+    /// Servers found that could not be asked.
+    pub(super) misses: u32,
+}
+
+impl Search {
+    const NEW: Self = Self { hash: None, rehashes: 0, misses: 0 };
+
+    pub(super) fn exhausted(self) -> bool {
+        self.misses > MISSES
+    }
 }
 
 impl Tried {
     /// Nothing tried yet.
     pub const fn new() -> Self {
-        Self { slots: SlotSet::new() }
+        Self { slots: SlotSet::new(), search: Search::NEW }
     }
 
     /// True if the server with `slot` has been tried.
@@ -31,9 +53,10 @@ impl Tried {
         self.slots.insert(slot);
     }
 
-    /// Removes the mark of the server with `slot`.
+    /// Removes the mark of the server with `slot`, and lets a search begin anew, so that it finds this server again.
     pub fn remove(&mut self, slot: u32) {
         self.slots.remove(slot);
+        self.search = Search::NEW;
     }
 
     /// The number of servers that have been tried.

@@ -23,6 +23,7 @@
 
 mod admit;
 mod answer;
+mod balancing_key;
 mod client;
 pub mod context;
 mod failure;

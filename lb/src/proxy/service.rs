@@ -19,7 +19,7 @@ use super::context::{Request, proxy_target, rules, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{admit, answer, client, failure, gather, peer, record, upload};
+use super::{admit, answer, balancing_key, client, failure, gather, peer, record, upload};
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
@@ -103,7 +103,9 @@ impl ProxyHttp for ProxyService {
         }
         upload::read_ahead(session, request).await?;
         let now = Instant::now();
+        let balancing_key = balancing_key::of(request, session.req_header(), now);
         let proxying = request.proxying()?;
+        proxying.balancing_key = balancing_key;
         proxying.next = tries::pick(proxying, now);
         if proxying.next.is_none() {
             record::no_live_upstream(session, request);

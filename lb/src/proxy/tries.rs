@@ -17,7 +17,8 @@ use crate::upstream::{self, InFlight, Outcome, Settled};
 
 /// The next server to try, and when it was picked.
 pub(super) fn pick(proxying: &mut Proxying, now: Instant) -> Option<(InFlight, Instant)> {
-    let picked = proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(upstream::at(now))).ok()?;
+    let ask = Ask { now: upstream::at(now), key: &proxying.balancing_key };
+    let picked = proxying.target.upstream.pick(&mut proxying.tried, &ask).ok()?;
     Some((picked, now))
 }
 

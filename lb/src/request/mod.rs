@@ -21,4 +21,4 @@ pub mod state;
 
 pub use failure::Failure;
 pub use phases::{Begin, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
-pub use state::{Ending, Path, ProxyTarget, Proxying, Routed, Stage, State, Try};
+pub use state::{BalancingKey, Ending, Path, ProxyTarget, Proxying, Routed, Stage, State, Try};

@@ -17,6 +17,9 @@ use crate::config::model::{Location, Proxy, ServerId};
 use crate::observe::reasons::Generated;
 use crate::upstream::{InFlight, Peer, Upstream};
 
+/// What a balancing method maps to a server; an address needs no allocation.
+pub type BalancingKey = SmallVec<[u8; 16]>;
+
 /// One request, from its admission to its end.
 #[derive(Default)]
 pub struct State {
@@ -108,6 +111,8 @@ pub struct Proxying {
     pub routed: Routed,
     /// Where it goes.
     pub target: ProxyTarget,
+    /// What the upstream's balancing method maps to a server; empty for a method without a key.
+    pub balancing_key: BalancingKey,
     /// Servers that were tried.
     pub tried: Tried,
     /// One entry per try, in order.
@@ -212,6 +217,7 @@ impl Proxying {
         Self {
             routed,
             target,
+            balancing_key: BalancingKey::new(),
             tried: Tried::new(),
             tries: SmallVec::new(),
             forgiven: false,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::address::Address;
 use super::peer::PeerKey;
 use crate::balance::{MethodKind, ServerConfig};
-use crate::config::model::{Upstream, UpstreamServer};
+use crate::config::model::{BalancingMethod, UpstreamServer};
 
 /// The source of the addresses of one `server` line.
 #[derive(Debug, Clone)]
@@ -61,9 +61,16 @@ pub(super) fn members<F>(lines: &[Line<F>], followed: impl Fn(&F) -> Vec<IpAddr>
     members
 }
 
-/// The balancing method of an upstream.
-pub(super) fn method(_upstream: &Upstream) -> MethodKind {
-    MethodKind::RoundRobin
+/// The balancing method of an upstream; `seed` is for the one that draws random numbers.
+pub(super) fn method(method: &BalancingMethod, seed: u64) -> MethodKind {
+    match method {
+        BalancingMethod::RoundRobin => MethodKind::RoundRobin,
+        BalancingMethod::LeastConn => MethodKind::LeastConn,
+        BalancingMethod::IpHash => MethodKind::IpHash,
+        BalancingMethod::Hash { consistent: false, .. } => MethodKind::Hash,
+        BalancingMethod::Hash { consistent: true, .. } => MethodKind::ConsistentHash,
+        BalancingMethod::Random { two } => MethodKind::Random { two: *two, seed },
+    }
 }
 
 fn config(server: &UpstreamServer) -> ServerConfig {

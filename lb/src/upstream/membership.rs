@@ -15,7 +15,7 @@ use super::monotonic::now;
 use super::peer::{Peer, PeerKey};
 use super::peer_set::PeerSet;
 use super::running::Upstream;
-use crate::balance::{Group, Server, SlotSet};
+use crate::balance::{Group, MethodKind, Server, SlotSet};
 
 /// The number of peers removed by DNS that are remembered, so that one which comes back continues its counts.
 const DEPARTED_KEPT: usize = 32;
@@ -27,9 +27,10 @@ struct Records {
 }
 
 impl Records {
-    /// The records if they are exactly those of `peers` under the configuration of `members`: the group then keeps
-    /// the state of its method.
-    fn unchanged(&self, peers: &[Arc<Peer>], members: &[Member]) -> Option<&Group> {
+    /// The records if they are exactly those of `peers` under the configuration of `members` and the same method: the
+    /// group then keeps the state of its method.
+    fn unchanged(&self, method: MethodKind, peers: &[Arc<Peer>], members: &[Member]) -> Option<&Group> {
+        let same_method = self.group.method() == method;
         let same_peers = self.peers.len() == peers.len()
             && self.peers.iter().zip(peers).all(|(mine, other)| Arc::ptr_eq(mine, other));
         let same_tiers = self.group.primaries() == members.iter().filter(|member| !member.backup).count();
@@ -39,7 +40,7 @@ impl Records {
             .iter()
             .zip(members)
             .all(|(server, member)| *server.config() == member.config);
-        (same_peers && same_tiers && same_config).then_some(&self.group)
+        (same_method && same_peers && same_tiers && same_config).then_some(&self.group)
     }
 
     fn add_to<'a>(&'a self, past: &mut HashMap<u32, &'a Server>) {
@@ -117,7 +118,9 @@ impl Upstream {
         {
             let mut state = old.state.lock();
             let present = Records { peers: old.peers.clone(), group: state.group.clone() };
-            let group = match taken_over.unwrap_or(&present).unchanged(&peers, &members) {
+            // Another seed is another method: a sequence of random numbers is no state to keep.
+            let method = members::method(&self.model.method, fastrand::u64(..));
+            let group = match taken_over.unwrap_or(&present).unchanged(method, &peers, &members) {
                 Some(group) => group.clone(),
                 None => {
                     let mut past = HashMap::with_capacity(present.peers.len());
@@ -128,7 +131,7 @@ impl Upstream {
                     let pasts = peers.iter().map(|peer| past.get(&peer.id()).copied().cloned()).collect();
                     let mut servers = assign(pasts, &members, &peers);
                     let backups = servers.split_off(members.iter().filter(|member| !member.backup).count());
-                    Group::new(members::method(&self.model), servers, backups)
+                    Group::new(method, servers, backups)
                 }
             };
             state.retired = true;
@@ -200,7 +203,8 @@ fn assign(pasts: Vec<Option<Server>>, members: &[Member], peers: &[Arc<Peer>]) -
         let server = match kept {
             Some(server) if !used.contains(server.slot()) => server,
             Some(server) => server.with_slot(free.next().unwrap_or(u32::MAX)),
-            None => Server::new(free.next().unwrap_or(u32::MAX), member.config, Arc::clone(peer.load())),
+            None => Server::new(free.next().unwrap_or(u32::MAX), member.config, Arc::clone(peer.load()))
+                .with_name(Arc::clone(&member.key.written)),
         };
         used.insert(server.slot());
         servers.push(server);
@@ -213,7 +217,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::balance::{MethodKind, ServerConfig};
+    use crate::balance::ServerConfig;
     use crate::upstream::address::Address;
     use crate::upstream::check::{Definition, Prober};
 
@@ -258,6 +262,20 @@ mod tests {
                 assign(past_slots.iter().map(past).collect(), &members, &peers(&Prober::new(), &ports));
             let slots: Vec<u32> = servers.iter().map(Server::slot).collect();
             assert_eq!(slots, expected, "{past_slots:?}");
+        }
+    }
+
+    #[test]
+    fn another_method_begins_without_the_state_of_the_one_before() {
+        let prober = Prober::new();
+        let peers = peers(&prober, &[1, 2]);
+        let members: Vec<Member> =
+            [1, 2].map(|port| Member { key: key(port), config: CONFIG, backup: false }).into();
+        let servers = assign(vec![None, None], &members, &peers);
+        let group = Group::new(MethodKind::RoundRobin, servers, Vec::new());
+        let records = Records { peers: peers.clone(), group };
+        for (method, unchanged) in [(MethodKind::RoundRobin, true), (MethodKind::LeastConn, false)] {
+            assert_eq!(records.unchanged(method, &peers, &members).is_some(), unchanged, "{method:?}");
         }
     }
 

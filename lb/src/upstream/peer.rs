@@ -39,7 +39,7 @@ pub struct Peer {
 /// compared first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PeerKey {
-    pub(super) written: Box<str>,
+    pub(super) written: Arc<str>,
     pub(super) address: Address,
     pub(super) occurrence: u32,
 }

@@ -222,6 +222,7 @@ mod tests {
         let upstream = model::Upstream {
             name: "app".to_owned(),
             implicit: false,
+            method: model::BalancingMethod::RoundRobin,
             servers,
             keepalive: UpstreamKeepalive {
                 connections: 32,

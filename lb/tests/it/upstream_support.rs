@@ -43,6 +43,7 @@ pub fn upstream(name: &str, servers: Vec<UpstreamServer>) -> model::Upstream {
     model::Upstream {
         name: name.to_owned(),
         implicit: false,
+        method: model::BalancingMethod::RoundRobin,
         servers,
         keepalive: UpstreamKeepalive { connections: 32, requests: 1000, timeout: Duration::from_secs(60) },
         zone: None,

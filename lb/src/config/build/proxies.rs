@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress, SetHeader, Upstream,
-    UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress,
+    SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::upstream::PROBES;
@@ -141,6 +141,7 @@ fn implicit_upstream(pass: &ProxyPass) -> Upstream {
     Upstream {
         name: written,
         implicit: true,
+        method: BalancingMethod::RoundRobin,
         servers: vec![server],
         keepalive: UpstreamKeepalive::default(),
         zone: None,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::diagnostics::Report;
-use crate::config::model::{Resolver, Upstream, UpstreamKeepalive};
+use crate::config::model::{BalancingMethod, Resolver, Upstream, UpstreamKeepalive};
 use crate::config::modules::resolver::Resolution;
 use crate::config::modules::upstream::{HealthCheck, PROBES, UpstreamName, UpstreamServers, Zone};
 use crate::config::table::Block;
@@ -21,6 +21,7 @@ fn build_one(mut block: Block, http: &Arc<Resolution>, report: &mut Report) -> U
     let keepalive = UpstreamKeepalive::inherit(&Arc::default(), &mut block);
     let HealthCheck(probe) = block.take().unwrap_or_default();
     let servers = block.take::<UpstreamServers>();
+    let method = block.take::<Option<BalancingMethod>>().flatten().unwrap_or_default();
     debug_assert!(block.is_spent(), "{block:?}");
     let position = block.position;
     if servers.is_none() {
@@ -48,6 +49,7 @@ fn build_one(mut block: Block, http: &Arc<Resolution>, report: &mut Report) -> U
     Upstream {
         name,
         implicit: false,
+        method,
         servers,
         keepalive: *keepalive,
         zone: zone.map(|zone| zone.name),

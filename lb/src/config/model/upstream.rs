@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Position, UpstreamKeepalive, UpstreamServer};
+use super::{BalancingMethod, Position, UpstreamKeepalive, UpstreamServer};
 
 /// An `upstream` block, or what a `proxy_pass` with an address stands for.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Upstream {
     pub name: String,
     /// Made by a `proxy_pass` that names an address.
     pub implicit: bool,
+    /// How a server is chosen.
+    pub method: BalancingMethod,
     /// Its servers, in order, backups among them.
     pub servers: Vec<UpstreamServer>,
     /// `keepalive`, and what goes with it.

@@ -23,6 +23,7 @@
 //! What is no setting has a `row` whose reader keeps what is given in a type of the module, and `config/build`
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
+mod balancing;
 mod client;
 pub(super) mod core;
 mod elsewhere;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use super::table::{Block, Section, Table};
 
+pub use self::balancing::BalancingMethod;
 pub use self::client::{Client, HeaderLimits};
 pub use self::core::{Core, User, WorkerCount};
 pub use self::headers::{AddHeader, Headers};
@@ -82,6 +84,7 @@ pub(super) const TABLE: Table = Table {
         Section { title: "Response headers", rows: &[headers::SETTINGS, headers::ROWS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
+        Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
         Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },

@@ -1,7 +1,8 @@
-//! The `upstream` block: nginx's `ngx_http_upstream_module`, its `zone` and `keepalive` modules, and the methods.
+//! The `upstream` block: nginx's `ngx_http_upstream_module`, its `zone` and `keepalive` modules.
 
 use std::time::Duration;
 
+use super::balancing::BalancingMethod;
 use crate::config::address::{self, ServerAddress};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -12,7 +13,6 @@ use crate::config::table::{
 };
 use crate::config::values;
 
-const METHOD: &str = "round robin is the only method yet";
 const CHECKS: &str = "every server is probed by a TCP connection each second, unless `off`; other checks are not supported yet";
 
 #[rustfmt::skip]
@@ -52,11 +52,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("keepalive_time", UPSTREAM, TIME,
         "an upstream connection lives for `keepalive_requests` requests, however long they take"),
 
-    refused("hash", UPSTREAM, METHOD),
-    refused("ip_hash", UPSTREAM, METHOD),
-    refused("least_conn", UPSTREAM, METHOD),
-    refused("least_time", UPSTREAM, METHOD),
-    refused("random", UPSTREAM, METHOD),
     refused("sticky", UPSTREAM, "sessions are not bound to servers yet"),
     refused("sticky_cookie_insert", UPSTREAM, "sessions are not bound to servers yet"),
     refused("queue", UPSTREAM, "requests do not wait for a server yet"),
@@ -148,6 +143,14 @@ fn server(upstream: &mut Block, directive: &Directive, report: &mut Report) {
     };
     let mut server = UpstreamServer::plain(address, written, directive.position.clone());
     for index in 1..directive.arguments.len() {
+        let method = upstream.given::<Option<BalancingMethod>>().and_then(Option::as_ref);
+        let without_backups = method.is_some_and(|method| !method.has_backups());
+        if without_backups && directive.argument(index) == "backup" {
+            let message = "balancing method does not support parameter \"backup\"";
+            let hint = "round robin and least_conn have backups";
+            report.emerg_hint(message, &directive.argument_position(index), hint);
+            continue;
+        }
         parameter(&mut server, directive, index, report);
     }
     upstream.edit(|servers: &mut UpstreamServers| servers.push(server));
@@ -416,10 +419,9 @@ mod tests {
             ("keepalive x;", "invalid value \"x\" in \"keepalive\" directive"),
             ("keepalive 1 global;", "invalid parameter \"global\""),
             (
-                "least_conn;",
-                "nginx's directive \"least_conn\" is not supported: round robin is the only method yet",
+                "least_time header;",
+                "nginx's directive \"least_time\" is not supported: this balancing method does not exist yet",
             ),
-            ("ip_hash;", "nginx's directive \"ip_hash\" is not supported"),
             ("listen 80;", "\"listen\" directive is not allowed here"),
         ];
         for (text, message) in cases {

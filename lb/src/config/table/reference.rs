@@ -58,7 +58,7 @@ fn section(text: &mut String, title: &str, rows: &[&Row]) {
 
 fn variables(text: &mut String) {
     line(text, format_args!("\n## Variables\n"));
-    line(text, format_args!("In `return`, `add_header`, `proxy_set_header` and `log_format`:\n"));
+    line(text, format_args!("In `return`, `add_header`, `proxy_set_header`, `hash` and `log_format`:\n"));
     let names: Vec<String> = variable_names().map(|name| format!("`${name}`")).collect();
     line(text, format_args!("{}", names.join(", ")));
 }

@@ -5,6 +5,7 @@
 mod admin;
 mod answer_hygiene;
 mod balancing;
+mod balancing_methods;
 mod command_line;
 mod large_answers;
 mod messages;
