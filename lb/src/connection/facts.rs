@@ -120,6 +120,10 @@ pub struct RequestReply {
     is_seen: AtomicBool,
     /// Read together with the client's input.
     switches_protocols: AtomicBool,
+    /// Bytes of the answer that the socket took, header and framing included.
+    sent_bytes: AtomicU64,
+    /// Bytes of the request's body as they came, framing included.
+    body_bytes: AtomicU64,
 }
 
 impl Default for RequestReply {
@@ -129,6 +133,8 @@ impl Default for RequestReply {
             send_timeout_ms: AtomicU64::new(SEND_TIMEOUT.as_millis() as u64),
             is_seen: AtomicBool::new(false),
             switches_protocols: AtomicBool::new(false),
+            sent_bytes: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
         }
     }
 }
@@ -168,11 +174,34 @@ impl RequestReply {
         self.switches_protocols.load(Relaxed)
     }
 
+    /// Bytes of the answer that the socket has taken, header and framing included (`$bytes_sent`).
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Relaxed)
+    }
+
+    /// Bytes of the request's body that have come, framing included. With the header's, `$request_length`.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes.load(Relaxed)
+    }
+
+    pub(super) fn count_sent(&self, bytes: usize) {
+        add(&self.sent_bytes, bytes);
+    }
+
+    pub(super) fn count_body(&self, bytes: usize) {
+        add(&self.body_bytes, bytes);
+    }
+
     /// True if the request reached the proxy's hooks, which log it. Otherwise Pingora refused it, and the loop
     /// reports it.
     pub(super) fn was_seen(&self) -> bool {
         self.is_seen.load(Relaxed)
     }
+}
+
+/// Adds to a counter that one task alone writes: no locked instruction.
+fn add(counter: &AtomicU64, bytes: usize) {
+    counter.store(counter.load(Relaxed) + bytes as u64, Relaxed);
 }
 
 /// An admitted request. `S` is the snapshot of the configuration.

@@ -25,8 +25,6 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
-    /// Bytes of the body that Pingora counts as sent and that never left.
-    pub(super) unsent_bytes: usize,
 }
 
 impl Request {
@@ -38,7 +36,6 @@ impl Request {
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
-            unsent_bytes: 0,
         }
     }
 
@@ -57,7 +54,7 @@ impl Request {
     /// a try failed, for `fail_to_proxy` or another try comes next.
     pub(super) fn end_gathering(&mut self, session: &mut Session) {
         if let Some(home) = self.gathering.take() {
-            self.unsent_bytes = gather::end(session, &home);
+            gather::end(session, &home);
         }
     }
 

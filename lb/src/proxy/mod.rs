@@ -37,5 +37,6 @@ mod service;
 mod tries;
 mod upload;
 pub mod values;
+mod wire_bytes;
 
 pub use service::ProxyService;

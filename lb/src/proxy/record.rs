@@ -85,8 +85,7 @@ fn write_access_logs(session: &Session, request: &Request, now: Instant) {
         return;
     }
     let values = RequestValues {
-        body_bytes_sent: session.body_bytes_sent().saturating_sub(request.unsent_bytes) as u64,
-        body_bytes_read: session.body_bytes_read() as u64,
+        bytes_sent: request.facts.reply.sent_bytes(),
         ..RequestValues::new(request, session.req_header(), now).with_response(session.response_written())
     };
     let mut line = Vec::with_capacity(256);

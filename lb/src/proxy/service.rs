@@ -19,7 +19,7 @@ use super::context::{Request, proxy_target, rules, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
-use super::{admit, answer, balancing_key, client, failure, gather, peer, record, upload};
+use super::{admit, answer, balancing_key, client, failure, gather, peer, record, upload, wire_bytes};
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
@@ -184,10 +184,14 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         peer::request_header(upstream_request, session, request, Instant::now())?;
+        let counts = request.facts.snapshot.logs_upstream_bytes;
+        let in_chunks = request.facts.shape.framing == Framing::Chunked;
+        let head_bytes = if counts { wire_bytes::request_head(upstream_request, in_chunks) } else { 0 };
         let upgrade_asked =
             request.facts.shape.upgrade && upstream_request.headers.contains_key(header::UPGRADE);
         if let Some(last) = request.proxying()?.tries.last_mut() {
             last.upgrade_asked = upgrade_asked;
+            last.overhead_bytes_sent = head_bytes;
         }
         Ok(())
     }
@@ -196,13 +200,20 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         request: &mut Request,
     ) -> Result<()> {
         upload::prepend(&mut request.outgrown, body);
-        let Some(body) = body else { return Ok(()) };
+        let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
+        if in_chunks && end_of_stream {
+            last.overhead_bytes_sent += wire_bytes::chunk_framing(0);
+        }
+        let Some(body) = body.as_ref().filter(|body| !body.is_empty()) else { return Ok(()) };
+        if in_chunks {
+            last.overhead_bytes_sent += wire_bytes::chunk_framing(body.len());
+        }
         last.bytes_sent += body.len() as u64;
         let bytes = last.bytes_sent;
         // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
@@ -218,7 +229,11 @@ impl ProxyHttp for ProxyService {
         answer: &mut ResponseHeader,
         request: &mut Request,
     ) -> Result<()> {
+        let counts = request.facts.snapshot.logs_upstream_bytes;
         let Some(last) = request.proxying()?.tries.last_mut() else { return unexpected() };
+        if counts {
+            last.head_bytes_received += wire_bytes::response_head(answer);
+        }
         let Some(framing) = admit::admit(answer, session.req_header(), last.upgrade_asked)? else {
             return Ok(());
         };

@@ -11,6 +11,7 @@ use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::context::Request;
+use super::wire_bytes;
 use crate::config::model::{Action, Server};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
@@ -27,10 +28,8 @@ pub struct RequestValues<'a> {
     pub request: &'a RequestHeader,
     /// The answer, as sent or about to be.
     pub response: Option<&'a ResponseHeader>,
-    /// Body bytes sent to the client.
-    pub body_bytes_sent: u64,
-    /// Body bytes read from the client.
-    pub body_bytes_read: u64,
+    /// Bytes sent to the client, header and framing included.
+    pub bytes_sent: u64,
     /// The moment of rendering.
     pub now: Instant,
 }
@@ -67,7 +66,7 @@ impl Values for RequestValues<'_> {
 impl<'a> RequestValues<'a> {
     /// What is known of a request before there is an answer.
     pub fn new(context: &'a Request, request: &'a RequestHeader, now: Instant) -> Self {
-        Self { context, request, response: None, body_bytes_sent: 0, body_bytes_read: 0, now }
+        Self { context, request, response: None, bytes_sent: 0, now }
     }
 
     /// The same with an answer, as sent or about to be.
@@ -103,7 +102,9 @@ impl RequestValues<'_> {
             Named::ServerProtocol => put(protocol(self.request.version), out),
             Named::ContentLength => joined(&self.request.headers, &header::CONTENT_LENGTH, out),
             Named::ContentType => joined(&self.request.headers, &header::CONTENT_TYPE, out),
-            Named::RequestLength => print(out, self.facts().head_bytes as u64 + self.body_bytes_read),
+            Named::RequestLength => {
+                print(out, self.facts().head_bytes as u64 + self.facts().reply.body_bytes())
+            }
             Named::RequestTime => seconds(out, self.now.duration_since(self.facts().received)),
             Named::RequestId => put(self.request_id().as_bytes(), out),
             Named::RequestCompletion => {
@@ -120,11 +121,10 @@ impl RequestValues<'_> {
                 Some(response) => print(out, u64::from(response.status.as_u16())),
                 None => self.unanswered_status(out),
             },
-            Named::BodyBytesSent => print(out, self.body_bytes_sent),
-            Named::BytesSent => {
-                let header = self.response.map_or(0, header_bytes);
-                print(out, header + self.body_bytes_sent)
+            Named::BodyBytesSent => {
+                print(out, self.bytes_sent.saturating_sub(self.response.map_or(0, wire_bytes::response_head)))
             }
+            Named::BytesSent => print(out, self.bytes_sent),
             Named::ProxyHost => match self.context.state.location().map(|location| &location.action) {
                 Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
                 _ => false,
@@ -147,10 +147,15 @@ impl RequestValues<'_> {
             Named::UpstreamResponseTime => {
                 self.each_try(out, "0.000", |one, out| one.finished.is_some_and(|time| seconds(out, time)))
             }
-            Named::UpstreamResponseLength | Named::UpstreamBytesReceived => {
+            Named::UpstreamResponseLength => {
                 self.each_try(out, "0", |one, out| print(out, one.bytes_received))
             }
-            Named::UpstreamBytesSent => self.each_try(out, "0", |one, out| print(out, one.bytes_sent)),
+            Named::UpstreamBytesReceived => {
+                self.each_try(out, "0", |one, out| print(out, one.head_bytes_received + one.bytes_received))
+            }
+            Named::UpstreamBytesSent => {
+                self.each_try(out, "0", |one, out| print(out, one.overhead_bytes_sent + one.bytes_sent))
+            }
             Named::RemoteAddr
             | Named::RemotePort
             | Named::BinaryRemoteAddr
@@ -367,15 +372,6 @@ fn remote_user(headers: &HeaderMap) -> Option<Vec<u8>> {
     let decoded = BASE64_STANDARD.decode(encoded.trim_ascii()).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     (colon > 0).then(|| decoded[..colon].to_vec())
-}
-
-/// How many bytes the header took on the wire.
-fn header_bytes(response: &ResponseHeader) -> u64 {
-    let reason = response.get_reason_phrase().unwrap_or_default();
-    let status_line = "HTTP/1.1 200 \r\n".len() + reason.len();
-    let fields: usize =
-        response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    (status_line + fields + 2) as u64
 }
 
 #[cfg(test)]

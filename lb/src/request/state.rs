@@ -151,8 +151,12 @@ pub struct Try {
     pub reused: bool,
     /// Bytes of the answer's body.
     pub bytes_received: u64,
+    /// Bytes of the answer's header, where a log asks.
+    pub head_bytes_received: u64,
     /// Bytes of the request's body.
     pub bytes_sent: u64,
+    /// Bytes of the request's header and of the framing of its chunks, where a log asks.
+    pub overhead_bytes_sent: u64,
     /// The server's in-flight count, held while the try lasts.
     pub in_flight: Option<InFlight>,
 }
@@ -272,7 +276,9 @@ impl Try {
             upgrade_asked: false,
             reused: false,
             bytes_received: 0,
+            head_bytes_received: 0,
             bytes_sent: 0,
+            overhead_bytes_sent: 0,
             in_flight: Some(in_flight),
         }
     }

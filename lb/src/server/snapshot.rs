@@ -7,7 +7,7 @@ use crate::config::model::{Action, Config, Listener, Location, SentValue, Server
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
-use crate::script::{Template, Variable};
+use crate::script::{Named, Template, Variable};
 use crate::upstream::Upstreams;
 
 /// The checked configuration and the values built from it; immutable.
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub access_logs: AccessLogs,
     /// True if a template reads `$upstream_http_*`, for which answers' headers must be kept.
     pub logs_upstream_header: bool,
+    /// True if any template reads `$upstream_bytes_sent` or `$upstream_bytes_received`.
+    pub logs_upstream_bytes: bool,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -36,6 +38,12 @@ impl Snapshot {
         let logs_upstream_header = templates(&config).any(|template| {
             template.variables().any(|variable| matches!(variable, Variable::UpstreamHeader(_)))
         });
+        let logs_upstream_bytes = templates(&config).any(|template| {
+            let counts = |variable: &Variable| {
+                matches!(variable, Variable::Named(Named::UpstreamBytesSent | Named::UpstreamBytesReceived))
+            };
+            template.variables().any(counts)
+        });
         let mut by_slot = vec![None; slots.iter().max().map_or(0, |slot| slot + 1)];
         for (listener, slot) in slots.iter().enumerate() {
             by_slot[*slot] = Some(listener);
@@ -48,6 +56,7 @@ impl Snapshot {
             upstreams,
             access_logs,
             logs_upstream_header,
+            logs_upstream_bytes,
             connection_groups,
             slots: by_slot,
         })

@@ -55,6 +55,19 @@ impl Output {
         self.reply = Some(reply);
     }
 
+    /// Counts bytes of the request's body, as they came.
+    pub(super) fn count_body(&self, bytes: usize) {
+        if let Some(reply) = &self.reply {
+            reply.count_body(bytes);
+        }
+    }
+
+    fn count_sent(&self, bytes: usize) {
+        if let Some(reply) = &self.reply {
+            reply.count_sent(bytes);
+        }
+    }
+
     /// True if the answer is 101.
     pub(super) fn switches_protocols(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| reply.switches_protocols())
@@ -118,6 +131,7 @@ impl Output {
             self.count_call();
             let written = transport.as_mut().poll_write(cx, &self.waiting);
             let sent = ready!(self.watch(cx, written))?;
+            self.count_sent(sent);
             self.waiting.drain(..sent);
         }
         Poll::Ready(Ok(()))
@@ -147,6 +161,7 @@ impl Output {
             let written = transport.as_mut().poll_write_vectored(cx, &slices);
             drop(slices);
             let sent = ready!(self.watch(cx, written))?;
+            self.count_sent(sent);
             let of_data = self.advance(sent);
             if of_data > 0 {
                 return Poll::Ready(Ok(of_data));

@@ -157,6 +157,7 @@ where
         bytes if bytes < message.len() => message.split_off(bytes),
         _ => BytesMut::new(),
     };
+    reply.count_body(message.len() - admitted.head_bytes);
     let prefix = match admitted.rewritten {
         Some(mut rewritten) => {
             rewritten.extend_from_slice(&message[admitted.head_bytes..]);

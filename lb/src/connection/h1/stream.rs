@@ -203,8 +203,12 @@ impl AsyncRead for ClientStream {
                 _ => Poll::Pending,
             };
         };
+        let read = buf.filled().len() - before;
+        if read > 0 && !this.output.switches_protocols() {
+            this.output.count_body(read);
+        }
         // A client that sent an invalid body is still there to read its answer.
-        this.ended |= !this.input.is_broken() && (result.is_err() || buf.filled().len() == before);
+        this.ended |= !this.input.is_broken() && (result.is_err() || read == 0);
         Poll::Ready(result)
     }
 }

@@ -6,6 +6,7 @@ mod admin;
 mod answer_hygiene;
 mod balancing;
 mod balancing_methods;
+mod byte_counts;
 mod command_line;
 mod large_answers;
 mod messages;
