@@ -28,6 +28,7 @@ impl ConnectionHost for AdminApp {
         LIMITS
     }
 
-    /// The process's counts and logs are about traffic; a request refused here is in none of them.
+    /// Counts of requests and the access logs are about traffic: a request refused here is in none of them. Its connection
+    /// counts as any other.
     fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}
 }

@@ -22,7 +22,8 @@ const KEPT_BYTES: u64 = 64 * 1024;
 /// How much longer than the client a server may take while the client owes bytes: the client's time runs out first.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Reads the request's body if it fits, and `proxy_request_buffering` does not forbid it. Of a body in chunks, whose length nobody knows, the beginning is read.
+/// Reads the request's body if it fits and `proxy_request_buffering` allows it. The length of a body in chunks is not
+/// known: its beginning is read.
 pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> Result<()> {
     let fits = match request.facts.shape.framing {
         Framing::Empty => return Ok(()),
