@@ -109,6 +109,20 @@ async fn going_from_one_address_to_the_wildcard_and_back_refuses_nobody() {
     assert!(Listeners::bind(&wanted(&[specific])).is_err());
 }
 
+#[tokio::test]
+async fn a_client_without_an_answer_yet_has_time_although_its_address_goes() {
+    let port = free_port();
+    let address = inet(&format!("127.0.0.1:{port}"));
+    let mut house = House::open_on(std::slice::from_ref(&address)).await;
+    let mut client = Client(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    eventually("it is accepted", || house.drain.totals().accepted == 1).await;
+    let change = house.listeners.prepare(&wanted(&[])).unwrap();
+    house.listeners.commit(change, &house.acceptor, || {});
+    // Well past the time that an idle connection has.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(client.get("/").await.status, 200);
+}
+
 /// On one thread, so that the accept loop of the closed socket has not run when its address is bound again.
 #[tokio::test]
 async fn an_address_can_come_straight_back() {

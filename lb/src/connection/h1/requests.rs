@@ -68,7 +68,17 @@ where
     for number in 1.. {
         if buffer.is_empty() {
             let patience = told.unwrap_or_else(|| patience(acceptor.host(), &facts, number));
-            if !wait(&mut stream, &mut buffer, patience, &mut idle, &mut ending).await {
+            if !wait(
+                &mut stream,
+                &mut buffer,
+                patience,
+                &mut idle,
+                &mut ending,
+                number == 1,
+                acceptor.drain(),
+            )
+            .await
+            {
                 return;
             }
         }
@@ -194,17 +204,40 @@ async fn wait(
     patience: Duration,
     idle: &mut IdleTimer,
     ending: &mut ShutdownWatch,
+    is_first: bool,
+    drain: &Drain,
 ) -> bool {
     if patience.is_zero() {
         return false;
     }
-    let read = tokio::select! {
+    tokio::select! {
         biased;
         read = stream.read_into(buffer) => return matches!(read, Ok(1..)),
-        () = closing(ending) => tokio::time::timeout(LAST_CALL, stream.read_into(buffer)),
+        () = closing(ending) => {}
         () = idle.passes(patience) => return false,
-    };
-    matches!(read.await, Ok(Ok(1..)))
+    }
+    // Boxed, so that the future of every waiting connection stays small.
+    Box::pin(last_wait(stream, buffer, is_first.then_some(patience), drain)).await
+}
+
+/// Waits for a request on a connection that is to end. Where only the listening address has gone, a client that has yet
+/// to send its first request has time for it, as in nginx: it has no answer yet that told it to go.
+async fn last_wait(
+    stream: &mut ClientStream,
+    buffer: &mut BytesMut,
+    first_patience: Option<Duration>,
+    drain: &Drain,
+) -> bool {
+    if let Some(patience) = first_patience {
+        let mut stopping = drain.watch();
+        tokio::select! {
+            biased;
+            read = stream.read_into(buffer) => return matches!(read, Ok(1..)),
+            () = closing(&mut stopping) => {}
+            () = tokio::time::sleep(patience) => return false,
+        }
+    }
+    matches!(tokio::time::timeout(LAST_CALL, stream.read_into(buffer)).await, Ok(Ok(1..)))
 }
 
 /// Tells when a connection has been silent for too long. One timer for all of its waits: a busy connection waits tens
