@@ -17,9 +17,9 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, BalancingMethod, Client, Core, ErrorLog, HeaderLimits, Headers, HttpCore, Keepalive,
-    KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream, ProxySettings,
-    Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
-    UpstreamServer, User, WorkerCount,
+    AddHeader, BalancingMethod, Client, Core, DroppedNames, ErrorLog, HeaderLimits, Headers, HttpCore,
+    Keepalive, KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream,
+    ProxySettings, Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, Types,
+    UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

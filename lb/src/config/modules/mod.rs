@@ -47,7 +47,7 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::balancing::BalancingMethod;
-pub use self::client::{Client, HeaderLimits};
+pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::core::{Core, User, WorkerCount};
 pub use self::headers::{AddHeader, Headers};
 pub use self::http::HttpCore;
