@@ -5,8 +5,8 @@ use std::time::Instant;
 use pingora::Error;
 use pingora_proxy::Session;
 
-use super::context::{Request, rules};
-use super::record;
+use super::context::Request;
+use super::{flow, record};
 use crate::balance::Ask;
 use crate::observe::reasons::RetryReason;
 use crate::observe::totals::Totals;
@@ -52,11 +52,12 @@ pub(super) fn failed(session: &mut Session, request: &mut Request, told: Told<'_
         client_owes_bytes,
         tries_allowed: proxying.target.upstream.tries(),
     };
-    let Step::Settle(settlement) = request.state.step(Event::TryFailed(event), rules(&request.facts), now)
-    else {
+    let step = request.step(Event::TryFailed(event), session.req_header(), now);
+    let Step::Settle(settlement) = step else {
         return false;
     };
     carry_out(session, request, settlement, &told, totals, now)
+        || flow::consider(session, request, told.failure)
 }
 
 fn carry_out(

@@ -5,7 +5,7 @@ use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
     Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER,
-    SIZE, TIME, UPSTREAM, at_least, no_effect, one, refused, row, settings, words,
+    SIZE, TIME, at_least, no_effect, one, refused, row, settings, words,
 };
 
 const NO_FILES: &str = "no file is served";
@@ -107,16 +107,12 @@ pub(super) const ROWS: &[Row] = &[
         "request bodies are never written to disk").harmless(&["off"]),
     refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
     refused("early_hints", LEVELS, "103 responses are not passed on"),
-    refused("error_page", LEVELS, "error pages cannot be replaced yet"),
-    refused("internal", LOCATION, "there are no internal redirects that could reach it"),
     refused("limit_except", LOCATION, "methods cannot be restricted yet").with_block(),
     refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("recursive_error_pages", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("root", LEVELS, NO_FILES),
     refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
     refused("try_files", SERVER.or(LOCATION), NO_FILES),
-    refused("if", SERVER.or(LOCATION).or(UPSTREAM), "there are no conditions").with_block(),
 ];
 
 /// Whether the version is told.
