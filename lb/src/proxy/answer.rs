@@ -153,3 +153,10 @@ pub(super) fn field_value(
     template.render(&mut request.values(received, answer, now), &mut value);
     HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
 }
+
+/// Whether the client has part of an answer.
+pub(super) fn answer_begun(session: &Session) -> bool {
+    // A 101 is an answer: what follows it is another protocol.
+    session.was_upgraded()
+        || session.response_written().is_some_and(|answer| !answer.status.is_informational())
+}

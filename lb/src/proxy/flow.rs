@@ -92,7 +92,7 @@ pub(super) fn turned(request: &Request, error: &Error) -> Option<bool> {
 /// A request that has failed for good: whether its location may have something else answer, which is found out where
 /// files can be looked at, before the next server is picked.
 pub(super) fn consider(session: &Session, request: &mut Request, failure: Failure) -> bool {
-    let begun = super::tries::answer_begun(session);
+    let begun = answer::answer_begun(session);
     let wants = !begun && !request.state.ending.silent && request.state.has_page_for(failure);
     if wants {
         request.turn = Turn::Ask(failure);
@@ -115,13 +115,10 @@ pub(super) async fn resolve(session: &mut Session, request: &mut Request, failur
     }
 }
 
-/// Writes what the program answers in the place of a server. True if that was done.
-pub(super) async fn write_own(session: &mut Session, request: &mut Request, now: Instant) -> Result<bool> {
+/// Writes what the program answers in the place of a server.
+pub(super) async fn write_own(session: &mut Session, request: &mut Request, now: Instant) -> Result<()> {
     match std::mem::replace(&mut request.turn, Turn::Stay) {
-        Turn::Own(content) => {
-            answer::content(session, request, content, now).await?;
-            Ok(true)
-        }
+        Turn::Own(content) => answer::content(session, request, content, now).await,
         Turn::Stay | Turn::Ask(_) | Turn::Elsewhere => unexpected(),
     }
 }

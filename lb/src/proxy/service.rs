@@ -15,9 +15,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+use super::answer::answer_begun;
 use super::context::{Request, Turn, proxy_target, unexpected};
 use super::reuse::ReuseCounts;
-use super::tries::{self, Told, answer_begun};
+use super::tries::{self, Told};
 use super::values::host_field;
 use super::{admit, answer, balancing_key, client, failure, flow, gather, peer, record, upload, wire_bytes};
 use crate::connection::RequestFacts;
@@ -334,12 +335,13 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> FailToProxy {
         let now = Instant::now();
-        if flow::turned(request, error).is_some() {
-            // The request's body has been read, or its rest is dropped; the connection goes on.
-            let written = flow::write_own(session, request, now).await.is_ok();
-            return FailToProxy { error_code: 0, can_reuse_downstream: written };
-        }
+        // Pingora closes the client's connection after an error, whatever is said here.
         session.set_keepalive(None);
+        if flow::turned(request, error).is_some() {
+            // A client that cannot be written to any more will not miss it.
+            let _ = flow::write_own(session, request, now).await;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         let failure = failure::of(error);
         let event = Event::Failed { failure, answer_begun: answer_begun(session) };
         if let Ok(Step::Answer(content)) = flow::drive(session, request, event, now).await {

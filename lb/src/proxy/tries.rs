@@ -5,6 +5,7 @@ use std::time::Instant;
 use pingora::Error;
 use pingora_proxy::Session;
 
+use super::answer::answer_begun;
 use super::context::Request;
 use super::{flow, record};
 use crate::balance::Ask;
@@ -110,11 +111,4 @@ fn forgive(request: &mut Request) {
     let Some(proxying) = request.state.proxying_mut() else { return };
     let Some(last) = proxying.tries.last() else { return };
     proxying.target.upstream.allow_retry_of(&mut proxying.tried, &last.peer);
-}
-
-/// Whether the client has part of an answer.
-pub(super) fn answer_begun(session: &Session) -> bool {
-    // A 101 is an answer: what follows it is another protocol.
-    session.was_upgraded()
-        || session.response_written().is_some_and(|answer| !answer.status.is_informational())
 }

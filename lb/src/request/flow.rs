@@ -2,11 +2,46 @@
 
 use http::StatusCode;
 
-use super::phases::Phase;
 use crate::config::model::Program;
 
 /// How often nginx lets the URI of a request change, and one more.
 const CHANGES: u8 = 11;
+
+/// nginx's phases up to the one that makes the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `set_real_ip_from`.
+    PostRead,
+    /// The program of the server block.
+    ServerRewrite,
+    /// The location, and its `client_max_body_size`.
+    FindConfig,
+    /// The program of the location.
+    Rewrite,
+    /// `limit_req`, `limit_conn`.
+    PreAccess,
+    /// `allow`, `auth_basic`, `auth_request`.
+    Access,
+    /// `try_files`.
+    PreContent,
+    /// `proxy_pass`, or 404 where there is nothing.
+    Content,
+}
+
+impl Phase {
+    /// The one after it; the content phase is the last.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::PostRead => Self::ServerRewrite,
+            Self::ServerRewrite => Self::FindConfig,
+            Self::FindConfig => Self::Rewrite,
+            Self::Rewrite => Self::PreAccess,
+            Self::PreAccess => Self::Access,
+            Self::Access => Self::PreContent,
+            Self::PreContent | Self::Content => Self::Content,
+        }
+    }
+}
 
 /// The place among the phases.
 #[derive(Debug)]

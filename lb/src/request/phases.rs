@@ -21,7 +21,7 @@ use std::time::Instant;
 use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
-use super::flow::{FileKind, Question};
+use super::flow::{FileKind, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
@@ -177,42 +177,6 @@ impl Content {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Page(_, status) | Self::Text { status, .. } | Self::Redirect { status, .. } => *status,
-        }
-    }
-}
-
-/// nginx's phases up to the one that makes the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// `set_real_ip_from`.
-    PostRead,
-    /// The program of the server block.
-    ServerRewrite,
-    /// The location, and its `client_max_body_size`.
-    FindConfig,
-    /// The program of the location.
-    Rewrite,
-    /// `limit_req`, `limit_conn`.
-    PreAccess,
-    /// `allow`, `auth_basic`, `auth_request`.
-    Access,
-    /// `try_files`.
-    PreContent,
-    /// `proxy_pass`, or 404 where there is nothing.
-    Content,
-}
-
-impl Phase {
-    /// The one after it; the content phase is the last.
-    fn next(self) -> Self {
-        match self {
-            Self::PostRead => Self::ServerRewrite,
-            Self::ServerRewrite => Self::FindConfig,
-            Self::FindConfig => Self::Rewrite,
-            Self::Rewrite => Self::PreAccess,
-            Self::PreAccess => Self::Access,
-            Self::Access => Self::PreContent,
-            Self::PreContent | Self::Content => Self::Content,
         }
     }
 }

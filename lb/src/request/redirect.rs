@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::failure::Failure;
-use super::flow::Note;
-use super::phases::{Around, Content, Outcome, Phase, Step};
+use super::flow::{Note, Phase};
+use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{ErrorPage, PageStatus};
 use crate::observe::reasons::Generated;

@@ -55,7 +55,8 @@ pub enum FileTest {
 pub(super) fn read(directive: &Directive, report: &mut Report) -> Option<Condition> {
     let words: Vec<&str> = directive.arguments.iter().map(|word| word.text.as_str()).collect();
     let Some(inside) = without_parentheses(&words) else {
-        invalid(&words.concat(), directive, report);
+        let first = words.first().map_or("", |first| first.trim_start_matches('('));
+        invalid(first, directive, report);
         return None;
     };
     let position = directive.argument_position(0);
@@ -76,11 +77,15 @@ pub(super) fn read(directive: &Directive, report: &mut Report) -> Option<Conditi
                 let pattern = report.pattern(written, case, &position)?;
                 Some(Condition::Matches { variable, pattern, negated: operator.starts_with('!') })
             }
-            [operator, ..] => {
+            [operator, _] => {
                 let message = format!("unexpected \"{operator}\" in condition");
                 let hint =
                     "\"=\", \"!=\", \"~\", \"~*\", \"!~\" and \"!~*\" compare, with one word behind them";
                 report.emerg_hint(message, &position, hint);
+                None
+            }
+            _ => {
+                invalid(first, directive, report);
                 None
             }
         };

@@ -344,11 +344,15 @@ fn redirecting(requests: usize) -> std::net::SocketAddr {
 }
 
 #[test]
-fn an_internal_redirect_that_a_server_asks_for_is_502_and_told() {
-    let balancer = Balancer::start(&proxy(redirecting(1)));
-    assert_eq!(get(balancer.address, "/").status, 502);
-    balancer
-        .says("upstream sent \"X-Accel-Redirect: /files/x\", which is not supported yet, client: 127.0.0.1");
+fn an_internal_redirect_that_a_server_asks_for_is_followed_unless_ignored() {
+    let backend = redirecting(1);
+    let balancer = Balancer::start(&format!(
+        "server {{ listen LISTEN; location / {{ proxy_pass http://{backend}; }}
+         location /files {{ internal; return 200 $uri; }} }}"
+    ));
+    let answer = get(balancer.address, "/");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "/files/x"));
+    assert_eq!(get(balancer.address, "/files/x").status, 404);
     let ignoring = Balancer::start(&format!(
         "proxy_ignore_headers Expires x-accel-redirect;\n{}",
         proxy(redirecting(1))
