@@ -8,9 +8,13 @@ use http::StatusCode;
 use super::logs::AccessLogs;
 use super::proxies::Proxies;
 use crate::config::diagnostics::{Position, Report};
-use crate::config::model::{AccessLog, Action, Location, LocationMatch, Return, ReturnContent, Settings};
+use crate::config::model::{
+    AccessLog, Action, DocumentRoot, Location, LocationMatch, Return, ReturnContent, Settings, TryFiles,
+};
+use crate::config::modules::limit_except;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
+use crate::config::modules::root::{DEFAULT_ROOT, GivenRoot};
 use crate::config::modules::upstream::HealthCheck;
 use crate::config::table::{Block, LOCATION};
 use crate::script::{Named, Template, Variable};
@@ -21,12 +25,16 @@ pub(super) struct Level {
     settings: Settings,
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
+    /// `None` where no level has said so.
+    root: Option<Arc<DocumentRoot>>,
 }
 
 /// Makes locations, and with them the upstreams and log files that they name.
 pub(super) struct Builder<'a> {
     pub(super) proxies: Proxies,
     pub(super) logs: AccessLogs<'a>,
+    /// Where relative paths of files begin.
+    pub(super) prefix: &'a str,
     pub(super) report: &'a mut Report,
 }
 
@@ -37,12 +45,24 @@ impl Builder<'_> {
             Some(given) => Some(self.logs.of(given, self.report)),
             None => above.access_logs.clone(),
         };
-        Level { settings: above.settings.inside(block), access_logs }
+        let root = match block.take::<Option<GivenRoot>>().flatten() {
+            Some(given) => Some(Arc::new(given.under(self.prefix))),
+            None => above.root.clone(),
+        };
+        let settings = above.settings.inside(block);
+        if let Some(complaint) = settings.charset.complaint() {
+            self.report.emerg(complaint, &block.position);
+        }
+        Level { settings, access_logs, root }
     }
 
     /// What a server does where no location matches.
-    pub(super) fn fallback(&mut self, level: &Level, position: Position) -> Location {
-        self.location(LocationMatch::Prefix(String::new()), Action::NotFound, level, position)
+    pub(super) fn fallback(&mut self, server: &mut Block, level: &Level) -> Location {
+        let position = server.position.clone();
+        let mut location =
+            self.location(LocationMatch::Prefix(String::new()), Action::NotFound, level, position);
+        location.try_files = taken_try_files(server);
+        location
     }
 
     /// The locations of one level. `rivals` are prefixes of the levels around it that are longer than the location
@@ -69,9 +89,11 @@ impl Builder<'_> {
         let pattern = block.take().unwrap_or(LocationMatch::Prefix(String::new()));
         let nested = block.take_children(LOCATION);
         let action = self.action(&mut block, &level, &pattern, !nested.is_empty());
+        let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
         let mut location = self.location(pattern, action, &level, block.position);
+        (location.try_files, location.limit_except) = (try_files, limit_except);
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -124,7 +146,19 @@ impl Builder<'_> {
     ) -> Location {
         let access_logs = level.access_logs.clone().unwrap_or_else(|| self.logs.default());
         let settings = level.settings.clone();
-        Location { pattern, action, settings, access_logs, nested: Vec::new(), position }
+        let prefix = self.prefix;
+        let root = level.root.clone().unwrap_or_else(|| Arc::new(DocumentRoot::fixed(prefix, DEFAULT_ROOT)));
+        Location {
+            pattern,
+            action,
+            settings,
+            access_logs,
+            root,
+            try_files: None,
+            limit_except: None,
+            nested: Vec::new(),
+            position,
+        }
     }
 
     fn action(
@@ -154,6 +188,10 @@ impl Builder<'_> {
     }
 }
 
+fn taken_try_files(block: &mut Block) -> Option<Arc<TryFiles>> {
+    block.take::<Option<TryFiles>>().flatten().map(Arc::new)
+}
+
 fn prefix(block: &Block) -> Option<&str> {
     match block.given::<LocationMatch>()? {
         LocationMatch::Prefix(path) | LocationMatch::FinalPrefix(path) => Some(path),
@@ -178,10 +216,10 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
         redirects.push(Arc::new(Location {
             pattern: LocationMatch::Exact(path.to_owned()),
             action: Action::Return(Return { status: StatusCode::MOVED_PERMANENTLY, content: target }),
-            settings: location.settings.clone(),
-            access_logs: Arc::clone(&location.access_logs),
+            try_files: None,
+            limit_except: None,
             nested: Vec::new(),
-            position: location.position.clone(),
+            ..Location::clone(location)
         }));
     }
     redirects

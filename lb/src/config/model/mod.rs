@@ -17,9 +17,11 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, BalancingMethod, Client, Core, ErrorLog, HeaderLimits, Headers, HttpCore, Keepalive,
-    KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream, ProxySettings,
-    Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
-    UpstreamServer, User, WorkerCount,
+    AddHeader, Autoindex, AutoindexFormat, BalancingMethod, Candidate, Charset, Client, Core, DocumentRoot,
+    ErrorLog, Expires, ExpiresTime, GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore,
+    IfModifiedSince, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch,
+    LogDestination, LogFormat, Mapping, MediaTypes, NameServers, NextUpstream, ProxySettings, Resolution,
+    Return, ReturnContent, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks, TryFiles,
+    Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;
