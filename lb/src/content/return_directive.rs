@@ -5,15 +5,16 @@ use http::header::{HeaderValue, LOCATION};
 
 use super::Answer;
 use crate::config::model::{FieldName, Location, Return, ReturnContent};
+use crate::routing::redirect::{self, Origin};
 use crate::script::Values;
 
 /// The answer of a `return` to the request with the variables `values`. `path` is the request's path, whose extension
-/// decides the type of a text; `host` makes a redirect to a path of our own absolute.
+/// decides the type of a text; `origin` makes a redirect to a path of our own absolute.
 pub fn answer(
     to: &Return,
     location: &Location,
     path: &[u8],
-    host: Option<&[u8]>,
+    origin: &Origin<'_>,
     values: &dyn Values,
 ) -> Answer {
     match &to.content {
@@ -28,12 +29,7 @@ pub fn answer(
         ReturnContent::Location(target) => {
             let mut url = Vec::new();
             target.render(values, &mut url);
-            if url.first() == Some(&b'/')
-                && let Some(host) = host
-            {
-                // nginx's `absolute_redirect on`.
-                url.splice(0..0, [b"http://", host].concat());
-            }
+            let url = redirect::absolute(&location.settings.core, origin, &url).into_owned();
             let page = Answer::standard(to.status, location.settings.core.server_tokens);
             match HeaderValue::from_maybe_shared(Bytes::from(url)) {
                 Ok(url) => page.with(FieldName::known(LOCATION, "Location"), url),

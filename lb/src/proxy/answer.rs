@@ -16,6 +16,7 @@ use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::routing::path;
+use crate::routing::redirect::{self, Origin};
 use crate::script::Template;
 
 /// Makes what `content` says, and writes it.
@@ -34,11 +35,19 @@ pub(super) async fn content(
             };
             let values = RequestValues::new(request, header, now);
             let path = path::Target::split(request.facts.path_and_query()).path;
-            let host = to_client::own_host(host_field(header), request.facts.connection.local);
-            return_directive::answer(to, location, path, host.as_deref(), &values)
+            return_directive::answer(to, location, path, &origin(request, header), &values)
         }
     };
     write(session, request, answer, now).await
+}
+
+/// What makes a redirect to a path of this program absolute.
+fn origin<'a>(request: &'a Request, received: &'a RequestHeader) -> Origin<'a> {
+    Origin {
+        requested: host_field(received),
+        server_name: request.server().map_or("", |server| &server.first_name),
+        local: request.facts.connection.local,
+    }
 }
 
 /// Writes `answer`, with the fields that the request's location asks for where there is one.
@@ -85,8 +94,10 @@ pub(super) fn take_over(
     }
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = proxying.target.proxy.as_ref();
-    let local = request.facts.connection.local;
-    to_client::take_over(answer, proxy, || to_client::own_host(host_field(session.req_header()), local))?;
+    to_client::take_over(answer, proxy, || {
+        let core = &request.state.location()?.settings.core;
+        redirect::origin(core, &origin(request, session.req_header()))
+    })?;
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);

@@ -70,7 +70,7 @@ pub(super) fn request_header(
     let proxy = &proxying.target.proxy;
     let to = ToServer {
         set: &proxy.set_headers,
-        unusual_names: shape.unusual_names,
+        dropped_names: shape.dropped_names,
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
         upgrades: shape.upgrade,
         closes: !is_upgrade

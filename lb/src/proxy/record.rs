@@ -9,7 +9,7 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::Request;
-use super::failure::REFUSED_ANSWER;
+use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, RequestValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
 use crate::observe::error_log::OnDemand;
@@ -207,10 +207,11 @@ pub(super) fn unsupported_redirect(session: &Session, request: &Request, answer:
     );
 }
 
-/// Why an answer was refused, if `admit` did it; Pingora's own reasons are no words of nginx's.
+/// Why an answer was refused, if `admit` did it or its chunks did; Pingora's own reasons are no words of nginx's.
 fn why_refused(error: &Error) -> Option<&str> {
     match error.etype() {
         ErrorType::Custom(REFUSED_ANSWER) => error.context.as_ref().map(|why| why.as_str()),
+        kind if is_invalid_chunk(kind) => Some("upstream sent invalid chunked response"),
         _ => None,
     }
 }

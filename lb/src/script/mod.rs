@@ -6,6 +6,7 @@
 mod defined;
 mod escape;
 mod names;
+mod regex;
 mod slots;
 mod template;
 mod variable;
@@ -13,6 +14,7 @@ mod variable;
 pub use defined::Defined;
 pub use escape::Escape;
 pub use names::{BuiltIn, Names, Use};
+pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use template::{Template, TemplateError, Values};
 pub use variable::{Named, Variable, variable_names};

@@ -18,10 +18,10 @@ pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AddHeader, Autoindex, AutoindexFormat, BalancingMethod, Candidate, Charset, Client, Core, DocumentRoot,
-    ErrorLog, Expires, ExpiresTime, GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore,
-    IfModifiedSince, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch,
-    LogDestination, LogFormat, Mapping, MediaTypes, NameServers, NextUpstream, ProxySettings, Resolution,
-    Return, ReturnContent, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks, TryFiles,
-    Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
+    DroppedNames, ErrorLog, Expires, ExpiresTime, GzipStatic, HeaderLimits, Headers, HeadersInherit,
+    HttpCore, IfModifiedSince, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate,
+    LocationMatch, LogDestination, LogFormat, Mapping, MediaTypes, NameServers, NextUpstream, ProxySettings,
+    Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks,
+    TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -58,7 +58,7 @@ use super::table::{Block, Section, Table};
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
-pub use self::client::{Client, HeaderLimits};
+pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::core::{Core, User, WorkerCount};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue, UPGRADE};
 
 use super::Fields;
-use crate::config::model::{FieldName, Location, Proxy, SentField, SentValue};
+use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentValue};
 use crate::request::Path;
 use crate::routing::{matched_length, path, target};
 use crate::script::Template;
@@ -14,8 +14,8 @@ use crate::script::Template;
 pub struct ToServer<'a> {
     /// `proxy_set_header`.
     pub set: &'a [SentField],
-    /// The header holds names that nginx drops.
-    pub unusual_names: bool,
+    /// The fields that are dropped because of their names; nothing where the header has none of those.
+    pub dropped_names: DroppedNames,
     /// The client's `Connection` field is still there.
     pub has_connection: bool,
     /// The request may become another protocol.
@@ -31,8 +31,8 @@ pub fn prepare<F: Fields>(
     to: &ToServer<'_>,
     render: impl Fn(&Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
-    if to.unusual_names {
-        drop_unusual_names(fields);
+    if to.dropped_names != DroppedNames::Nothing {
+        drop_unusual_names(fields, to.dropped_names);
     }
     if to.has_connection {
         fields.remove(&CONNECTION);
@@ -90,10 +90,9 @@ pub fn request_target<'a>(
 /// Drops fields whose names hold more than letters, digits and hyphens, as nginx does (`ignore_invalid_headers on`,
 /// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
 /// `X-Real-IP`.
-fn drop_unusual_names(fields: &mut impl Fields) {
-    let is_usual =
-        |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let unusual: Vec<HeaderName> = fields.map().keys().filter(|name| !is_usual(name)).cloned().collect();
+fn drop_unusual_names(fields: &mut impl Fields, dropped: DroppedNames) {
+    let unusual: Vec<HeaderName> =
+        fields.map().keys().filter(|name| dropped.drops(name.as_str())).cloned().collect();
     for name in &unusual {
         fields.remove(name);
     }
@@ -118,7 +117,7 @@ mod tests {
         let gone = [field("accept", "", false)];
         let to = |set| ToServer {
             set,
-            unusual_names: false,
+            dropped_names: DroppedNames::Nothing,
             has_connection: false,
             upgrades: false,
             closes: false,
@@ -136,7 +135,7 @@ mod tests {
             (
                 "unusual names",
                 "host: a|x_real_ip: 1|x.y: 2|x-z: 3",
-                ToServer { unusual_names: true, ..to(&[]) },
+                ToServer { dropped_names: DroppedNames::SpecialAndUnderscores, ..to(&[]) },
                 "host: a|x-z: 3",
             ),
             (

@@ -347,7 +347,11 @@ pub(crate) struct Client(BufReader<TcpStream>);
 impl Client {
     /// Connects.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Over a connection that is there.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(stream))
     }
@@ -357,9 +361,7 @@ impl Client {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         socket.connect(&address.into()).unwrap();
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        Self::over(TcpStream::from(socket))
     }
 
     /// Sends bytes as they are.
@@ -464,6 +466,17 @@ impl Balancer {
 
     /// The same, with directives of the main context.
     pub(crate) fn start_with(main: &str, http: &str) -> Self {
+        let mut balancer = Self::launch(main, http);
+        let pid = balancer.path("lb.pid");
+        eventually("the pid file appears", || {
+            assert!(balancer.is_running(), "ended: {}", balancer.log());
+            pid.exists()
+        });
+        balancer
+    }
+
+    /// Runs it and waits for nothing.
+    pub(crate) fn launch(main: &str, http: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -481,13 +494,7 @@ impl Balancer {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut balancer = Self { address, admin, directory, child };
-        let pid = balancer.directory.path().join("lb.pid");
-        eventually("the pid file appears", || {
-            assert!(balancer.child.try_wait().unwrap().is_none(), "ended: {}", balancer.log());
-            pid.exists()
-        });
-        balancer
+        Self { address, admin, directory, child }
     }
 
     /// Replaces the `http` block on disk; takes effect with a reload.
