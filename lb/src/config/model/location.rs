@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, FieldName, LocationMatch, LogFormat, Operation, Position, Program, ProxySettings,
-    Settings, UpstreamId,
+    AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
+    Program, ProxySettings, Settings, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -25,6 +25,12 @@ pub struct Location {
     pub settings: Settings,
     /// `access_log`; empty when off.
     pub access_logs: Arc<[AccessLog]>,
+    /// `root` or `alias`.
+    pub root: Arc<DocumentRoot>,
+    /// `try_files`
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `limit_except`
+    pub limit_except: Option<LimitExcept>,
     /// The locations inside, in order of appearance.
     pub nested: Vec<Arc<Location>>,
     /// Where the block begins.

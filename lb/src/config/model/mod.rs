@@ -19,10 +19,12 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, Assigned, BalancingMethod, Client, Condition, Core, DroppedNames, ErrorLog, ErrorPage,
-    ErrorPages, FileTest, HeaderLimits, Headers, HttpCore, Keepalive, KeepaliveTimeout, LocationMatch,
-    LogDestination, LogFormat, NameServers, NextUpstream, PageStatus, ProxySettings, Replacement, Resolution,
-    Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
-    UpstreamServer, User, WorkerCount,
+    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, Candidate, Charset, Client, Condition,
+    Core, DocumentRoot, DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest,
+    GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore, IfModifiedSince, Index, Keepalive,
+    KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping,
+    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks,
+    TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -3,28 +3,26 @@
 //! one that switches it off runs.
 
 use crate::config::table::{
-    FLAG, Family, HTTP, LEVELS, LOCATION, NUMBER, Row, SERVER, at_least, no_effect, refused,
+    Family, HTTP, LEVELS, LOCATION, NUMBER, Row, SERVER, at_least, no_effect, refused,
 };
 
 const NO_COMPRESSION: &str = "answers are not compressed here; let the servers do it";
 const NO_ACCESS_RULES: &str = "clients cannot be told apart yet, and ignoring it would let everyone in";
 const NO_LIMITS: &str = "rates and numbers of connections cannot be limited yet";
 const NO_TLS: &str = "there is no TLS yet";
-const NO_FILES: &str = "no file is served";
+const NO_FILES: &str = "files are served as they are, and only read";
 const NO_VARIABLES: &str = "variables cannot be defined";
 const BODIES_AS_THEY_ARE: &str = "bodies are passed on as they are";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     refused("allow", LEVELS, NO_ACCESS_RULES).harmless(&["all"]),
+    refused("deny", LEVELS, NO_ACCESS_RULES),
     refused("auth_basic", LEVELS, NO_ACCESS_RULES).harmless(&["off"]),
     refused("auth_request", LEVELS, NO_ACCESS_RULES).harmless(&["off"]),
     refused("auth_jwt", LEVELS, NO_ACCESS_RULES).harmless(&["off"]),
-    refused("autoindex", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("charset", LEVELS, BODIES_AS_THEY_ARE).harmless(&["off"]),
     refused("gunzip", LEVELS, NO_COMPRESSION).harmless(&["off"]),
     refused("gzip", LEVELS, NO_COMPRESSION).harmless(&["off"]),
-    refused("gzip_static", LEVELS, NO_COMPRESSION).harmless(&["off"]),
     refused("http2", HTTP.or(SERVER), "only HTTP/1.1 is spoken yet").harmless(&["off"]),
     refused("http3", HTTP.or(SERVER), "only HTTP/1.1 is spoken yet").harmless(&["off"]),
     refused("limit_conn", LEVELS, NO_LIMITS),
@@ -45,17 +43,13 @@ pub(super) const ROWS: &[Row] = &[
     refused("stub_status", SERVER.or(LOCATION), "metrics are at /metrics of the admin listener"),
     refused("sub_filter", LEVELS, BODIES_AS_THEY_ARE),
     refused("userid", LEVELS, "clients are not marked").harmless(&["off"]),
-    refused("index", LEVELS, NO_FILES),
     no_effect("map_hash_bucket_size", HTTP, NUMBER, "there are no maps"),
     no_effect("map_hash_max_size", HTTP, NUMBER, "there are no maps"),
-    no_effect("gzip_vary", LEVELS, FLAG, "nothing is compressed here, so nothing varies by it"),
     no_effect("gzip_disable", LEVELS, at_least(1, "regex …"), "nothing is compressed here"),
 ];
 
 #[rustfmt::skip]
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_access_module", reason: NO_ACCESS_RULES, names: "\
-        deny" },
     Family { module: "ngx_http_addition_module", reason: BODIES_AS_THEY_ARE, names: "\
         add_after_body add_before_body addition_types" },
     Family { module: "ngx_http_api_module", reason: "there is no API; health and metrics are on the admin listener (`--admin`)", names: "\
@@ -65,16 +59,15 @@ pub(super) const FAMILIES: &[Family] = &[
         auth_jwt_key_request auth_jwt_leeway auth_jwt_require auth_jwt_type auth_oidc auth_request_set \
         oidc_provider secure_link secure_link_md5 secure_link_secret session_log session_log_format \
         session_log_zone valid_referers referer_hash_bucket_size referer_hash_max_size" },
-    Family { module: "ngx_http_autoindex_module and other servers of files", reason: NO_FILES, names: "\
-        ancient_browser ancient_browser_value autoindex_exact_size autoindex_format autoindex_localtime \
-        create_full_put_path dav_access dav_methods f4f f4f_buffer_size flv hls hls_buffers \
+    Family { module: "ngx_http_dav_module, mp4 and other servers of files", reason: NO_FILES, names: "\
+        ancient_browser ancient_browser_value create_full_put_path dav_access dav_methods f4f f4f_buffer_size flv hls hls_buffers \
         hls_forward_args hls_fragment hls_mp4_buffer_size hls_mp4_max_buffer_size image_filter \
         image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen \
         image_filter_transparency image_filter_webp_quality min_delete_depth modern_browser \
         modern_browser_value mp4 mp4_buffer_size mp4_limit_rate mp4_limit_rate_after mp4_max_buffer_size \
         mp4_start_key_frame random_index" },
-    Family { module: "ngx_http_charset_module, sub, ssi, xslt, slice", reason: BODIES_AS_THEY_ARE, names: "\
-        charset_map charset_types override_charset slice source_charset ssi_last_modified \
+    Family { module: "ngx_http_sub_module, ssi, xslt, slice", reason: BODIES_AS_THEY_ARE, names: "\
+        slice ssi_last_modified \
         ssi_min_file_chunk ssi_silent_errors ssi_types ssi_value_length sub_filter_last_modified \
         sub_filter_once sub_filter_types xml_entities xslt_last_modified xslt_param xslt_string_param \
         xslt_stylesheet xslt_types" },

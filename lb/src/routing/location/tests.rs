@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::model::{Action, Position, Settings};
+use crate::config::model::{Action, DocumentRoot, Position, Settings};
 
 /// A location by nginx's own notation: `= /a`, `^~ /a`, `~ regex`, `@name`, `/a`.
 fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
@@ -17,6 +17,9 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         action: Action::NotFound,
         settings: Settings::default(),
         access_logs: Arc::from([]),
+        root: Arc::new(DocumentRoot::fixed("", "/html")),
+        try_files: None,
+        limit_except: None,
         nested,
         position: Position { file: head.into(), line: 0 },
     })
