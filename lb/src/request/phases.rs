@@ -24,7 +24,7 @@ use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Path, Routed, Stage, State};
 use crate::config::model::{Action, Http, Location, NextUpstream, Proxy, Return, Server, ServerId};
 use crate::observe::reasons::Generated;
-use crate::routing::{Routes, path};
+use crate::routing::{FoundServer, Routes, path};
 use crate::upstream::FailureKind;
 
 /// The configuration that the request is judged by, from its first event to its last.
@@ -207,7 +207,9 @@ impl State {
             // The snapshot of a request knows the address that it came in on.
             return self.page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR);
         };
-        let id = rules.routes.server(listener, begin.host);
+        let Ok(FoundServer { id, .. }) = rules.routes.server(listener, begin.host) else {
+            return self.page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR);
+        };
         let server = &rules.http.servers[id.0];
         let mut walk =
             Walk { begin, rules, id, server, location: &server.fallback, path: normal_path(begin.target) };
@@ -325,7 +327,11 @@ impl<'c> Walk<'_, 'c> {
 
     fn find_location(&mut self) -> Option<Step<'c>> {
         let path = self.path.get(path::Target::split(self.begin.target).path);
-        if let Some(location) = self.rules.routes.location(self.id, path) {
+        let Ok(found) = self.rules.routes.location(self.id, path) else {
+            let content = Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR);
+            return Some(Step::Answer(content));
+        };
+        if let Some(location) = found.location {
             self.location = location;
         }
         let announced = self.begin.announced?;

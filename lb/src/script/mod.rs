@@ -14,7 +14,7 @@ mod variable;
 pub use defined::Defined;
 pub use escape::Escape;
 pub use names::{BuiltIn, Names, Use};
-pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
+pub use regex::{Captures, Case, LimitReached, Matched, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use template::{Template, TemplateError, Values};
 pub use variable::{Named, Variable, variable_names};

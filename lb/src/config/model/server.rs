@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Location, Position, Return, ServerName};
+use super::{Location, LocationMatch, Position, Return, ServerName};
 
 /// A `server` block.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// The location `@name`, the name with its `@`; of several the first.
+    pub fn named_location(&self, name: &str) -> Option<&Arc<Location>> {
+        let is_named = |location: &&Arc<Location>| matches!(&location.pattern, LocationMatch::Named(known) if known == name);
+        self.locations.iter().find(is_named)
+    }
+
     /// Every location, nested ones and the fallback too.
     pub fn all_locations(&self) -> impl Iterator<Item = &Location> {
         self.locations.iter().chain([&self.fallback]).flat_map(|location| location.with_nested())

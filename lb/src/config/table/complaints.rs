@@ -8,7 +8,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::values;
-use crate::script::Template;
+use crate::script::{Case, Regex, Template};
 
 const TIME: &str = "a time such as 60s, 1m30s or 500ms";
 const WHOLE_SECONDS: &str = "a time in whole seconds, such as 60s, 1m30s or 1h";
@@ -76,6 +76,28 @@ impl Report {
                 None
             }
         }
+    }
+
+    /// A regular expression, whose named groups are variables from then on.
+    pub(in crate::config) fn regex(
+        &mut self,
+        pattern: &str,
+        case: Case,
+        position: &Position,
+    ) -> Option<Regex> {
+        let regex = match Regex::new(pattern, case) {
+            Ok(regex) => regex,
+            Err(error) => {
+                self.emerg(error.to_string(), position);
+                return None;
+            }
+        };
+        for (name, _) in regex.names() {
+            if let Err(error) = self.names().define(name) {
+                self.emerg(error.to_string(), position);
+            }
+        }
+        Some(regex)
     }
 
     /// The name of a header field.
