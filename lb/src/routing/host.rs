@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::config::model::{ServerId, ServerName};
-use crate::script::{LimitReached, Matched, Regex};
+use crate::script::{LimitReached, Matched, Pattern};
 
 /// What a search finds.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct HostTable {
     suffixes: Wildcards,
     /// `mail.`
     prefixes: Wildcards,
-    regexes: Vec<(Regex, ServerId)>,
+    regexes: Vec<(Pattern, ServerId)>,
 }
 
 impl HostTable {
@@ -56,7 +56,7 @@ impl HostTable {
                 table.add(id, name);
             }
         }
-        table.single = count <= 1 && table.regexes.iter().all(|(regex, _)| regex.groups() == 0);
+        table.single = count <= 1 && table.regexes.iter().all(|(regex, _)| !regex.captures_anything());
         table
     }
 
@@ -166,10 +166,14 @@ pub fn bare_name(host: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::Case;
+    use crate::script::{Case, Names, Regex};
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(Regex::new(text, Case::Sensitive).unwrap(), &mut Names::<()>::default()).unwrap()
+    }
 
     fn table() -> HostTable {
-        let regex = Regex::new(r"^www(\d+)\.example\.net$", Case::Sensitive).unwrap();
+        let regex = pattern(r"^www(\d+)\.example\.net$");
         let names: [(ServerId, Vec<ServerName>); 7] = [
             (ServerId(0), vec![ServerName::Exact("example.org".into())]),
             (ServerId(1), vec![ServerName::LeadingWildcard(".example.org".into())]),
@@ -219,7 +223,7 @@ mod tests {
         assert_eq!(number(&table(), "WWW12.example.net:80").as_deref(), Some("12"));
         assert_eq!(number(&table(), "example.org"), None);
         // Also where only one server listens.
-        let names = [ServerName::Regex(Regex::new(r"^(.+)\.x$", Case::Sensitive).unwrap())];
+        let names = [ServerName::Regex(pattern(r"^(.+)\.x$"))];
         let single = HostTable::new(ServerId(0), std::iter::once((ServerId(0), &names[..])));
         assert_eq!(number(&single, "a.x").as_deref(), Some("a"));
         assert_eq!(single.find(Some(b"b")).unwrap().id, ServerId(0));
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_expression_that_gives_up_is_no_miss() {
-        let names = [ServerName::Regex(Regex::new("^(?!x)(a+)+$", Case::Sensitive).unwrap())];
+        let names = [ServerName::Regex(pattern("^(?!x)(a+)+$"))];
         let table = HostTable::new(ServerId(0), std::iter::once((ServerId(0), &names[..])));
         assert!(table.find(Some(format!("{}!", "a".repeat(2_000)).as_bytes())).is_err());
     }

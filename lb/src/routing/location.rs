@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::config::model::{Location, LocationMatch};
-use crate::script::{LimitReached, Matched, Regex};
+use crate::script::{LimitReached, Matched, Pattern};
 
 /// What a search finds.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct LocationTable {
     /// Sorted by path.
     paths: Vec<Path>,
     /// In order of appearance.
-    regexes: Vec<(Regex, Entry)>,
+    regexes: Vec<(Pattern, Entry)>,
 }
 
 /// The locations at one path.

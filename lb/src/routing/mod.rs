@@ -7,6 +7,7 @@
 pub mod host;
 pub mod location;
 pub mod path;
+pub mod redirect;
 pub mod target;
 
 use crate::config::model::{Http, LocationMatch, ServerId};

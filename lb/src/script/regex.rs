@@ -68,15 +68,6 @@ pub struct Captures {
     groups: SmallVec<[Option<(usize, usize)>; 4]>,
 }
 
-/// A regular expression that took part in a choice, and what its groups matched.
-#[derive(Debug, Clone)]
-pub struct Matched {
-    /// Which, for the names of its groups.
-    pub regex: Regex,
-    /// Empty for a pattern without groups, which sets nothing and unsets `$1`.
-    pub captures: Captures,
-}
-
 impl Regex {
     /// Compiles a pattern.
     ///
@@ -159,20 +150,6 @@ impl Regex {
             Ok(None) => Ok(None),
             Err(error) => Err(self.failed(&error)),
         }
-    }
-
-    /// What its groups match; of a pattern without groups, only that it matches.
-    ///
-    /// # Errors
-    ///
-    /// When the limit of a match is reached.
-    pub fn matched(&self, subject: &[u8]) -> Result<Option<Matched>, LimitReached> {
-        let captures = if self.groups() > 0 {
-            self.try_captures(subject)?
-        } else {
-            self.try_is_match(subject)?.then(Captures::default)
-        };
-        Ok(captures.map(|captures| Matched { regex: self.clone(), captures }))
     }
 
     fn failed(&self, error: &pcre2::Error) -> LimitReached {

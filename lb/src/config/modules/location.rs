@@ -4,7 +4,7 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{Block, LOCATION, Row, SERVER, row, words};
-use crate::script::{Case, Regex};
+use crate::script::{Case, Pattern};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -22,7 +22,7 @@ pub enum LocationMatch {
     /// `location ^~ /path`: a prefix that no regular expression of its level comes before.
     FinalPrefix(String),
     /// `location ~ regex` and `location ~* regex`, in order of appearance.
-    Regex(Regex),
+    Regex(Pattern),
     /// `location @name`, with the `@`: never chosen by the path.
     Named(String),
 }
@@ -69,8 +69,8 @@ fn head(directive: &Directive, report: &mut Report) -> Option<LocationMatch> {
     match modifier {
         "=" => Some(LocationMatch::Exact(path.to_owned())),
         "^~" => Some(LocationMatch::FinalPrefix(path.to_owned())),
-        "~" => report.regex(path, Case::Sensitive, &position).map(LocationMatch::Regex),
-        "~*" => report.regex(path, Case::Insensitive, &position).map(LocationMatch::Regex),
+        "~" => report.pattern(path, Case::Sensitive, &position).map(LocationMatch::Regex),
+        "~*" => report.pattern(path, Case::Insensitive, &position).map(LocationMatch::Regex),
         "" if directive.arguments.len() == 1 && path.starts_with('@') => {
             Some(LocationMatch::Named(path.to_owned()))
         }
@@ -150,7 +150,7 @@ mod tests {
         let matches = |head: &str| {
             let config = accepted(&in_server(&format!("location {head} {{ return 204; }}")));
             match &config.http.servers[0].locations[0].pattern {
-                LocationMatch::Regex(regex) => regex.is_match(b"/A"),
+                LocationMatch::Regex(regex) => regex.is_match(b"/A").unwrap(),
                 other => panic!("{other:?}"),
             }
         };
@@ -170,10 +170,9 @@ mod tests {
     fn a_named_location_is_found_by_its_name() {
         let config = accepted(&in_server("location @a { return 204; } location @b { return 205; }"));
         let server = &config.http.servers[0];
-        let line =
-            |name: &str| server.named_location(name).map(|location| location.pattern.name().to_owned());
-        assert_eq!(line("@b").as_deref(), Some("@b"));
-        assert_eq!(line("@c"), None);
+        let found = |name: &[u8]| server.named(name).map(|location| location.pattern.name().to_owned());
+        assert_eq!(found(b"b").as_deref(), Some("@b"));
+        assert_eq!(found(b"c"), None);
     }
 
     #[test]

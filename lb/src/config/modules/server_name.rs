@@ -4,7 +4,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, Row, SERVER, at_least, row};
-use crate::script::{Case, Regex};
+use crate::script::{Case, Pattern};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -24,7 +24,7 @@ pub enum ServerName {
     /// `mail.*` holds `mail.`.
     TrailingWildcard(String),
     /// `~^www\d+\.example\.org$`, matched in order of appearance.
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 /// One name as a server gives it.
@@ -104,7 +104,7 @@ fn regex(pattern: &str, written: &str, position: &Position, report: &mut Report)
     // nginx looks for upper case; a host is compared in lower case.
     let has_upper_case = pattern.bytes().any(|byte| byte.is_ascii_uppercase());
     let case = if has_upper_case { Case::Insensitive } else { Case::Sensitive };
-    report.regex(pattern, case, position).map(ServerName::Regex)
+    report.pattern(pattern, case, position).map(ServerName::Regex)
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
                 ServerName::LeadingWildcard(name) => format!("leading {name}"),
                 ServerName::DomainAndSubdomains(name) => format!("domain {name}"),
                 ServerName::TrailingWildcard(name) => format!("trailing {name}"),
-                ServerName::Regex(regex) => format!("regex {}", regex.is_match(b"w1")),
+                ServerName::Regex(regex) => format!("regex {}", regex.is_match(b"w1").unwrap()),
             })
             .collect();
         assert_eq!(

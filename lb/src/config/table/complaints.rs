@@ -8,7 +8,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::values;
-use crate::script::{Case, Regex, Template};
+use crate::script::{Case, Pattern, Regex, Template};
 
 const TIME: &str = "a time such as 60s, 1m30s or 500ms";
 const WHOLE_SECONDS: &str = "a time in whole seconds, such as 60s, 1m30s or 1h";
@@ -78,26 +78,17 @@ impl Report {
         }
     }
 
-    /// A regular expression, whose named groups are variables from then on.
-    pub(in crate::config) fn regex(
+    /// A regular expression; its named groups become variables.
+    pub(in crate::config) fn pattern(
         &mut self,
         pattern: &str,
         case: Case,
         position: &Position,
-    ) -> Option<Regex> {
-        let regex = match Regex::new(pattern, case) {
-            Ok(regex) => regex,
-            Err(error) => {
-                self.emerg(error.to_string(), position);
-                return None;
-            }
-        };
-        for (name, _) in regex.names() {
-            if let Err(error) = self.names().define(name) {
-                self.emerg(error.to_string(), position);
-            }
-        }
-        Some(regex)
+    ) -> Option<Pattern> {
+        let read = Regex::new(pattern, case).map_err(|error| error.to_string());
+        let made =
+            read.and_then(|regex| Pattern::new(regex, self.names()).map_err(|error| error.to_string()));
+        made.map_err(|error| self.emerg(error, position)).ok()
     }
 
     /// The name of a header field.

@@ -1,18 +1,24 @@
 use super::*;
 use crate::config::model::{Action, Position, Settings};
-use crate::script::Case;
+use crate::script::{Case, Names, Regex};
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(Regex::new(text, Case::Sensitive).unwrap(), &mut Names::<()>::default()).unwrap()
+}
 
 /// A location by nginx's own notation: `= /a`, `^~ /a`, `~ regex`, `@name`, `/a`.
 fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
     let pattern = match head.split_once(' ') {
         Some(("=", path)) => LocationMatch::Exact(path.to_owned()),
         Some(("^~", path)) => LocationMatch::FinalPrefix(path.to_owned()),
-        Some(("~", regex)) => LocationMatch::Regex(Regex::new(regex, Case::Sensitive).unwrap()),
+        Some(("~", regex)) => LocationMatch::Regex(pattern(regex)),
         _ if head.starts_with('@') => LocationMatch::Named(head.to_owned()),
         _ => LocationMatch::Prefix(head.to_owned()),
     };
     Arc::new(Location {
         pattern,
+        program: Arc::from([]),
+        internal: false,
         action: Action::NotFound,
         settings: Settings::default(),
         access_logs: Arc::from([]),
@@ -130,7 +136,7 @@ fn the_groups_of_every_expression_on_the_way_are_kept() {
             .map(|matched| {
                 let groups = (1..).map_while(|group| matched.captures.get(group));
                 let groups = groups.map(|group| String::from_utf8_lossy(group).into_owned());
-                (matched.regex.as_str(), groups.collect())
+                (matched.pattern.as_str(), groups.collect())
             })
             .collect();
         let expected: Vec<(&str, Vec<String>)> = expected

@@ -124,7 +124,6 @@ fn a_catastrophic_pattern_ends_quickly() {
         let text = expected.map(|code: i32| format!("pcre2_match() failed: {code} using \"{pattern}\""));
         assert_eq!(regex.try_is_match(&subject).err().map(|error| error.to_string()), text);
         assert_eq!(regex.try_captures(&subject).err().map(|error| error.to_string()), text);
-        assert_eq!(regex.matched(&subject).is_err(), expected.is_some());
         assert!(!regex.is_match(&subject) && regex.captures(&subject).is_none());
         assert!(begin.elapsed() < Duration::from_secs(5), "{pattern}: {:?}", begin.elapsed());
     }
