@@ -142,8 +142,15 @@ impl Builder<'_> {
                 LocationMatch::Named(_) => 2,
                 LocationMatch::Regex(_) => continue,
             };
-            if !seen.insert((kind, pattern.name())) {
-                self.report.emerg(format!("duplicate location \"{}\"", pattern.name()), &block.position);
+            let name = pattern.name();
+            if seen.insert((kind, name)) {
+                continue;
+            }
+            if matches!(pattern, LocationMatch::Named(_)) {
+                let message = format!("location \"{name}\" is never reached: another one above has its name");
+                self.report.warn(message, &block.position);
+            } else {
+                self.report.emerg(format!("duplicate location \"{name}\""), &block.position);
             }
         }
     }

@@ -29,6 +29,10 @@ const HIDDEN: [HeaderName; 6] = [
     HeaderName::from_static("x-accel-charset"),
 ];
 
+/// nginx's words where there is no prefix that the URI could replace.
+const URI_WITHOUT_PREFIX: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, \
+     or inside named location, or inside \"if\" statement, or inside \"limit_except\" block";
+
 /// The address of the settings, the host and the port.
 type SentKey = (usize, String, u16);
 
@@ -58,6 +62,10 @@ impl Proxies {
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
+        if matches!(pattern, LocationMatch::Regex(_) | LocationMatch::Named(_)) && !pass.target.uri.is_empty()
+        {
+            report.emerg(URI_WITHOUT_PREFIX, &pass.position);
+        }
         let upstream = self.upstream(pass, report);
         if probe == Some(false) {
             self.upstreams[upstream.0].probe = false;
