@@ -1,7 +1,5 @@
 //! An answer's header on its way to the client: a server's, one of the program's own, and that of a refused request.
 
-use std::net::{IpAddr, SocketAddr};
-
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{
@@ -11,7 +9,6 @@ use http::header::{
 use super::Fields;
 use crate::config::model::{FieldName, Location, Proxy, Redirect};
 use crate::content::{Answer, page};
-use crate::routing::host;
 use crate::script::Template;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -47,7 +44,7 @@ pub struct ToClient<'a> {
 pub fn finish<F: Fields>(
     answer: &mut F,
     to: &ToClient<'_>,
-    render: impl Fn(&F, &Template) -> Option<HeaderValue>,
+    mut render: impl FnMut(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if !to.keeps_server || !answer.map().contains_key(SERVER) {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
@@ -110,12 +107,12 @@ pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: 
 }
 
 /// Strips what is not for the client from a server's answer (nginx's hidden fields, plus and minus what was configured,
-/// and what concerned the connection to the server alone), and rewrites its redirects (`proxy_redirect`). `own_host` is
-/// what a redirect to a path of this program is made absolute with.
+/// and what concerned the connection to the server alone), and rewrites its redirects (`proxy_redirect`). `origin` is
+/// what a redirect to a path of this program begins with to be absolute.
 pub fn take_over<F: Fields>(
     answer: &mut F,
     proxy: &Proxy,
-    own_host: impl FnOnce() -> Option<Vec<u8>>,
+    origin: impl FnOnce() -> Option<Vec<u8>>,
 ) -> Result<(), F::Error> {
     // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
     // for each of the many that might be.
@@ -131,7 +128,7 @@ pub fn take_over<F: Fields>(
         }
     }
     if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
-        rewrite_redirects(answer, redirect, own_host)?;
+        rewrite_redirects(answer, redirect, origin)?;
     }
     Ok(())
 }
@@ -140,16 +137,13 @@ pub fn take_over<F: Fields>(
 fn rewrite_redirects<F: Fields>(
     answer: &mut F,
     redirect: &Redirect,
-    own_host: impl FnOnce() -> Option<Vec<u8>>,
+    origin: impl FnOnce() -> Option<Vec<u8>>,
 ) -> Result<(), F::Error> {
     let rest =
         |value: &HeaderValue| value.as_bytes().strip_prefix(redirect.from.as_bytes()).map(<[u8]>::to_vec);
     if let Some(rest) = answer.map().get(LOCATION).and_then(rest) {
-        let scheme_and_host = match own_host() {
-            Some(host) if redirect.to.starts_with('/') => [b"http://", host.as_slice()].concat(),
-            _ => Vec::new(),
-        };
-        let url = [scheme_and_host.as_slice(), redirect.to.as_bytes(), &rest].concat();
+        let beginning = if redirect.to.starts_with('/') { origin().unwrap_or_default() } else { Vec::new() };
+        let url = [beginning.as_slice(), redirect.to.as_bytes(), &rest].concat();
         if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
             answer.set(&known::LOCATION, url)?;
         }
@@ -167,23 +161,6 @@ fn rewrite_redirects<F: Fields>(
     Ok(())
 }
 
-/// What makes a redirect to a path of this program absolute: the request's host, or the address it came in on where it
-/// named none (nginx's `server_name_in_redirect off`), and the port.
-pub fn own_host(requested: Option<&[u8]>, local: Option<SocketAddr>) -> Option<Vec<u8>> {
-    let mut own = match requested {
-        Some(requested) if !requested.is_empty() => host::bare_name(requested).into_owned(),
-        _ => match local?.ip() {
-            IpAddr::V4(ip) => ip.to_string().into_bytes(),
-            IpAddr::V6(ip) => format!("[{ip}]").into_bytes(),
-        },
-    };
-    match local.map(|address| address.port()) {
-        Some(80) | None => {}
-        Some(port) => own.extend_from_slice(format!(":{port}").as_bytes()),
-    }
-    Some(own)
-}
-
 /// The statuses to which `add_header` applies without `always`.
 fn adds_by_default(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
@@ -197,31 +174,16 @@ mod tests {
     #[test]
     fn redirects_of_a_server_become_redirects_of_this_program() {
         let redirect = Redirect { from: "http://upstream/".to_owned(), to: "/app/".to_owned() };
-        for (received, host, sent) in [
-            ("location: http://upstream/x", Some("h:81"), "Location: http://h:81/app/x"),
+        for (received, origin, sent) in [
+            ("location: http://upstream/x", Some("http://h:81"), "Location: http://h:81/app/x"),
             ("location: http://upstream/x", None, "Location: /app/x"),
             ("location: http://elsewhere/x", Some("h"), "location: http://elsewhere/x"),
             ("refresh: 5; url=http://upstream/x", Some("h"), "Refresh: 5; url=/app/x"),
         ] {
             let mut answer = Plain::of(received);
-            rewrite_redirects(&mut answer, &redirect, || host.map(|host| host.as_bytes().to_vec())).unwrap();
+            rewrite_redirects(&mut answer, &redirect, || origin.map(|origin| origin.as_bytes().to_vec()))
+                .unwrap();
             assert_eq!(wire(&answer), sent);
-        }
-    }
-
-    #[test]
-    fn the_own_host_is_the_requested_one_or_the_address() {
-        let local = |text: &str| Some(text.parse().unwrap());
-        for (requested, local, own) in [
-            (Some("A.example:99"), local("10.0.0.1:80"), Some("a.example")),
-            (Some("a.example"), local("10.0.0.1:8080"), Some("a.example:8080")),
-            (Some(""), local("10.0.0.1:80"), Some("10.0.0.1")),
-            (None, local("[::1]:81"), Some("[::1]:81")),
-            (Some("a"), None, Some("a")),
-            (None, None, None),
-        ] {
-            let own = own.map(str::as_bytes).map(<[u8]>::to_vec);
-            assert_eq!(own_host(requested.map(str::as_bytes), local), own, "{requested:?} {local:?}");
         }
     }
 
