@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 import multiprocessing.util
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from generator.arena import PORTS, Arena
 from generator.maker import FEATURES, Maker
 from generator.shrink import Shrinker, as_case
 from generator.tree import Directive, Round, block
-from generator.verdict import Known, differing
+from generator.verdict import Known, differing, kind
 from program import current_nginx, version
 from stage import Ports
 
@@ -66,7 +67,8 @@ def main():
                 print(text)
         failures = confirmed(pool, options.seed, failures, options.shrink, tally)
     print(f"\n{tally['rounds']} rounds, {tally['requests']} requests of seed {options.seed}: {tally['differ']} rounds unexpected "
-          f"({version(nginx)}; {time.monotonic() - began:.0f} s); {tally['invalid']} rounds left out as NGINX refused them")
+          f"({version(nginx)}; {time.monotonic() - began:.0f} s); {tally['invalid']} rounds left out as NGINX refused them"
+          + (f"; {tally['slow']} answers of NGINX never came" if tally["slow"] else ""))
     print("features, by rounds: " + ", ".join(f"{name} {count}" for name, count in used.most_common()))
     for reason, count in known.most_common():
         print(f"known everywhere ({count} requests): {reason}")
@@ -147,9 +149,13 @@ def play(task):
             continue
         tally["rounds"] += 1
         tally["requests"] += len(outcome.nginx)
+        tally["slow"] += sum("within" in line for lines in outcome.nginx for line in lines)
         used.update(played.features)
-        if outcome.refused or differing(SEAT["known"], outcome, known):
-            failures.append(number)
+        found = differing(SEAT["known"], outcome, known) if not outcome.refused else None
+        if outcome.refused:
+            failures.append((number, "refused: " + re.sub(r'".*', "", outcome.refused)))
+        elif found:
+            failures.append((number, " ".join(sorted(kind(found[1])))))
     return {"tally": tally, "known": known, "used": used, "failures": failures, "shown": shown}
 
 
@@ -171,17 +177,25 @@ def confirm(task):
 
 
 def confirmed(pool, seed, failures, shrunk, tally):
-    """The failures that show again, printed."""
-    tasks = [(seed, number, place < shrunk) for place, number in enumerate(failures)]
-    stay = []
-    for (_, number, _), lines in zip(tasks, pool.map(confirm, tasks)):
+    """The failures that show again, printed: of each kind the first ones are shrunk."""
+    seen = Counter()
+    order = sorted(failures, key=lambda failure: (seen.update([failure[1]]) or seen[failure[1]], failure[0]))
+    tasks = [(seed, number, place < shrunk) for place, (number, _) in enumerate(order)]
+    stay, others = [], Counter()
+    for (_, number, _), (_, sort), lines in zip(tasks, order, pool.map(confirm, tasks)):
         if lines is None:
             tally["once"] += 1
             continue
         stay.append(number)
-        print(f"UNEXPECTED  --seed {seed} --round {number}" + ("" if lines else " (not shrunk)"))
+        if not lines:
+            others[sort] += 1
+            continue
+        print(f"UNEXPECTED  --seed {seed} --round {number}")
         for line in lines:
             print(line)
+    for sort, count in others.most_common():
+        numbers = [number for number, of in order if of == sort]
+        print(f"UNEXPECTED  {count} rounds more of this kind, as {numbers[:5]}: {sort}")
     tally["differ"] = len(stay)
     return stay
 

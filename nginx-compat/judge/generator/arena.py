@@ -127,7 +127,7 @@ class Arena:
         shared = {name: ports.pop() for name in ("A", "B", "DEAD")}
         self.sides = []
         for name, program in (("nginx", nginx), ("lb", lb)):
-            directory = self.directory / name
+            directory = self.directory / name[:2]  # Names of one length, as they may be told.
             directory.mkdir()
             os.chmod(directory, 0o777)
             own = {mark: ports.pop() for mark in ("PORT", "PORT2")}

@@ -40,7 +40,7 @@ def stop(maker, _place):
 
 def test(maker, place):
     """A condition, without its parentheses, and how many groups it captures."""
-    variable = maker.variable(place)
+    variable = maker.variable(place, groups=False)
     kind = maker.pick(("true", "=", "=", "!=", "~", "~", "~*", "!~", "!~*", "file"))
     if kind == "true":
         return variable, 0
@@ -93,7 +93,7 @@ def error_page_redirect(maker, place):
     return Directive(f"error_page {code} {target}")
 
 
-@feature("recursive_error_pages", "change", FIELDS, 1, "recursive_error_pages on;")
+@feature("recursive_error_pages", "change", LEVELS, 1, "recursive_error_pages on;")
 def recursive_error_pages(_maker, place):
     return Directive("recursive_error_pages on") if place.once("recursive_error_pages") else None
 
@@ -144,7 +144,7 @@ def satisfy(maker, place):
 def simple(name, where, weight, values, quoted=False):
     """A directive that stands once, with one of these values."""
 
-    @feature(name, "change", where, weight, f"{name} {values[0]};")
+    @feature(name, "change", where, weight, " ".join(f"location /{number} {{ {name} {text}; }}" for number, text in enumerate(values)))
     def make(maker, place):
         return Directive(f"{name} {maker.pick(values)}") if place.once(name) else None
 
@@ -174,7 +174,8 @@ simple("uninitialized_variable_warn", FIELDS, 1, ("off", "on"))
 simple("proxy_intercept_errors", LEVELS, 3, ("on", "off"))
 simple("proxy_pass_request_headers", LEVELS, 1, ("off", "on"))
 simple("proxy_pass_request_body", LEVELS, 1, ("off", "on"))
-simple("proxy_method", LEVELS, 1, ("POST", "GET", "HEAD"))
+# Not HEAD: NGINX would wait for the body that the length promises.
+simple("proxy_method", LEVELS, 1, ("POST", "GET", "PUT"))
 simple("proxy_set_body", LEVELS, 1, ("\"set $request_method\"", "fixed"))
 simple("proxy_cookie_domain", LEVELS, 1, ("old.example new.example", "off", "~\\.example$ .test"))
 simple("proxy_cookie_path", LEVELS, 1, ("/a/ /b/", "~^/(.*)/$ /$1", "off"))

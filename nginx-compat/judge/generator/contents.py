@@ -61,7 +61,7 @@ def proxy_pass_uri(maker, place):
 @feature("proxy_pass with variables", "content", BLOCKS, 4, "location / { proxy_pass http://127.0.0.1:9$uri; }")
 def proxy_pass_variables(maker, place):
     place.passes = True
-    rest = maker.pick(("$request_uri", "$uri", "$uri$is_args$args", "/base$uri", "/base/$arg_a", "/fixed", "?$args", ""))
+    rest = maker.pick(("$request_uri", "$uri", "$uri$is_args$args", "/base$uri", "/base/$arg_a", "/fixed$is_args", "?$args", ""))
     if place.captures and maker.chance(50):
         rest = maker.pick(("/$1", "/base/$1$is_args$args", "/$1?x=1"))
     if not rest:
@@ -84,7 +84,7 @@ def files(maker, place):
 
 @feature("root with variables", "content", BLOCKS, 1, "location / { root /tmp/$arg_a; }")
 def files_by_variable(maker, place):
-    return Directive(f"root {WWW}/{maker.variable(place)}") if place.once("root") else None
+    return Directive(f"root {WWW}/{maker.pick(('$arg_a', '$http_x_flag', '$cookie_c'))}") if place.once("root") else None
 
 
 @feature("alias", "content", ("location",), 4, "location /a/ { alias /tmp/; }")

@@ -5,6 +5,7 @@ Every choice is drawn from one generator of random numbers, so that seed and fea
 """
 
 import random
+import re
 from dataclasses import dataclass, field
 
 from generator import vocabulary as words
@@ -64,6 +65,11 @@ class Place:
         return True
 
 
+def braced(text):
+    """The text with braces around the name of the variable that it ends with; NGINX knows no group in braces."""
+    return re.sub(r"\$([a-z_][\w%]*)$", r"${\1}", text)
+
+
 class Maker:
     """What the features draw from."""
 
@@ -116,12 +122,12 @@ class Maker:
             return "/" + self.pick(list(words.FILES)).replace(" ", "_").replace("\u00e4", "a")
         return self.pick(words.PREFIXES + words.EXACT)
 
-    def variable(self, place):
-        """A variable with its dollar: one of the round, a group, or one of NGINX's."""
+    def variable(self, place, groups=True):
+        """A variable with its dollar: one of the round, a group where one may stand, or one of NGINX's."""
         roll = self.random.randrange(100)
         if self.variables and roll < 30:
             return "$" + self.pick(self.variables)
-        if place.captures and roll < 50:
+        if groups and place.captures and roll < 50:
             return f"${self.random.randint(1, place.captures)}"
         if self.known_variables:
             return "$" + self.pick(self.known_variables)
@@ -131,9 +137,10 @@ class Maker:
         """Text with variables in it, to be put in double quotes."""
         text = ""
         for _ in range(self.random.randint(1, parts)):
-            text += self.pick(words.WORDS) if self.chance(35) else self.variable(place)
+            more = self.pick(words.WORDS) if self.chance(35) else self.variable(place)
+            # A name ends where no letter can follow it, or in braces.
+            text = (braced(text) if more[:1].isalnum() else text) + more
             text += self.pick(("", "", "|", "-", " ", ":", "/"))
-        # A variable's name ends where a letter could not follow it.
         return text.strip() or "x"
 
     def uri(self, place, arguments=True):
@@ -172,9 +179,10 @@ class Maker:
             return None
         words_of, place = drawn.make(self, parent)
         place.depth = depth
-        if words_of in taken:
+        # "^~ /a" and "/a" are one location.
+        if words_of.removeprefix("^~ ") in taken:
             return None
-        taken.add(words_of)
+        taken.add(words_of.removeprefix("^~ "))
         self.used.add(drawn.name)
         if place.location in ("prefix", "exact"):
             self.paths.append(place.text)

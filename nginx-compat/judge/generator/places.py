@@ -135,8 +135,8 @@ def map_of_strings(maker, _place, regexes=False, hostnames=False):
         else:
             key = maker.pick(("alpha", "beta", "x", "1", "GET", "POST", "/", "/a", "/a/", "/x.txt", "\"\"", "A", "%R%.test",
                               "\\default", "on", "Alpha", "a:GET"))
-        if key not in keys:
-            keys.append(key)
+        if key.lower() not in keys:
+            keys.append(key.lower())
             entries.append(Directive(f"{key} {value(maker, captures)}"))
     if maker.chance(8):
         entries.append(Directive("volatile"))
@@ -155,11 +155,11 @@ def map_of_hostnames(maker, place):
 
 @feature("geo", "http", ("http",), 2, "return 200 $probed;", "geo $arg_ip $probed { default x; 10.0.0.0/8 y; 2001:db8::/32 z; }")
 def geo(maker, _place):
-    addresses = maker.some(("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "127.0.0.1/32"), 1, 4)
+    addresses = maker.some(("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.0.2.0/24", "2001:db8::/32", "127.0.0.1/32"), 1, 4)
     entries = [Directive(f"{address} {maker.pick(('alpha', 'beta', '1', 'x'))}") for address in addresses]
     if maker.chance(70):
         entries.insert(0, Directive(f"default {maker.pick(('none', 'x', '0'))}"))
-    if maker.chance(15) and "10.1.2.3" not in addresses:
+    if maker.chance(30) and "10.1.2.3" in addresses:
         entries.append(Directive("delete 10.1.2.3"))
     return block(f"geo {maker.pick(('$arg_ip ', '$arg_ip ', ''))}${named(maker, 'g')}", *entries)
 
