@@ -46,6 +46,8 @@ use std::sync::Arc;
 
 use super::table::{Block, Section, Table};
 
+pub(super) use self::elsewhere::pending_variable;
+
 pub use self::balancing::BalancingMethod;
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::core::{Core, User, WorkerCount};
@@ -139,13 +141,16 @@ mod tests {
                 let clash = row.name == other.name && row.contexts.meets(other.contexts);
                 assert!(!clash, "{} has two rows for one of {}", row.name, other.contexts.names());
             }
-            assert!(TABLE.family(row.name).is_none(), "{} has a row and a family", row.name);
+            assert!(TABLE.member(row.name).is_none(), "{} has a row and a family", row.name);
             assert_ne!(row.contexts, Contexts::NONE, "{}", row.name);
         }
-        let mut names: Vec<&str> = TABLE.families.iter().flat_map(Family::names).collect();
+        let mut names: Vec<&str> = TABLE.families().flat_map(Family::members).map(|one| one.name).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "in two families");
+        }
+        for member in TABLE.families().flat_map(Family::members) {
+            assert_ne!(member.contexts, Contexts::NONE, "{}", member.name);
         }
     }
 
