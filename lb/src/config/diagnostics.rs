@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::causes::Cause;
-use crate::script::Names;
+use crate::script::{Definition, Names};
 
 pub(in crate::config) use self::causes::Package;
 
@@ -240,6 +240,11 @@ impl Report {
     /// For the end of reading: settings of a package that nothing in the configuration switches on do nothing.
     pub(super) fn settle(&mut self) {
         causes::settle(&mut self.findings);
+    }
+
+    /// Takes what has been defined, by slot. For the end.
+    pub(super) fn take_definitions(&mut self) -> Vec<Definition> {
+        std::mem::take(&mut self.names).into_definitions()
     }
 
     /// Whether the configuration is refused already.

@@ -6,20 +6,23 @@
 
 mod config;
 mod location;
+mod program;
 mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
 pub use self::location::{AccessLog, Action, Location, Proxy, Redirect, SentField, SentValue};
+pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, BalancingMethod, Client, Core, DroppedNames, ErrorLog, HeaderLimits, Headers, HttpCore,
-    Keepalive, KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream,
-    ProxySettings, Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, Types,
-    UpstreamKeepalive, UpstreamServer, User, WorkerCount,
+    AddHeader, Assigned, BalancingMethod, Client, Condition, Core, DroppedNames, ErrorLog, ErrorPage,
+    ErrorPages, FileTest, HeaderLimits, Headers, HttpCore, Keepalive, KeepaliveTimeout, LocationMatch,
+    LogDestination, LogFormat, NameServers, NextUpstream, PageStatus, ProxySettings, Replacement, Resolution,
+    Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
+    UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -5,7 +5,7 @@ use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
     Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER,
-    SIZE, TIME, UPSTREAM, at_least, no_effect, one, refused, row, settings, words,
+    SIZE, TIME, at_least, no_effect, one, refused, row, settings, words,
 };
 
 const NO_FILES: &str = "no file is served";
@@ -105,15 +105,11 @@ pub(super) const ROWS: &[Row] = &[
 
     refused("alias", LOCATION, NO_FILES),
     refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("error_page", LEVELS, "error pages cannot be replaced yet"),
-    refused("internal", LOCATION, "there are no internal redirects that could reach it"),
     refused("limit_except", LOCATION, "methods cannot be restricted yet").looked_into(),
     refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("recursive_error_pages", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("root", LEVELS, NO_FILES),
     refused("try_files", SERVER.or(LOCATION), NO_FILES),
-    refused("if", SERVER.or(LOCATION).or(UPSTREAM), "there are no conditions").looked_into(),
 ];
 
 /// Whether the version is told.

@@ -44,7 +44,7 @@ pub struct ToClient<'a> {
 pub fn finish<F: Fields>(
     answer: &mut F,
     to: &ToClient<'_>,
-    render: impl Fn(&F, &Template) -> Option<HeaderValue>,
+    mut render: impl FnMut(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if !to.keeps_server || !answer.map().contains_key(SERVER) {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);

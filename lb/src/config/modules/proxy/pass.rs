@@ -1,0 +1,67 @@
+//! `proxy_pass`: where a location's requests go.
+
+use crate::config::address::{self, ServerAddress, Target};
+use crate::config::diagnostics::{Position, Report};
+use crate::config::modules::proxy_refused::NO_TLS;
+use crate::config::syntax::Directive;
+use crate::config::table::Block;
+
+/// The port that `http://` means.
+const DEFAULT_PORT: u16 = 80;
+
+/// `proxy_pass`.
+#[derive(Debug)]
+pub(in crate::config) struct ProxyPass {
+    /// What follows `http://`, as written.
+    pub(in crate::config) written: String,
+    pub(in crate::config) target: Target,
+    pub(in crate::config) position: Position,
+}
+
+impl ProxyPass {
+    /// Whether it can mean an upstream of that name.
+    pub(in crate::config) fn names_upstream(&self, name: &str) -> bool {
+        !matches!(self.target.address, ServerAddress::Unix(_)) && self.target.host.eq_ignore_ascii_case(name)
+    }
+}
+
+pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut Report) {
+    let url = directive.argument(0);
+    let position = directive.argument_position(0);
+    let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if scheme("https://") {
+        report.unsupported(directive, 0, NO_TLS);
+        return;
+    }
+    if url.contains('$') {
+        report.unsupported(
+            directive,
+            0,
+            "servers are known before requests come: name an upstream or an address without variables",
+        );
+        return;
+    }
+    if !scheme("http://") {
+        report.emerg_hint("invalid URL prefix", &position, format!("\"{url}\" does not begin with http://"));
+        return;
+    }
+    let written = &url["http://".len()..];
+    match address::target(written, DEFAULT_PORT) {
+        Ok(target) if target.uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f) => {
+            report.emerg_hint(
+                "\"proxy_pass\" directive invalid value",
+                &position,
+                "a URI holds neither blanks nor control characters",
+            );
+        }
+        Ok(target) => {
+            let pass = ProxyPass { written: written.to_owned(), target, position };
+            block.edit(|given| *given = Some(pass));
+        }
+        Err(error) => report.emerg_hint(
+            format!("{error} in upstream \"{written}\""),
+            &position,
+            "\"proxy_pass\" accepts http:// and the name of an upstream or an address, with a URI if need be",
+        ),
+    }
+}
