@@ -95,9 +95,10 @@ pub(super) fn take_over(
         session.set_read_timeout(None);
         request.facts.reply.switch_protocols();
     }
-    let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+    let without_chunks = session.req_header().version == Version::HTTP_10
+        || request.state.location().is_some_and(|at| !at.settings.core.chunked_transfer_encoding);
     let framing = request.state.tries().last().and_then(|last| last.framing);
-    let endless = request_is_1_0 && !framing.is_some_and(Framing::ends_without_chunks);
+    let endless = without_chunks && !framing.is_some_and(Framing::ends_without_chunks);
     if endless || draining {
         session.set_keepalive(None);
     }

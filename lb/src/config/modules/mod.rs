@@ -63,6 +63,7 @@ pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
@@ -191,13 +192,16 @@ mod tests {
                 let clash = row.name == other.name && row.contexts.meets(other.contexts);
                 assert!(!clash, "{} has two rows for one of {}", row.name, other.contexts.names());
             }
-            assert!(TABLE.family(row.name).is_none(), "{} has a row and a family", row.name);
+            assert!(TABLE.member(row.name).is_none(), "{} has a row and a family", row.name);
             assert_ne!(row.contexts, Contexts::NONE, "{}", row.name);
         }
-        let mut names: Vec<&str> = TABLE.families.iter().flat_map(Family::names).collect();
+        let mut names: Vec<&str> = TABLE.families().flat_map(Family::members).map(|one| one.name).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "in two families");
+        }
+        for member in TABLE.families().flat_map(Family::members) {
+            assert_ne!(member.contexts, Contexts::NONE, "{}", member.name);
         }
     }
 

@@ -57,7 +57,7 @@ pub fn finish<F: Fields>(
     {
         answer.set(&known::KEEP_ALIVE, value)?;
     }
-    if to.http_1_0 {
+    if to.http_1_0 || !location.settings.core.chunked_transfer_encoding {
         // Such a client cannot read chunks: the end of the connection ends the body.
         answer.remove(&TRANSFER_ENCODING);
     }
