@@ -15,6 +15,7 @@ use crate::content::{Answer, page, return_directive};
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
+use crate::request::pace::{self, Pace};
 use crate::routing::path;
 use crate::script::Template;
 
@@ -68,7 +69,7 @@ pub(super) async fn write(
 pub(super) fn take_over(
     answer: &mut ResponseHeader,
     session: &mut Session,
-    request: &Request,
+    request: &mut Request,
     draining: bool,
     now: Instant,
 ) -> Result<()> {
@@ -86,12 +87,18 @@ pub(super) fn take_over(
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = proxying.target.proxy.as_ref();
     let local = request.facts.connection.local;
-    to_client::take_over(answer, proxy, || to_client::own_host(host_field(session.req_header()), local))?;
+    let values = RequestValues::new(request, session.req_header(), now);
+    let asked = to_client::take_over(answer, proxy, &values, || {
+        to_client::own_host(host_field(session.req_header()), local)
+    })?;
+    let (passes_server, rate) =
+        (proxy.passes_server, pace::stricter(proxy.settings.limit_rate, asked.unwrap_or(0)));
+    request.pace = Pace::new(rate, now);
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
     }
-    finish(answer, session, request, proxy.passes_server, now)
+    finish(answer, session, request, passes_server, now)
 }
 
 /// Sets what every answer gets.

@@ -10,6 +10,7 @@ use pingora_proxy::Session;
 use super::gather;
 use crate::config::model::{Proxy, Server};
 use crate::connection::RequestFacts;
+use crate::request::pace::Pace;
 use crate::request::{ProxyTarget, Proxying, Rules, State};
 use crate::server::Snapshot;
 
@@ -25,6 +26,10 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The body that servers get in place of the client's (`proxy_set_body`), once made.
+    pub(super) own_body: OnceLock<Bytes>,
+    /// How fast the answer goes to the client, where that is limited.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Request {
@@ -36,6 +41,8 @@ impl Request {
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            own_body: OnceLock::new(),
+            pace: None,
         }
     }
 

@@ -1,9 +1,13 @@
 //! An upstream server as Pingora takes it, and the header that it gets.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr as SocketAddress;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use http::Method;
 use pingora::Result;
+use pingora::connectors::l4::BindTo;
 use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
@@ -12,9 +16,11 @@ use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
+use super::values::RequestValues;
+use crate::config::model::BindAddress;
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
-use crate::request::headers::to_server::{self, ToServer};
+use crate::request::headers::to_server::{self, SentBody, ToServer};
 use crate::system_error::SystemError;
 use crate::upstream::Peer;
 
@@ -33,7 +39,12 @@ static SOCKET_KEEPALIVE: LazyLock<SocketHook> = LazyLock::new(|| {
 });
 
 /// The peer with the timeouts of its location. Pingora's own constructors look names up; from an address they cannot fail.
-pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields) -> Result<Box<HttpPeer>> {
+pub(super) fn http_peer(
+    peer: &Peer,
+    target: &ProxyTarget,
+    hop_fields: HopFields,
+    bind: Option<SocketAddress>,
+) -> Result<Box<HttpPeer>> {
     let mut http_peer = match peer.address() {
         SocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
         SocketAddr::Unix(address) => {
@@ -50,11 +61,37 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
     if target.proxy.settings.socket_keepalive {
         options.upstream_tcp_sock_tweak_hook = Some(Arc::clone(&SOCKET_KEEPALIVE));
     }
+    if let (Some(address), SocketAddr::Inet(_)) = (bind, peer.address()) {
+        // A connection from another address is another connection; Pingora's pool does not see the difference.
+        http_peer.group_key = apart(target.connection_group, address);
+        let mut bind_to = BindTo::default();
+        bind_to.addr = Some(address);
+        http_peer.options.bind_to = Some(bind_to);
+    }
     if hop_fields != HopFields::More {
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.
-        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        http_peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     }
     Ok(Box::new(http_peer))
+}
+
+/// The group of connections from one address, of those of a group.
+fn apart(group: u64, address: SocketAddress) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (group, address).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The address that the connection comes from (`proxy_bind`), where the location says one.
+pub(super) fn bind_address(session: &Session, request: &Request) -> Option<SocketAddress> {
+    match request.state.proxying()?.target.proxy.settings.bind.as_ref()? {
+        BindAddress::Fixed(address) => Some(*address),
+        BindAddress::PerRequest(template) => {
+            let mut text = Vec::new();
+            template.render(&RequestValues::new(request, session.req_header(), Instant::now()), &mut text);
+            BindAddress::parse(std::str::from_utf8(&text).ok()?)
+        }
+    }
 }
 
 /// Changes the header as received into the one for the server of the try under way.
@@ -68,7 +105,30 @@ pub(super) fn request_header(
     let is_upgrade = session.as_downstream().is_upgrade_req();
     let Some(proxying) = request.state.proxying() else { return context::unexpected() };
     let proxy = &proxying.target.proxy;
+    let values = RequestValues::new(request, session.req_header(), now);
+    if let Some(method) = &proxy.settings.method {
+        let mut written = Vec::new();
+        method.render(&values, &mut written);
+        // What renders to no method leaves the client's.
+        if let Ok(method) = Method::from_bytes(&written) {
+            upstream_request.set_method(method);
+        }
+    }
+    let body = match &proxy.settings.set_body {
+        Some(body) => {
+            let own = request.own_body.get_or_init(|| {
+                let mut own = Vec::new();
+                body.render(&values, &mut own);
+                own.into()
+            });
+            SentBody::Own(own.len())
+        }
+        None if proxy.settings.pass_request_body => SentBody::Client,
+        None => SentBody::Nothing,
+    };
     let to = ToServer {
+        client_fields: proxy.settings.pass_request_headers,
+        body,
         set: &proxy.set_headers,
         unusual_names: shape.unusual_names,
         has_connection: shape.hop_fields == HopFields::OnlyConnection,

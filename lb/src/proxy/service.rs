@@ -20,6 +20,7 @@ use super::reuse::ReuseCounts;
 use super::tries::{self, Told, answer_begun};
 use super::values::host_field;
 use super::{admit, answer, balancing_key, client, failure, gather, peer, record, upload, wire_bytes};
+use crate::config::model::IgnoredHeaders;
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
@@ -119,6 +120,7 @@ impl ProxyHttp for ProxyService {
 
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
+        let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
@@ -129,7 +131,7 @@ impl ProxyHttp for ProxyService {
             record::no_live_upstream(session, request);
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
-        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -204,6 +206,9 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         upload::prepend(&mut request.outgrown, body);
+        if upload::replaces_body(session, request, body, end_of_stream)? {
+            return Ok(());
+        }
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
@@ -239,9 +244,12 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
+        if tries::leaves_answer(session, request, answer.status, &self.state.totals, now) {
+            return Err(failure::left_answer());
+        }
         let proxying = request.proxying()?;
         let accel_redirect = answer.headers.contains_key(X_ACCEL_REDIRECT)
-            && !proxying.target.proxy.settings.ignores_accel_redirect;
+            && !proxying.target.proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_REDIRECT);
         let head = UpstreamHead { status: answer.status, accel_redirect };
         let step = request.state.step(Event::UpstreamHead(head), rules(&request.facts), now);
         let leaves = matches!(step, Step::Leave(_));
@@ -279,6 +287,10 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
+        if let Some(pace) = &mut request.pace {
+            // Pieces that wait are not gathered: each is written before the wait.
+            return Ok(body.as_ref().and_then(|body| pace.after(body.len(), Instant::now())));
+        }
         gather::consider(session, body.as_ref(), &mut request.gathering);
         Ok(None)
     }
@@ -292,6 +304,10 @@ impl ProxyHttp for ProxyService {
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
+        if failure::is_left_answer(&error) {
+            error.set_retry(true);
+            return error;
+        }
         let told = Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
         let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);

@@ -10,11 +10,13 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
+//! | `pace` | how fast an answer goes to the client |
 //! | `retry` | whether a failed try is followed by another |
 
 pub mod answer_hygiene;
 pub mod failure;
 pub mod headers;
+pub mod pace;
 pub mod phases;
 pub mod retry;
 pub mod state;

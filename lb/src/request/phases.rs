@@ -97,6 +97,8 @@ pub struct TryFailed {
     pub client_owes_bytes: bool,
     /// How many servers one request may try.
     pub tries_allowed: usize,
+    /// `proxy_next_upstream_timeout` is over.
+    pub out_of_time: bool,
 }
 
 /// What happens next.
@@ -369,6 +371,7 @@ fn failed_try(
         body_replayable: event.body_replayable,
         client_owes_bytes: event.client_owes_bytes,
         tries_left,
+        out_of_time: event.out_of_time,
         policy,
     }
 }

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    BalancingMethod, LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress,
-    SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, LocationMatch, Matched, Proxy, ProxySettings, RedirectRule, Replacement, Rewriting,
+    SentField, SentValue, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::upstream::PROBES;
@@ -68,7 +68,7 @@ impl Proxies {
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirect: settings.redirect.then(|| default_redirect(pass, pattern)),
+            redirects: redirects(&settings.redirects, pass, pattern),
             settings: Arc::clone(settings),
             host,
             port,
@@ -160,17 +160,25 @@ fn host_field(pass: &ProxyPass) -> String {
     }
 }
 
-/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
-/// the root.
-fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
-    if pass.target.uri.is_empty() {
-        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
-    } else {
-        Redirect {
-            from: format!("http://{}", pass.written),
-            to: pattern.path().unwrap_or_default().to_owned(),
+/// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
+/// becomes the root.
+fn redirects(rules: &[RedirectRule], pass: &ProxyPass, pattern: &LocationMatch) -> Box<[Rewriting]> {
+    let default = || {
+        let (slash, to) = match pass.target.uri.as_str() {
+            "" => ("/", "/"),
+            _ => ("", pattern.name()),
+        };
+        let from = format!("http://{}{slash}", pass.written);
+        Rewriting {
+            from: Matched::Text(Template::literal(&from)),
+            to: Replacement::plain(Template::literal(to)),
         }
-    }
+    };
+    let rule = |rule: &RedirectRule| match rule {
+        RedirectRule::Default => default(),
+        RedirectRule::Rewriting(rule) => rule.clone(),
+    };
+    rules.iter().map(rule).collect()
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.

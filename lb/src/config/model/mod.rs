@@ -10,16 +10,17 @@ mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
-pub use self::location::{AccessLog, Action, Location, Proxy, Redirect, SentField, SentValue};
+pub use self::location::{AccessLog, Action, Location, Proxy, SentField, SentValue};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, BalancingMethod, Client, Core, ErrorLog, HeaderLimits, Headers, HttpCore, Keepalive,
-    KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, NameServers, NextUpstream, ProxySettings,
-    Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
+    AddHeader, BalancingMethod, BindAddress, Client, CookieFlag, CookieFlags, Core, ErrorLog, FlagChange,
+    HeaderLimits, Headers, HttpCore, IgnoredHeaders, Keepalive, KeepaliveTimeout, LocationMatch,
+    LogDestination, LogFormat, Matched, NameServers, NextUpstream, ProxySettings, RedirectRule, Replacement,
+    Resolution, Return, ReturnContent, Rewriting, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
     UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -54,7 +54,10 @@ pub use self::http::HttpCore;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
-pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
+pub use self::proxy::{
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
+    RedirectRule, Replacement, Rewriting, SetHeader,
+};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Return, ReturnContent};
 pub use self::server_name::ServerName;

@@ -2,19 +2,21 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFRESH, SERVER, TRANSFER_ENCODING,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFRESH, SERVER, SET_COOKIE,
+    TRANSFER_ENCODING,
 };
 
-use super::Fields;
-use crate::config::model::{FieldName, Location, Proxy, Redirect};
+use super::{Fields, rewriting};
+use crate::config::model::{FieldName, IgnoredHeaders, Location, Proxy};
 use crate::content::{Answer, page};
+use crate::request::pace;
 use crate::routing::host;
-use crate::script::Template;
+use crate::script::{Template, Values};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const ACCEL_LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
 
 /// The names that the program itself sets, as nginx writes them.
 mod known {
@@ -23,8 +25,6 @@ mod known {
     pub(super) static SERVER: FieldName = FieldName::known(super::SERVER, "Server");
     pub(super) static CONTENT_TYPE: FieldName = FieldName::known(super::CONTENT_TYPE, "Content-Type");
     pub(super) static CONTENT_LENGTH: FieldName = FieldName::known(super::CONTENT_LENGTH, "Content-Length");
-    pub(super) static LOCATION: FieldName = FieldName::known(super::LOCATION, "Location");
-    pub(super) static REFRESH: FieldName = FieldName::known(super::REFRESH, "Refresh");
     pub(super) static KEEP_ALIVE: FieldName = FieldName::known(super::KEEP_ALIVE, "Keep-Alive");
 }
 
@@ -110,61 +110,40 @@ pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: 
 }
 
 /// Strips what is not for the client from a server's answer (nginx's hidden fields, plus and minus what was configured,
-/// and what concerned the connection to the server alone), and rewrites its redirects (`proxy_redirect`). `own_host` is
-/// what a redirect to a path of this program is made absolute with.
+/// and what concerned the connection to the server alone), and rewrites its redirects and cookies (`proxy_redirect`,
+/// `proxy_cookie_*`). `own_host` is what a redirect to a path of this program is made absolute with. Returns the rate that the
+/// server asks for (`X-Accel-Limit-Rate`).
 pub fn take_over<F: Fields>(
     answer: &mut F,
     proxy: &Proxy,
+    values: &dyn Values,
     own_host: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<(), F::Error> {
+) -> Result<Option<u64>, F::Error> {
     // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
     // for each of the many that might be.
     let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
-    let (mut hides, mut redirects) = (false, false);
+    let (mut hides, mut redirects, mut cookies, mut paces) = (false, false, false, false);
     for name in answer.map().keys() {
         hides |= is_hidden(name);
         redirects |= name == LOCATION || name == REFRESH;
+        cookies |= name == SET_COOKIE;
+        paces |= name == ACCEL_LIMIT_RATE;
     }
+    let heeded = paces && !proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_LIMIT_RATE);
+    let asked = heeded.then(|| answer.map().get(ACCEL_LIMIT_RATE)).flatten();
+    let rate = asked.and_then(|rate| pace::accel_limit_rate(rate.as_bytes()));
     if hides {
         for name in proxy.hidden_headers.iter().chain([&KEEP_ALIVE]) {
             answer.remove(name);
         }
     }
-    if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
-        rewrite_redirects(answer, redirect, own_host)?;
+    if redirects && !proxy.redirects.is_empty() {
+        rewriting::redirects(answer, proxy, values, own_host)?;
     }
-    Ok(())
-}
-
-/// Turns a redirect to the server's own address into one to this program's: `Location`, and the URL in a `Refresh`.
-fn rewrite_redirects<F: Fields>(
-    answer: &mut F,
-    redirect: &Redirect,
-    own_host: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<(), F::Error> {
-    let rest =
-        |value: &HeaderValue| value.as_bytes().strip_prefix(redirect.from.as_bytes()).map(<[u8]>::to_vec);
-    if let Some(rest) = answer.map().get(LOCATION).and_then(rest) {
-        let scheme_and_host = match own_host() {
-            Some(host) if redirect.to.starts_with('/') => [b"http://", host.as_slice()].concat(),
-            _ => Vec::new(),
-        };
-        let url = [scheme_and_host.as_slice(), redirect.to.as_bytes(), &rest].concat();
-        if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
-            answer.set(&known::LOCATION, url)?;
-        }
+    if cookies && rewriting::touches_cookies(&proxy.settings) {
+        rewriting::cookies(answer, &proxy.settings, values)?;
     }
-    if let Some(refresh) = answer.map().get(REFRESH) {
-        let value = refresh.as_bytes();
-        let url = memchr::memmem::find(value, b"url=").map(|at| at + 4);
-        if let Some((lead, rest)) =
-            url.and_then(|at| Some((&value[..at], value[at..].strip_prefix(redirect.from.as_bytes())?)))
-            && let Ok(value) = HeaderValue::from_bytes(&[lead, redirect.to.as_bytes(), rest].concat())
-        {
-            answer.set(&known::REFRESH, value)?;
-        }
-    }
-    Ok(())
+    Ok(rate)
 }
 
 /// What makes a redirect to a path of this program absolute: the request's host, or the address it came in on where it
@@ -193,21 +172,6 @@ fn adds_by_default(status: StatusCode) -> bool {
 mod tests {
     use super::super::testing::{Plain, wire};
     use super::*;
-
-    #[test]
-    fn redirects_of_a_server_become_redirects_of_this_program() {
-        let redirect = Redirect { from: "http://upstream/".to_owned(), to: "/app/".to_owned() };
-        for (received, host, sent) in [
-            ("location: http://upstream/x", Some("h:81"), "Location: http://h:81/app/x"),
-            ("location: http://upstream/x", None, "Location: /app/x"),
-            ("location: http://elsewhere/x", Some("h"), "location: http://elsewhere/x"),
-            ("refresh: 5; url=http://upstream/x", Some("h"), "Refresh: 5; url=/app/x"),
-        ] {
-            let mut answer = Plain::of(received);
-            rewrite_redirects(&mut answer, &redirect, || host.map(|host| host.as_bytes().to_vec())).unwrap();
-            assert_eq!(wire(&answer), sent);
-        }
-    }
 
     #[test]
     fn the_own_host_is_the_requested_one_or_the_address() {
