@@ -62,7 +62,7 @@ e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, 
 	@deploy/e2e/run
 
 judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests; name every difference
-	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 4
+	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 12
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb

@@ -10,7 +10,7 @@ from upstream import shown, shown_name
 ANSWERS_WITHIN_S = 5
 # An answer that says "close" is followed by a close soon; one that does not is given this long to close anyhow.
 CLOSES_WITHIN_S = 3
-STAYS_OPEN_S = 0.2
+STAYS_OPEN_S = 0.06
 
 SERVER = re.compile(r"(?i)^(nginx|cirque|lb)(/[\w.+-]+)?$")
 PAGE_FOOT = re.compile(r"<hr><center>([^<]*)</center>")

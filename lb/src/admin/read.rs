@@ -15,7 +15,7 @@ use crate::server::ServerState;
 /// The media type of Prometheus' text format.
 const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-const INDEX: &str = "Cirque\n\n/healthz   200 while every listener accepts, 503 before; closed once stopping\n\
+const INDEX: &str = "Cirque\n\n/healthz   200 once every listener accepts; closed once stopping\n\
                      /metrics   Prometheus text format\n";
 
 /// Answers one request.

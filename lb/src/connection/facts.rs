@@ -313,7 +313,7 @@ mod tests {
                 upgrade: false,
                 expects_continue: false,
                 keep_alive: true,
-                unusual_names: false,
+                dropped_names: crate::config::model::DroppedNames::Nothing,
                 hop_fields: HopFields::Nothing,
             },
         }

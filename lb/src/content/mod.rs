@@ -4,6 +4,6 @@
 
 pub mod answer;
 pub mod page;
-pub mod return_directive;
+pub mod redirect;
 
 pub use answer::Answer;

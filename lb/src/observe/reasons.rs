@@ -25,6 +25,8 @@ pub enum Generated {
     UpstreamTimeout,
     /// The last server tried answered something that is not HTTP.
     InvalidAnswer,
+    /// A server's answer was kept from the client (`proxy_intercept_errors`, `X-Accel-Redirect`).
+    Intercepted,
     /// The client was too slow.
     ClientTimeout,
     /// An error of this program.
@@ -33,7 +35,7 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -47,6 +49,7 @@ impl Generated {
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
+        Self::Intercepted,
         Self::ClientTimeout,
         Self::Internal,
     ];
@@ -70,6 +73,7 @@ impl Generated {
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
+            Self::Intercepted => "intercepted",
             Self::ClientTimeout => "client_timeout",
             Self::Internal => "internal",
         }

@@ -106,11 +106,11 @@ impl SignalLoop {
         }
         // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
+        self.loaded_now();
+        // Last: its answers say that the start is done.
         let admin = AdminApp::new(self.state.clone());
         let worker = Worker::new(self.admin_runtime.clone(), admin.clone());
         self.admin.start(&Acceptor::new(admin, vec![worker], self.state.drain.clone()));
-        self.loaded_now();
-        self.state.mark_accepting();
         self.logger.leave_console();
         if self.daemonized
             && let Err(error) = self.logger.redirect_standard_error()

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::gather;
+use super::values::RequestValues;
 use crate::config::model::{Proxy, Server};
 use crate::connection::RequestFacts;
 use crate::request::pace::Pace;
-use crate::request::{ProxyTarget, Proxying, Rules, State};
+use crate::request::{
+    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
+};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -20,14 +25,16 @@ pub struct Request {
     pub facts: Box<RequestFacts<Snapshot>>,
     /// What is known of it, and what was decided.
     pub state: State,
+    /// Where it goes after an upstream that does not answer the client.
+    pub(super) turn: Turn,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
-    /// The body that servers get in place of the client's (`proxy_set_body`), once made.
-    pub(super) own_body: OnceLock<Bytes>,
+    /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
+    pub(super) own_body: Option<Bytes>,
     /// How fast the answer goes to the client, where that is limited.
     pub(super) pace: Option<Pace>,
 }
@@ -38,10 +45,11 @@ impl Request {
         Self {
             facts,
             state: State::default(),
+            turn: Turn::Stay,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
-            own_body: OnceLock::new(),
+            own_body: None,
             pace: None,
         }
     }
@@ -55,6 +63,28 @@ impl Request {
     pub fn server(&self) -> Option<&Server> {
         let routed = self.state.routed()?;
         self.facts.snapshot.config.http.servers.get(routed.server.0)
+    }
+
+    /// Asks what happens next.
+    pub(super) fn step(&mut self, event: Event<'_>, received: &RequestHeader, now: Instant) -> Step {
+        let Self { facts, state, request_id, .. } = self;
+        let outside = outside(facts, request_id, received, None, now);
+        state.step(event, Around { rules: rules(facts), outside: &outside }, now)
+    }
+
+    /// What renders templates for it; `response` is the answer as it is by now.
+    pub(super) fn values<'a>(
+        &'a mut self,
+        received: &'a RequestHeader,
+        response: Option<&'a ResponseHeader>,
+        now: Instant,
+    ) -> Evaluation<'a, RequestValues<'a>> {
+        let Self { facts, state, request_id, .. } = self;
+        Evaluation {
+            state,
+            definitions: &facts.snapshot.config.http.definitions,
+            outside: outside(facts, request_id, received, response, now),
+        }
     }
 
     /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where
@@ -73,8 +103,30 @@ impl Request {
     }
 }
 
+/// What becomes of a request whose upstream does not answer the client.
+pub(super) enum Turn {
+    /// Nothing but what Pingora does.
+    Stay,
+    /// It failed, and whether something answers in its place is to be asked where files can be looked at.
+    Ask(Failure),
+    /// Another upstream is asked.
+    Elsewhere,
+    /// The program answers.
+    Own(Content),
+}
+
+fn outside<'a>(
+    facts: &'a RequestFacts<Snapshot>,
+    request_id: &'a OnceLock<String>,
+    received: &'a RequestHeader,
+    response: Option<&'a ResponseHeader>,
+    now: Instant,
+) -> RequestValues<'a> {
+    RequestValues { facts, request_id, request: received, response, bytes_sent: 0, now }
+}
+
 /// The configuration that a request is judged by.
-pub(super) fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
+fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
     Rules {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
@@ -83,11 +135,11 @@ pub(super) fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
 }
 
 /// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: &Arc<Proxy>) -> ProxyTarget {
+pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
     ProxyTarget {
-        proxy: proxy.clone(),
         upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
         connection_group: snapshot.connection_group(proxy.upstream),
+        proxy,
     }
 }
 

@@ -20,6 +20,10 @@ pub(super) fn left_answer() -> Box<Error> {
 pub(super) fn is_left_answer(error: &Error) -> bool {
     matches!(error.etype(), ErrorType::Custom(LEFT_ANSWER))
 }
+/// The names of Pingora's own errors for chunks that cannot be read, and for the end behind the last. It keeps them to
+/// itself.
+const INVALID_CHUNK: &str = "InvalidChunk";
+const INVALID_TRAILER_END: &str = "InvalidTrailerEnd";
 
 /// Reads Pingora's error.
 pub(super) fn of(error: &Error) -> Failure {
@@ -63,10 +67,15 @@ fn upstream(kind: &ErrorType) -> FailureKind {
         | E::H2Error
         | E::H2Downgrade
         | E::InvalidH2
-        | E::Custom(REFUSED_ANSWER) => FailureKind::InvalidAnswer,
+        | E::Custom(REFUSED_ANSWER | INVALID_CHUNK | INVALID_TRAILER_END) => FailureKind::InvalidAnswer,
         // What is left are reads, writes and closes on an established connection.
         _ => FailureKind::Closed,
     }
+}
+
+/// Whether the chunks of a body could not be read.
+pub(super) fn is_invalid_chunk(kind: &ErrorType) -> bool {
+    matches!(kind, ErrorType::Custom(INVALID_CHUNK | INVALID_TRAILER_END))
 }
 
 fn downstream(kind: &ErrorType) -> Failure {
@@ -102,6 +111,9 @@ mod tests {
             (up(ErrorType::ConnectionClosed), Failure::Upstream(FailureKind::Closed)),
             (up(ErrorType::Custom(REFUSED_ANSWER)), Failure::Upstream(FailureKind::InvalidAnswer)),
             (up(ErrorType::InvalidHTTPHeader), Failure::Upstream(FailureKind::InvalidAnswer)),
+            (up(ErrorType::Custom(INVALID_CHUNK)), Failure::Upstream(FailureKind::InvalidAnswer)),
+            (up(ErrorType::Custom(INVALID_TRAILER_END)), Failure::Upstream(FailureKind::InvalidAnswer)),
+            (down(ErrorType::Custom(INVALID_CHUNK)), Failure::Status(400)),
             (down(ErrorType::ReadTimedout), Failure::ClientTimeout),
             (down(ErrorType::ConnectionClosed), Failure::ClientGone),
             (down(ErrorType::InvalidHTTPHeader), Failure::Status(400)),

@@ -28,6 +28,7 @@ mod client;
 pub mod context;
 mod failure;
 mod fields;
+mod flow;
 mod gather;
 mod host;
 mod peer;

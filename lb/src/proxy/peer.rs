@@ -1,5 +1,6 @@
 //! An upstream server as Pingora takes it, and the header that it gets.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr as SocketAddress;
 use std::sync::{Arc, LazyLock};
@@ -16,7 +17,6 @@ use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
-use super::values::RequestValues;
 use crate::config::model::BindAddress;
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
@@ -83,12 +83,13 @@ fn apart(group: u64, address: SocketAddress) -> u64 {
 }
 
 /// The address that the connection comes from (`proxy_bind`), where the location says one.
-pub(super) fn bind_address(session: &Session, request: &Request) -> Option<SocketAddress> {
-    match request.state.proxying()?.target.proxy.settings.bind.as_ref()? {
-        BindAddress::Fixed(address) => Some(*address),
+pub(super) fn bind_address(session: &Session, request: &mut Request) -> Option<SocketAddress> {
+    let bind = request.state.proxying()?.target.proxy.settings.bind.clone()?;
+    match bind {
+        BindAddress::Fixed(address) => Some(address),
         BindAddress::PerRequest(template) => {
             let mut text = Vec::new();
-            template.render(&RequestValues::new(request, session.req_header(), Instant::now()), &mut text);
+            template.render(&mut request.values(session.req_header(), None, Instant::now()), &mut text);
             BindAddress::parse(std::str::from_utf8(&text).ok()?)
         }
     }
@@ -98,53 +99,52 @@ pub(super) fn bind_address(session: &Session, request: &Request) -> Option<Socke
 pub(super) fn request_header(
     upstream_request: &mut RequestHeader,
     session: &Session,
-    request: &Request,
+    request: &mut Request,
     now: Instant,
 ) -> Result<()> {
-    let shape = &request.facts.shape;
     let is_upgrade = session.as_downstream().is_upgrade_req();
     let Some(proxying) = request.state.proxying() else { return context::unexpected() };
-    let proxy = &proxying.target.proxy;
-    let values = RequestValues::new(request, session.req_header(), now);
+    let (proxy, location) = (Arc::clone(&proxying.target.proxy), Arc::clone(&proxying.routed.location));
+    let closes = proxying.last_on_connection
+        || proxy.settings.http_1_0
+        || proxying.target.upstream.model().keepalive.connections == 0;
     if let Some(method) = &proxy.settings.method {
         let mut written = Vec::new();
-        method.render(&values, &mut written);
+        method.render(&mut request.values(session.req_header(), None, now), &mut written);
         // What renders to no method leaves the client's.
         if let Ok(method) = Method::from_bytes(&written) {
             upstream_request.set_method(method);
         }
+    } else if request.state.is_get() && upstream_request.method != Method::HEAD {
+        upstream_request.set_method(Method::GET);
     }
-    let body = match &proxy.settings.set_body {
-        Some(body) => {
-            let own = request.own_body.get_or_init(|| {
-                let mut own = Vec::new();
-                body.render(&values, &mut own);
-                own.into()
-            });
-            SentBody::Own(own.len())
-        }
+    request.own_body = proxy.settings.set_body.as_ref().map(|body| {
+        let mut own = Vec::new();
+        body.render(&mut request.values(session.req_header(), None, now), &mut own);
+        own.into()
+    });
+    let body = match &request.own_body {
+        Some(own) => SentBody::Own(own.len()),
         None if proxy.settings.pass_request_body => SentBody::Client,
         None => SentBody::Nothing,
     };
+    let shape = &request.facts.shape;
     let to = ToServer {
         client_fields: proxy.settings.pass_request_headers,
         body,
         set: &proxy.set_headers,
-        unusual_names: shape.unusual_names,
+        dropped_names: shape.dropped_names,
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
         upgrades: shape.upgrade,
-        closes: !is_upgrade
-            && (proxying.last_on_connection
-                || proxy.settings.http_1_0
-                || proxying.target.upstream.model().keepalive.connections == 0),
+        closes: closes && !is_upgrade,
     };
     let sent = request.facts.path_and_query();
-    let routed = &proxying.routed;
     let parsed = upstream_request.raw_path();
-    if let Some(target) = to_server::request_target(sent, parsed, &routed.path, &routed.location, proxy) {
+    if let Some(target) = to_server::request_target(sent, parsed, &request.state, &location, &proxy) {
+        let made = matches!(target, Cow::Owned(_));
         let set = upstream_request.set_raw_path(&target);
         // What no `Uri` can hold of the client's own target stays escaped.
-        if proxy.uri.is_some() {
+        if made {
             set?;
         }
     }

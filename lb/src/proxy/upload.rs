@@ -74,7 +74,7 @@ pub(super) fn replaces_body(
     body: &mut Option<Bytes>,
     end: bool,
 ) -> Result<bool> {
-    let own = request.own_body.get().cloned();
+    let own = request.own_body.clone();
     let proxying = request.proxying()?;
     // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
     if (own.is_none() && proxying.target.proxy.settings.pass_request_body) || session.was_upgraded() {

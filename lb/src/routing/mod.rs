@@ -7,6 +7,7 @@
 pub mod host;
 pub mod location;
 pub mod path;
+pub mod redirect;
 pub mod target;
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The normalised path that locations are matched against (`$uri`): escapes decoded, `.` and `..` resolved,
-//! slashes merged, as nginx's `ngx_http_parse_complex_uri` with `merge_slashes on`.
+//! slashes merged or kept (`merge_slashes`), as nginx's `ngx_http_parse_complex_uri`.
 
 use std::borrow::Cow;
 
@@ -37,25 +37,50 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The normal form of a path; borrowed when it is its own.
+/// What becomes of two or more slashes in a row: `merge_slashes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeSlashes {
+    /// One slash stands for all of them.
+    On,
+    /// Each begins a segment of its own, which may be empty, and which `..` removes as any other.
+    Off,
+}
+
+impl From<bool> for MergeSlashes {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
+/// The normal form of a path with `merge_slashes on`; borrowed when it is its own.
 pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, BadPath> {
+    normalise_with(path, MergeSlashes::On)
+}
+
+/// The normal form of a path; borrowed when it is its own.
+pub fn normalise_with(path: &[u8], slashes: MergeSlashes) -> Result<Cow<'_, [u8]>, BadPath> {
     if path.first() != Some(&b'/') {
         return Err(BadPath::NotAbsolute);
     }
-    if is_normal(path) {
+    let normal = match slashes {
+        MergeSlashes::On => is_normal::<true>(path),
+        MergeSlashes::Off => is_normal::<false>(path),
+    };
+    if normal {
         return Ok(Cow::Borrowed(path));
     }
-    resolve_segments(&decode(path)?).map(Cow::Owned)
+    resolve_segments(&decode(path)?, slashes).map(Cow::Owned)
 }
 
-/// True if there is nothing to decode, no empty segment, and no segment that begins with a dot: cheap to test, and
-/// true of nearly all paths.
-fn is_normal(path: &[u8]) -> bool {
+/// True if there is nothing to decode, no segment that begins with a dot, and no empty segment that `MERGE` would
+/// remove: cheap to test, and true of nearly all paths.
+fn is_normal<const MERGE: bool>(path: &[u8]) -> bool {
     let mut after_slash = false;
     for byte in path {
         match byte {
             b'%' => return false,
-            b'/' | b'.' if after_slash => return false,
+            b'.' if after_slash => return false,
+            b'/' if MERGE && after_slash => return false,
             _ => after_slash = *byte == b'/',
         }
     }
@@ -88,12 +113,13 @@ fn hex_digit(byte: u8) -> Option<u8> {
     (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-fn resolve_segments(path: &[u8]) -> Result<Vec<u8>, BadPath> {
+fn resolve_segments(path: &[u8], slashes: MergeSlashes) -> Result<Vec<u8>, BadPath> {
     let mut normal = Vec::with_capacity(path.len());
     let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
         match segment {
+            b"" if slashes == MergeSlashes::Off => normal.push(b'/'),
             b"" | b"." => {
                 if last {
                     normal.push(b'/');
@@ -150,6 +176,29 @@ mod tests {
             let got = normalise(path.as_bytes());
             assert_eq!(got.as_deref(), normal.map(str::as_bytes).as_ref().map(|normal| &**normal), "{path}");
         }
+    }
+
+    #[test]
+    fn slashes_are_kept_where_they_are_not_merged() {
+        for (path, normal) in [
+            ("/", Ok("/")),
+            ("//", Ok("//")),
+            ("/a//b", Ok("/a//b")),
+            ("//a///b//", Ok("//a///b//")),
+            ("/a%2F%2fb", Ok("/a//b")),
+            ("//.", Ok("//")),
+            ("//./a", Ok("//a")),
+            ("/a//../b", Ok("/a/b")),
+            ("//../x", Ok("/x")),
+            ("//..", Ok("/")),
+            ("/a/..//b", Ok("//b")),
+            ("/../", Err(BadPath::AboveRoot)),
+            ("//../..", Err(BadPath::AboveRoot)),
+        ] {
+            let got = normalise_with(path.as_bytes(), MergeSlashes::Off);
+            assert_eq!(got.as_deref(), normal.map(str::as_bytes).as_ref().map(|normal| &**normal), "{path}");
+        }
+        assert!(matches!(normalise_with(b"/a//b", MergeSlashes::Off), Ok(Cow::Borrowed(_))));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The state that all connections share: the current snapshot, the process's counts, the shutdown flag.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -19,19 +18,12 @@ pub struct ServerState {
     pub drain: Drain,
     /// The open log files.
     pub log_files: LogFiles,
-    accepting: AtomicBool,
 }
 
 impl ServerState {
     /// The state of a process that begins with `snapshot`.
     pub fn new(snapshot: Arc<Snapshot>, drain: Drain, log_files: LogFiles) -> Arc<Self> {
-        Arc::new(Self {
-            snapshot: ArcSwap::new(snapshot),
-            totals: Totals::default(),
-            drain,
-            log_files,
-            accepting: AtomicBool::new(false),
-        })
+        Arc::new(Self { snapshot: ArcSwap::new(snapshot), totals: Totals::default(), drain, log_files })
     }
 
     /// The current snapshot.
@@ -44,13 +36,8 @@ impl ServerState {
         self.snapshot.store(snapshot);
     }
 
-    /// Records that every listener accepts.
-    pub fn mark_accepting(&self) {
-        self.accepting.store(true, Ordering::Release);
-    }
-
-    /// True if every listener accepts and no stop has begun.
+    /// True until a stop begins. The admin listener, which tells it, answers nobody before every listener accepts.
     pub fn is_ready(&self) -> bool {
-        self.accepting.load(Ordering::Acquire) && !self.drain.has_begun()
+        !self.drain.has_begun()
     }
 }

@@ -8,9 +8,13 @@ use http::StatusCode;
 use super::logs::AccessLogs;
 use super::proxies::Proxies;
 use crate::config::diagnostics::{Position, Report};
-use crate::config::model::{AccessLog, Action, Location, LocationMatch, Return, ReturnContent, Settings};
+use crate::config::model::{
+    AccessLog, Action, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
+};
+use crate::config::modules::error_page::Internal;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
+use crate::config::modules::rewrite::Singles;
 use crate::config::modules::upstream::HealthCheck;
 use crate::config::table::{Block, LOCATION};
 use crate::script::{Named, Template, Variable};
@@ -18,7 +22,7 @@ use crate::script::{Named, Template, Variable};
 /// What holds at a level: in `http`, a `server` or a `location`.
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
 }
@@ -69,9 +73,12 @@ impl Builder<'_> {
         let pattern = block.take().unwrap_or(LocationMatch::Prefix(String::new()));
         let nested = block.take_children(LOCATION);
         let action = self.action(&mut block, &level, &pattern, !nested.is_empty());
+        let program = self.program_of_location(&mut block, &level, &pattern, &action);
+        let Internal(internal) = block.take().unwrap_or_default();
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
-        let mut location = self.location(pattern, action, &level, block.position);
+        let position = block.position.clone();
+        let mut location = Location { program, internal, ..self.location(pattern, action, &level, position) };
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -115,7 +122,8 @@ impl Builder<'_> {
         }
     }
 
-    fn location(
+    /// A location without a program.
+    pub(super) fn location(
         &mut self,
         pattern: LocationMatch,
         action: Action,
@@ -124,7 +132,16 @@ impl Builder<'_> {
     ) -> Location {
         let access_logs = level.access_logs.clone().unwrap_or_else(|| self.logs.default());
         let settings = level.settings.clone();
-        Location { pattern, action, settings, access_logs, nested: Vec::new(), position }
+        Location {
+            pattern,
+            program: Arc::default(),
+            internal: false,
+            action,
+            settings,
+            access_logs,
+            nested: Vec::new(),
+            position,
+        }
     }
 
     fn action(
@@ -141,11 +158,9 @@ impl Builder<'_> {
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
-        if let Some(answer) = block.take::<Option<Return>>().flatten() {
-            return Action::Return(answer);
-        }
         // Where something is wrong, a `proxy_pass` may only seem to be missing.
-        if proxy.is_none() && !has_nested && !self.report.refuses() {
+        let answers = has_nested || block.given::<Singles>().is_some() || !block.children.is_empty();
+        if proxy.is_none() && !answers && !self.report.refuses() {
             let message =
                 "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
             self.report.warn(message, &block.position);
@@ -175,9 +190,12 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
         let query = Template::variable(Variable::Named(Named::IsArgs))
             .followed_by(Template::variable(Variable::Named(Named::Args)));
         let target = ReturnContent::Location(Template::literal(prefix).followed_by(query));
+        let answer = Return { status: StatusCode::MOVED_PERMANENTLY, content: target };
         redirects.push(Arc::new(Location {
             pattern: LocationMatch::Exact(path.to_owned()),
-            action: Action::Return(Return { status: StatusCode::MOVED_PERMANENTLY, content: target }),
+            program: Arc::new([Operation::Return(answer)]),
+            internal: false,
+            action: Action::NotFound,
             settings: location.settings.clone(),
             access_logs: Arc::clone(&location.access_logs),
             nested: Vec::new(),

@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    BalancingMethod, LocationMatch, Matched, Proxy, ProxySettings, RedirectRule, Replacement, Rewriting,
-    SentField, SentValue, ServerAddress, SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, LocationMatch, Matched, Proxy, ProxySettings, RedirectRule, SentField, SentValue,
+    ServerAddress, SetHeader, Substitute, Substitution, Upstream, UpstreamId, UpstreamKeepalive,
+    UpstreamServer,
 };
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::upstream::PROBES;
@@ -162,21 +163,21 @@ fn host_field(pass: &ProxyPass) -> String {
 
 /// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
 /// becomes the root.
-fn redirects(rules: &[RedirectRule], pass: &ProxyPass, pattern: &LocationMatch) -> Box<[Rewriting]> {
+fn redirects(rules: &[RedirectRule], pass: &ProxyPass, pattern: &LocationMatch) -> Box<[Substitution]> {
     let default = || {
         let (slash, to) = match pass.target.uri.as_str() {
             "" => ("/", "/"),
             _ => ("", pattern.name()),
         };
         let from = format!("http://{}{slash}", pass.written);
-        Rewriting {
+        Substitution {
             from: Matched::Text(Template::literal(&from)),
-            to: Replacement::plain(Template::literal(to)),
+            to: Substitute::plain(Template::literal(to)),
         }
     };
     let rule = |rule: &RedirectRule| match rule {
         RedirectRule::Default => default(),
-        RedirectRule::Rewriting(rule) => rule.clone(),
+        RedirectRule::Substitution(rule) => rule.clone(),
     };
     rules.iter().map(rule).collect()
 }

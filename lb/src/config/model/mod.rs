@@ -6,21 +6,24 @@
 
 mod config;
 mod location;
+mod program;
 mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
 pub use self::location::{AccessLog, Action, Location, Proxy, SentField, SentValue};
+pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, BalancingMethod, BindAddress, Client, CookieFlag, CookieFlags, Core, ErrorLog, FlagChange,
-    HeaderLimits, Headers, HttpCore, IgnoredHeaders, Keepalive, KeepaliveTimeout, LocationMatch,
-    LogDestination, LogFormat, Matched, NameServers, NextUpstream, ProxySettings, RedirectRule, Replacement,
-    Resolution, Return, ReturnContent, Rewriting, ServerName, SetHeader, Settings, Types, UpstreamKeepalive,
-    UpstreamServer, User, WorkerCount,
+    AddHeader, Assigned, BalancingMethod, BindAddress, Client, Condition, CookieFlag, CookieFlags, Core,
+    DroppedNames, ErrorLog, ErrorPage, ErrorPages, FileTest, FlagChange, HeaderLimits, Headers, HttpCore,
+    IgnoredHeaders, Keepalive, KeepaliveTimeout, LocationMatch, LogDestination, LogFormat, Matched,
+    NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, Substitute, Substitution, Types,
+    UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, HTTP, LEVELS, Offset, SERVER, Time, settings, words};
+use crate::config::table::{
+    Argument, Arguments, Flag, HTTP, LEVELS, NUMBER, Offset, SERVER, Time, settings, words,
+};
 use crate::config::values;
 
 /// nginx's default `connection_pool_size`, below which it refuses header buffers.
@@ -24,6 +26,18 @@ settings! {
         header_limits: HeaderLimits as HeaderLimits = HeaderLimits::of_buffers(4, 8 << 10),
         "Limits of the request header: a line (414), a field (400) of at most `size`, all of at most `number` times as much";
 
+        "max_headers" in HTTP.or(SERVER),
+        max_headers: u64 as MaxHeaders = 1000,
+        "How many fields a request header may have (400); more than 256 are refused in any case";
+
+        "ignore_invalid_headers" in HTTP.or(SERVER),
+        ignore_invalid_headers: bool as Flag = true,
+        "Whether fields whose names hold other characters than letters, digits, hyphens and (with `underscores_in_headers`) underscores are dropped; without it those that HTTP allows are passed on";
+
+        "underscores_in_headers" in HTTP.or(SERVER),
+        underscores_in_headers: bool as Flag = false,
+        "Whether names of fields may hold underscores";
+
         "client_body_timeout" in LEVELS,
         body_timeout: Duration as Time = Duration::from_secs(60),
         "How long a client may pause within a request body; then 408";
@@ -35,6 +49,64 @@ settings! {
         "send_timeout" in LEVELS,
         send_timeout: Duration as Time = Duration::from_secs(60),
         "How long a client may take no byte of an answer; then the connection is closed";
+    }
+}
+
+impl Client {
+    /// The fields of a request that servers do not get because of their names.
+    pub fn dropped_names(&self) -> DroppedNames {
+        match (self.ignore_invalid_headers, self.underscores_in_headers) {
+            (false, _) => DroppedNames::Nothing,
+            (true, true) => DroppedNames::Special,
+            (true, false) => DroppedNames::SpecialAndUnderscores,
+        }
+    }
+}
+
+/// Which fields of a request are dropped because of their names, as `ignore_invalid_headers` and
+/// `underscores_in_headers` say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DroppedNames {
+    /// None.
+    Nothing,
+    /// Those with other characters than letters, digits, hyphens and underscores.
+    Special,
+    /// Those with other characters than letters, digits and hyphens.
+    #[default]
+    SpecialAndUnderscores,
+}
+
+impl DroppedNames {
+    /// Whether a field of this name is dropped.
+    pub fn drops(self, name: &str) -> bool {
+        let keeps = |byte: u8| {
+            byte.is_ascii_alphanumeric() || byte == b'-' || (byte == b'_' && self == Self::Special)
+        };
+        self != Self::Nothing && !name.bytes().all(keeps)
+    }
+}
+
+/// The number of fields that Pingora's parser has room for.
+const MOST_HEADERS: u64 = 256;
+
+/// `max_headers`
+struct MaxHeaders;
+
+impl Argument for MaxHeaders {
+    type Value = u64;
+
+    const ARGUMENTS: Arguments = NUMBER;
+
+    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
+        *into = report.number(directive, 0);
+        if into.is_some_and(|number| number > MOST_HEADERS) {
+            let message = format!("\"max_headers\" above {MOST_HEADERS} means {MOST_HEADERS} here");
+            report.warn(message, &directive.argument_position(0));
+        }
+    }
+
+    fn print(value: &u64) -> String {
+        value.to_string()
     }
 }
 
@@ -107,5 +179,36 @@ impl Argument for BodyLimit {
 
     fn print(value: &Option<u64>) -> String {
         Offset::print(&value.unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DroppedNames::{self, Nothing, Special, SpecialAndUnderscores};
+    use crate::config::testing::{accepted, in_server, warnings};
+
+    #[test]
+    fn two_switches_decide_which_names_are_dropped() {
+        for (text, dropped) in [
+            ("", SpecialAndUnderscores),
+            ("underscores_in_headers on;", Special),
+            ("ignore_invalid_headers off;", Nothing),
+            ("ignore_invalid_headers off; underscores_in_headers on;", Nothing),
+        ] {
+            let config = accepted(&in_server(text));
+            assert_eq!(config.http.servers[0].fallback.settings.client.dropped_names(), dropped, "{text}");
+        }
+        let drops = |dropped: DroppedNames| ["x-a1", "x_a", "x.a"].map(|name| dropped.drops(name));
+        assert_eq!(drops(Nothing), [false, false, false]);
+        assert_eq!(drops(Special), [false, false, true]);
+        assert_eq!(drops(SpecialAndUnderscores), [false, true, true]);
+    }
+
+    #[test]
+    fn more_fields_than_there_is_room_for_are_warned_of() {
+        let client = |text: &str| accepted(&in_server(text)).http.servers[0].fallback.settings.client.clone();
+        assert_eq!(client("max_headers 20;").max_headers, 20);
+        assert!(warnings(&in_server("max_headers 257;"))[0].contains("means 256 here"));
+        assert!(warnings(&in_server("max_headers 256;")).is_empty());
     }
 }

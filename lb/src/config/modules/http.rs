@@ -4,8 +4,8 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
-    Argument, Arguments, Block, FLAG, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER, SIZE,
-    TIME, UPSTREAM, at_least, no_effect, one, refused, row, settings, words,
+    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER,
+    SIZE, TIME, at_least, no_effect, one, refused, row, settings, words,
 };
 
 const NO_FILES: &str = "no file is served";
@@ -19,8 +19,24 @@ pub(super) const SERVER_BLOCK: &[Row] = &[
 ];
 
 settings! {
-    /// What an answer tells of this program.
+    /// What an answer tells of this program, and how requests are read.
     HttpCore {
+        "absolute_redirect" in LEVELS,
+        absolute_redirect: bool as Flag = true,
+        "Whether a redirect to a path of this program names scheme and host";
+
+        "port_in_redirect" in LEVELS,
+        port_in_redirect: bool as Flag = true,
+        "Whether an absolute redirect to a path of this program names the port that the client connected to, where that is not 80";
+
+        "server_name_in_redirect" in LEVELS,
+        server_name_in_redirect: bool as Flag = false,
+        "Whether an absolute redirect to a path of this program names the first `server_name`, rather than the host that the client asked for";
+
+        "merge_slashes" in HTTP.or(SERVER),
+        merge_slashes: bool as Flag = true,
+        "Whether slashes in a row count as one when a location is looked for; the default server's value holds for the whole address";
+
         "server_tokens" in LEVELS,
         server_tokens: bool as ServerTokens = true,
         "Whether the version is told in `Server` and on error pages; `build` means `on`";
@@ -82,8 +98,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH),
     no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH),
 
-    refused("absolute_redirect", LEVELS,
-        "redirects of `return` to a path always name scheme and host").harmless(&["on"]),
     refused("alias", LOCATION, NO_FILES),
     refused("allow_connect", LEVELS, "CONNECT is not tunnelled").harmless(&["off"]),
     refused("auth_delay", LEVELS, "there is no authentication that could be delayed").harmless(&["0", "0s"]),
@@ -93,27 +107,12 @@ pub(super) const ROWS: &[Row] = &[
         "request bodies are never written to disk").harmless(&["off"]),
     refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
     refused("early_hints", LEVELS, "103 responses are not passed on"),
-    refused("error_page", LEVELS, "error pages cannot be replaced yet"),
-    refused("ignore_invalid_headers", HTTP.or(SERVER),
-        "malformed header fields are never passed on").harmless(&["on"]),
-    refused("internal", LOCATION, "there are no internal redirects that could reach it"),
     refused("limit_except", LOCATION, "methods cannot be restricted yet").with_block(),
     refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("max_headers", HTTP.or(SERVER), "the number of header fields is limited by the parser"),
-    refused("merge_slashes", HTTP.or(SERVER),
-        "slashes are always merged for the choice of a location").harmless(&["on"]),
-    refused("port_in_redirect", LEVELS,
-        "redirects of `return` to a path always name the port").harmless(&["on"]),
-    refused("recursive_error_pages", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("root", LEVELS, NO_FILES),
     refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
-    refused("server_name_in_redirect", LEVELS,
-        "redirects of `return` to a path name the host that the client asked for").harmless(&["off"]),
     refused("try_files", SERVER.or(LOCATION), NO_FILES),
-    refused("underscores_in_headers", HTTP.or(SERVER),
-        "fields with underscores in their names are not passed on").harmless(&["off"]),
-    refused("if", SERVER.or(LOCATION).or(UPSTREAM), "there are no conditions").with_block(),
 ];
 
 /// Whether the version is told.
@@ -187,6 +186,12 @@ mod tests {
         let server = |text: &str| accepted(&in_server(text)).http.servers[0].fallback.settings.clone();
         assert_eq!(server("client_max_body_size 0;").client.max_body_bytes, None);
         assert!(server("server_tokens build;").core.server_tokens);
+        let core = server(
+            "absolute_redirect off; port_in_redirect off; server_name_in_redirect on; merge_slashes off;",
+        )
+        .core;
+        assert!(!core.absolute_redirect && !core.port_in_redirect && !core.merge_slashes);
+        assert!(core.server_name_in_redirect);
         let limits = server("large_client_header_buffers 2 1k;").client.header_limits;
         assert_eq!(limits, HeaderLimits { line_bytes: 1024, total_bytes: 3072 });
         let huge = server("large_client_header_buffers 9223372036854775807 9223372036854775807;")
@@ -214,12 +219,12 @@ mod tests {
             ("types { a/b { } }", "unexpected \"{\" in /conf/nginx.conf:1"),
             ("types { include; }", "invalid number of arguments in \"include\" directive"),
             ("root /x;", "nginx's directive \"root\" is not supported: no file is served"),
-            ("merge_slashes off;", "nginx's directive \"merge_slashes\" is not supported"),
+            ("merge_slashes perhaps;", "invalid value \"perhaps\" in \"merge_slashes\" directive"),
         ];
         for (text, message) in cases {
             refused(&in_server(text), message);
         }
-        assert_eq!(warnings(&in_server("merge_slashes on; satisfy all;")), Vec::<String>::new());
+        assert_eq!(warnings(&in_server("satisfy all;")), Vec::<String>::new());
         assert!(
             warnings(&in_server("types { a/b x; c/d x; }"))[0]
                 .contains("duplicate extension \"x\", content type: \"c/d\", previous content type: \"a/b\"")

@@ -25,8 +25,10 @@
 
 mod balancing;
 mod client;
+mod condition;
 pub(super) mod core;
 mod elsewhere;
+pub(super) mod error_page;
 mod events;
 mod headers;
 mod http;
@@ -47,8 +49,10 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::balancing::BalancingMethod;
-pub use self::client::{Client, HeaderLimits};
+pub use self::client::{Client, DroppedNames, HeaderLimits};
+pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Headers};
 pub use self::http::HttpCore;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
@@ -56,10 +60,10 @@ pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
-    RedirectRule, Replacement, Rewriting, SetHeader,
+    RedirectRule, SetHeader, Substitute, Substitution,
 };
 pub use self::resolver::{NameServers, Resolution};
-pub use self::rewrite::{Return, ReturnContent};
+pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::server_name::ServerName;
 pub use self::types::Types;
 pub use self::upstream::{UpstreamKeepalive, UpstreamServer};
@@ -85,7 +89,8 @@ pub(super) const TABLE: Table = Table {
         },
         Section { title: "Logging", rows: &[log::ROWS] },
         Section { title: "Response headers", rows: &[headers::SETTINGS, headers::ROWS] },
-        Section { title: "`return` and rewriting", rows: &[rewrite::ROWS] },
+        Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
+        Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
@@ -125,6 +130,10 @@ levels! {
     types: Types,
     /// What is added to answers.
     headers: Headers,
+    /// What answers in place of a status.
+    error_pages: ErrorPages,
+    /// What is told of rewriting.
+    rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
 }

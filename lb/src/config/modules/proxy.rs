@@ -18,7 +18,9 @@ use self::pass::proxy_pass;
 use self::request::{Bind, HttpVersion, Text};
 use self::rewriting::{CookieDomains, CookiePaths, Redirects};
 use crate::config::table::Effect::Reads;
-use crate::config::table::{Flag, LEVELS, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings};
+use crate::config::table::{
+    Flag, IF_IN_LOCATION, LEVELS, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings,
+};
 use crate::script::Template;
 
 pub use self::answer::IgnoredHeaders;
@@ -26,13 +28,13 @@ pub use self::next_upstream::NextUpstream;
 pub(in crate::config) use self::pass::ProxyPass;
 pub use self::request::BindAddress;
 pub use self::rewriting::{
-    CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Replacement, Rewriting,
+    CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
 };
 pub use self::set_header::SetHeader;
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
-    row("proxy_pass", LOCATION, one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
+    row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
         "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
 ];
 
@@ -88,11 +90,11 @@ settings! {
         "Rewrites the beginning of `Location` and of the URL in `Refresh`, or with `~` and `~*` all of it; the first rule that matches. `default` turns the address of `proxy_pass` into the location's path. A level that has any inherits none";
 
         "proxy_cookie_domain" in LEVELS,
-        cookie_domains: Vec<Rewriting> as CookieDomains = Vec::new(),
+        cookie_domains: Vec<Substitution> as CookieDomains = Vec::new(),
         "Rewrites the `Domain` of cookies, equal to a text or matched by `~`; the first rule that matches. A level that has any inherits none";
 
         "proxy_cookie_path" in LEVELS,
-        cookie_paths: Vec<Rewriting> as CookiePaths = Vec::new(),
+        cookie_paths: Vec<Substitution> as CookiePaths = Vec::new(),
         "Rewrites the beginning of the `Path` of cookies, or with `~` and `~*` all of it; the first rule that matches. A level that has any inherits none";
 
         "proxy_cookie_flags" in LEVELS,
@@ -106,6 +108,10 @@ settings! {
         "proxy_request_buffering" in LEVELS,
         request_buffering: bool as Flag = true,
         "Whether a request body of up to 64 KiB is read before a server is picked; longer ones are streamed in any case";
+
+        "proxy_intercept_errors" in LEVELS,
+        intercept_errors: bool as Flag = false,
+        "Whether an `error_page` answers in place of a server's answer with such a status";
 
         "proxy_ignore_headers" in LEVELS,
         ignore_headers: IgnoredHeaders as IgnoredHeaders = IgnoredHeaders::NONE,
@@ -134,9 +140,5 @@ settings! {
         "proxy_limit_rate" in LEVELS,
         limit_rate: u64 as Size = 0,
         "How many bytes a second are taken from a server's answer; 0 for no limit";
-
-        "proxy_intercept_errors" in LEVELS,
-        intercept_errors: bool as Flag = false,
-        "Whether `error_page` applies to answers of servers with 300 and above";
     }
 }

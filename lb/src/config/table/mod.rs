@@ -22,7 +22,9 @@ pub(super) use self::arguments::{
     at_least, one, words,
 };
 pub(super) use self::block::Block;
-pub(super) use self::context::{ANYWHERE, Contexts, EVENTS, HTTP, LEVELS, LOCATION, MAIN, SERVER, UPSTREAM};
+pub(super) use self::context::{
+    ANYWHERE, Contexts, EVENTS, HTTP, IF_IN_LOCATION, IF_IN_SERVER, LEVELS, LOCATION, MAIN, SERVER, UPSTREAM,
+};
 #[cfg(test)]
 pub(super) use self::row::Absence;
 pub(super) use self::row::{Effect, Row, no_effect, refused, row, setting};

@@ -26,7 +26,7 @@ pub enum Reason {
     FieldTooLong,
     /// The header as a whole exceeds `large_client_header_buffers`.
     HeaderTooLarge,
-    /// More than [`MAX_FIELDS`](super::hygiene::MAX_FIELDS) fields.
+    /// More fields than `max_headers`, or than [`MAX_FIELDS`](super::hygiene::MAX_FIELDS).
     TooManyFields,
     /// Not `name: value`, or bytes that are not allowed in one.
     InvalidField,

@@ -5,7 +5,7 @@ use http::header::{HeaderValue, LOCATION, REFRESH, SET_COOKIE};
 
 use super::Fields;
 use crate::config::model::{
-    CookieFlag, CookieFlags, FieldName, FlagChange, Matched, Proxy, ProxySettings, Replacement, Rewriting,
+    CookieFlag, CookieFlags, FieldName, FlagChange, Matched, Proxy, ProxySettings, Substitute, Substitution,
 };
 use crate::script::Values;
 
@@ -14,19 +14,17 @@ static REFRESH_NAME: FieldName = FieldName::known(REFRESH, "Refresh");
 static SET_COOKIE_NAME: FieldName = FieldName::known(SET_COOKIE, "Set-Cookie");
 
 /// Rewrites `Location` and the URL in a `Refresh` by the first rule that matches. A `Location` that becomes a path is made
-/// absolute with `own_host`, as nginx does.
+/// absolute with `origin`, as nginx does.
 pub(super) fn redirects<F: Fields>(
     answer: &mut F,
     proxy: &Proxy,
-    values: &dyn Values,
-    own_host: impl FnOnce() -> Option<Vec<u8>>,
+    values: &mut dyn Values,
+    origin: Option<Vec<u8>>,
 ) -> Result<(), F::Error> {
     let location = answer.map().get(LOCATION).map(HeaderValue::as_bytes);
     if let Some(mut url) = location.and_then(|url| first_prefix(&proxy.redirects, url, values)) {
-        if url.first() == Some(&b'/')
-            && let Some(host) = own_host()
-        {
-            url.splice(..0, [b"http://", host.as_slice()].concat());
+        if let (Some(b'/'), Some(origin)) = (url.first(), origin) {
+            url.splice(..0, origin);
         }
         set(answer, &LOCATION_NAME, url)?;
     }
@@ -63,7 +61,7 @@ pub(super) fn touches_cookies(settings: &ProxySettings) -> bool {
 pub(super) fn cookies<F: Fields>(
     answer: &mut F,
     settings: &ProxySettings,
-    values: &dyn Values,
+    values: &mut dyn Values,
 ) -> Result<(), F::Error> {
     let mut changed = false;
     let cookies = answer.map().get_all(SET_COOKIE).iter();
@@ -101,7 +99,7 @@ impl Attribute {
 }
 
 /// One cookie as it goes to the client; `None` where no rule applies to it.
-fn cookie(text: &[u8], settings: &ProxySettings, values: &dyn Values) -> Option<Vec<u8>> {
+fn cookie(text: &[u8], settings: &ProxySettings, values: &mut dyn Values) -> Option<Vec<u8>> {
     let mut attributes: Vec<Attribute> = text.split(|byte| *byte == b';').map(attribute).collect();
     // As in nginx, what has no value is no cookie.
     attributes.first().filter(|first| first.value.is_some())?;
@@ -152,7 +150,7 @@ fn written(attributes: &[Attribute]) -> Vec<u8> {
 }
 
 /// The changes for the cookie of that name: those of the first directive that names it.
-fn flags_of(name: &[u8], all: &[CookieFlags], values: &dyn Values) -> Option<Vec<FlagChange>> {
+fn flags_of(name: &[u8], all: &[CookieFlags], values: &mut dyn Values) -> Option<Vec<FlagChange>> {
     let names = |flags: &&CookieFlags| match &flags.cookie {
         Matched::Text(text) => {
             let mut known = Vec::new();
@@ -206,7 +204,7 @@ fn flag(name: &str, value: Option<&str>) -> Attribute {
 }
 
 /// What the first rule that the value begins with, or whose regular expression it matches, makes of it.
-fn first_prefix(rules: &[Rewriting], value: &[u8], values: &dyn Values) -> Option<Vec<u8>> {
+fn first_prefix(rules: &[Substitution], value: &[u8], values: &mut dyn Values) -> Option<Vec<u8>> {
     rules.iter().find_map(|rule| match &rule.from {
         Matched::Text(text) => {
             let mut from = Vec::new();
@@ -221,12 +219,12 @@ fn first_prefix(rules: &[Rewriting], value: &[u8], values: &dyn Values) -> Optio
 }
 
 /// The same for the path of a cookie.
-fn first_path(rules: &[Rewriting], path: &[u8], values: &dyn Values) -> Option<Vec<u8>> {
+fn first_path(rules: &[Substitution], path: &[u8], values: &mut dyn Values) -> Option<Vec<u8>> {
     first_prefix(rules, path, values)
 }
 
 /// The same for a domain, which a text equals without regard to case and to a dot before it; that dot stays.
-fn first_domain(rules: &[Rewriting], domain: &[u8], values: &dyn Values) -> Option<Vec<u8>> {
+fn first_domain(rules: &[Substitution], domain: &[u8], values: &mut dyn Values) -> Option<Vec<u8>> {
     rules.iter().find_map(|rule| match &rule.from {
         Matched::Text(text) => {
             let mut from = Vec::new();
@@ -241,7 +239,7 @@ fn first_domain(rules: &[Rewriting], domain: &[u8], values: &dyn Values) -> Opti
     })
 }
 
-fn by_regex(rule: &Rewriting, value: &[u8], values: &dyn Values) -> Option<Vec<u8>> {
+fn by_regex(rule: &Substitution, value: &[u8], values: &mut dyn Values) -> Option<Vec<u8>> {
     let Matched::Regex(regex) = &rule.from else { return None };
     let captures = regex.captures(value)?;
     let mut rewritten = Vec::new();
@@ -249,7 +247,7 @@ fn by_regex(rule: &Rewriting, value: &[u8], values: &dyn Values) -> Option<Vec<u
     Some(rewritten)
 }
 
-fn replaced(to: &Replacement, values: &dyn Values) -> Vec<u8> {
+fn replaced(to: &Substitute, values: &mut dyn Values) -> Vec<u8> {
     let mut text = Vec::new();
     to.render(None, values, &mut text);
     text
@@ -268,7 +266,7 @@ mod tests {
     struct Fixed;
 
     impl Values for Fixed {
-        fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
             if *variable == Variable::Named(Named::Host) {
                 out.extend_from_slice(b"h.example");
             }
@@ -314,7 +312,7 @@ mod tests {
             ("proxy_redirect \"\" /all;", "location: /x", "Location: http://own:81/all/x"),
         ] {
             let mut answer = Plain::of(received);
-            redirects(&mut answer, &proxy(text), &Fixed, || Some(b"own:81".to_vec())).unwrap();
+            redirects(&mut answer, &proxy(text), &mut Fixed, Some(b"http://own:81".to_vec())).unwrap();
             assert_eq!(wire(&answer), sent, "{text}");
         }
     }
@@ -323,7 +321,7 @@ mod tests {
     fn cookies_are_rewritten_attribute_by_attribute() {
         let rewritten = |text: &str, cookie: &str| {
             let proxy = proxy(text);
-            let value = super::cookie(cookie.as_bytes(), &proxy.settings, &Fixed);
+            let value = super::cookie(cookie.as_bytes(), &proxy.settings, &mut Fixed);
             value.map(|value| String::from_utf8(value).unwrap())
         };
         let domain = "proxy_cookie_domain .Up.example $host;";
@@ -366,7 +364,7 @@ mod tests {
     fn every_cookie_of_an_answer_is_looked_at() {
         let proxy = proxy("proxy_cookie_path / /app/;");
         let mut answer = Plain::of("set-cookie: a=1; path=/|x: y|set-cookie: b=2");
-        cookies(&mut answer, &proxy.settings, &Fixed).unwrap();
+        cookies(&mut answer, &proxy.settings, &mut Fixed).unwrap();
         let all: Vec<_> =
             answer.map().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(all, ["a=1; path=/app/", "b=2"]);

@@ -1,7 +1,5 @@
 //! An answer's header on its way to the client: a server's, one of the program's own, and that of a refused request.
 
-use std::net::{IpAddr, SocketAddr};
-
 use http::StatusCode;
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFRESH, SERVER, SET_COOKIE,
@@ -12,7 +10,6 @@ use super::{Fields, rewriting};
 use crate::config::model::{FieldName, IgnoredHeaders, Location, Proxy};
 use crate::content::{Answer, page};
 use crate::request::pace;
-use crate::routing::host;
 use crate::script::{Template, Values};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -47,7 +44,7 @@ pub struct ToClient<'a> {
 pub fn finish<F: Fields>(
     answer: &mut F,
     to: &ToClient<'_>,
-    render: impl Fn(&F, &Template) -> Option<HeaderValue>,
+    mut render: impl FnMut(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if !to.keeps_server || !answer.map().contains_key(SERVER) {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
@@ -109,16 +106,18 @@ pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: 
     )
 }
 
-/// Strips what is not for the client from a server's answer (nginx's hidden fields, plus and minus what was configured,
-/// and what concerned the connection to the server alone), and rewrites its redirects and cookies (`proxy_redirect`,
-/// `proxy_cookie_*`). `own_host` is what a redirect to a path of this program is made absolute with. Returns the rate that the
-/// server asks for (`X-Accel-Limit-Rate`).
-pub fn take_over<F: Fields>(
-    answer: &mut F,
-    proxy: &Proxy,
-    values: &dyn Values,
-    own_host: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<Option<u64>, F::Error> {
+/// What was found in a server's answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// [`rewrite`] may have something to do.
+    pub rewritable: bool,
+    /// The rate that the server asks for (`X-Accel-Limit-Rate`).
+    pub rate: Option<u64>,
+}
+
+/// Strips what is not for the client from a server's answer: nginx's hidden fields, plus and minus what was configured,
+/// and what concerned the connection to the server alone.
+pub fn take_over<F: Fields>(answer: &mut F, proxy: &Proxy) -> Found {
     // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
     // for each of the many that might be.
     let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
@@ -137,30 +136,24 @@ pub fn take_over<F: Fields>(
             answer.remove(name);
         }
     }
-    if redirects && !proxy.redirects.is_empty() {
-        rewriting::redirects(answer, proxy, values, own_host)?;
-    }
-    if cookies && rewriting::touches_cookies(&proxy.settings) {
-        rewriting::cookies(answer, &proxy.settings, values)?;
-    }
-    Ok(rate)
+    let rewritable = (redirects && !proxy.redirects.is_empty())
+        || (cookies && rewriting::touches_cookies(&proxy.settings));
+    Found { rewritable, rate }
 }
 
-/// What makes a redirect to a path of this program absolute: the request's host, or the address it came in on where it
-/// named none (nginx's `server_name_in_redirect off`), and the port.
-pub fn own_host(requested: Option<&[u8]>, local: Option<SocketAddr>) -> Option<Vec<u8>> {
-    let mut own = match requested {
-        Some(requested) if !requested.is_empty() => host::bare_name(requested).into_owned(),
-        _ => match local?.ip() {
-            IpAddr::V4(ip) => ip.to_string().into_bytes(),
-            IpAddr::V6(ip) => format!("[{ip}]").into_bytes(),
-        },
-    };
-    match local.map(|address| address.port()) {
-        Some(80) | None => {}
-        Some(port) => own.extend_from_slice(format!(":{port}").as_bytes()),
+/// Rewrites a server's redirects and cookies (`proxy_redirect`, `proxy_cookie_*`). `origin` is what a redirect to a path of
+/// this program begins with to be absolute.
+pub fn rewrite<F: Fields>(
+    answer: &mut F,
+    proxy: &Proxy,
+    values: &mut dyn Values,
+    origin: Option<Vec<u8>>,
+) -> Result<(), F::Error> {
+    rewriting::redirects(answer, proxy, values, origin)?;
+    if rewriting::touches_cookies(&proxy.settings) {
+        rewriting::cookies(answer, &proxy.settings, values)?;
     }
-    Some(own)
+    Ok(())
 }
 
 /// The statuses to which `add_header` applies without `always`.
@@ -172,22 +165,6 @@ fn adds_by_default(status: StatusCode) -> bool {
 mod tests {
     use super::super::testing::{Plain, wire};
     use super::*;
-
-    #[test]
-    fn the_own_host_is_the_requested_one_or_the_address() {
-        let local = |text: &str| Some(text.parse().unwrap());
-        for (requested, local, own) in [
-            (Some("A.example:99"), local("10.0.0.1:80"), Some("a.example")),
-            (Some("a.example"), local("10.0.0.1:8080"), Some("a.example:8080")),
-            (Some(""), local("10.0.0.1:80"), Some("10.0.0.1")),
-            (None, local("[::1]:81"), Some("[::1]:81")),
-            (Some("a"), None, Some("a")),
-            (None, None, None),
-        ] {
-            let own = own.map(str::as_bytes).map(<[u8]>::to_vec);
-            assert_eq!(own_host(requested.map(str::as_bytes), local), own, "{requested:?} {local:?}");
-        }
-    }
 
     #[test]
     fn an_answer_without_a_body_has_no_type_and_no_length() {

@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
 use super::Fields;
-use crate::config::model::{FieldName, Location, Proxy, SentField, SentValue};
-use crate::request::Path;
-use crate::routing::{matched_length, path, target};
+use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentValue};
+use crate::request::State;
+use crate::routing::{matched_length, target};
 use crate::script::Template;
 
 /// What decides the fields.
 pub struct ToServer<'a> {
     /// `proxy_set_header`.
     pub set: &'a [SentField],
-    /// The header holds names that nginx drops.
-    pub unusual_names: bool,
+    /// The fields that are dropped because of their names; nothing where the header has none of those.
+    pub dropped_names: DroppedNames,
     /// The client's `Connection` field is still there.
     pub has_connection: bool,
     /// The request may become another protocol.
@@ -44,12 +44,12 @@ pub enum SentBody {
 pub fn prepare<F: Fields>(
     fields: &mut F,
     to: &ToServer<'_>,
-    render: impl Fn(&Template) -> Option<HeaderValue>,
+    mut render: impl FnMut(&Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if !to.client_fields {
         keep_framing(fields, to.upgrades);
-    } else if to.unusual_names {
-        drop_unusual_names(fields);
+    } else if to.dropped_names != DroppedNames::Nothing {
+        drop_unusual_names(fields, to.dropped_names);
     }
     frame(fields, to.body)?;
     if to.has_connection {
@@ -116,16 +116,20 @@ fn frame<F: Fields>(fields: &mut F, body: SentBody) -> Result<(), F::Error> {
 pub fn request_target<'a>(
     sent: &'a [u8],
     parsed: &[u8],
-    path: &Path,
+    state: &State,
     location: &Location,
     proxy: &Proxy,
 ) -> Option<Cow<'a, [u8]>> {
+    let uri = &state.uri;
+    let replacing = |covered: usize, replacement: &str| {
+        let path = uri.path(sent).get(covered..).unwrap_or_default();
+        Some(Cow::Owned(target::replace(replacement, path, uri.arguments(sent).unwrap_or_default())))
+    };
     match &proxy.uri {
-        Some(uri) => {
-            let sent = path::Target::split(sent);
-            let matched = matched_length(&location.pattern);
-            Some(Cow::Owned(target::replace(sent, path.get(sent.path), matched, uri)))
-        }
+        // `rewrite … break` has left the location's path: the whole URI goes instead.
+        Some(_) if state.leaves_location() => replacing(0, ""),
+        Some(replacement) => replacing(matched_length(&location.pattern), replacement),
+        None if uri.is_changed() => replacing(0, ""),
         // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
         // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
         None => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
@@ -135,10 +139,9 @@ pub fn request_target<'a>(
 /// Drops fields whose names hold more than letters, digits and hyphens, as nginx does (`ignore_invalid_headers on`,
 /// `underscores_in_headers off`): behind a gateway that turns hyphens into underscores, `X_Real_IP` would pass for
 /// `X-Real-IP`.
-fn drop_unusual_names(fields: &mut impl Fields) {
-    let is_usual =
-        |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let unusual: Vec<HeaderName> = fields.map().keys().filter(|name| !is_usual(name)).cloned().collect();
+fn drop_unusual_names(fields: &mut impl Fields, dropped: DroppedNames) {
+    let unusual: Vec<HeaderName> =
+        fields.map().keys().filter(|name| dropped.drops(name.as_str())).cloned().collect();
     for name in &unusual {
         fields.remove(name);
     }
@@ -163,7 +166,7 @@ mod tests {
         let gone = [field("accept", "", false)];
         let to = |set| ToServer {
             set,
-            unusual_names: false,
+            dropped_names: DroppedNames::Nothing,
             has_connection: false,
             upgrades: false,
             closes: false,
@@ -183,7 +186,7 @@ mod tests {
             (
                 "unusual names",
                 "host: a|x_real_ip: 1|x.y: 2|x-z: 3",
-                ToServer { unusual_names: true, ..to(&[]) },
+                ToServer { dropped_names: DroppedNames::SpecialAndUnderscores, ..to(&[]) },
                 "host: a|x-z: 3",
             ),
             (

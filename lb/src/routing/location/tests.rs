@@ -12,6 +12,8 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
     };
     Arc::new(Location {
         pattern,
+        program: Arc::from([]),
+        internal: false,
         action: Action::NotFound,
         settings: Settings::default(),
         access_logs: Arc::from([]),

@@ -1,5 +1,7 @@
 //! The admin listener: what it answers, and that it stands beside the traffic and not in it.
 
+use std::net::TcpStream;
+
 use super::support::*;
 
 const ANSWERING: &str = "server { listen LISTEN; access_log access.log; return 200 ok; }";
@@ -31,6 +33,50 @@ fn every_answer_keeps_the_connection_and_forbids_caching() {
         );
         assert!(!answer.body.is_empty(), "{method} {path}");
     }
+}
+
+#[test]
+fn whoever_asks_while_it_starts_hears_that_it_is_healthy() {
+    let balancer = Balancer::launch("", ANSWERING);
+    // The address is bound long before the process serves.
+    let mut client = None;
+    eventually("the admin address is bound", || {
+        client = TcpStream::connect(balancer.admin).ok();
+        client.is_some()
+    });
+    let mut client = Client::over(client.unwrap());
+    let answer = client.get("/healthz").unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+    assert_eq!(get(balancer.address, "/").status, 200);
+}
+
+#[test]
+fn a_body_that_nobody_reads_keeps_the_connection_whenever_it_comes() {
+    let balancer = Balancer::start(ANSWERING);
+    let mut client = Client::connect(balancer.admin);
+    let head = "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
+    let chunked = "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // What is sent before the answer is read, and what after.
+    for (before, after) in [
+        (head.to_owned(), "a body"),
+        (format!("{head}a b"), "ody"),
+        (format!("{head}a body"), ""),
+        (chunked.to_owned(), "6\r\na body\r\n0\r\n\r\n"),
+        (format!("{chunked}6\r\na b"), "ody\r\n0\r\n\r\n"),
+        (format!("{chunked}6\r\na body\r\n0\r\n\r\n"), ""),
+    ] {
+        client.send(&before);
+        let answer = client.receive().unwrap();
+        assert_eq!((answer.status, answer.headers["connection"].as_str()), (200, "keep-alive"), "{before}");
+        client.send(after);
+        assert_eq!(client.get("/none").unwrap().status, 404, "after {before}");
+    }
+    // The next request in one piece with the body, and in one piece with the whole of this one.
+    client.send(head);
+    assert_eq!(client.receive().unwrap().status, 200);
+    client.send(format!("a body{head}a bodyGET /none HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.receive().unwrap().status, 200);
+    assert_eq!(client.receive().unwrap().status, 404);
 }
 
 #[test]

@@ -115,6 +115,33 @@ fn a_length_or_chunks_pass_and_a_length_beside_chunks_goes() {
 }
 
 #[test]
+fn chunks_that_cannot_be_read_are_told_from_a_connection_that_closed() {
+    static ANSWERS: [(&[&[u8]], &str); 4] = [
+        (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nzz\r\n"], "/size"),
+        (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nhiXX"], "/end"),
+        (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nhi\r\n0\r\n\rX"], "/last"),
+        (
+            &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"fffffffffffffffff\r\nhi\r\n"],
+            "/large",
+        ),
+    ];
+    let (backend, balancer) = one_server();
+    for (answer, path) in ANSWERS {
+        backend.behave(Behaviour::Pieces(answer));
+        let received = exchange(balancer.address, &format!("GET {path} HTTP/1.1\r\nHost: t\r\n\r\n"));
+        assert!(!received.ends_with("0\r\n\r\n"), "{path} ends whole: {received}");
+        let line = |log: &str| {
+            log.lines().any(|line| {
+                line.contains("upstream sent invalid chunked response while reading upstream")
+                    && line.contains(&format!("\"GET {path} HTTP/1.1\""))
+            })
+        };
+        eventually(&format!("a line for {path}"), || line(&balancer.log()));
+    }
+    assert!(!balancer.log().contains("prematurely closed"), "{}", balancer.log());
+}
+
+#[test]
 fn what_follows_an_answer_reaches_no_client() {
     static ANSWERS: [(&str, &[&[u8]], &str); 5] = [
         ("GET", &[b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"], "hi"),

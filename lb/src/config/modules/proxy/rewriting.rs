@@ -8,11 +8,11 @@ use crate::script::{Captures, Case, Regex, Template, Values};
 
 /// One rule: what a value is compared with, and what takes its place.
 #[derive(Debug, Clone)]
-pub struct Rewriting {
+pub struct Substitution {
     /// What a value is compared with.
     pub from: Matched,
     /// What takes the place of what matched.
-    pub to: Replacement,
+    pub to: Substitute,
 }
 
 /// What a value is compared with.
@@ -26,7 +26,7 @@ pub enum Matched {
 
 /// A replacement, in which `$1` and named groups stand for what the rule's own regular expression captured.
 #[derive(Debug, Clone)]
-pub struct Replacement(Vec<Piece>);
+pub struct Substitute(Vec<Piece>);
 
 #[derive(Debug, Clone)]
 enum Piece {
@@ -40,7 +40,7 @@ pub enum RedirectRule {
     /// `default`: the URL of `proxy_pass` becomes the location's path.
     Default,
     /// A rule of one's own.
-    Rewriting(Rewriting),
+    Substitution(Substitution),
 }
 
 /// One `proxy_cookie_flags`.
@@ -89,14 +89,14 @@ impl FlagChange {
     }
 }
 
-impl Replacement {
+impl Substitute {
     /// A replacement without captures.
     pub fn plain(text: Template) -> Self {
         Self(vec![Piece::Text(text)])
     }
 
     /// Appends the replacement, with what the rule's regular expression captured.
-    pub fn render(&self, captures: Option<&Captures>, values: &dyn Values, out: &mut Vec<u8>) {
+    pub fn render(&self, captures: Option<&Captures>, values: &mut dyn Values, out: &mut Vec<u8>) {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => text.render(values, out),
@@ -184,7 +184,7 @@ impl Form {
         }
     }
 
-    fn rewriting(self, directive: &Directive, report: &mut Report) -> Option<Rewriting> {
+    fn rewriting(self, directive: &Directive, report: &mut Report) -> Option<Substitution> {
         let from = self.matched(directive, report)?;
         let (text, position) = (directive.argument(1), directive.argument_position(1));
         let regex = match &from {
@@ -193,8 +193,8 @@ impl Form {
         };
         let undotted = self.domain && regex.is_none();
         let text = if undotted { text.strip_prefix('.').unwrap_or(text) } else { text };
-        let to = Replacement::compile(text, regex, &position, report)?;
-        Some(Rewriting { from, to })
+        let to = Substitute::compile(text, regex, &position, report)?;
+        Some(Substitution { from, to })
     }
 }
 
@@ -235,7 +235,7 @@ impl Argument for Redirects {
         read_rule(into, directive, report, |directive, report| match directive.arguments.len() {
             1 if directive.argument(0) == "default" => Some(RedirectRule::Default),
             1 => invalid_parameter(directive, report, "\"default\", \"off\" or two arguments"),
-            _ => Form::PREFIX.rewriting(directive, report).map(RedirectRule::Rewriting),
+            _ => Form::PREFIX.rewriting(directive, report).map(RedirectRule::Substitution),
         });
     }
 
@@ -249,7 +249,7 @@ impl Argument for Redirects {
 pub(super) struct CookieDomains;
 
 impl Argument for CookieDomains {
-    type Value = Vec<Rewriting>;
+    type Value = Vec<Substitution>;
 
     const ARGUMENTS: Arguments = words(1, 2, "off | domain replacement");
     const REPEATABLE: bool = true;
@@ -270,7 +270,7 @@ impl Argument for CookieDomains {
 pub(super) struct CookiePaths;
 
 impl Argument for CookiePaths {
-    type Value = Vec<Rewriting>;
+    type Value = Vec<Substitution>;
 
     const ARGUMENTS: Arguments = words(1, 2, "off | path replacement");
     const REPEATABLE: bool = true;
