@@ -26,7 +26,7 @@ use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, Location, NextUpstream, Program, Proxy};
+use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
 use crate::script::{Matched, Template, Values, Variable};
@@ -102,6 +102,8 @@ pub struct TryFailed {
     pub client_owes_bytes: bool,
     /// How many servers one request may try.
     pub tries_allowed: usize,
+    /// `proxy_next_upstream_timeout` is over.
+    pub out_of_time: bool,
 }
 
 /// What happens next.
@@ -341,7 +343,9 @@ impl State {
         }
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
-        if let Some(target) = head.accel_redirect.filter(|_| !settings.ignores_accel_redirect) {
+        if let Some(target) =
+            head.accel_redirect.filter(|_| !settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_REDIRECT))
+        {
             self.leave_upstream(now);
             let outcome = self.go_to(target, around);
             return self.resume(outcome, around);
@@ -451,6 +455,7 @@ fn failed_try(
         body_replayable: event.body_replayable,
         client_owes_bytes: event.client_owes_bytes,
         tries_left,
+        out_of_time: event.out_of_time,
         policy,
     }
 }

@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    BalancingMethod, LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress,
-    SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, LocationMatch, Matched, Proxy, ProxySettings, RedirectRule, SentField, SentValue,
+    ServerAddress, SetHeader, Substitute, Substitution, Upstream, UpstreamId, UpstreamKeepalive,
+    UpstreamServer,
 };
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::upstream::PROBES;
@@ -76,7 +77,7 @@ impl Proxies {
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirect: settings.redirect.then(|| default_redirect(pass, pattern)),
+            redirects: redirects(&settings.redirects, pass, pattern),
             settings: Arc::clone(settings),
             host,
             port,
@@ -168,17 +169,25 @@ fn host_field(pass: &ProxyPass) -> String {
     }
 }
 
-/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
-/// the root.
-fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
-    if pass.target.uri.is_empty() {
-        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
-    } else {
-        Redirect {
-            from: format!("http://{}", pass.written),
-            to: pattern.path().unwrap_or_default().to_owned(),
+/// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
+/// becomes the root.
+fn redirects(rules: &[RedirectRule], pass: &ProxyPass, pattern: &LocationMatch) -> Box<[Substitution]> {
+    let default = || {
+        let (slash, to) = match pass.target.uri.as_str() {
+            "" => ("/", "/"),
+            _ => ("", pattern.name()),
+        };
+        let from = format!("http://{}{slash}", pass.written);
+        Substitution {
+            from: Matched::Text(Template::literal(&from)),
+            to: Substitute::plain(Template::literal(to)),
         }
-    }
+    };
+    let rule = |rule: &RedirectRule| match rule {
+        RedirectRule::Default => default(),
+        RedirectRule::Substitution(rule) => rule.clone(),
+    };
+    rules.iter().map(rule).collect()
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.

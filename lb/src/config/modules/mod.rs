@@ -73,7 +73,10 @@ pub use self::limit_except::LimitExcept;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
-pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
+pub use self::proxy::{
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
+    RedirectRule, SetHeader, Substitute, Substitution,
+};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};

@@ -19,7 +19,7 @@ mod row;
 mod settings;
 
 pub(super) use self::arguments::{
-    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, TIME, Time,
+    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Size, TIME, Time,
     at_least, one, words,
 };
 pub(super) use self::block::Block;
