@@ -13,6 +13,7 @@ use super::gather;
 use super::values::RequestValues;
 use crate::config::model::{Proxy, Server};
 use crate::connection::RequestFacts;
+use crate::request::pace::Pace;
 use crate::request::{
     Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
 };
@@ -32,6 +33,10 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
+    pub(super) own_body: Option<Bytes>,
+    /// How fast the answer goes to the client, where that is limited.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Request {
@@ -44,6 +49,8 @@ impl Request {
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            own_body: None,
+            pace: None,
         }
     }
 

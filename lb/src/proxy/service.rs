@@ -139,6 +139,7 @@ impl ProxyHttp for ProxyService {
             let key = balancing_key::of(request, session.req_header(), Instant::now());
             request.proxying()?.balancing_key = key;
         }
+        let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
@@ -153,7 +154,7 @@ impl ProxyHttp for ProxyService {
             }
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
-        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -228,6 +229,9 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         upload::prepend(&mut request.outgrown, body);
+        if upload::replaces_body(session, request, body, end_of_stream)? {
+            return Ok(());
+        }
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
@@ -263,6 +267,9 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
+        if tries::leaves_answer(session, request, answer.status, &self.state.totals, now) {
+            return Err(failure::left_answer());
+        }
         let keeps_fields = request.facts.snapshot.logs_upstream_header;
         let proxying = request.proxying()?;
         if let Some(last) = proxying.tries.last() {
@@ -305,6 +312,10 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
+        if let Some(pace) = &mut request.pace {
+            // Pieces that wait are not gathered: each is written before the wait.
+            return Ok(body.as_ref().and_then(|body| pace.after(body.len(), Instant::now())));
+        }
         gather::consider(session, body.as_ref(), &mut request.gathering);
         Ok(None)
     }
@@ -318,6 +329,10 @@ impl ProxyHttp for ProxyService {
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
+        if failure::is_left_answer(&error) {
+            error.set_retry(true);
+            return error;
+        }
         if let Some(again) = flow::turned(request, &error) {
             error.set_retry(again);
             return error;

@@ -72,7 +72,7 @@ impl State {
                     Ok(Rewritten::Changed) if rewrite.ends => break,
                     Ok(Rewritten::Changed) => {}
                     Ok(Rewritten::Answer(content)) => return self.special(content, around),
-                    Err(LimitReached) => return self.internal_error(around),
+                    Err(LimitReached { .. }) => return self.internal_error(around),
                 },
             }
         }
@@ -208,7 +208,7 @@ impl State {
         out
     }
 
-    fn internal_error(&mut self, around: Around<'_>) -> Outcome {
+    pub(super) fn internal_error(&mut self, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::MatchLimit);
         self.special(internal_error(), around)
     }

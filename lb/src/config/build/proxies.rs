@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    BalancingMethod, LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress,
-    SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, LocationMatch, Matched, Proxy, ProxySettings, RedirectRule, SentField, SentValue,
+    ServerAddress, SetHeader, Substitute, Substitution, Upstream, UpstreamId, UpstreamKeepalive,
+    UpstreamServer,
 };
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::upstream::PROBES;
@@ -28,6 +29,10 @@ const HIDDEN: [HeaderName; 6] = [
     HeaderName::from_static("x-accel-buffering"),
     HeaderName::from_static("x-accel-charset"),
 ];
+
+/// nginx's words where there is no prefix that the URI could replace.
+const URI_WITHOUT_PREFIX: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, \
+     or inside named location, or inside \"if\" statement, or inside \"limit_except\" block";
 
 /// The address of the settings, the host and the port.
 type SentKey = (usize, String, u16);
@@ -58,6 +63,10 @@ impl Proxies {
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
+        if matches!(pattern, LocationMatch::Regex(_) | LocationMatch::Named(_)) && !pass.target.uri.is_empty()
+        {
+            report.emerg(URI_WITHOUT_PREFIX, &pass.position);
+        }
         let upstream = self.upstream(pass, report);
         if probe == Some(false) {
             self.upstreams[upstream.0].probe = false;
@@ -68,7 +77,7 @@ impl Proxies {
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirect: settings.redirect.then(|| default_redirect(pass, pattern)),
+            redirects: redirects(&settings.redirects, pass, pattern),
             settings: Arc::clone(settings),
             host,
             port,
@@ -160,17 +169,25 @@ fn host_field(pass: &ProxyPass) -> String {
     }
 }
 
-/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
-/// the root.
-fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
-    if pass.target.uri.is_empty() {
-        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
-    } else {
-        Redirect {
-            from: format!("http://{}", pass.written),
-            to: pattern.path().unwrap_or_default().to_owned(),
+/// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
+/// becomes the root.
+fn redirects(rules: &[RedirectRule], pass: &ProxyPass, pattern: &LocationMatch) -> Box<[Substitution]> {
+    let default = || {
+        let (slash, to) = match pass.target.uri.as_str() {
+            "" => ("/", "/"),
+            _ => ("", pattern.name()),
+        };
+        let from = format!("http://{}{slash}", pass.written);
+        Substitution {
+            from: Matched::Text(Template::literal(&from)),
+            to: Substitute::plain(Template::literal(to)),
         }
-    }
+    };
+    let rule = |rule: &RedirectRule| match rule {
+        RedirectRule::Default => default(),
+        RedirectRule::Substitution(rule) => rule.clone(),
+    };
+    rules.iter().map(rule).collect()
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, FieldName, LocationMatch, LogFormat, Operation, Position, Program, ProxySettings,
-    Settings, UpstreamId,
+    AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
+    Program, ProxySettings, Settings, Substitution, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -25,6 +25,12 @@ pub struct Location {
     pub settings: Settings,
     /// `access_log`; empty when off.
     pub access_logs: Arc<[AccessLog]>,
+    /// `root` or `alias`.
+    pub root: Arc<DocumentRoot>,
+    /// `try_files`
+    pub try_files: Option<Arc<TryFiles>>,
+    /// `limit_except`
+    pub limit_except: Option<LimitExcept>,
     /// The locations inside, in order of appearance.
     pub nested: Vec<Arc<Location>>,
     /// Where the block begins.
@@ -84,18 +90,8 @@ pub struct Proxy {
     pub hidden_headers: Arc<[HeaderName]>,
     /// A server's own `Server` reaches the client (`proxy_pass_header Server`).
     pub passes_server: bool,
-    /// `proxy_redirect`: what a `Location` or `Refresh` of a server begins with when it names the server, and what takes
-    /// its place; `None` for `proxy_redirect off`.
-    pub redirect: Option<Redirect>,
-}
-
-/// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// The URL of `proxy_pass`, up to the path that replaces the location's.
-    pub from: String,
-    /// The location's path.
-    pub to: String,
+    /// `proxy_redirect`, with `default` made a rule of this location; none where it is off.
+    pub redirects: Box<[Substitution]>,
 }
 
 /// A field that a request to a server carries, made ready: a value that is the same for every request is made once.

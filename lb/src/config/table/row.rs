@@ -51,10 +51,14 @@ pub(in crate::config) struct Row {
     pub(in crate::config) repeatable: bool,
     pub(in crate::config) absence: Absence,
     pub(in crate::config) effect: Effect,
+    /// Whether the block of a refused directive is looked into: what may stand there is known.
+    pub(in crate::config) looked_into: bool,
     /// Arguments with which it asks for what happens anyway, and is accepted without a word.
     pub(in crate::config) harmless: &'static [&'static str],
     /// One line for the reference.
     pub(in crate::config) summary: &'static str,
+    /// What is different from nginx, for the reference; empty where nothing is.
+    pub(in crate::config) differs: &'static str,
 }
 
 /// A directive without a default.
@@ -67,7 +71,19 @@ pub(in crate::config) const fn row(
 ) -> Row {
     let block = matches!(effect, Effect::Opens(_));
     let absence = Absence::Words("");
-    Row { name, contexts, arguments, block, repeatable: false, absence, effect, harmless: &[], summary }
+    Row {
+        name,
+        contexts,
+        arguments,
+        block,
+        repeatable: false,
+        absence,
+        effect,
+        looked_into: false,
+        harmless: &[],
+        summary,
+        differs: "",
+    }
 }
 
 /// A directive whose argument is declared as a type: what `settings!` makes.
@@ -104,8 +120,17 @@ impl Row {
         Self { block: true, ..self }
     }
 
+    /// For a refused directive: it opens a block, of directives that may stand in a location.
+    pub(in crate::config) const fn looked_into(self) -> Self {
+        Self { looked_into: true, ..self.with_block() }
+    }
+
     pub(in crate::config) const fn harmless(self, arguments: &'static [&'static str]) -> Self {
         Self { harmless: arguments, ..self }
+    }
+
+    pub(in crate::config) const fn differs(self, words: &'static str) -> Self {
+        Self { differs: words, ..self }
     }
 
     /// The default, printed from the value that holds.
@@ -126,10 +151,17 @@ impl Row {
         }
     }
 
-    /// Whether this use of it asks for what happens anyway.
+    /// Whether this use of it asks for what happens anyway: a directive that does nothing asks for that with nginx's
+    /// default, too.
     pub(in crate::config) fn is_harmless(&self, directive: &Directive) -> bool {
         let written: Vec<&str> = directive.words().collect();
-        self.harmless.contains(&written.join(" ").as_str())
+        let written = written.join(" ");
+        let says_default = || {
+            matches!(self.effect, Effect::Ignored(_))
+                && !written.is_empty()
+                && *self.default_text() == written
+        };
+        self.harmless.contains(&written.as_str()) || says_default()
     }
 
     /// Whether it has the argument that it takes; for rows whose value nobody uses.
