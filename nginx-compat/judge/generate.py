@@ -153,7 +153,7 @@ def play(task):
         used.update(played.features)
         found = differing(SEAT["known"], outcome, known) if not outcome.refused else None
         if outcome.refused:
-            failures.append((number, "refused: " + re.sub(r'".*', "", outcome.refused)))
+            failures.append((number, "refused: " + re.sub(r"_q\d+\b", "", outcome.refused)[:60]))
         elif found:
             failures.append((number, " ".join(sorted(kind(found[1])))))
     return {"tally": tally, "known": known, "used": used, "failures": failures, "shown": shown}

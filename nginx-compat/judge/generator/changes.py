@@ -173,7 +173,6 @@ simple("add_header_inherit", LEVELS, 1, ("merge", "on", "off"))
 simple("uninitialized_variable_warn", FIELDS, 1, ("off", "on"))
 simple("proxy_intercept_errors", LEVELS, 3, ("on", "off"))
 simple("proxy_pass_request_headers", LEVELS, 1, ("off", "on"))
-simple("proxy_pass_request_body", LEVELS, 1, ("off", "on"))
 # Not HEAD: NGINX would wait for the body that the length promises.
 simple("proxy_method", LEVELS, 1, ("POST", "GET", "PUT"))
 simple("proxy_set_body", LEVELS, 1, ("\"set $request_method\"", "fixed"))
@@ -185,6 +184,12 @@ simple("proxy_hide_header", LEVELS, 1, ("X-From", "Set-Cookie", "ETag"))
 simple("proxy_pass_header", LEVELS, 1, ("Server", "X-Accel-Expires"))
 simple("proxy_limit_rate", LEVELS, 1, ("0", "10m"))
 simple("proxy_buffering", LEVELS, 1, ("off", "on"))
+
+
+@feature("proxy_pass_request_body", "change", LEVELS, 1, "location / { proxy_pass_request_body off; proxy_set_header Content-Length \"\"; }")
+def proxy_pass_request_body(_maker, place):
+    # With the length the server would wait for the body.
+    return [Directive("proxy_pass_request_body off"), Directive("proxy_set_header Content-Length \"\"")] if place.once("proxy_pass_request_body") else None
 
 
 @feature("types", "change", LEVELS, 1, "types { text/x-judged txt; }")
@@ -204,7 +209,8 @@ def proxy_redirect_to(maker, place):
     if "proxy_redirect off" in place.used:
         return None
     place.used.add("proxy_redirect")
-    return Directive(f"proxy_redirect {maker.pick(('http://elsewhere.example/ /here/', '/ /up/', '~^http://[^/]+(/.*)$ /re$1', '~*RELATIVE$ $uri', 'http://%A%/ http://$host/'))}")
+    return Directive("proxy_redirect " + maker.pick(("http://elsewhere.example/ /here/", "/ /up/", "~^http://[^/]+(/.*)$ /re$1", "~*RELATIVE$ $uri",
+                                                    "http://%A%/ http://$host/")))
 
 
 @feature("proxy_set_header", "change", LEVELS, 4, 'proxy_set_header Host $host; proxy_set_header X-A "x"; proxy_set_header X-B "";')
