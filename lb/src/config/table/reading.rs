@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::block::Block;
-use super::context::{Contexts, LOCATION, MAIN};
+use super::context::{Contexts, MAIN};
 use super::{Effect, Family, Fate, Member, Row, Table};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
