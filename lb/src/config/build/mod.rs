@@ -95,7 +95,8 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let mut builder = Builder { proxies: Proxies::new(upstreams), logs, report };
-    let level = builder.level(&mut http, &Level::default());
+    let mut level = builder.level(&mut http, &Level::default());
+    level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
     let servers = servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     let Builder { proxies, logs, .. } = builder;

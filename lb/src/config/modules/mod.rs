@@ -136,6 +136,8 @@ levels! {
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// Whom to ask for the addresses of names that requests make.
+    resolver: Resolution,
 }
 
 #[cfg(test)]
