@@ -12,7 +12,7 @@ use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::wire_bytes;
-use crate::config::model::{Action, Server};
+use crate::config::model::{Action, Proxy, Server};
 use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
@@ -119,14 +119,8 @@ impl Known<'_> {
                     .saturating_sub(self.outside.response.map_or(0, wire_bytes::response_head)),
             ),
             Named::BytesSent => print(out, self.outside.bytes_sent),
-            Named::ProxyHost => match self.state.location().map(|location| &location.action) {
-                Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
-                _ => false,
-            },
-            Named::ProxyPort => match self.state.location().map(|location| &location.action) {
-                Some(Action::Proxy(proxy)) => print(out, u64::from(proxy.port)),
-                _ => false,
-            },
+            Named::ProxyHost => self.proxied().is_some_and(|proxy| put(proxy.host.as_bytes(), out)),
+            Named::ProxyPort => self.proxied().is_some_and(|proxy| print(out, u64::from(proxy.port))),
             Named::UpstreamAddr => self.upstream_addresses(out),
             Named::UpstreamStatus => self.each_try(
                 out,
@@ -207,6 +201,15 @@ impl Known<'_> {
 
     fn request_id_text(&self) -> &str {
         self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The `proxy_pass` of the location; of a URL with variables, what came of it.
+    fn proxied(&self) -> Option<&Proxy> {
+        let Action::Proxy(configured) = &self.state.location()?.action else { return None };
+        match self.state.proxying() {
+            Some(proxying) if configured.upstream().is_none() => Some(&proxying.target.proxy),
+            _ => Some(configured),
+        }
     }
 
     fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {

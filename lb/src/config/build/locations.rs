@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::logs::AccessLogs;
-use super::proxies::Proxies;
+use super::proxies::{Place, Proxies};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
     AccessLog, Action, DocumentRoot, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
@@ -191,8 +191,8 @@ impl Builder<'_> {
     ) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
-        let settings = &level.settings.proxy;
-        let proxy = pass.map(|pass| self.proxies.proxy(&pass, pattern, settings, probe, self.report));
+        let place = Place { pattern, inside_if: false };
+        let proxy = pass.map(|pass| self.proxies.proxy(&pass, place, &level.settings, probe, self.report));
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }

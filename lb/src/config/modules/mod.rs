@@ -180,6 +180,8 @@ levels! {
     limit_rate: LimitRate,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// Whom to ask for the addresses of names that requests make.
+    resolver: Resolution,
 }
 
 #[cfg(test)]
