@@ -33,9 +33,6 @@ const HIDDEN: [HeaderName; 6] = [
 /// nginx's words for a URI where nothing says which part of the path it replaces.
 const NO_URI_HERE: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside named \
                            location, or inside \"if\" statement, or inside \"limit_except\" block";
-const NO_DEFAULT_REDIRECT: &str =
-    "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables";
-
 /// Where a `proxy_pass` stands.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -76,7 +73,7 @@ impl Proxies {
     ) -> Proxy {
         match &pass.to {
             PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, &level.proxy, probe, report),
-            PassedTo::PerRequest(url) => self.per_request(url, &pass.position, level, report),
+            PassedTo::PerRequest(url) => self.per_request(url, level),
         }
     }
 
@@ -110,17 +107,8 @@ impl Proxies {
         }
     }
 
-    fn per_request(
-        &mut self,
-        url: &Template,
-        position: &Position,
-        level: &Settings,
-        report: &mut Report,
-    ) -> Proxy {
+    fn per_request(&mut self, url: &Template, level: &Settings) -> Proxy {
         let settings = &level.proxy;
-        if settings.redirects.iter().any(|rule| matches!(rule, RedirectRule::Default)) {
-            report.emerg(NO_DEFAULT_REDIRECT, position);
-        }
         Proxy {
             destination: Destination::PerRequest {
                 url: url.clone(),
@@ -237,7 +225,7 @@ fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>)
         })
     };
     let rule = |rule: &RedirectRule| match rule {
-        RedirectRule::Implied | RedirectRule::Default => default(),
+        RedirectRule::Default => default(),
         RedirectRule::Substitution(rule) => Some(rule.clone()),
     };
     rules.iter().filter_map(rule).collect()

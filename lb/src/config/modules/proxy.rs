@@ -86,7 +86,7 @@ settings! {
         "Fields that clients get although they are hidden otherwise";
 
         "proxy_redirect" in LEVELS,
-        redirects: Vec<RedirectRule> as Redirects = vec![RedirectRule::Implied],
+        redirects: Vec<RedirectRule> as Redirects = vec![RedirectRule::Default],
         "Rewrites the beginning of `Location` and of the URL in `Refresh`, or with `~` and `~*` all of it; the first rule that matches. `default` turns the address of `proxy_pass` into the location's path. A level that has any inherits none";
 
         "proxy_cookie_domain" in LEVELS,

@@ -37,9 +37,7 @@ enum Piece {
 /// One `proxy_redirect`.
 #[derive(Debug, Clone)]
 pub enum RedirectRule {
-    /// What holds without the directive: `default`, or nothing where `proxy_pass` has variables.
-    Implied,
-    /// `default`: the URL of `proxy_pass` becomes the location's path.
+    /// `default`: the URL of `proxy_pass` becomes the location's path; nothing does where that has variables.
     Default,
     /// A rule of one's own.
     Substitution(Substitution),
