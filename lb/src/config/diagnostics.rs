@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::script::Names;
+use crate::script::{Definition, Names};
 
 /// A place in a configuration file: what every message about it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +175,11 @@ impl Report {
                 None => finding,
             });
         }
+    }
+
+    /// Takes what has been defined, by slot. For the end.
+    pub(super) fn take_definitions(&mut self) -> Vec<Definition> {
+        std::mem::take(&mut self.names).into_definitions()
     }
 
     /// Whether the configuration is refused already.

@@ -99,8 +99,9 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
         has_log_directory: files.is_directory(&source.prefix.join(build::LOG_DIRECTORY)),
         root,
     };
-    let config = build::build(main, around, &mut report);
+    let mut config = build::build(main, around, &mut report);
     report.check_names();
+    config.http.definitions = report.take_definitions();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();
     let findings = report.into_ordered(&names);

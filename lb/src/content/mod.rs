@@ -5,6 +5,6 @@
 pub mod answer;
 pub mod file;
 pub mod page;
-pub mod return_directive;
+pub mod redirect;
 
 pub use answer::Answer;

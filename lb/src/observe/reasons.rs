@@ -7,7 +7,9 @@
 pub enum Generated {
     /// `return`.
     Return,
-    /// No location, or nothing to do in it.
+    /// A file or a list, or a request that none can answer.
+    File,
+    /// Nothing is there.
     NotFound,
     /// The request was malformed.
     BadRequest,
@@ -25,6 +27,8 @@ pub enum Generated {
     UpstreamTimeout,
     /// The last server tried answered something that is not HTTP.
     InvalidAnswer,
+    /// A server's answer was kept from the client (`proxy_intercept_errors`, `X-Accel-Redirect`).
+    Intercepted,
     /// The client was too slow.
     ClientTimeout,
     /// An error of this program.
@@ -33,11 +37,12 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 14;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
+        Self::File,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -47,6 +52,7 @@ impl Generated {
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
+        Self::Intercepted,
         Self::ClientTimeout,
         Self::Internal,
     ];
@@ -61,6 +67,7 @@ impl Generated {
     pub fn label(self) -> &'static str {
         match self {
             Self::Return => "return",
+            Self::File => "file",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",
@@ -70,6 +77,7 @@ impl Generated {
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
+            Self::Intercepted => "intercepted",
             Self::ClientTimeout => "client_timeout",
             Self::Internal => "internal",
         }

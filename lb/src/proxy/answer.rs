@@ -1,5 +1,6 @@
 //! Answers to the client: the program's own, which are written here, and the header of a server's.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,32 +11,49 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::values::{RequestValues, host_field};
-use crate::content::{Answer, page, return_directive};
+use super::file;
+use super::values::host_field;
+use crate::content::{Answer, page, redirect};
+use crate::observe::clock;
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
-use crate::routing::path;
-use crate::routing::redirect::{self, Origin};
+use crate::routing::redirect::{self as own_redirect, Origin};
 use crate::script::Template;
 
 /// Makes what `content` says, and writes it.
 pub(super) async fn content(
     session: &mut Session,
-    request: &Request,
-    content: Content<'_>,
+    request: &mut Request,
+    content: Content,
     now: Instant,
 ) -> Result<()> {
+    let server_tokens = request.state.server_tokens();
     let answer = match content {
-        Content::Page(_, status) => Answer::standard(status, request.state.server_tokens()),
-        Content::Return(to) => {
-            let header = session.req_header();
-            let Some(location) = request.state.location() else {
-                return write(session, request, Answer::standard(to.status, true), now).await;
+        Content::File => return Box::pin(file::write(session, request, now)).await,
+        Content::Page(_, status) => {
+            let page = Answer::standard(status, server_tokens);
+            match file::refusal(request, status) {
+                Some((name, value)) => page.with(name, value),
+                None => page,
+            }
+        }
+        Content::Text { status, body } => match request.state.location() {
+            Some(location) => {
+                let path = request.state.uri.path(request.facts.path_and_query());
+                redirect::text(status, body, location, path)
+            }
+            None => Answer::standard(status, server_tokens),
+        },
+        Content::Redirect { status, location } => {
+            let location = match request.state.location() {
+                Some(known) => {
+                    let origin = origin(request, session.req_header());
+                    own_redirect::absolute(&known.settings.core, &origin, &location).into_owned()
+                }
+                None => location,
             };
-            let values = RequestValues::new(request, header, now);
-            let path = path::Target::split(request.facts.path_and_query()).path;
-            return_directive::answer(to, location, path, &origin(request, header), &values)
+            redirect::redirect(status, location, server_tokens)
         }
     };
     write(session, request, answer, now).await
@@ -53,7 +71,7 @@ fn origin<'a>(request: &'a Request, received: &'a RequestHeader) -> Origin<'a> {
 /// Writes `answer`, with the fields that the request's location asks for where there is one.
 pub(super) async fn write(
     session: &mut Session,
-    request: &Request,
+    request: &mut Request,
     answer: Answer,
     now: Instant,
 ) -> Result<()> {
@@ -77,7 +95,7 @@ pub(super) async fn write(
 pub(super) fn take_over(
     answer: &mut ResponseHeader,
     session: &mut Session,
-    request: &Request,
+    request: &mut Request,
     draining: bool,
     now: Instant,
 ) -> Result<()> {
@@ -93,11 +111,15 @@ pub(super) fn take_over(
         session.set_keepalive(None);
     }
     let Some(proxying) = request.state.proxying() else { return unexpected() };
-    let proxy = proxying.target.proxy.as_ref();
-    to_client::take_over(answer, proxy, || {
+    let proxy = Arc::clone(&proxying.target.proxy);
+    to_client::take_over(answer, &proxy, || {
         let core = &request.state.location()?.settings.core;
-        redirect::origin(core, &origin(request, session.req_header()))
+        own_redirect::origin(core, &origin(request, session.req_header()))
     })?;
+    if let Some(status) = request.state.status() {
+        answer.set_status(status)?;
+        answer.set_reason_phrase(Some(page::status_phrase(status)))?;
+    }
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
@@ -109,17 +131,19 @@ pub(super) fn take_over(
 pub(super) fn finish(
     answer: &mut ResponseHeader,
     session: &Session,
-    request: &Request,
+    request: &mut Request,
     keeps_server: bool,
     now: Instant,
 ) -> Result<()> {
     let received = session.req_header();
+    let location = request.state.location().cloned();
     let to = ToClient {
-        location: request.state.location().map(|location| &**location),
+        location: location.as_deref(),
         status: answer.status,
         http_1_0: received.version == Version::HTTP_10,
         keeps_alive: session.get_keepalive().is_some(),
         keeps_server,
+        clock: clock::now_and_zone,
     };
     to_client::finish(answer, &to, |answer, template| {
         field_value(request, received, Some(answer), template, now)
@@ -129,14 +153,20 @@ pub(super) fn finish(
 /// A field's value for this request. `None` where it is empty, and where it cannot stand in a header (a line break from
 /// a decoded argument), which is left out rather than sent.
 pub(super) fn field_value(
-    request: &Request,
+    request: &mut Request,
     received: &RequestHeader,
     answer: Option<&ResponseHeader>,
     template: &Template,
     now: Instant,
 ) -> Option<HeaderValue> {
-    let values = RequestValues::new(request, received, now).with_response(answer);
     let mut value = Vec::new();
-    template.render(&values, &mut value);
+    template.render(&mut request.values(received, answer, now), &mut value);
     HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether the client has part of an answer.
+pub(super) fn answer_begun(session: &Session) -> bool {
+    // A 101 is an answer: what follows it is another protocol.
+    session.was_upgraded()
+        || session.response_written().is_some_and(|answer| !answer.status.is_informational())
 }

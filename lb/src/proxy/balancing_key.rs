@@ -2,27 +2,28 @@
 //! a method that asks for it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pingora::http::RequestHeader;
 
 use super::context::Request;
-use super::values::RequestValues;
 use crate::config::model::BalancingMethod;
 use crate::connection::ClientAddress;
 use crate::request::BalancingKey;
 
 /// The key of a request; empty for a method without a key.
-pub(super) fn of(request: &Request, received: &RequestHeader, now: Instant) -> BalancingKey {
+pub(super) fn of(request: &mut Request, received: &RequestHeader, now: Instant) -> BalancingKey {
     let Some(proxying) = request.state.proxying() else { return BalancingKey::new() };
-    match &proxying.target.upstream.model().method {
+    let upstream = Arc::clone(&proxying.target.upstream);
+    match &upstream.model().method {
         BalancingMethod::RoundRobin | BalancingMethod::LeastConn | BalancingMethod::Random { .. } => {
             BalancingKey::new()
         }
         BalancingMethod::IpHash => of_address(request.facts.connection.client),
         BalancingMethod::Hash { key, .. } => {
             let mut rendered = Vec::new();
-            key.render(&RequestValues::new(request, received, now), &mut rendered);
+            key.render(&mut request.values(received, None, now), &mut rendered);
             BalancingKey::from_vec(rendered)
         }
     }

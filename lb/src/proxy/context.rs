@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::gather;
-use crate::config::model::{Proxy, Server};
+use super::values::RequestValues;
+use super::{file, gather};
+use crate::config::model::{FieldName, Proxy, Server};
 use crate::connection::RequestFacts;
-use crate::request::{ProxyTarget, Proxying, Rules, State};
+use crate::request::{
+    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
+};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -19,6 +25,12 @@ pub struct Request {
     pub facts: Box<RequestFacts<Snapshot>>,
     /// What is known of it, and what was decided.
     pub state: State,
+    /// Where it goes after an upstream that does not answer the client.
+    pub(super) turn: Turn,
+    /// The answer with a file that has been opened.
+    pub(super) ready: Option<Box<file::Ready>>,
+    /// A field that belongs to the page of a refused request: `Content-Range`.
+    pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
@@ -33,6 +45,9 @@ impl Request {
         Self {
             facts,
             state: State::default(),
+            turn: Turn::Stay,
+            ready: None,
+            refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
@@ -48,6 +63,28 @@ impl Request {
     pub fn server(&self) -> Option<&Server> {
         let routed = self.state.routed()?;
         self.facts.snapshot.config.http.servers.get(routed.server.0)
+    }
+
+    /// Asks what happens next.
+    pub(super) fn step(&mut self, event: Event<'_>, received: &RequestHeader, now: Instant) -> Step {
+        let Self { facts, state, request_id, .. } = self;
+        let outside = outside(facts, request_id, received, None, now);
+        state.step(event, Around { rules: rules(facts), outside: &outside }, now)
+    }
+
+    /// What renders templates for it; `response` is the answer as it is by now.
+    pub(super) fn values<'a>(
+        &'a mut self,
+        received: &'a RequestHeader,
+        response: Option<&'a ResponseHeader>,
+        now: Instant,
+    ) -> Evaluation<'a, RequestValues<'a>> {
+        let Self { facts, state, request_id, .. } = self;
+        Evaluation {
+            state,
+            definitions: &facts.snapshot.config.http.definitions,
+            outside: outside(facts, request_id, received, response, now),
+        }
     }
 
     /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where
@@ -66,8 +103,30 @@ impl Request {
     }
 }
 
+/// What becomes of a request whose upstream does not answer the client.
+pub(super) enum Turn {
+    /// Nothing but what Pingora does.
+    Stay,
+    /// It failed, and whether something answers in its place is to be asked where files can be looked at.
+    Ask(Failure),
+    /// Another upstream is asked.
+    Elsewhere,
+    /// The program answers.
+    Own(Content),
+}
+
+fn outside<'a>(
+    facts: &'a RequestFacts<Snapshot>,
+    request_id: &'a OnceLock<String>,
+    received: &'a RequestHeader,
+    response: Option<&'a ResponseHeader>,
+    now: Instant,
+) -> RequestValues<'a> {
+    RequestValues { facts, request_id, request: received, response, bytes_sent: 0, now }
+}
+
 /// The configuration that a request is judged by.
-pub(super) fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
+fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
     Rules {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
@@ -76,11 +135,11 @@ pub(super) fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
 }
 
 /// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: &Arc<Proxy>) -> ProxyTarget {
+pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
     ProxyTarget {
-        proxy: proxy.clone(),
         upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
         connection_group: snapshot.connection_group(proxy.upstream),
+        proxy,
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `values` | variables |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
+//! | `file` | files and lists of directories as answers |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -28,6 +29,8 @@ mod client;
 pub mod context;
 mod failure;
 mod fields;
+mod file;
+mod flow;
 mod gather;
 mod host;
 mod peer;

@@ -1,8 +1,10 @@
 //! An upstream server as Pingora takes it, and the header that it gets.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use http::Method;
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
@@ -61,13 +63,13 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
 pub(super) fn request_header(
     upstream_request: &mut RequestHeader,
     session: &Session,
-    request: &Request,
+    request: &mut Request,
     now: Instant,
 ) -> Result<()> {
     let shape = &request.facts.shape;
     let is_upgrade = session.as_downstream().is_upgrade_req();
     let Some(proxying) = request.state.proxying() else { return context::unexpected() };
-    let proxy = &proxying.target.proxy;
+    let proxy = Arc::clone(&proxying.target.proxy);
     let to = ToServer {
         set: &proxy.set_headers,
         dropped_names: shape.dropped_names,
@@ -78,13 +80,17 @@ pub(super) fn request_header(
                 || proxy.settings.http_1_0
                 || proxying.target.upstream.model().keepalive.connections == 0),
     };
+    if request.state.is_get() && upstream_request.method != Method::HEAD {
+        upstream_request.set_method(Method::GET);
+    }
     let sent = request.facts.path_and_query();
-    let routed = &proxying.routed;
     let parsed = upstream_request.raw_path();
-    if let Some(target) = to_server::request_target(sent, parsed, &routed.path, &routed.location, proxy) {
+    let location = &proxying.routed.location;
+    if let Some(target) = to_server::request_target(sent, parsed, &request.state, location, &proxy) {
+        let made = matches!(target, Cow::Owned(_));
         let set = upstream_request.set_raw_path(&target);
         // What no `Uri` can hold of the client's own target stays escaped.
-        if proxy.uri.is_some() {
+        if made {
             set?;
         }
     }

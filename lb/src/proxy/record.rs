@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderValue;
-use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
-use super::values::{RefusedValues, RequestValues, host_field};
+use super::values::{RefusedValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::files::{FileError, Meaning};
 use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
+use crate::request::Note;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::server::ServerState;
@@ -40,7 +40,7 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
     if let Some(reason) = request.state.ending.generated {
         state.totals.generated.increment(reason as usize);
     }
-    for one in request.state.tries() {
+    for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
         let metrics = &one.peer.metrics;
         if let (Some(header), Some(status)) = (one.header, one.status) {
             metrics.count_answer(StatusClass::of(status.as_u16()));
@@ -60,11 +60,11 @@ pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: 
     log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
     let Some(listener) = snapshot.listener(&connection.listener) else { return };
     let server = &snapshot.config.http.servers[listener.default_server.0];
-    let values = RefusedValues { server, connection, refused, now: Instant::now() };
+    let mut values = RefusedValues { server, connection, refused, now: Instant::now() };
     let mut line = Vec::with_capacity(256);
     for log in server.fallback.access_logs.iter() {
         line.clear();
-        log.format.template.render_log(&values, log.format.escape, &mut line);
+        log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
 }
@@ -78,20 +78,19 @@ fn refused_circumstances(connection: &ConnectionFacts, refused: &Refused<'_>) ->
     format!(", client: {client}, request: \"{request}\"")
 }
 
-fn write_access_logs(session: &Session, request: &Request, now: Instant) {
-    let Some(location) = request.state.location() else { return };
-    let snapshot = request.snapshot();
+fn write_access_logs(session: &Session, request: &mut Request, now: Instant) {
+    let Some(location) = request.state.location().cloned() else { return };
+    let snapshot = Arc::clone(request.snapshot());
     if location.access_logs.is_empty() {
         return;
     }
-    let values = RequestValues {
-        bytes_sent: request.facts.reply.sent_bytes(),
-        ..RequestValues::new(request, session.req_header(), now).with_response(session.response_written())
-    };
+    let bytes_sent = request.facts.reply.sent_bytes();
+    let mut values = request.values(session.req_header(), session.response_written(), now);
+    values.outside.bytes_sent = bytes_sent;
     let mut line = Vec::with_capacity(256);
     for log in location.access_logs.iter() {
         line.clear();
-        log.format.template.render_log(&values, log.format.escape, &mut line);
+        log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
 }
@@ -197,14 +196,65 @@ pub(super) fn body_too_large(session: &Session, request: &Request, bytes: u64) {
     log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, request));
 }
 
-/// A server's answer that only an internal redirect could give.
-pub(super) fn unsupported_redirect(session: &Session, request: &Request, answer: &ResponseHeader) {
-    let to = answer.headers.get("x-accel-redirect").map(HeaderValue::as_bytes).unwrap_or_default();
-    log::error!(
-        "upstream sent \"X-Accel-Redirect: {}\", which is not supported yet{}",
-        to.escape_ascii(),
-        circumstances(session, request)
-    );
+/// What `request/` has to say of its decisions, in nginx's words.
+pub(super) fn notes(session: &Session, request: &mut Request) {
+    for note in request.state.take_notes() {
+        let tail = OnDemand(|| circumstances(session, request));
+        match note {
+            Note::Tried { pattern, path, matches } => {
+                let verb = if matches { "matches" } else { "does not match" };
+                crate::notice!("\"{pattern}\" {verb} \"{}\"{tail}", path.escape_ascii());
+            }
+            Note::Rewritten { path, arguments } => crate::notice!(
+                "rewritten data: \"{}\", args: \"{}\"{tail}",
+                path.escape_ascii(),
+                arguments.escape_ascii()
+            ),
+            Note::Uninitialized(name) => log::warn!("using uninitialized \"{name}\" variable{tail}"),
+            Note::EmptyUri => log::error!("the rewritten URI has a zero length{tail}"),
+            Note::MatchLimit => crate::alert!("a regular expression reached its limit of steps{tail}"),
+            Note::Cycle(at) => log::error!(
+                "rewrite or internal redirection cycle while processing \"{}\"{tail}",
+                at.escape_ascii()
+            ),
+            Note::NoNamedLocation(name) => {
+                log::error!("could not find named location \"@{}\"{tail}", name.escape_ascii());
+            }
+            Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
+            Note::IndexNotFound(path) => {
+                log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
+            }
+            Note::IndexForbidden(path) => {
+                log::error!("\"{}\" is forbidden (13: Permission denied){tail}", shown(&path));
+            }
+            Note::NoDirectory(path) => log::error!("\"{}\" is not a directory{tail}", shown(&path)),
+            Note::NoIndex(path) => {
+                log::error!("directory index of \"{}\" is forbidden{tail}", shown(&path));
+            }
+            Note::AliasOfRewritten => {
+                crate::alert!("\"alias\" cannot be used in a location whose URI was rewritten{tail}");
+            }
+        }
+    }
+}
+
+/// A file that cannot be opened, or a directory that cannot be listed.
+pub(super) fn file_failed(session: &Session, request: &Request, error: &FileError) {
+    let tail = OnDemand(|| circumstances(session, request));
+    match error.meaning() {
+        Meaning::Missing | Meaning::Forbidden => log::error!("{error}{tail}"),
+        Meaning::Failed => crate::crit!("{error}{tail}"),
+    }
+}
+
+/// A socket, a pipe or a device where a file was expected.
+pub(super) fn no_regular_file(session: &Session, request: &Request, path: &[u8]) {
+    crate::crit!("\"{}\" is not a regular file{}", shown(path), circumstances(session, request));
+}
+
+/// A path, for the log.
+fn shown(path: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(path)
 }
 
 /// Why an answer was refused, if `admit` did it or its chunks did; Pingora's own reasons are no words of nginx's.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -15,16 +15,17 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::context::{Request, proxy_target, rules, unexpected};
+use super::answer::answer_begun;
+use super::context::{Request, Turn, proxy_target, unexpected};
 use super::reuse::ReuseCounts;
-use super::tries::{self, Told, answer_begun};
+use super::tries::{self, Told};
 use super::values::host_field;
-use super::{admit, answer, balancing_key, client, failure, gather, peer, record, upload, wire_bytes};
+use super::{admit, answer, balancing_key, client, failure, flow, gather, peer, record, upload, wire_bytes};
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
 use crate::request::phases::body_too_large;
-use crate::request::{Begin, Event, Failure, Step, UpstreamHead};
+use crate::request::{Event, Failure, Step, UpstreamHead};
 use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
 
@@ -60,16 +61,12 @@ impl ProxyHttp for ProxyService {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
-        let announced = match request.facts.shape.framing {
-            Framing::Length(bytes) => Some(bytes),
-            Framing::Empty | Framing::Chunked => None,
-        };
-        let begin = Begin {
-            target: request.facts.path_and_query(),
-            host: host_field(session.req_header()),
-            announced,
-        };
-        let step = request.state.step(Event::Begin(begin), rules(&request.facts), now);
+        let begin = Event::Begin(host_field(session.req_header()));
+        let mut step = request.step(begin, session.req_header(), now);
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+        }
+        record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
         match step {
             Step::Proxy(proxy) => {
@@ -77,10 +74,13 @@ impl ProxyHttp for ProxyService {
                 if request.state.enter_upstream(target) { Ok(false) } else { unexpected() }
             }
             Step::Answer(content) => {
-                if let (Generated::BodyTooLarge, Some(bytes)) = (content.reason(), announced) {
+                let reason = request.state.ending.generated;
+                if let (Some(Generated::BodyTooLarge), Framing::Length(bytes)) =
+                    (reason, request.facts.shape.framing)
+                {
                     record::body_too_large(session, request, bytes);
                 }
-                if content.reason().ends_connection() {
+                if reason.is_some_and(Generated::ends_connection) {
                     session.set_keepalive(None);
                 }
                 answer::content(session, request, content, now).await?;
@@ -91,7 +91,7 @@ impl ProxyHttp for ProxyService {
                 // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
                 Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
             }
-            Step::PassOn | Step::Leave(_) | Step::Settle(_) => unexpected(),
+            Step::Ask(_) | Step::Open(_) | Step::List(_) | Step::PassOn | Step::Settle(_) => unexpected(),
         }
     }
 
@@ -102,23 +102,48 @@ impl ProxyHttp for ProxyService {
             session.write_continue_response().await?;
         }
         upload::read_ahead(session, request).await?;
-        let now = Instant::now();
-        let balancing_key = balancing_key::of(request, session.req_header(), now);
-        let proxying = request.proxying()?;
-        proxying.balancing_key = balancing_key;
-        proxying.next = tries::pick(proxying, now);
-        if proxying.next.is_none() {
+        loop {
+            let now = Instant::now();
+            let balancing_key = balancing_key::of(request, session.req_header(), now);
+            let proxying = request.proxying()?;
+            proxying.balancing_key = balancing_key;
+            proxying.next = tries::pick(proxying, now);
+            if proxying.next.is_some() {
+                return Ok(true);
+            }
             record::no_live_upstream(session, request);
-            let step = request.state.step(Event::NoServer, rules(&request.facts), now);
-            let Step::Answer(content) = step else { return unexpected() };
-            answer::content(session, request, content, now).await?;
-            return Ok(false);
+            match flow::drive(session, request, Event::NoServer, now).await? {
+                Step::Answer(content) => {
+                    answer::content(session, request, content, now).await?;
+                    return Ok(false);
+                }
+                Step::Proxy(proxy) => {
+                    let target = proxy_target(&request.facts.snapshot, proxy);
+                    if !request.state.enter_upstream(target) {
+                        return unexpected();
+                    }
+                }
+                Step::Ask(_)
+                | Step::Open(_)
+                | Step::List(_)
+                | Step::Close
+                | Step::PassOn
+                | Step::Settle(_) => return unexpected(),
+            }
         }
-        Ok(true)
     }
 
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
+        if let Turn::Ask(failure) = std::mem::replace(&mut request.turn, Turn::Stay) {
+            flow::resolve(session, request, failure).await?;
+        }
+        let proxying = request.proxying()?;
+        if proxying.tries.is_empty() && proxying.next.is_none() {
+            // Another location's upstream: its key is its own.
+            let key = balancing_key::of(request, session.req_header(), Instant::now());
+            request.proxying()?.balancing_key = key;
+        }
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
@@ -127,6 +152,10 @@ impl ProxyHttp for ProxyService {
         let Some((in_flight, picked)) = picked else {
             proxying.no_live_upstream = true;
             record::no_live_upstream(session, request);
+            if flow::consider(session, request, Failure::Status(502)) {
+                flow::resolve(session, request, Failure::Status(502)).await?;
+                return self.upstream_peer(session, request).await;
+            }
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
         let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
@@ -239,12 +268,6 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
-        let proxying = request.proxying()?;
-        let accel_redirect = answer.headers.contains_key(X_ACCEL_REDIRECT)
-            && !proxying.target.proxy.settings.ignores_accel_redirect;
-        let head = UpstreamHead { status: answer.status, accel_redirect };
-        let step = request.state.step(Event::UpstreamHead(head), rules(&request.facts), now);
-        let leaves = matches!(step, Step::Leave(_));
         let keeps_fields = request.facts.snapshot.logs_upstream_header;
         let proxying = request.proxying()?;
         if let Some(last) = proxying.tries.last() {
@@ -253,11 +276,19 @@ impl ProxyHttp for ProxyService {
         if keeps_fields {
             proxying.upstream_fields = Some(Box::new(answer.headers.clone()));
         }
-        if leaves {
-            record::unsupported_redirect(session, request, answer);
-            return Error::e_explain(ErrorType::HTTPStatus(502), "X-Accel-Redirect");
+        let accel_redirect = answer.headers.get(X_ACCEL_REDIRECT).map(HeaderValue::as_bytes);
+        let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
+        let mut step = request.step(event, session.req_header(), now);
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
         }
-        Ok(())
+        match step {
+            Step::PassOn => Ok(()),
+            step => {
+                record::notes(session, request);
+                Err(flow::turn(request, step))
+            }
+        }
     }
 
     async fn response_filter(
@@ -292,6 +323,10 @@ impl ProxyHttp for ProxyService {
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
+        if let Some(again) = flow::turned(request, &error) {
+            error.set_retry(again);
+            return error;
+        }
         let told = Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
         let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);
@@ -304,11 +339,17 @@ impl ProxyHttp for ProxyService {
         error: &Error,
         request: &mut Request,
     ) -> FailToProxy {
-        session.set_keepalive(None);
-        let failure = failure::of(error);
         let now = Instant::now();
+        // Pingora closes the client's connection after an error, whatever is said here.
+        session.set_keepalive(None);
+        if flow::turned(request, error).is_some() {
+            // A client that cannot be written to any more will not miss it.
+            let _ = flow::write_own(session, request, now).await;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let failure = failure::of(error);
         let event = Event::Failed { failure, answer_begun: answer_begun(session) };
-        if let Step::Answer(content) = request.state.step(event, rules(&request.facts), now) {
+        if let Ok(Step::Answer(content)) = flow::drive(session, request, event, now).await {
             // A client that cannot be written to any more will not miss it.
             let _ = answer::content(session, request, content, now).await;
         }

@@ -5,8 +5,9 @@ use std::time::Instant;
 use pingora::Error;
 use pingora_proxy::Session;
 
-use super::context::{Request, rules};
-use super::record;
+use super::answer::answer_begun;
+use super::context::Request;
+use super::{flow, record};
 use crate::balance::Ask;
 use crate::observe::reasons::RetryReason;
 use crate::observe::totals::Totals;
@@ -52,11 +53,12 @@ pub(super) fn failed(session: &mut Session, request: &mut Request, told: Told<'_
         client_owes_bytes,
         tries_allowed: proxying.target.upstream.tries(),
     };
-    let Step::Settle(settlement) = request.state.step(Event::TryFailed(event), rules(&request.facts), now)
-    else {
+    let step = request.step(Event::TryFailed(event), session.req_header(), now);
+    let Step::Settle(settlement) = step else {
         return false;
     };
     carry_out(session, request, settlement, &told, totals, now)
+        || flow::consider(session, request, told.failure)
 }
 
 fn carry_out(
@@ -109,11 +111,4 @@ fn forgive(request: &mut Request) {
     let Some(proxying) = request.state.proxying_mut() else { return };
     let Some(last) = proxying.tries.last() else { return };
     proxying.target.upstream.allow_retry_of(&mut proxying.tried, &last.peer);
-}
-
-/// Whether the client has part of an answer.
-pub(super) fn answer_begun(session: &Session) -> bool {
-    // A 101 is an answer: what follows it is another protocol.
-    session.was_upgraded()
-        || session.response_written().is_some_and(|answer| !answer.status.is_informational())
 }

@@ -4,26 +4,29 @@
 //! `$host` is worked out again each time it is asked for: nobody pays for it who does not log it.
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::context::Request;
 use super::wire_bytes;
 use crate::config::model::{Action, Server};
+use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
-use crate::request::Try;
-use crate::routing::{host, path};
+use crate::request::{Outside, Proxying, State, Try};
+use crate::routing::host;
 use crate::script::{Named, Values, Variable};
 use crate::server::Snapshot;
 
-/// Everything that a variable may speak of. The answer is absent while none is known.
+/// Everything that a variable may speak of beside what `request/` knows. The answer is absent while none is known.
 pub struct RequestValues<'a> {
-    /// The request's own record.
-    pub context: &'a Request,
+    /// What the connection loop knows, and the snapshot.
+    pub facts: &'a RequestFacts<Snapshot>,
+    /// `$request_id`, once asked for.
+    pub request_id: &'a OnceLock<String>,
     /// The header as received.
     pub request: &'a RequestHeader,
     /// The answer, as sent or about to be.
@@ -34,21 +37,32 @@ pub struct RequestValues<'a> {
     pub now: Instant,
 }
 
-impl Values for RequestValues<'_> {
-    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+impl Outside for RequestValues<'_> {
+    fn target(&self) -> &[u8] {
+        self.facts.path_and_query()
+    }
+
+    fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
+    fn announced(&self) -> Option<u64> {
+        match self.facts.shape.framing {
+            Framing::Length(bytes) => Some(bytes),
+            Framing::Empty | Framing::Chunked => None,
+        }
+    }
+
+    fn write(&self, state: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
             Variable::RequestHeader(name) => joined(&self.request.headers, name, out),
             Variable::SentHeader(name) => {
                 self.response.is_some_and(|response| joined(&response.headers, name, out))
             }
             Variable::UpstreamHeader(name) => {
-                let fields =
-                    self.context.state.proxying().and_then(|proxying| proxying.upstream_fields.as_deref());
+                let last = state.upstreams().last();
+                let fields = last.and_then(|proxying| proxying.upstream_fields.as_deref());
                 fields.is_some_and(|fields| joined(fields, name, out))
-            }
-            Variable::Argument(name) => {
-                let query = self.target().query;
-                query.and_then(|query| argument(query, name.as_bytes())).is_some_and(|value| put(value, out))
             }
             Variable::Cookie(name) => self
                 .request
@@ -57,104 +71,96 @@ impl Values for RequestValues<'_> {
                 .iter()
                 .find_map(|line| cookie(line.as_bytes(), name.as_bytes()))
                 .is_some_and(|value| put(value, out)),
-            Variable::Named(named) => self.named(*named, out),
-            Variable::Defined(_) => false,
+            Variable::Named(named) => Known { outside: self, state }.named(*named, out),
+            // `request/` has them.
+            Variable::Argument(_) | Variable::Capture(_) | Variable::Defined(_) => false,
         }
     }
 }
 
-impl<'a> RequestValues<'a> {
-    /// What is known of a request before there is an answer.
-    pub fn new(context: &'a Request, request: &'a RequestHeader, now: Instant) -> Self {
-        Self { context, request, response: None, bytes_sent: 0, now }
-    }
-
-    /// The same with an answer, as sent or about to be.
-    pub fn with_response(self, response: Option<&'a ResponseHeader>) -> Self {
-        Self { response, ..self }
-    }
+/// Both sides of what is known.
+struct Known<'a> {
+    outside: &'a RequestValues<'a>,
+    state: &'a State,
 }
 
-impl RequestValues<'_> {
-    fn facts(&self) -> &RequestFacts<Snapshot> {
-        &self.context.facts
-    }
-
-    fn target(&self) -> path::Target<'_> {
-        path::Target::split(self.facts().path_and_query())
-    }
-
+impl Known<'_> {
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
         match named {
-            Named::Args => self.target().query.is_some_and(|query| put(query, out)),
-            Named::IsArgs => match self.target().query {
-                Some(query) if !query.is_empty() => put(b"?", out),
-                _ => true,
-            },
-            Named::Uri => match self.context.state.routed() {
-                Some(routed) => put(routed.path.get(self.target().path), out),
-                None => put(self.target().path, out),
-            },
+            // `request/` has them.
+            Named::Args | Named::IsArgs | Named::Uri => false,
             Named::Host => self.host(out),
-            Named::Request => put(self.facts().request_line(), out),
-            Named::RequestUri => put(self.facts().path_and_query(), out),
-            Named::RequestMethod => put(self.request.method.as_str().as_bytes(), out),
-            Named::ServerProtocol => put(protocol(self.request.version), out),
-            Named::ContentLength => joined(&self.request.headers, &header::CONTENT_LENGTH, out),
-            Named::ContentType => joined(&self.request.headers, &header::CONTENT_TYPE, out),
+            Named::Request => put(self.outside.facts.request_line(), out),
+            Named::RequestUri => put(self.outside.facts.path_and_query(), out),
+            Named::RequestMethod if self.state.is_get() => put(b"GET", out),
+            Named::RequestMethod => put(self.outside.request.method.as_str().as_bytes(), out),
+            Named::ServerProtocol => put(protocol(self.outside.request.version), out),
+            Named::ContentLength => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
+            Named::ContentType => joined(&self.outside.request.headers, &header::CONTENT_TYPE, out),
             Named::RequestLength => {
-                print(out, self.facts().head_bytes as u64 + self.facts().reply.body_bytes())
+                print(out, self.outside.facts.head_bytes as u64 + self.outside.facts.reply.body_bytes())
             }
-            Named::RequestTime => seconds(out, self.now.duration_since(self.facts().received)),
-            Named::RequestId => put(self.request_id().as_bytes(), out),
+            Named::RequestTime => seconds(out, self.outside.now.duration_since(self.outside.facts.received)),
+            Named::RequestId => put(self.request_id_text().as_bytes(), out),
             Named::RequestCompletion => {
-                let complete = self.response.is_some() && self.context.state.ending.failure.is_none();
+                let complete = self.outside.response.is_some() && self.state.ending.failure.is_none();
                 !complete || put(b"OK", out)
             }
-            Named::RemoteUser => remote_user(&self.request.headers).is_some_and(|user| put(&user, out)),
-            Named::ProxyAddXForwardedFor => self.forwarded_for(out),
-            Named::ConnectionRequests => print(out, self.facts().number),
-            Named::ServerName => {
-                self.context.server().is_some_and(|server| put(server.first_name.as_bytes(), out))
+            Named::RemoteUser => {
+                remote_user(&self.outside.request.headers).is_some_and(|user| put(&user, out))
             }
-            Named::Status => match self.response {
+            Named::ProxyAddXForwardedFor => self.forwarded_for(out),
+            Named::ConnectionRequests => print(out, self.outside.facts.number),
+            Named::ServerName => self.server().is_some_and(|server| put(server.first_name.as_bytes(), out)),
+            Named::Status => match self.outside.response {
                 Some(response) => print(out, u64::from(response.status.as_u16())),
                 None => self.unanswered_status(out),
             },
-            Named::BodyBytesSent => {
-                print(out, self.bytes_sent.saturating_sub(self.response.map_or(0, wire_bytes::response_head)))
-            }
-            Named::BytesSent => print(out, self.bytes_sent),
-            Named::ProxyHost => match self.context.state.location().map(|location| &location.action) {
+            Named::BodyBytesSent => print(
+                out,
+                self.outside
+                    .bytes_sent
+                    .saturating_sub(self.outside.response.map_or(0, wire_bytes::response_head)),
+            ),
+            Named::BytesSent => print(out, self.outside.bytes_sent),
+            Named::ProxyHost => match self.state.location().map(|location| &location.action) {
                 Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
                 _ => false,
             },
-            Named::ProxyPort => match self.context.state.location().map(|location| &location.action) {
+            Named::ProxyPort => match self.state.location().map(|location| &location.action) {
                 Some(Action::Proxy(proxy)) => print(out, u64::from(proxy.port)),
                 _ => false,
             },
             Named::UpstreamAddr => self.upstream_addresses(out),
-            Named::UpstreamStatus => self.each_try(out, "502", |one, out| match one.status {
-                Some(status) => print(out, u64::from(status.as_u16())),
-                None => false,
-            }),
+            Named::UpstreamStatus => self.each_try(
+                out,
+                |_| "502",
+                |one, out| match one.status {
+                    Some(status) => print(out, u64::from(status.as_u16())),
+                    None => false,
+                },
+            ),
             Named::UpstreamConnectTime => {
-                self.each_try(out, "-", |one, out| one.connected.is_some_and(|time| seconds(out, time)))
+                self.each_try(out, |_| "-", |one, out| one.connected.is_some_and(|time| seconds(out, time)))
             }
             Named::UpstreamHeaderTime => {
-                self.each_try(out, "-", |one, out| one.header.is_some_and(|time| seconds(out, time)))
+                self.each_try(out, |_| "-", |one, out| one.header.is_some_and(|time| seconds(out, time)))
             }
-            Named::UpstreamResponseTime => {
-                self.each_try(out, "0.000", |one, out| one.finished.is_some_and(|time| seconds(out, time)))
-            }
+            Named::UpstreamResponseTime => self.each_try(
+                out,
+                |_| "0.000",
+                |one, out| one.finished.is_some_and(|time| seconds(out, time)),
+            ),
             Named::UpstreamResponseLength => {
-                self.each_try(out, "0", |one, out| print(out, one.bytes_received))
+                self.each_try(out, |_| "0", |one, out| print(out, one.bytes_received))
             }
-            Named::UpstreamBytesReceived => {
-                self.each_try(out, "0", |one, out| print(out, one.head_bytes_received + one.bytes_received))
-            }
+            Named::UpstreamBytesReceived => self.each_try(
+                out,
+                |_| "0",
+                |one, out| print(out, one.head_bytes_received + one.bytes_received),
+            ),
             Named::UpstreamBytesSent => {
-                self.each_try(out, "0", |one, out| print(out, one.overhead_bytes_sent + one.bytes_sent))
+                self.each_try(out, |_| "0", |one, out| print(out, one.overhead_bytes_sent + one.bytes_sent))
             }
             Named::RemoteAddr
             | Named::RemotePort
@@ -162,7 +168,7 @@ impl RequestValues<'_> {
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
-            | Named::Scheme => connection_value(&self.facts().connection, named, out),
+            | Named::Scheme => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
             | Named::Version
@@ -175,16 +181,16 @@ impl RequestValues<'_> {
 
     /// nginx's `$host`: of the request line or the Host field, else the server's first name.
     fn host(&self, out: &mut Vec<u8>) -> bool {
-        match host_field(self.request) {
+        match host_field(self.outside.request) {
             Some(host) if !host.is_empty() => put(&host::bare_name(host), out),
-            _ => self.context.server().is_some_and(|server| put(server.first_name.as_bytes(), out)),
+            _ => self.server().is_some_and(|server| put(server.first_name.as_bytes(), out)),
         }
     }
 
     /// The status that stands in the log when nothing was sent: 499 when the client left, 444 when we chose
     /// silence, as nginx writes them.
     fn unanswered_status(&self, out: &mut Vec<u8>) -> bool {
-        let ending = &self.context.state.ending;
+        let ending = &self.state.ending;
         let status = if ending.silent {
             444
         } else {
@@ -195,48 +201,62 @@ impl RequestValues<'_> {
 
     fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
         let before = out.len();
-        if joined(&self.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out)
+        if joined(&self.outside.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out)
             && out.len() > before
         {
             out.extend_from_slice(b", ");
         }
-        connection_value(&self.facts().connection, Named::RemoteAddr, out)
+        connection_value(&self.outside.facts.connection, Named::RemoteAddr, out)
     }
 
-    fn request_id(&self) -> &str {
-        self.context.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
+    fn request_id_text(&self) -> &str {
+        self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
     }
 
     fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {
-        let name = self.upstream_name().unwrap_or_default();
-        self.each_try(out, name, |one, out| put(one.peer.name().as_bytes(), out))
+        self.each_try(
+            out,
+            |proxying| proxying.target.upstream.name(),
+            |one, out| put(one.peer.name().as_bytes(), out),
+        )
     }
 
-    fn upstream_name(&self) -> Option<&str> {
-        self.context.state.proxying().map(|proxying| proxying.target.upstream.name())
+    /// The server block, once it is known.
+    fn server(&self) -> Option<&Server> {
+        let routed = self.state.routed()?;
+        self.outside.facts.snapshot.config.http.servers.get(routed.server.0)
     }
 
-    /// One value per try, separated by a comma and a space; `-` where a try has none. `missing` stands for the
-    /// pick that found no server at all.
-    fn each_try(&self, out: &mut Vec<u8>, missing: &str, value: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
-        let tries = self.context.state.tries();
-        let no_live_upstream =
-            self.context.state.proxying().is_some_and(|proxying| proxying.no_live_upstream);
-        for (index, one) in tries.iter().enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b", ");
+    /// One value per try, separated by a comma and a space, and by a colon where the request went on to another location;
+    /// `-` where a try has none. `missing` stands for the pick that found no server at all.
+    fn each_try(
+        &self,
+        out: &mut Vec<u8>,
+        missing: impl Fn(&Proxying) -> &str,
+        value: impl Fn(&Try, &mut Vec<u8>) -> bool,
+    ) -> bool {
+        let mut any = false;
+        for (place, proxying) in self.state.upstreams().enumerate() {
+            if place > 0 {
+                out.extend_from_slice(b" : ");
             }
-            if !value(one, out) {
-                out.push(b'-');
+            for (index, one) in proxying.tries.iter().enumerate() {
+                if index > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                if !value(one, out) {
+                    out.push(b'-');
+                }
             }
+            if proxying.no_live_upstream {
+                if !proxying.tries.is_empty() {
+                    out.extend_from_slice(b", ");
+                }
+                out.extend_from_slice(missing(proxying).as_bytes());
+            }
+            any |= !proxying.tries.is_empty() || proxying.no_live_upstream;
         }
-        if no_live_upstream {
-            if !tries.is_empty() {
-                out.extend_from_slice(b", ");
-            }
-            out.extend_from_slice(missing.as_bytes());
-        }
-        !tries.is_empty() || no_live_upstream
+        any
     }
 }
 
@@ -253,7 +273,7 @@ pub struct RefusedValues<'a> {
 }
 
 impl Values for RefusedValues<'_> {
-    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let Variable::Named(named) = variable else { return false };
         match named {
             Named::Request => !self.refused.request_line.is_empty() && put(self.refused.request_line, out),
@@ -349,14 +369,6 @@ fn protocol(version: Version) -> &'static [u8] {
     if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" }
 }
 
-/// The first argument of that name, as sent; names compare without case, as in nginx.
-fn argument<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    query.split(|byte| *byte == b'&').find_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        pair[..equals].eq_ignore_ascii_case(name).then_some(&pair[equals + 1..])
-    })
-}
-
 /// The value of a cookie in one `Cookie` field.
 fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|pair| {
@@ -379,10 +391,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_and_cookies_are_found_by_name() {
-        assert_eq!(argument(b"a=1&B=2&b=3", b"b"), Some(&b"2"[..]));
-        assert_eq!(argument(b"ab=1&b", b"b"), None);
-        assert_eq!(argument(b"b=", b"b"), Some(&b""[..]));
+    fn cookies_are_found_by_name() {
         assert_eq!(cookie(b"a=1; session=x=y; c", b"session"), Some(&b"x=y"[..]));
         assert_eq!(cookie(b"asession=1", b"session"), None);
     }

@@ -15,8 +15,6 @@ pub enum Failure {
     ClientGone,
     /// The client took longer than `client_body_timeout` or `send_timeout`.
     ClientTimeout,
-    /// The server's answer asks for what this program cannot do (`X-Accel-Redirect`).
-    UnsupportedAnswer,
     /// A decision of this program, or something the client sent, that has a status of its own.
     Status(u16),
     /// None of these: a fault of this program.
@@ -87,7 +85,6 @@ impl Failure {
                 let meaning = TryMeaning::of(kind);
                 (Some(meaning.status), meaning.label)
             }
-            Self::UnsupportedAnswer => (Some(502), Generated::InvalidAnswer),
             Self::ClientGone => (None, Generated::ClientTimeout),
             Self::ClientTimeout => (Some(408), Generated::ClientTimeout),
             Self::Status(413) => (Some(413), Generated::BodyTooLarge),
@@ -130,7 +127,6 @@ mod tests {
         for (failure, status, label, ends) in [
             (Failure::Upstream(FailureKind::Connect), Some(502), "connect_error", false),
             (Failure::Upstream(FailureKind::ReadTimeout), Some(504), "upstream_timeout", false),
-            (Failure::UnsupportedAnswer, Some(502), "invalid_answer", false),
             (Failure::ClientTimeout, Some(408), "client_timeout", true),
             (Failure::ClientGone, None, "client_timeout", true),
             (Failure::Status(413), Some(413), "body_too_large", true),

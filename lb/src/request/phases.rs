@@ -11,8 +11,9 @@
 //!                       └── Answer, Close ◀── Failed ◀───────────┴── Settle: end, or try again ───────────┘
 //! ```
 //!
-//! `error_page` and `X-Accel-Redirect` go from `UpstreamHead` and `Failed` back to `server rewrite` with another URI;
-//! `docs/decisions/013-leaving-an-answer-and-subrequests.md` says how Pingora is brought to do that.
+//! `rewrite`, `error_page`, named locations and `X-Accel-Redirect` go back to an earlier phase with another URI or another
+//! location: at most ten times. `docs/decisions/013-leaving-an-answer-and-subrequests.md` says how Pingora is brought to
+//! leave a server's answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,11 +21,16 @@ use std::time::Instant;
 use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
+use super::files::{Open, Opening};
+use super::flow::{FileKind, Looking, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
-use super::state::{Path, Routed, Stage, State};
-use crate::config::model::{Action, Http, Location, NextUpstream, Proxy, Return, Server, ServerId};
+use super::state::{Routed, Stage, State};
+use super::uri::Uri;
+use super::values::{Evaluation, Outside};
+use crate::config::model::{Action, Http, Location, NextUpstream, Program, Proxy};
 use crate::observe::reasons::Generated;
-use crate::routing::{Routes, path};
+use crate::routing::Routes;
+use crate::script::{Template, Values, Variable};
 use crate::upstream::FailureKind;
 
 /// The configuration that the request is judged by, from its first event to its last.
@@ -38,15 +44,28 @@ pub struct Rules<'c> {
     pub listener: Option<usize>,
 }
 
+/// What a decision may look at beside the request itself.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The configuration.
+    pub rules: Rules<'a>,
+    /// The request's surroundings.
+    pub outside: &'a dyn Outside,
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The request's header is there.
-    Begin(Begin<'a>),
+    /// The request's header is there; its Host field.
+    Begin(Option<&'a [u8]>),
+    /// The answer to a [`Step::Ask`].
+    Found(FileKind),
+    /// What came of a [`Step::Open`] or a [`Step::List`].
+    Opened(Opening),
     /// No server of the upstream can be asked.
     NoServer,
     /// The header of a server's answer is there.
-    UpstreamHead(UpstreamHead),
+    UpstreamHead(UpstreamHead<'a>),
     /// A try ended without an answer, or in the midst of one.
     TryFailed(TryFailed),
     /// The request has failed and no other try follows.
@@ -58,24 +77,13 @@ pub enum Event<'a> {
     },
 }
 
-/// A request's header.
-#[derive(Debug, Clone, Copy)]
-pub struct Begin<'a> {
-    /// Path and query as sent.
-    pub target: &'a [u8],
-    /// The Host field.
-    pub host: Option<&'a [u8]>,
-    /// The length of the body, where one was announced.
-    pub announced: Option<u64>,
-}
-
 /// The header of a server's answer.
 #[derive(Debug, Clone, Copy)]
-pub struct UpstreamHead {
+pub struct UpstreamHead<'a> {
     /// Its status.
     pub status: StatusCode,
-    /// It has an `X-Accel-Redirect`.
-    pub accel_redirect: bool,
+    /// Its `X-Accel-Redirect`.
+    pub accel_redirect: Option<&'a [u8]>,
 }
 
 /// A failed try, as the proxy sees it.
@@ -101,28 +109,56 @@ pub struct TryFailed {
 
 /// What happens next.
 #[derive(Debug)]
-pub enum Step<'c> {
+pub enum Step {
+    /// The file system is asked, and [`Event::Found`] follows.
+    Ask(Question),
+    /// A file is opened, and [`Event::Opened`] follows.
+    Open(Open),
+    /// A directory is listed, and [`Event::Opened`] follows.
+    List(Question),
     /// The program answers.
-    Answer(Content<'c>),
+    Answer(Content),
     /// The connection closes without an answer.
     Close,
     /// A server is picked and asked.
-    Proxy(&'c Arc<Proxy>),
+    Proxy(Arc<Proxy>),
     /// The server's answer goes to the client.
     PassOn,
-    /// The server's answer is left where it is, and the request fails with this.
-    Leave(Failure),
     /// The failed try is booked as the settlement says.
     Settle(Settlement),
 }
 
 /// What the program answers.
 #[derive(Debug)]
-pub enum Content<'c> {
+pub enum Content {
     /// The standard page of a status.
     Page(Generated, StatusCode),
-    /// A `return`.
-    Return(&'c Return),
+    /// A text, of the type that the path has.
+    Text {
+        /// The status.
+        status: StatusCode,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The file that was opened, or the list that was made.
+    File,
+    /// A redirect.
+    Redirect {
+        /// The status.
+        status: StatusCode,
+        /// A URL, or a path of this server.
+        location: Vec<u8>,
+    },
+}
+
+/// What comes of a phase.
+pub(super) enum Outcome {
+    /// The next phase runs.
+    Next,
+    /// That phase runs.
+    Goto(Phase),
+    /// Nothing runs until what it says has been done.
+    Done(Step),
 }
 
 /// How a failed try is booked.
@@ -137,111 +173,208 @@ pub enum Settlement {
     ServerFailed(FailedTry, Verdict),
 }
 
-impl Content<'_> {
+impl Step {
+    /// Whether the file system is to be asked.
+    pub fn needs_files(&self) -> bool {
+        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_))
+    }
+}
+
+impl Content {
     /// The `reason` label of `lb_responses_generated_total`.
     pub fn reason(&self) -> Generated {
         match self {
             Self::Page(reason, _) => *reason,
-            Self::Return(_) => Generated::Return,
+            Self::Text { .. } | Self::Redirect { .. } => Generated::Return,
+            Self::File => Generated::File,
         }
     }
-}
 
-/// nginx's phases up to the one that makes the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// `set_real_ip_from`.
-    PostRead,
-    /// `return` of the server block.
-    ServerRewrite,
-    /// The location, and its `client_max_body_size`.
-    FindConfig,
-    /// `return` of the location.
-    Rewrite,
-    /// `limit_req`, `limit_conn`.
-    PreAccess,
-    /// `allow`, `auth_basic`, `auth_request`.
-    Access,
-    /// `try_files`.
-    PreContent,
-    /// `proxy_pass`, or 404 where there is nothing.
-    Content,
-}
-
-/// Their order.
-const PHASES: [Phase; 8] = [
-    Phase::PostRead,
-    Phase::ServerRewrite,
-    Phase::FindConfig,
-    Phase::Rewrite,
-    Phase::PreAccess,
-    Phase::Access,
-    Phase::PreContent,
-    Phase::Content,
-];
-
-/// A request on its way through the phases.
-struct Walk<'a, 'c> {
-    begin: Begin<'a>,
-    rules: Rules<'c>,
-    id: ServerId,
-    server: &'c Server,
-    location: &'c Arc<Location>,
-    path: Path,
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Page(_, status) | Self::Text { status, .. } | Self::Redirect { status, .. } => *status,
+            Self::File => StatusCode::OK,
+        }
+    }
 }
 
 impl State {
     /// Takes note of `event`, which happened at `now`, and says what happens next.
-    pub fn step<'c>(&mut self, event: Event<'_>, rules: Rules<'c>, now: Instant) -> Step<'c> {
+    pub fn step(&mut self, event: Event<'_>, around: Around<'_>, now: Instant) -> Step {
         match event {
-            Event::Begin(begin) => self.begin(begin, rules),
-            Event::NoServer => self.no_server(),
-            Event::UpstreamHead(head) => self.upstream_head(head, now),
+            Event::Begin(host) => self.begin(host, around),
+            Event::Found(found) => {
+                self.flow.found = Some(found);
+                self.run(around)
+            }
+            Event::Opened(opening) => {
+                let outcome = self.opened(opening, around);
+                self.resume(outcome, around)
+            }
+            Event::NoServer => self.no_server(around, now),
+            Event::UpstreamHead(head) => self.upstream_head(head, around, now),
             Event::TryFailed(failed) => Step::Settle(self.try_failed(failed, now)),
-            Event::Failed { failure, answer_begun } => self.failed(failure, answer_begun),
+            Event::Failed { failure, answer_begun } => self.failed(failure, answer_begun, around, now),
         }
     }
 
-    fn begin<'c>(&mut self, begin: Begin<'_>, rules: Rules<'c>) -> Step<'c> {
+    fn begin(&mut self, host: Option<&[u8]>, around: Around<'_>) -> Step {
+        let rules = around.rules;
         let Some(listener) = rules.listener else {
             // The snapshot of a request knows the address that it came in on.
-            return self.page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR);
+            return self.answer(Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR));
         };
-        let id = rules.routes.server(listener, begin.host);
-        let server = &rules.http.servers[id.0];
-        let mut walk =
-            Walk { begin, rules, id, server, location: &server.fallback, path: normal_path(begin.target) };
-        let step = match walk.path {
-            Path::Bad => Some(Step::Answer(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST))),
-            Path::AsSent | Path::Normalised(_) => PHASES.iter().find_map(|phase| walk.run(*phase)),
-        };
-        let Walk { location, path, .. } = walk;
-        self.stage = Stage::Routed(Routed { server: id, location: location.clone(), path });
-        match step {
-            Some(Step::Answer(content)) => self.answer(content),
-            Some(Step::Close) => self.close(),
-            Some(step) => step,
-            None => self.page(Generated::NotFound, StatusCode::NOT_FOUND),
+        let server = rules.routes.server(listener, host);
+        let location = Arc::clone(&rules.http.servers[server.0].fallback);
+        self.stage = Stage::Routed(Routed { server, location });
+        // nginx reads the URI before the Host field, by the settings of the address's default server.
+        let default = rules.http.listeners.get(listener).map(|listener| listener.default_server.0);
+        let slashes = default.and_then(|default| rules.http.servers.get(default));
+        let merges = slashes.is_none_or(|server| server.fallback.settings.core.merge_slashes);
+        self.uri = Uri::of(around.outside.target(), merges.into());
+        if self.uri.is_bad() {
+            return self.answer(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST));
+        }
+        self.run(around)
+    }
+
+    /// Runs the phases from the present one until there is something to do that only the caller can.
+    fn run(&mut self, around: Around<'_>) -> Step {
+        loop {
+            match self.run_phase(around) {
+                Outcome::Next => self.flow.phase = self.flow.phase.next(),
+                Outcome::Goto(phase) => self.restart_at(phase),
+                Outcome::Done(step) => return step,
+            }
         }
     }
 
-    fn no_server<'c>(&mut self) -> Step<'c> {
+    fn resume(&mut self, outcome: Outcome, around: Around<'_>) -> Step {
+        match outcome {
+            Outcome::Done(step) => step,
+            Outcome::Next => self.run(around),
+            Outcome::Goto(phase) => {
+                self.restart_at(phase);
+                self.run(around)
+            }
+        }
+    }
+
+    fn restart_at(&mut self, phase: Phase) {
+        self.flow.phase = phase;
+        self.flow.at = 0;
+        self.flow.program = None;
+        self.flow.looking = Looking::AtFile;
+    }
+
+    fn run_phase(&mut self, around: Around<'_>) -> Outcome {
+        match self.flow.phase {
+            Phase::ServerRewrite => {
+                let server = self.routed().and_then(|routed| around.rules.http.servers.get(routed.server.0));
+                self.run_level(server.map(|server| &server.program).cloned(), around)
+            }
+            Phase::FindConfig => self.find_config(around),
+            Phase::Rewrite => {
+                let program = self.location().map(|location| &location.program).cloned();
+                match self.run_level(program, around) {
+                    Outcome::Next if self.flow.uri_changed => self.find_again(around),
+                    outcome => outcome,
+                }
+            }
+            Phase::Content => self.content(around),
+            Phase::Access => self.limit_methods(around),
+            Phase::PreContent => self.try_files(around),
+            // No directive of these phases is known yet.
+            Phase::PostRead | Phase::PreAccess => Outcome::Next,
+        }
+    }
+
+    fn run_level(&mut self, program: Option<Program>, around: Around<'_>) -> Outcome {
+        let Some(program) = self.flow.program.take().or(program).filter(|program| !program.is_empty()) else {
+            return Outcome::Next;
+        };
+        let outcome = self.run_program(&program, around);
+        if let Outcome::Done(Step::Ask(_)) = outcome {
+            self.flow.program = Some(program);
+        }
+        outcome
+    }
+
+    fn find_config(&mut self, around: Around<'_>) -> Outcome {
+        self.flow.uri_changed = false;
+        let Some(id) = self.routed().map(|routed| routed.server) else {
+            return self.special(not_found(), around);
+        };
+        let path = self.uri.path(around.outside.target());
+        let found = around.rules.routes.location(id, path).cloned();
+        match (found, self.routed_mut()) {
+            (Some(location), Some(routed)) => routed.location = location,
+            (None, _) => self.leave_location(around),
+            (Some(_), None) => {}
+        }
+        let Some(location) = self.location() else { return Outcome::Next };
+        if location.internal && !self.flow.internal {
+            return self.special(not_found(), around);
+        }
+        if around.outside.announced().is_some_and(|announced| body_too_large(location, announced)) {
+            let page = Content::Page(Generated::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
+            return self.special(page, around);
+        }
+        Outcome::Next
+    }
+
+    /// The URI has changed: another location may be its own.
+    fn find_again(&mut self, around: Around<'_>) -> Outcome {
+        if !self.may_change() {
+            let path = self.uri.path(around.outside.target()).to_vec();
+            return self.cycle(path, around);
+        }
+        self.leave_location(around);
+        Outcome::Goto(Phase::FindConfig)
+    }
+
+    fn content(&mut self, around: Around<'_>) -> Outcome {
+        match self.location().map(|location| &location.action) {
+            Some(Action::Proxy(proxy)) => Outcome::Done(Step::Proxy(Arc::clone(proxy))),
+            Some(Action::Files) => self.file_content(around),
+            None => self.special(not_found(), around),
+        }
+    }
+
+    fn no_server(&mut self, around: Around<'_>, now: Instant) -> Step {
         if let Some(proxying) = self.proxying_mut() {
             proxying.no_live_upstream = true;
         }
-        self.page(Generated::NoLiveUpstream, StatusCode::BAD_GATEWAY)
+        self.turn_away(Content::Page(Generated::NoLiveUpstream, StatusCode::BAD_GATEWAY), around, now)
     }
 
-    fn upstream_head<'c>(&mut self, head: UpstreamHead, now: Instant) -> Step<'c> {
+    fn upstream_head(&mut self, head: UpstreamHead<'_>, around: Around<'_>, now: Instant) -> Step {
         if let Some(last) = self.proxying_mut().and_then(|proxying| proxying.tries.last_mut()) {
             last.header = Some(now.duration_since(last.started));
             last.status = Some(head.status);
         }
-        if head.accel_redirect {
-            self.ending.failure = Some(Failure::UnsupportedAnswer);
-            return Step::Leave(Failure::UnsupportedAnswer);
+        let Some(proxying) = self.proxying() else { return Step::PassOn };
+        let settings = &proxying.target.proxy.settings;
+        if let Some(target) = head.accel_redirect.filter(|_| !settings.ignores_accel_redirect) {
+            self.leave_upstream(now);
+            let outcome = self.go_to(target, around);
+            return self.resume(outcome, around);
+        }
+        let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;
+        if intercepts && self.has_error_page(head.status) {
+            return self.turn_away(Content::Page(Generated::Intercepted, head.status), around, now);
         }
         Step::PassOn
+    }
+
+    /// The present upstream does not answer the client: a page does, or what `error_page` has in its place.
+    fn turn_away(&mut self, page: Content, around: Around<'_>, now: Instant) -> Step {
+        let outcome = self.special(page, around);
+        if let Outcome::Goto(_) = outcome {
+            self.leave_upstream(now);
+        }
+        self.resume(outcome, around)
     }
 
     fn try_failed(&mut self, event: TryFailed, now: Instant) -> Settlement {
@@ -275,7 +408,7 @@ impl State {
         Settlement::ServerFailed(failed, verdict)
     }
 
-    fn failed<'c>(&mut self, failure: Failure, answer_begun: bool) -> Step<'c> {
+    fn failed(&mut self, failure: Failure, answer_begun: bool, around: Around<'_>, now: Instant) -> Step {
         // What was decided when it happened stands; Pingora's error may say less.
         let failure = *self.ending.failure.get_or_insert(failure);
         let meaning = failure.meaning();
@@ -285,70 +418,34 @@ impl State {
         };
         let no_live_upstream = self.proxying().is_some_and(|proxying| proxying.no_live_upstream);
         let label = if no_live_upstream { Generated::NoLiveUpstream } else { meaning.label };
-        self.page(label, status)
+        self.turn_away(Content::Page(label, status), around, now)
     }
 
-    fn page<'c>(&mut self, reason: Generated, status: StatusCode) -> Step<'c> {
-        self.answer(Content::Page(reason, status))
+    /// Renders templates for this request.
+    pub(super) fn evaluation<'a>(&'a mut self, around: Around<'a>) -> Evaluation<'a, &'a dyn Outside> {
+        Evaluation { definitions: &around.rules.http.definitions, outside: around.outside, state: self }
     }
 
-    fn answer<'c>(&mut self, content: Content<'c>) -> Step<'c> {
-        self.ending.generated = Some(content.reason());
-        Step::Answer(content)
+    pub(super) fn render(&mut self, template: &Template, around: Around<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        template.render(&mut self.evaluation(around), &mut out);
+        out
     }
 
-    fn close<'c>(&mut self) -> Step<'c> {
-        self.ending.generated = Some(Generated::Return);
-        self.ending.silent = true;
-        Step::Close
+    pub(super) fn value(&mut self, variable: &Variable, around: Around<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.evaluation(around).write(variable, &mut out);
+        out
     }
 }
 
-impl<'c> Walk<'_, 'c> {
-    /// What a phase decides; `None` where it has nothing to say.
-    fn run(&mut self, phase: Phase) -> Option<Step<'c>> {
-        match phase {
-            Phase::ServerRewrite => self.server.answer.as_ref().map(of_return),
-            Phase::FindConfig => self.find_location(),
-            Phase::Rewrite => match &self.location.action {
-                Action::Return(to) => Some(of_return(to)),
-                Action::Proxy(_) | Action::NotFound => None,
-            },
-            Phase::Content => match &self.location.action {
-                Action::Proxy(proxy) => Some(Step::Proxy(proxy)),
-                Action::Return(_) | Action::NotFound => None,
-            },
-            // No directive of these phases is known yet.
-            Phase::PostRead | Phase::PreAccess | Phase::Access | Phase::PreContent => None,
-        }
-    }
-
-    fn find_location(&mut self) -> Option<Step<'c>> {
-        let path = self.path.get(path::Target::split(self.begin.target).path);
-        if let Some(location) = self.rules.routes.location(self.id, path) {
-            self.location = location;
-        }
-        let announced = self.begin.announced?;
-        body_too_large(self.location, announced)
-            .then_some(Step::Answer(Content::Page(Generated::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE)))
-    }
+fn not_found() -> Content {
+    Content::Page(Generated::NotFound, StatusCode::NOT_FOUND)
 }
 
 /// Whether a body of so many bytes is beyond `client_max_body_size`.
 pub fn body_too_large(location: &Location, bytes: u64) -> bool {
     location.settings.client.max_body_bytes.is_some_and(|limit| bytes > limit)
-}
-
-fn of_return(to: &Return) -> Step<'_> {
-    if to.status.as_u16() == 444 { Step::Close } else { Step::Answer(Content::Return(to)) }
-}
-
-fn normal_path(target: &[u8]) -> Path {
-    match path::Target::split(target).path {
-        // `http://host` asks for the root.
-        b"" => Path::Normalised(Box::from(&b"/"[..])),
-        sent => path::normalise(sent).map_or(Path::Bad, Path::of),
-    }
 }
 
 fn failed_try(

@@ -3,7 +3,6 @@
 //! A hook that needs a stage asks for it ([`State::routed`], [`State::proxying`]) and ends the request with an internal
 //! error where it is not there. So no request reaches a server without the settings of its location.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,9 @@ use smallvec::SmallVec;
 
 use super::Failure;
 use super::answer_hygiene::Framing;
+use super::flow::Flow;
+use super::uri::Uri;
+use super::values::Variables;
 use crate::balance::Tried;
 use crate::config::model::{Location, Proxy, ServerId};
 use crate::observe::reasons::Generated;
@@ -24,6 +26,14 @@ pub type BalancingKey = SmallVec<[u8; 16]>;
 #[derive(Default)]
 pub struct State {
     pub(super) stage: Stage,
+    /// What is asked for, as it is now.
+    pub uri: Uri,
+    /// What `set`, `map` and regular expressions left.
+    pub variables: Variables,
+    /// Where it stands among the phases.
+    pub(super) flow: Flow,
+    /// Upstreams that it has left for another location.
+    earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
 }
@@ -62,37 +72,6 @@ pub struct Routed {
     pub server: ServerId,
     /// Which location, or the server's own settings where none matched.
     pub location: Arc<Location>,
-    /// The path that found it.
-    pub path: Path,
-}
-
-/// The normalised path (`$uri`), worked out once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Path {
-    /// The path as the client sent it is normal: the usual case, without a copy.
-    AsSent,
-    /// Another than was sent.
-    Normalised(Box<[u8]>),
-    /// It has no normal form: the request is answered with 400.
-    Bad,
-}
-
-impl Path {
-    /// Keeps what the normaliser said.
-    pub fn of(normal: Cow<'_, [u8]>) -> Self {
-        match normal {
-            Cow::Borrowed(_) => Self::AsSent,
-            Cow::Owned(path) => Self::Normalised(path.into()),
-        }
-    }
-
-    /// The path, given the one that the client sent. A path without a normal form stays as it came.
-    pub fn get<'a>(&'a self, sent: &'a [u8]) -> &'a [u8] {
-        match self {
-            Self::Normalised(path) => path,
-            Self::AsSent | Self::Bad => sent,
-        }
-    }
 }
 
 /// What a proxied request needs of its location at every step.
@@ -171,6 +150,14 @@ impl State {
         }
     }
 
+    pub(super) fn routed_mut(&mut self) -> Option<&mut Routed> {
+        match &mut self.stage {
+            Stage::Admitted => None,
+            Stage::Routed(routed) => Some(routed),
+            Stage::Proxying(proxying) => Some(&mut proxying.routed),
+        }
+    }
+
     /// Its location.
     pub fn location(&self) -> Option<&Arc<Location>> {
         self.routed().map(|routed| &routed.location)
@@ -210,9 +197,53 @@ impl State {
         }
     }
 
-    /// The tries so far; none where the request went to no server.
+    /// The tries at the present upstream; none where the request went to no server.
     pub fn tries(&self) -> &[Try] {
         self.proxying().map_or(&[], |proxying| &proxying.tries)
+    }
+
+    /// Every upstream that it has been sent to, in order.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Proxying> {
+        self.earlier.iter().chain(self.proxying())
+    }
+
+    /// Turns away from the upstream: another location answers.
+    pub(super) fn leave_upstream(&mut self, now: Instant) {
+        match std::mem::take(&mut self.stage) {
+            Stage::Proxying(mut proxying) => {
+                proxying.end_try(None, now);
+                proxying.next = None;
+                self.stage = Stage::Routed(proxying.routed.clone());
+                self.earlier.push(proxying);
+            }
+            stage => self.stage = stage,
+        }
+    }
+
+    /// The status that the answer has whatever the location that answers says.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.flow.status
+    }
+
+    /// The method is `GET`, whatever the client sent: `error_page` and `X-Accel-Redirect` make it that.
+    pub fn is_get(&self) -> bool {
+        self.flow.is_get
+    }
+
+    /// The path of the location no longer begins the URI.
+    pub fn leaves_location(&self) -> bool {
+        self.flow.leaves_location
+    }
+
+    /// Takes what the error log should have.
+    pub fn take_notes(&mut self) -> Vec<super::Note> {
+        std::mem::take(&mut self.flow.notes)
+    }
+
+    pub(super) fn note_uninitialized(&mut self, name: &str) {
+        if self.location().is_none_or(|location| location.settings.rewriting.warns_of_uninitialized) {
+            self.flow.notes.push(super::Note::Uninitialized(name.into()));
+        }
     }
 }
 
@@ -287,19 +318,6 @@ impl Try {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::path::normalise;
-
-    #[test]
-    fn a_path_is_kept_without_a_copy_where_it_is_normal() {
-        for (sent, path, kept) in [
-            (&b"/a"[..], Path::of(normalise(b"/a").unwrap()), &b"/a"[..]),
-            (b"/a%20b/../c", Path::of(normalise(b"/a%20b/../c").unwrap()), b"/c"),
-            (b"/..", Path::Bad, b"/.."),
-        ] {
-            assert_eq!(path.get(sent), kept);
-        }
-        assert_eq!(Path::of(normalise(b"/a").unwrap()), Path::AsSent);
-    }
 
     #[test]
     fn an_admitted_request_knows_no_server_and_no_location() {

@@ -1,4 +1,4 @@
-//! A variable that the configuration defines: its name, and where a request keeps its value.
+//! A variable that the configuration defines: its name, where a request keeps its value, and where the value comes from.
 
 use std::sync::OnceLock;
 
@@ -31,5 +31,25 @@ impl Defined {
     /// Where a request keeps its value; `None` only until the configuration has been read.
     pub fn slot(&self) -> Option<SlotId> {
         self.slot.get().copied()
+    }
+}
+
+/// Where the value of a variable comes from that a request has not given one yet.
+#[derive(Debug, Clone)]
+pub enum Definition {
+    /// From `set` alone: until that has run the variable is empty.
+    Set,
+    /// From a named group: until its regular expression has matched the variable has no value.
+    Group,
+}
+
+impl Definition {
+    /// Whether a definition of the same name that stands further down takes its place. As in nginx, `set` and named
+    /// groups leave a `map` what it is.
+    pub(super) fn gives_way_to(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Group, Self::Set) => true,
+            (_, Self::Set | Self::Group) => false,
+        }
     }
 }

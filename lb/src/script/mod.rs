@@ -6,14 +6,16 @@
 mod defined;
 mod escape;
 mod names;
+mod pattern;
 mod regex;
 mod slots;
 mod template;
 mod variable;
 
-pub use defined::Defined;
+pub use defined::{Defined, Definition};
 pub use escape::Escape;
 pub use names::{BuiltIn, Names, Use};
+pub use pattern::Pattern;
 pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use template::{Template, TemplateError, Values};

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::defined::Defined;
+use super::defined::{Defined, Definition};
 use super::slots::SlotId;
 use super::variable::{self, Variable};
 
@@ -16,7 +16,8 @@ use super::variable::{self, Variable};
 #[derive(Debug)]
 pub struct Names<P> {
     defined: BTreeMap<Box<str>, Entry<P>>,
-    slots: usize,
+    /// By slot.
+    definitions: Vec<Definition>,
 }
 
 #[derive(Debug)]
@@ -41,14 +42,19 @@ pub struct BuiltIn(pub String);
 
 impl<P> Default for Names<P> {
     fn default() -> Self {
-        Self { defined: BTreeMap::new(), slots: 0 }
+        Self { defined: BTreeMap::new(), definitions: Vec::new() }
     }
 }
 
 impl<P: Clone> Names<P> {
-    /// The variable that a name stands for, used at `at`. nginx compares names in lower case.
+    /// The variable that a name stands for, used at `at`. nginx compares names in lower case. A name of one of nginx's
+    /// families (`$http_x`) is the configuration's own once that defines it.
     pub fn resolve(&mut self, written: &str, at: &P) -> Variable {
         let name = written.to_ascii_lowercase();
+        let own = self.defined.get(&*name).filter(|entry| entry.variable.slot().is_some());
+        if let Some(entry) = own {
+            return Variable::Defined(entry.variable.clone());
+        }
         variable::built_in(&name).unwrap_or_else(|| {
             let entry = self.entry(&name);
             entry.uses.push(Use { written: written.into(), at: at.clone() });
@@ -61,14 +67,18 @@ impl<P: Clone> Names<P> {
     /// # Errors
     ///
     /// When nginx itself has a variable of that name.
-    pub fn define(&mut self, written: &str) -> Result<SlotId, BuiltIn> {
+    pub fn define(&mut self, written: &str, definition: Definition) -> Result<SlotId, BuiltIn> {
         let name = written.to_ascii_lowercase();
-        if variable::built_in(&name).is_some() {
+        if variable::is_fixed(&name) {
             return Err(BuiltIn(written.to_owned()));
         }
-        let next = SlotId::new(self.slots);
+        let next = SlotId::new(self.definitions.len());
         let slot = self.entry(&name).variable.give_slot(next);
-        self.slots += usize::from(slot == next);
+        match self.definitions.get_mut(slot.index()) {
+            None => self.definitions.push(definition),
+            Some(present) if present.gives_way_to(&definition) => *present = definition,
+            Some(_) => {}
+        }
         Ok(slot)
     }
 
@@ -81,9 +91,9 @@ impl<P: Clone> Names<P> {
         })
     }
 
-    /// How many slots a request needs.
-    pub fn slots(&self) -> usize {
-        self.slots
+    /// What has been defined, by slot.
+    pub fn into_definitions(self) -> Vec<Definition> {
+        self.definitions
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry<P> {
@@ -101,23 +111,25 @@ mod tests {
     fn a_name_has_one_slot_wherever_it_is_used_and_defined() {
         let mut names = Names::default();
         let above = names.resolve("Tenant", &1);
-        let slot = names.define("tenant").expect("no variable of nginx's");
-        assert_eq!(names.define("TENANT"), Ok(slot));
-        let other = names.define("other").expect("no variable of nginx's");
+        let slot = names.define("tenant", Definition::Set).expect("no variable of nginx's");
+        assert_eq!(names.define("TENANT", Definition::Group), Ok(slot));
+        let other = names.define("other", Definition::Group).expect("no variable of nginx's");
         assert_ne!(slot, other);
-        assert_eq!(names.slots(), 2);
         let below = names.resolve("tenant", &9);
         assert_eq!(above, below);
         let Variable::Defined(defined) = above else { panic!("{above:?}") };
         assert_eq!((defined.name(), defined.slot()), ("tenant", Some(slot)));
+        assert!(matches!(&*names.into_definitions(), [Definition::Set, Definition::Group]));
     }
 
     #[test]
-    fn nginxs_own_names_are_not_redefined() {
+    fn nginxs_own_names_are_not_redefined_but_those_of_its_families_are() {
         let mut names = Names::<u32>::default();
-        assert_eq!(names.define("Host"), Err(BuiltIn("Host".to_owned())));
-        assert_eq!(names.define("http_x"), Err(BuiltIn("http_x".to_owned())));
-        assert_eq!(names.slots(), 0);
+        assert_eq!(names.define("Host", Definition::Set), Err(BuiltIn("Host".to_owned())));
+        assert_eq!(names.define("1", Definition::Set), Err(BuiltIn("1".to_owned())));
+        assert!(matches!(names.resolve("http_x", &1), Variable::RequestHeader(_)));
+        assert!(names.define("http_x", Definition::Set).is_ok());
+        assert!(matches!(names.resolve("http_x", &2), Variable::Defined(_)));
     }
 
     #[test]
@@ -126,7 +138,7 @@ mod tests {
         for (name, line) in [("remote_adr", 2), ("here", 3), ("Remote_adr", 5), ("host", 6)] {
             names.resolve(name, &line);
         }
-        assert!(names.define("here").is_ok());
+        assert!(names.define("here", Definition::Set).is_ok());
         let told: Vec<_> = names.undefined().map(|(one, hint)| (&*one.written, one.at, hint)).collect();
         let hint = Some("did you mean \"$remote_addr\"?".to_owned());
         assert_eq!(told, [("remote_adr", 2, hint.clone()), ("Remote_adr", 5, hint)]);

@@ -1,9 +1,7 @@
-//! The values of a request's own variables: what `set`, `map`, `geo` and `split_clients` define, and what is worked out
-//! once and stays.
+//! The values of a request's own variables: what `set`, `map`, `geo` and `split_clients` define, and the named groups
+//! of regular expressions.
 //!
 //! A request that uses none pays for none: the slots are allocated at the first value.
-
-use std::sync::OnceLock;
 
 /// Which slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,47 +11,39 @@ impl SlotId {
     pub(super) fn new(index: usize) -> Self {
         Self(index)
     }
+
+    /// Its place among the definitions.
+    pub fn index(self) -> usize {
+        self.0
+    }
 }
 
-type Value = OnceLock<Box<[u8]>>;
-
-/// The slots of one request.
-#[derive(Debug, Default)]
+/// The slots of one request, all without a value at first.
+#[derive(Debug, Default, Clone)]
 pub struct Slots {
-    count: usize,
-    values: OnceLock<Box<[Value]>>,
+    values: Vec<Option<Box<[u8]>>>,
 }
 
 impl Slots {
-    /// As many slots as the configuration needs, all without a value.
-    pub fn new(count: usize) -> Self {
-        Self { count, values: OnceLock::new() }
-    }
-
     /// The value, if there is one.
     pub fn get(&self, slot: SlotId) -> Option<&[u8]> {
-        self.values.get()?.get(slot.0)?.get().map(|value| &**value)
+        self.values.get(slot.0)?.as_deref()
     }
 
-    /// The value; worked out by `compute` if there is none, and only then. Empty for a slot that the configuration does
-    /// not have.
-    pub fn get_or_compute(&self, slot: SlotId, compute: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
-        let values =
-            self.values.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(self.count).collect());
-        values.get(slot.0).map_or(&[], |value| {
-            value.get_or_init(|| {
-                let mut out = Vec::new();
-                compute(&mut out);
-                out.into()
-            })
-        })
+    /// Gives a slot a value. `count` is how many slots the configuration has: the first value makes room for all.
+    pub fn set(&mut self, slot: SlotId, count: usize, value: impl Into<Box<[u8]>>) {
+        if self.values.is_empty() {
+            self.values.resize(count, None);
+        }
+        if let Some(present) = self.values.get_mut(slot.0) {
+            *present = Some(value.into());
+        }
     }
 
-    /// Gives a slot another value.
-    pub fn set(&mut self, slot: SlotId, value: impl Into<Box<[u8]>>) {
-        self.get_or_compute(slot, |_| {});
-        if let Some(present) = self.values.get_mut().and_then(|values| values.get_mut(slot.0)) {
-            *present = OnceLock::from(value.into());
+    /// Takes the value of a slot away.
+    pub fn clear(&mut self, slot: SlotId) {
+        if let Some(present) = self.values.get_mut(slot.0) {
+            *present = None;
         }
     }
 }
@@ -63,23 +53,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_worked_out_once_and_may_be_set_again() {
-        let mut slots = Slots::new(2);
+    fn a_value_may_be_set_again_and_taken_away() {
+        let mut slots = Slots::default();
         let (first, second) = (SlotId::new(0), SlotId::new(1));
         assert_eq!(slots.get(first), None);
-        assert!(slots.values.get().is_none(), "nothing is allocated before the first value");
-        assert_eq!(slots.get_or_compute(first, |out| out.push(b'a')), b"a");
-        assert_eq!(slots.get_or_compute(first, |out| out.push(b'b')), b"a");
-        slots.set(first, *b"c");
+        assert_eq!(slots.values.capacity(), 0, "nothing is allocated before the first value");
+        slots.set(first, 2, *b"a");
+        slots.set(first, 2, *b"c");
         assert_eq!((slots.get(first), slots.get(second)), (Some(&b"c"[..]), None));
-        slots.set(second, *b"d");
-        assert_eq!(slots.get(second), Some(&b"d"[..]));
+        slots.set(second, 2, *b"d");
+        slots.clear(first);
+        assert_eq!((slots.get(first), slots.get(second)), (None, Some(&b"d"[..])));
     }
 
     #[test]
     fn a_slot_that_is_not_there_has_no_value() {
-        let mut slots = Slots::new(0);
-        slots.set(SlotId::new(0), *b"x");
-        assert_eq!(slots.get_or_compute(SlotId::new(7), |out| out.push(b'x')), b"");
+        let mut slots = Slots::default();
+        slots.set(SlotId::new(7), 1, *b"x");
+        assert_eq!(slots.get(SlotId::new(7)), None);
     }
 }

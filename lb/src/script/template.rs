@@ -23,8 +23,9 @@ enum Part {
 /// Who knows the values of variables for one request.
 pub trait Values {
     /// Appends the value of `variable` to `out` and returns true; returns false, with nothing appended, where the
-    /// variable has no value (nginx logs it as `-`).
-    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool;
+    /// variable has no value (nginx logs it as `-`). Asking may change what is known: a `map` keeps its value, and a
+    /// regular expression in it leaves its groups.
+    fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool;
 }
 
 /// Why a string could not be compiled.
@@ -119,7 +120,7 @@ impl Template {
     }
 
     /// Appends the string for one request; variables without a value leave nothing.
-    pub fn render(&self, values: &dyn Values, out: &mut Vec<u8>) {
+    pub fn render(&self, values: &mut dyn Values, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
@@ -131,7 +132,7 @@ impl Template {
     }
 
     /// Appends the string as a log line: values escaped, missing ones marked. The format's own text stays as it is.
-    pub fn render_log(&self, values: &dyn Values, escape: Escape, out: &mut Vec<u8>) {
+    pub fn render_log(&self, values: &mut dyn Values, escape: Escape, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
@@ -183,13 +184,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::script::{Named, Slots};
+    use crate::script::{Definition, Named, Slots};
 
     /// Knows `$host`, an empty `$args`, and any request header as a hostile string.
     struct Fixed;
 
     impl Values for Fixed {
-        fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
             match variable {
                 Variable::Named(Named::Host) => out.extend_from_slice(b"example.org"),
                 Variable::Named(Named::Args) => {}
@@ -204,7 +205,7 @@ mod tests {
     struct InSlots(Slots);
 
     impl Values for InSlots {
-        fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
             let Variable::Defined(defined) = variable else { return false };
             let value = defined.slot().and_then(|slot| self.0.get(slot));
             value.inspect(|value| out.extend_from_slice(value)).is_some()
@@ -217,13 +218,13 @@ mod tests {
 
     fn rendered(text: &str) -> String {
         let mut out = Vec::new();
-        compiled(text).render(&Fixed, &mut out);
+        compiled(text).render(&mut Fixed, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn logged(text: &str, escape: Escape) -> Vec<u8> {
         let mut out = b"before ".to_vec();
-        compiled(text).render_log(&Fixed, escape, &mut out);
+        compiled(text).render_log(&mut Fixed, escape, &mut out);
         out.split_off(7)
     }
 
@@ -251,12 +252,12 @@ mod tests {
         let mut names = Names::default();
         let template = Template::compile("<$later>", &3, &mut names).unwrap();
         assert_eq!(names.undefined().count(), 1);
-        let slot = names.define("Later").unwrap();
+        let slot = names.define("Later", Definition::Set).unwrap();
         assert_eq!(names.undefined().count(), 0);
-        let slots = Slots::new(names.slots());
-        slots.get_or_compute(slot, |out| out.extend_from_slice(b"value"));
+        let mut slots = Slots::default();
+        slots.set(slot, names.into_definitions().len(), *b"value");
         let mut out = Vec::new();
-        template.render(&InSlots(slots), &mut out);
+        template.render(&mut InSlots(slots), &mut out);
         assert_eq!(out, b"<value>");
     }
 

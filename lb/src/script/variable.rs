@@ -21,6 +21,8 @@ pub enum Variable {
     Argument(Box<str>),
     /// `$cookie_NAME`
     Cookie(Box<str>),
+    /// `$1` to `$9`: a group of the regular expression that matched last.
+    Capture(u8),
     /// Any other that nginx brings, by its fixed name.
     Named(Named),
     /// One that the configuration defines; its value is in a slot of the request.
@@ -242,6 +244,9 @@ pub fn variable_names() -> impl Iterator<Item = String> {
 
 /// The variable of nginx's own that `name` stands for, in lower case, as nginx compares names.
 pub(super) fn built_in(name: &str) -> Option<Variable> {
+    if let [digit @ b'1'..=b'9'] = name.as_bytes() {
+        return Some(Variable::Capture(digit - b'0'));
+    }
     if let Ok(index) = NAMED.binary_search_by_key(&name, |(known, _)| known) {
         return Some(Variable::Named(NAMED[index].1));
     }
@@ -261,11 +266,13 @@ pub(super) fn built_in(name: &str) -> Option<Variable> {
     }
 }
 
+/// Whether the configuration may not define `name`: nginx's names, but not those of its families.
+pub(super) fn is_fixed(name: &str) -> bool {
+    matches!(built_in(name), Some(Variable::Named(_) | Variable::Capture(_)))
+}
+
 /// What would help whoever wrote a name that stands for nothing.
 pub(super) fn hint(name: &str) -> Option<String> {
-    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some("captures of regular expressions have no variables here".to_owned());
-    }
     let families_of_nginx =
         ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
@@ -293,6 +300,8 @@ mod tests {
             ("upstream_http_x_a", Some(Variable::UpstreamHeader(header("x-a")))),
             ("arg_page", Some(Variable::Argument("page".into()))),
             ("cookie_session", Some(Variable::Cookie("session".into()))),
+            ("1", Some(Variable::Capture(1))),
+            ("0", None),
             ("http_", None),
             ("arg_", None),
             ("nope", None),
@@ -305,7 +314,6 @@ mod tests {
     fn a_name_without_meaning_is_told_what_would_help() {
         assert_eq!(hint("remote_adr").as_deref(), Some("did you mean \"$remote_addr\"?"));
         assert_eq!(hint("ssl_protocol").as_deref(), Some("nginx has it, lb has not"));
-        assert_eq!(hint("1").as_deref(), Some("captures of regular expressions have no variables here"));
         assert_eq!(hint("quite_something"), None);
     }
 }

@@ -10,6 +10,7 @@ mod config_reference;
 mod connection;
 mod connection_listeners;
 mod connection_support;
+mod free_port;
 mod healthcheck;
 mod layering;
 mod log_files;

@@ -9,8 +9,10 @@ use super::logs::AccessLogs;
 use super::proxies::Proxies;
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
-    AccessLog, Action, DocumentRoot, Location, LocationMatch, Return, ReturnContent, Settings, TryFiles,
+    AccessLog, Action, DocumentRoot, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
+    TryFiles,
 };
+use crate::config::modules::error_page::Internal;
 use crate::config::modules::limit_except;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
@@ -22,7 +24,7 @@ use crate::script::{Named, Template, Variable};
 /// What holds at a level: in `http`, a `server` or a `location`.
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
     /// `None` where no level has said so.
@@ -60,7 +62,7 @@ impl Builder<'_> {
     pub(super) fn fallback(&mut self, server: &mut Block, level: &Level) -> Location {
         let position = server.position.clone();
         let mut location =
-            self.location(LocationMatch::Prefix(String::new()), Action::NotFound, level, position);
+            self.location(LocationMatch::Prefix(String::new()), Action::Files, level, position);
         location.try_files = taken_try_files(server);
         location
     }
@@ -88,12 +90,15 @@ impl Builder<'_> {
         let level = self.level(&mut block, above);
         let pattern = block.take().unwrap_or(LocationMatch::Prefix(String::new()));
         let nested = block.take_children(LOCATION);
-        let action = self.action(&mut block, &level, &pattern, !nested.is_empty());
+        let action = self.action(&mut block, &level, &pattern);
+        let program = self.program_of_location(&mut block, &level, &pattern, &action);
+        let Internal(internal) = block.take().unwrap_or_default();
         let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
-        let mut location = self.location(pattern, action, &level, block.position);
-        (location.try_files, location.limit_except) = (try_files, limit_except);
+        let position = block.position.clone();
+        let location = self.location(pattern, action, &level, position);
+        let mut location = Location { program, internal, try_files, limit_except, ..location };
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -137,7 +142,8 @@ impl Builder<'_> {
         }
     }
 
-    fn location(
+    /// A location without a program.
+    pub(super) fn location(
         &mut self,
         pattern: LocationMatch,
         action: Action,
@@ -150,6 +156,8 @@ impl Builder<'_> {
         let root = level.root.clone().unwrap_or_else(|| Arc::new(DocumentRoot::fixed(prefix, DEFAULT_ROOT)));
         Location {
             pattern,
+            program: Arc::default(),
+            internal: false,
             action,
             settings,
             access_logs,
@@ -161,13 +169,7 @@ impl Builder<'_> {
         }
     }
 
-    fn action(
-        &mut self,
-        block: &mut Block,
-        level: &Level,
-        pattern: &LocationMatch,
-        has_nested: bool,
-    ) -> Action {
+    fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
         let settings = &level.settings.proxy;
@@ -175,16 +177,7 @@ impl Builder<'_> {
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
-        if let Some(answer) = block.take::<Option<Return>>().flatten() {
-            return Action::Return(answer);
-        }
-        // Where something is wrong, a `proxy_pass` may only seem to be missing.
-        if proxy.is_none() && !has_nested && !self.report.refuses() {
-            let message =
-                "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
-            self.report.warn(message, &block.position);
-        }
-        proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
+        proxy.map_or(Action::Files, |proxy| Action::Proxy(Arc::new(proxy)))
     }
 }
 
@@ -213,9 +206,12 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
         let query = Template::variable(Variable::Named(Named::IsArgs))
             .followed_by(Template::variable(Variable::Named(Named::Args)));
         let target = ReturnContent::Location(Template::literal(prefix).followed_by(query));
+        let answer = Return { status: StatusCode::MOVED_PERMANENTLY, content: target };
         redirects.push(Arc::new(Location {
             pattern: LocationMatch::Exact(path.to_owned()),
-            action: Action::Return(Return { status: StatusCode::MOVED_PERMANENTLY, content: target }),
+            program: Arc::new([Operation::Return(answer)]),
+            internal: false,
+            action: Action::Files,
             try_files: None,
             limit_except: None,
             nested: Vec::new(),

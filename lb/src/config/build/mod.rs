@@ -7,6 +7,7 @@
 mod listeners;
 mod locations;
 mod logs;
+mod program;
 mod proxies;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,6 @@ use super::model::{Config, Core, ErrorLog, Http, LogDestination, Main, Server, S
 use super::modules::core::{DEFAULT_PID, Environment, PidFile};
 use super::modules::log::{DEFAULT_ERROR_LOG, DEFAULT_LEVEL};
 use super::modules::resolver::Resolution;
-use super::modules::rewrite::Return;
 use super::modules::server_name::GivenName;
 use super::table::{Block, EVENTS, HTTP, LOCATION, SERVER, UPSTREAM};
 
@@ -100,7 +100,13 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     debug_assert!(http.is_spent(), "{http:?}");
     let servers = servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     let Builder { proxies, logs, .. } = builder;
-    Http { listeners, servers, upstreams: proxies.upstreams, access_log_files: logs.files }
+    Http {
+        listeners,
+        servers,
+        upstreams: proxies.upstreams,
+        definitions: Vec::new(),
+        access_log_files: logs.files,
+    }
 }
 
 fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> Server {
@@ -111,11 +117,11 @@ fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> S
     if names.is_empty() {
         names.push(ServerName::Exact(String::new()));
     }
-    let answer = server.take::<Option<Return>>().flatten();
+    let program = builder.program_of_server(&mut server, &level);
     let fallback = Arc::new(builder.fallback(&mut server, &level));
     let locations = builder.locations(server.take_children(LOCATION), &level, &[]);
     debug_assert!(server.is_spent(), "{server:?}");
-    Server { names, first_name, answer, fallback, locations, position: server.position }
+    Server { names, first_name, program, fallback, locations, position: server.position }
 }
 
 /// `$server_name`: the name as written, without what makes it a pattern.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, Upstream};
+use crate::script::Definition;
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct Http {
     pub servers: Vec<Server>,
     /// `upstream` blocks in order, then one for each distinct address that a `proxy_pass` names directly.
     pub upstreams: Vec<Upstream>,
+    /// Where the values of the configuration's own variables come from, by slot.
+    pub definitions: Vec<Definition>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
 }

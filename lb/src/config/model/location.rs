@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Position, ProxySettings,
-    Return, Settings, TryFiles, UpstreamId,
+    AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
+    Program, ProxySettings, Settings, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -15,6 +15,10 @@ use crate::script::Template;
 pub struct Location {
     /// How it is chosen; the server's fallback has `Prefix("")`.
     pub pattern: LocationMatch,
+    /// What is run before it does that: `rewrite`, `set`, `if`, `return`.
+    pub program: Program,
+    /// `internal`: it answers no client, only what is redirected to it.
+    pub internal: bool,
     /// What it does.
     pub action: Action,
     /// What holds here; each module's part is shared with the level above where this one adds nothing to it.
@@ -34,21 +38,24 @@ pub struct Location {
 }
 
 impl Location {
-    /// This location and all inside it.
+    /// This location and all inside it, `if` blocks too.
     pub fn with_nested(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
-        Box::new(std::iter::once(self).chain(self.nested.iter().flat_map(|nested| nested.with_nested())))
+        let ifs = self.program.iter().filter_map(|operation| match operation {
+            Operation::If(block) => block.location.as_deref(),
+            _ => None,
+        });
+        let nested = self.nested.iter().flat_map(|nested| nested.with_nested());
+        Box::new(std::iter::once(self).chain(ifs).chain(nested))
     }
 }
 
 /// What a location does with a request.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// `return`
-    Return(Return),
     /// `proxy_pass`
     Proxy(Arc<Proxy>),
-    /// Neither: 404, as there are no files to serve.
-    NotFound,
+    /// Neither: the file that the URI names.
+    Files,
 }
 
 /// One `access_log`.

@@ -6,22 +6,25 @@
 
 mod config;
 mod location;
+mod program;
 mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
 pub use self::location::{AccessLog, Action, Location, Proxy, Redirect, SentField, SentValue};
+pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, Autoindex, AutoindexFormat, BalancingMethod, Candidate, Charset, Client, Core, DocumentRoot,
-    DroppedNames, ErrorLog, Expires, ExpiresTime, GzipStatic, HeaderLimits, Headers, HeadersInherit,
-    HttpCore, IfModifiedSince, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate,
-    LocationMatch, LogDestination, LogFormat, Mapping, MediaTypes, NameServers, NextUpstream, ProxySettings,
-    Resolution, Return, ReturnContent, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks,
+    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, Candidate, Charset, Client, Condition,
+    Core, DocumentRoot, DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest,
+    GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore, IfModifiedSince, Index, Keepalive,
+    KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping,
+    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Symlinks,
     TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

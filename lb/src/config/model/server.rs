@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Location, Position, Return, ServerName};
+use super::{Location, LocationMatch, Position, Program, ServerName};
 
 /// A `server` block.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub struct Server {
     pub names: Vec<ServerName>,
     /// The first `server_name` as written (`$server_name`); empty when none.
     pub first_name: String,
-    /// `return` directly in the server: answered before any location is looked for.
-    pub answer: Option<Return>,
-    /// What applies where no location matches (and to `answer`): the server's own settings.
+    /// What is run before any location is looked for.
+    pub program: Program,
+    /// What applies where no location matches, and while the program runs: the server's own settings.
     pub fallback: Arc<Location>,
     /// The locations, in order of appearance, with those nested in them.
     pub locations: Vec<Arc<Location>>,
@@ -22,6 +22,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// The location `@name`.
+    pub fn named(&self, name: &[u8]) -> Option<&Arc<Location>> {
+        self.locations.iter().find(|location| match &location.pattern {
+            LocationMatch::Named(known) => known.trim_start_matches('@').as_bytes() == name,
+            _ => false,
+        })
+    }
+
     /// Every location, nested ones and the fallback too.
     pub fn all_locations(&self) -> impl Iterator<Item = &Location> {
         self.locations.iter().chain([&self.fallback]).flat_map(|location| location.with_nested())

@@ -4,8 +4,8 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
-    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, Row, SERVER, SIZE, TIME,
-    UPSTREAM, at_least, no_effect, one, refused, row, settings, words,
+    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, NUMBER, Row, SERVER, SIZE, TIME, at_least,
+    no_effect, one, refused, row, settings, words,
 };
 
 const NO_HASH: &str = "its hash tables grow by themselves";
@@ -87,11 +87,7 @@ pub(super) const ROWS: &[Row] = &[
     refused("client_body_in_file_only", LEVELS,
         "request bodies are never written to disk").harmless(&["off"]),
     refused("early_hints", LEVELS, "103 responses are not passed on"),
-    refused("error_page", LEVELS, "error pages cannot be replaced yet"),
-    refused("internal", LOCATION, "there are no internal redirects that could reach it"),
-    refused("recursive_error_pages", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
-    refused("if", SERVER.or(LOCATION).or(UPSTREAM), "there are no conditions").with_block(),
 ];
 
 /// Whether the version is told.

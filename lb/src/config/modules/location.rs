@@ -217,7 +217,6 @@ mod tests {
         assert!(
             warnings(&in_server("location a { return 204; }"))[0].contains("location \"a\" never matches")
         );
-        assert!(warnings(&in_server("location /a { }"))[0].contains("answers 404"));
     }
 
     #[test]

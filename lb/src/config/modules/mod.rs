@@ -27,8 +27,10 @@ mod autoindex;
 mod balancing;
 pub(super) mod charset;
 mod client;
+mod condition;
 pub(super) mod core;
 mod elsewhere;
+pub(super) mod error_page;
 mod events;
 mod expires;
 pub(super) mod headers;
@@ -59,7 +61,9 @@ pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
+pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
 pub use self::index::Index;
@@ -70,7 +74,7 @@ pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
 pub use self::resolver::{NameServers, Resolution};
-pub use self::rewrite::{Return, ReturnContent};
+pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
@@ -115,7 +119,8 @@ pub(super) const TABLE: Table = Table {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
-        Section { title: "`return` and rewriting", rows: &[rewrite::ROWS] },
+        Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
+        Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
@@ -165,6 +170,10 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// What answers in place of a status.
+    error_pages: ErrorPages,
+    /// What is told of rewriting.
+    rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
 }

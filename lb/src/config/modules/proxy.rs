@@ -15,7 +15,8 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Argument, Arguments, Flag, LEVELS, LOCATION, Row, Time, at_least, one, row, settings, words,
+    Argument, Arguments, Flag, IF_IN_LOCATION, LEVELS, LOCATION, Row, Time, at_least, one, row, settings,
+    words,
 };
 
 pub use self::next_upstream::NextUpstream;
@@ -24,7 +25,7 @@ pub use self::set_header::SetHeader;
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
-    row("proxy_pass", LOCATION, one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
+    row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
         "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
 ];
 
@@ -78,6 +79,10 @@ settings! {
         "proxy_request_buffering" in LEVELS,
         request_buffering: bool as Flag = true,
         "Whether a request body of up to 64 KiB is read before a server is picked; longer ones are streamed in any case";
+
+        "proxy_intercept_errors" in LEVELS,
+        intercept_errors: bool as Flag = false,
+        "Whether an `error_page` answers in place of a server's answer with such a status";
 
         "proxy_ignore_headers" in LEVELS,
         ignores_accel_redirect: bool as AccelRedirect = false,

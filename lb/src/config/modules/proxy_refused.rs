@@ -45,7 +45,6 @@ pub(super) const ROWS: &[Row] = &[
     refused("proxy_cookie_path", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
     refused("proxy_force_ranges", LEVELS, "ranges are cut by the servers behind").harmless(&["off"]),
     refused("proxy_ignore_client_abort", LEVELS, "a request ends when its client goes").harmless(&["off"]),
-    refused("proxy_intercept_errors", LEVELS, "error pages cannot be replaced yet").harmless(&["off"]),
     refused("proxy_limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
     refused("proxy_method", LEVELS, BODY_AS_IT_IS),
     refused("proxy_next_upstream_timeout", LEVELS,

@@ -54,10 +54,10 @@ impl Block {
         self.given.swap_remove(index).downcast::<T>().ok().map(|given| *given)
     }
 
-    /// Takes out the blocks of one kind, in order.
-    pub(in crate::config) fn take_children(&mut self, context: Contexts) -> Vec<Block> {
+    /// Takes out the blocks of these kinds, in order.
+    pub(in crate::config) fn take_children(&mut self, contexts: Contexts) -> Vec<Block> {
         let (wanted, others) =
-            std::mem::take(&mut self.children).into_iter().partition(|child| child.context == context);
+            std::mem::take(&mut self.children).into_iter().partition(|child| child.context.meets(contexts));
         self.children = others;
         wanted
     }

@@ -8,7 +8,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::values;
-use crate::script::Template;
+use crate::script::{Case, Pattern, Regex, Template};
 
 const TIME: &str = "a time such as 60s, 1m30s or 500ms";
 const WHOLE_SECONDS: &str = "a time in whole seconds, such as 60s, 1m30s or 1h";
@@ -76,6 +76,19 @@ impl Report {
                 None
             }
         }
+    }
+
+    /// A regular expression; its named groups become variables.
+    pub(in crate::config) fn pattern(
+        &mut self,
+        pattern: &str,
+        case: Case,
+        position: &Position,
+    ) -> Option<Pattern> {
+        let read = Regex::new(pattern, case).map_err(|error| error.to_string());
+        let made =
+            read.and_then(|regex| Pattern::new(regex, self.names()).map_err(|error| error.to_string()));
+        made.map_err(|error| self.emerg(error, position)).ok()
     }
 
     /// The name of a header field.

@@ -23,7 +23,8 @@ pub(super) use self::arguments::{
 };
 pub(super) use self::block::Block;
 pub(super) use self::context::{
-    ANYWHERE, Contexts, EVENTS, HTTP, LEVELS, LIMIT_EXCEPT, LOCATION, MAIN, SERVER, UPSTREAM,
+    ANYWHERE, Contexts, EVENTS, HTTP, IF_IN_LOCATION, IF_IN_SERVER, LEVELS, LIMIT_EXCEPT, LOCATION, MAIN,
+    SERVER, UPSTREAM,
 };
 #[cfg(test)]
 pub(super) use self::row::Absence;

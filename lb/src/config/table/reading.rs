@@ -256,7 +256,6 @@ mod tests {
         refused(&in_http("map $a $b { x y; }"), "nginx's directive \"map\" is not supported");
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
         refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
-        refused(&in_location("if ($host) { return 1; }"), "nginx's directive \"if\" is not supported");
         assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
     }
 

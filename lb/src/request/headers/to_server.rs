@@ -6,8 +6,8 @@ use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue, UPGRADE};
 
 use super::Fields;
 use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentValue};
-use crate::request::Path;
-use crate::routing::{matched_length, path, target};
+use crate::request::State;
+use crate::routing::{matched_length, target};
 use crate::script::Template;
 
 /// What decides the fields.
@@ -29,7 +29,7 @@ pub struct ToServer<'a> {
 pub fn prepare<F: Fields>(
     fields: &mut F,
     to: &ToServer<'_>,
-    render: impl Fn(&Template) -> Option<HeaderValue>,
+    mut render: impl FnMut(&Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
     if to.dropped_names != DroppedNames::Nothing {
         drop_unusual_names(fields, to.dropped_names);
@@ -71,16 +71,20 @@ pub fn prepare<F: Fields>(
 pub fn request_target<'a>(
     sent: &'a [u8],
     parsed: &[u8],
-    path: &Path,
+    state: &State,
     location: &Location,
     proxy: &Proxy,
 ) -> Option<Cow<'a, [u8]>> {
+    let uri = &state.uri;
+    let replacing = |covered: usize, replacement: &str| {
+        let path = uri.path(sent).get(covered..).unwrap_or_default();
+        Some(Cow::Owned(target::replace(replacement, path, uri.arguments(sent).unwrap_or_default())))
+    };
     match &proxy.uri {
-        Some(uri) => {
-            let sent = path::Target::split(sent);
-            let matched = matched_length(&location.pattern);
-            Some(Cow::Owned(target::replace(sent, path.get(sent.path), matched, uri)))
-        }
+        // `rewrite … break` has left the location's path: the whole URI goes instead.
+        Some(_) if state.leaves_location() => replacing(0, ""),
+        Some(replacement) => replacing(matched_length(&location.pattern), replacement),
+        None if uri.is_changed() => replacing(0, ""),
         // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
         // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
         None => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),

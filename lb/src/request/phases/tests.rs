@@ -5,74 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::balance::{Ask, Now};
-use crate::config::files::InMemory;
-use crate::config::model::Config;
-use crate::config::{Source, load_from};
+use crate::request::testing::{Asked, Rig, said};
 use crate::request::{ProxyTarget, Try};
-use crate::upstream::{Runtime, Upstreams};
-
-/// A configuration with its tables.
-struct Rig {
-    config: Config,
-    routes: Routes,
-    upstreams: Upstreams,
-}
-
-impl Rig {
-    fn of(http: &str) -> Self {
-        let text = format!("events {{}} http {{ access_log off; {http} }}");
-        let files = InMemory::default().with("/nginx.conf", text);
-        let source = Source { path: "/nginx.conf".into(), prefix: "/".into(), ..Source::default() };
-        let config = load_from(&source, &files, false).unwrap().config;
-        let routes = Routes::new(&config.http);
-        let upstreams = Runtime::new().prepare(&config.http, None).unwrap();
-        Self { config, routes, upstreams }
-    }
-
-    fn rules(&self) -> Rules<'_> {
-        Rules { http: &self.config.http, routes: &self.routes, listener: Some(0) }
-    }
-
-    fn begin(&self, state: &mut State, target: &str, announced: Option<u64>) -> Step<'_> {
-        let begin = Begin { target: target.as_bytes(), host: Some(b"t"), announced };
-        state.step(Event::Begin(begin), self.rules(), Instant::now())
-    }
-
-    /// A request to `/` that has tried `tries` servers.
-    fn proxying(&self, tries: usize) -> State {
-        let mut state = State::default();
-        let Step::Proxy(proxy) = self.begin(&mut state, "/", None) else { panic!("not proxied") };
-        let upstream = self.upstreams.by_id(proxy.upstream).clone();
-        assert!(state.enter_upstream(ProxyTarget { proxy: proxy.clone(), upstream, connection_group: 1 }));
-        for _ in 0..tries {
-            let proxying = state.proxying_mut().unwrap();
-            let picked =
-                proxying.target.upstream.pick(&mut proxying.tried, &Ask::at(Now::from_millis(1))).unwrap();
-            proxying.begin_try(picked, Instant::now());
-        }
-        state
-    }
-
-    fn fail(&self, state: &mut State, failed: TryFailed) -> Settlement {
-        match state.step(Event::TryFailed(failed), self.rules(), Instant::now()) {
-            Step::Settle(settlement) => settlement,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// What a step says, in a word.
-fn said(step: &Step<'_>) -> String {
-    match step {
-        Step::Answer(Content::Page(reason, status)) => format!("{} {}", status.as_u16(), reason.label()),
-        Step::Answer(Content::Return(to)) => format!("return {}", to.status.as_u16()),
-        Step::Close => "close".to_owned(),
-        Step::Proxy(proxy) => format!("proxy {}", proxy.host),
-        Step::PassOn => "pass on".to_owned(),
-        Step::Leave(failure) => format!("leave {failure:?}"),
-        Step::Settle(settlement) => format!("{settlement:?}"),
-    }
-}
 
 const TWO: &str = "upstream two { server 127.0.0.1:1; server 127.0.0.1:2; }
     server { listen 81; location / { proxy_pass http://two; } }";
@@ -103,17 +37,18 @@ fn a_request_goes_through_the_phases_in_their_order() {
         ("", "/silent", None, "close"),
         ("", "/../r", None, "400 bad_request"),
         ("", "*", None, "400 bad_request"),
-        ("", "/small", Some(10), "return 200"),
+        ("", "/small", Some(10), "return 200 x"),
         ("", "/small", Some(11), "413 body_too_large"),
         ("", "/r", Some(2 << 20), "413 body_too_large"),
-        ("return 301 /;", "/r", None, "return 301"),
-        ("return 301 /;", "/small", Some(11), "return 301"),
+        ("return 301 /;", "/r", None, "return 301 /"),
+        ("return 301 /;", "/small", Some(11), "return 301 /"),
         ("return 301 /;", "/..", None, "400 bad_request"),
         ("return 444;", "/", None, "close"),
     ] {
         let rig = Rig::of(&format!("server {{ listen 81; {server} {locations} }}"));
         let mut state = State::default();
-        let step = rig.begin(&mut state, target, announced);
+        let asked = Asked { announced, ..Asked::of(target) };
+        let step = rig.begin(&mut state, &asked);
         assert_eq!(said(&step), expected, "{server} {target} {announced:?}");
         assert_eq!(state.ending.silent, expected == "close");
         assert_eq!(state.ending.generated.is_none(), expected.starts_with("proxy"), "{target}");
@@ -121,18 +56,18 @@ fn a_request_goes_through_the_phases_in_their_order() {
 }
 
 #[test]
-fn without_anything_to_do_there_is_nothing_to_find() {
+fn without_anything_to_do_files_are_looked_for() {
     let rig = Rig::of("server { listen 81; }");
-    assert_eq!(said(&rig.begin(&mut State::default(), "/", None)), "404 not_found");
+    assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/"))), "ask /html/index.html");
 }
 
 #[test]
 fn a_listener_that_the_snapshot_does_not_know_is_a_fault() {
     let rig = Rig::of(TWO);
     let mut state = State::default();
-    let begin = Begin { target: b"/", host: None, announced: None };
-    let rules = Rules { listener: None, ..rig.rules() };
-    assert_eq!(said(&state.step(Event::Begin(begin), rules, Instant::now())), "500 internal");
+    let asked = Asked::of("/");
+    let around = Around { rules: Rules { listener: None, ..rig.rules() }, outside: &asked };
+    assert_eq!(said(&state.step(Event::Begin(None), around, Instant::now())), "500 internal");
     assert!(state.routed().is_none());
 }
 
@@ -149,20 +84,16 @@ fn no_request_reaches_an_upstream_without_a_location() {
 }
 
 #[test]
-fn the_header_of_an_answer_is_passed_on_unless_it_asks_for_what_is_not_there() {
+fn the_header_of_an_answer_is_taken_note_of_and_passed_on() {
     let rig = Rig::of(TWO);
-    for (accel_redirect, expected) in [(false, "pass on"), (true, "leave UnsupportedAnswer")] {
-        let mut state = rig.proxying(1);
-        let picked = state.tries()[0].started;
-        let head = UpstreamHead { status: StatusCode::NOT_FOUND, accel_redirect };
-        let step = state.step(Event::UpstreamHead(head), rig.rules(), picked + Duration::from_millis(7));
-        assert_eq!(said(&step), expected);
-        let Try { header, status, .. } = &state.tries()[0];
-        assert_eq!((*header, *status), (Some(Duration::from_millis(7)), Some(StatusCode::NOT_FOUND)));
-        let failed = Event::Failed { failure: Failure::Internal, answer_begun: false };
-        let after = said(&state.step(failed, rig.rules(), picked));
-        assert_eq!(after, if accel_redirect { "502 invalid_answer" } else { "500 internal" });
-    }
+    let mut state = rig.proxying(1);
+    let picked = state.tries()[0].started;
+    let head = Event::UpstreamHead(UpstreamHead { status: StatusCode::NOT_FOUND, accel_redirect: None });
+    let asked = Asked::of("/");
+    let step = state.step(head, rig.around(&asked), picked + Duration::from_millis(7));
+    assert_eq!(said(&step), "pass on");
+    let Try { header, status, .. } = &state.tries()[0];
+    assert_eq!((*header, *status), (Some(Duration::from_millis(7)), Some(StatusCode::NOT_FOUND)));
 }
 
 #[test]
@@ -237,7 +168,7 @@ fn a_failure_that_ends_the_request_has_its_status() {
     ] {
         let mut state = rig.proxying(1);
         let event = Event::Failed { failure, answer_begun };
-        assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), expected, "{name}");
+        assert_eq!(said(&state.step(event, rig.around(&Asked::of("/")), Instant::now())), expected, "{name}");
         assert_eq!(state.ending.failure, Some(failure), "{name}");
     }
 }
@@ -246,9 +177,12 @@ fn a_failure_that_ends_the_request_has_its_status() {
 fn no_live_upstream_comes_before_the_failure_that_led_to_it() {
     let rig = Rig::of(TWO);
     let mut state = rig.proxying(1);
-    assert_eq!(said(&state.step(Event::NoServer, rig.rules(), Instant::now())), "502 no_live_upstream");
+    assert_eq!(
+        said(&state.step(Event::NoServer, rig.around(&Asked::of("/")), Instant::now())),
+        "502 no_live_upstream"
+    );
     let event = Event::Failed { failure: Failure::Status(502), answer_begun: false };
-    assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), "502 no_live_upstream");
+    assert_eq!(said(&state.step(event, rig.around(&Asked::of("/")), Instant::now())), "502 no_live_upstream");
 }
 
 #[test]
@@ -258,5 +192,5 @@ fn a_stalled_client_gets_408_whatever_the_error_says() {
     let timeout = Failure::Upstream(FailureKind::ReadTimeout);
     rig.fail(&mut state, TryFailed { failure: timeout, client_owes_bytes: true, ..closed() });
     let event = Event::Failed { failure: timeout, answer_begun: false };
-    assert_eq!(said(&state.step(event, rig.rules(), Instant::now())), "408 client_timeout");
+    assert_eq!(said(&state.step(event, rig.around(&Asked::of("/")), Instant::now())), "408 client_timeout");
 }

@@ -12,7 +12,9 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
     };
     Arc::new(Location {
         pattern,
-        action: Action::NotFound,
+        program: Arc::from([]),
+        internal: false,
+        action: Action::Files,
         settings: Settings::default(),
         access_logs: Arc::from([]),
         root: Arc::new(DocumentRoot::fixed("", "/html")),

@@ -35,24 +35,42 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
 }
 
+/// Whether what is to happen at a time did. A machine with other work to do may delay either side, so a run that
+/// missed its times is run again; a fault misses them every time.
+fn until_on_time(mut run: impl FnMut() -> Result<(), String>) {
+    let mut missed = Vec::new();
+    while missed.len() < 8 {
+        match run() {
+            Ok(()) => return,
+            Err(why) => missed.push(why),
+        }
+    }
+    panic!("not once on time: {missed:#?}");
+}
+
 #[test]
 fn a_backend_that_dies_shows_in_its_slot_under_its_name() {
+    until_on_time(run_with_a_death);
+}
+
+/// Judges what holds whenever things happen, and returns what was late.
+fn run_with_a_death() -> Result<(), String> {
     let server = with_a_death(1000, 1300, |client| {
         client.send("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
     });
     let (status, result) = run_json(&server, "-d 3s -c 4 --threads 2");
     assert_eq!(status, 1);
     let failovers = result["failovers"].as_array().unwrap();
-    let [failover] = failovers.as_slice() else { panic!("{failovers:?}") };
+    // A pause of the whole machine looks like another one.
+    let [failover] = failovers.as_slice() else { return Err(format!("{failovers:?}")) };
     assert_eq!(failover["backend"], "b2");
     let at_ms = number(&failover["at_ms"]);
-    assert!((900.0..1150.0).contains(&at_ms), "{failover}");
     let gap_ms = number(&failover["gap_ms"]);
-    assert!((150.0..450.0).contains(&gap_ms), "{failover}");
     assert_eq!(failover["errors"], result["statuses"]["502"], "{failover}");
     assert_eq!(failover["back_after_ms"], Value::Null);
-    let even_after_ms = number(&failover["even_after_ms"]);
-    assert!(even_after_ms < 1000.0, "{failover}");
+    let even_after_ms = failover["even_after_ms"].as_f64().unwrap_or(f64::INFINITY);
+    let mut on_time =
+        (900.0..1150.0).contains(&at_ms) && (150.0..450.0).contains(&gap_ms) && even_after_ms < 1000.0;
 
     let timeline = &result["timeline"];
     assert_eq!((&timeline["slot_ms"], &timeline["backends"]), (&json!(100.0), &json!(["b1", "b2", "b3"])));
@@ -60,7 +78,7 @@ fn a_backend_that_dies_shows_in_its_slot_under_its_name() {
     let slot_of_death = (at_ms / 100.0) as usize;
     for (index, slot) in slots.iter().enumerate() {
         let of_dead = slot["backends"][1].as_u64().unwrap();
-        assert_eq!(of_dead > 0, index <= slot_of_death, "slot {index} of {slot_of_death}: {slot}");
+        on_time &= (of_dead > 0) == (index <= slot_of_death);
     }
     // Nothing is lost on the way from the threads to the slots.
     let sum = |key: &str| slots.iter().map(|slot| slot[key].as_u64().unwrap()).sum::<u64>();
@@ -70,6 +88,7 @@ fn a_backend_that_dies_shows_in_its_slot_under_its_name() {
         let of_slots: u64 = slots.iter().map(|slot| slot["backends"][index].as_u64().unwrap()).sum();
         assert_eq!(of_slots, answers, "{name}");
     }
+    if on_time { Ok(()) } else { Err(format!("{failover} {timeline}")) }
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! Where a request stands among nginx's phases, and what led it there.
+
+use http::StatusCode;
+
+use crate::config::model::Program;
+use crate::files::Links;
+
+/// How often nginx lets the URI of a request change, and one more.
+const CHANGES: u8 = 11;
+
+/// nginx's phases up to the one that makes the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `set_real_ip_from`.
+    PostRead,
+    /// The program of the server block.
+    ServerRewrite,
+    /// The location, and its `client_max_body_size`.
+    FindConfig,
+    /// The program of the location.
+    Rewrite,
+    /// `limit_req`, `limit_conn`.
+    PreAccess,
+    /// `allow`, `auth_basic`, `auth_request`.
+    Access,
+    /// `try_files`.
+    PreContent,
+    /// `proxy_pass`, or 404 where there is nothing.
+    Content,
+}
+
+impl Phase {
+    /// The one after it; the content phase is the last.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::PostRead => Self::ServerRewrite,
+            Self::ServerRewrite => Self::FindConfig,
+            Self::FindConfig => Self::Rewrite,
+            Self::Rewrite => Self::PreAccess,
+            Self::PreAccess => Self::Access,
+            Self::Access => Self::PreContent,
+            Self::PreContent | Self::Content => Self::Content,
+        }
+    }
+}
+
+/// The place among the phases.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// The phase that runs, or runs next.
+    pub(super) phase: Phase,
+    /// The operation of its program that runs next.
+    pub(super) at: usize,
+    /// That program, once it has begun: an `if` changes the location and not the program.
+    pub(super) program: Option<Program>,
+    /// The answer to the last question about a file.
+    pub(super) found: Option<FileKind>,
+    /// How many more times the URI may change.
+    pub(super) changes_left: u8,
+    /// `rewrite` has changed the URI, and a location has to be looked for again.
+    pub(super) uri_changed: bool,
+    /// `rewrite … break` has changed the URI: it no longer begins with the path of the location.
+    pub(super) leaves_location: bool,
+    /// `try_files` has found a file below an `alias` that is a whole path otherwise.
+    pub(super) follows_whole_alias: bool,
+    /// Where the search for an index file stands.
+    pub(super) looking: Looking,
+    /// It is no longer what the client asked for: locations that are `internal` are open to it.
+    pub(super) internal: bool,
+    /// An `error_page` has answered.
+    pub(super) error_page_given: bool,
+    /// The answer's status, whatever the location that answers says: that which `error_page` stands for.
+    pub(super) status: Option<StatusCode>,
+    /// The method is `GET` from here on.
+    pub(super) is_get: bool,
+    /// What is to be logged.
+    pub(super) notes: Vec<Note>,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            phase: Phase::PostRead,
+            at: 0,
+            program: None,
+            found: None,
+            changes_left: CHANGES,
+            uri_changed: false,
+            leaves_location: false,
+            follows_whole_alias: false,
+            looking: Looking::AtFile,
+            internal: false,
+            error_page_given: false,
+            status: None,
+            is_get: false,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Where the search for an index file stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looking {
+    /// At a file; whether its directory is there is not known.
+    AtFile,
+    /// At the directory of a file that is missing.
+    AtDirectory,
+    /// At a file of a directory that is there.
+    AtFileInDirectory,
+}
+
+/// A question about the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The path as the configuration makes it.
+    pub path: Vec<u8>,
+    /// Which symbolic links are followed.
+    pub links: Links,
+}
+
+/// What the file system has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing.
+    Missing,
+    /// Something that may not be looked at.
+    Forbidden,
+    /// A file.
+    File {
+        /// Its owner may execute it.
+        executable: bool,
+    },
+    /// A directory.
+    Directory,
+    /// A socket, a device or a pipe.
+    Other,
+}
+
+/// What the error log should have of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// `rewrite_log`: a regular expression was tried.
+    Tried {
+        /// The pattern.
+        pattern: Box<str>,
+        /// The path.
+        path: Vec<u8>,
+        /// Whether it matched.
+        matches: bool,
+    },
+    /// `rewrite_log`: the URI became another.
+    Rewritten {
+        /// The path.
+        path: Vec<u8>,
+        /// The arguments.
+        arguments: Vec<u8>,
+    },
+    /// `uninitialized_variable_warn`: a variable was used before any `set` ran.
+    Uninitialized(Box<str>),
+    /// `rewrite` left nothing.
+    EmptyUri,
+    /// A regular expression took more steps than it may.
+    MatchLimit,
+    /// The URI changed too often, at the URI that is named.
+    Cycle(Vec<u8>),
+    /// A named location is not there.
+    NoNamedLocation(Vec<u8>),
+    /// `limit_except` refuses the method.
+    ForbiddenByRule,
+    /// The directory of an index file is not there.
+    IndexNotFound(Vec<u8>),
+    /// An index file may not be looked at.
+    IndexForbidden(Vec<u8>),
+    /// What a URI with a slash at its end names is no directory.
+    NoDirectory(Vec<u8>),
+    /// A directory has no index file and is not listed.
+    NoIndex(Vec<u8>),
+    /// `alias` in a location whose path the URI has lost.
+    AliasOfRewritten,
+}
