@@ -11,7 +11,7 @@ const NO_ACCESS_RULES: &str = "clients cannot be told apart yet, and ignoring it
 const NO_LIMITS: &str = "rates and numbers of connections cannot be limited yet";
 const NO_TLS: &str = "there is no TLS yet";
 const NO_FILES: &str = "no file is served";
-const NO_VARIABLES: &str = "variables cannot be defined";
+const NO_VARIABLES: &str = "variables are defined by set, map, geo and split_clients alone";
 const BODIES_AS_THEY_ARE: &str = "bodies are passed on as they are";
 
 #[rustfmt::skip]
@@ -31,7 +31,6 @@ pub(super) const ROWS: &[Row] = &[
     refused("limit_conn_zone", HTTP, NO_LIMITS),
     refused("limit_req", LEVELS, NO_LIMITS),
     refused("limit_req_zone", HTTP, NO_LIMITS),
-    refused("map", HTTP, NO_VARIABLES).with_block(),
     refused("mirror", LEVELS, "requests are not sent twice").harmless(&["off"]),
     refused("real_ip_header", LEVELS,
         "the client is who connected; ignoring it would log and pass on another address"),
@@ -46,8 +45,8 @@ pub(super) const ROWS: &[Row] = &[
     refused("sub_filter", LEVELS, BODIES_AS_THEY_ARE),
     refused("userid", LEVELS, "clients are not marked").harmless(&["off"]),
     refused("index", LEVELS, NO_FILES),
-    no_effect("map_hash_bucket_size", HTTP, NUMBER, "there are no maps"),
-    no_effect("map_hash_max_size", HTTP, NUMBER, "there are no maps"),
+    no_effect("map_hash_bucket_size", HTTP, NUMBER, "maps take the room that they need"),
+    no_effect("map_hash_max_size", HTTP, NUMBER, "maps take the room that they need"),
     no_effect("gzip_vary", LEVELS, FLAG, "nothing is compressed here, so nothing varies by it"),
     no_effect("gzip_disable", LEVELS, at_least(1, "regex …"), "nothing is compressed here"),
 ];
@@ -134,9 +133,9 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { module: "ngx_http_limit_conn_module, limit_req", reason: NO_LIMITS, names: "\
         limit_conn_dry_run limit_conn_log_level limit_conn_status limit_req_dry_run limit_req_log_level \
         limit_req_status limit_zone" },
-    Family { module: "ngx_http_geo_module and other definitions of variables", reason: NO_VARIABLES, names: "\
-        geo geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive keyval keyval_zone \
-        num_map perl perl_modules perl_require perl_set split_clients userid_domain userid_expires \
+    Family { module: "ngx_http_geoip_module and other definitions of variables", reason: NO_VARIABLES, names: "\
+        geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive keyval keyval_zone \
+        num_map perl perl_modules perl_require perl_set userid_domain userid_expires \
         userid_flags userid_mark userid_name userid_p3p userid_path userid_service js_access \
         js_body_filter js_content js_fetch_buffer_size js_fetch_ciphers \
         js_fetch_max_response_buffer_size js_fetch_protocols js_fetch_timeout \

@@ -30,17 +30,20 @@ pub(super) mod core;
 mod elsewhere;
 pub(super) mod error_page;
 mod events;
+mod geo;
 mod headers;
 mod http;
 mod keepalive;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
+mod map;
 pub(super) mod proxy;
 mod proxy_refused;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod server_name;
+mod split_clients;
 mod types;
 pub(super) mod upstream;
 
@@ -87,6 +90,7 @@ pub(super) const TABLE: Table = Table {
         Section { title: "Logging", rows: &[log::ROWS] },
         Section { title: "Response headers", rows: &[headers::SETTINGS, headers::ROWS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
+        Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },

@@ -253,7 +253,10 @@ mod tests {
             "nginx's directive \"gzip\" is not supported: answers are not compressed",
         );
         refused(&in_main("gzip on;"), "nginx's directive \"gzip\" is not supported");
-        refused(&in_http("map $a $b { x y; }"), "nginx's directive \"map\" is not supported");
+        refused(
+            &in_http("limit_except GET { deny all; }"),
+            "nginx's directive \"limit_except\" is not supported",
+        );
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
         refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
         assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
