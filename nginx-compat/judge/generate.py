@@ -38,6 +38,8 @@ from stage import Ports
 BATCH = 25
 # So many differences are shrunk; of the others only the numbers are told.
 SHRUNK = 12
+# And all of them in so many seconds.
+SHRINKS_FOR_S = 60
 
 
 def main():
@@ -161,12 +163,8 @@ def play(task):
 
 def confirm(task):
     """Plays a round that differed by itself, and shrinks it. What it prints, or nothing when it was a slow moment."""
-    seed, number, shrinking = task
-    shrinker = Shrinker(SEAT["arena"], SEAT["known"])
-    played = make(seed, number)
-    if not shrinking:
-        return None if shrinker.sort_of(SEAT["arena"].play([played])[0]) is None else []
-    found = shrinker.shrink(played)
+    seed, number, deadline = task
+    found = Shrinker(SEAT["arena"], SEAT["known"], deadline).shrink(make(seed, number))
     if not found:
         return None
     small, outcome = found
@@ -177,27 +175,26 @@ def confirm(task):
 
 
 def confirmed(pool, seed, failures, shrunk, tally):
-    """The failures that show again, printed: of each kind the first ones are shrunk."""
-    seen = Counter()
+    """The failures that show again, printed: of each kind the first ones are shrunk, as long as there is time."""
+    seen, sorts = Counter(), {}
     order = sorted(failures, key=lambda failure: (seen.update([failure[1]]) or seen[failure[1]], failure[0]))
-    tasks = [(seed, number, place < shrunk) for place, (number, _) in enumerate(order)]
-    stay, others = [], Counter()
-    for (_, number, _), (_, sort), lines in zip(tasks, order, pool.map(confirm, tasks)):
+    deadline = time.time() + SHRINKS_FOR_S
+    tasks = [(seed, number, deadline) for number, _ in order[:shrunk]]
+    for (number, sort), lines in zip(order, pool.map(confirm, tasks)):
         if lines is None:
             tally["once"] += 1
             continue
-        stay.append(number)
-        if not lines:
-            others[sort] += 1
-            continue
+        sorts.setdefault(sort, []).append(number)
         print(f"UNEXPECTED  --seed {seed} --round {number}")
         for line in lines:
             print(line)
-    for sort, count in others.most_common():
-        numbers = [number for number, of in order if of == sort]
-        print(f"UNEXPECTED  {count} rounds more of this kind, as {numbers[:5]}: {sort}")
-    tally["differ"] = len(stay)
-    return stay
+    # What was not played again counts as it was.
+    for number, sort in order[shrunk:]:
+        sorts.setdefault(sort, []).append(number)
+    for sort, numbers in sorted(sorts.items(), key=lambda item: -len(item[1])):
+        print(f"UNEXPECTED  {len(numbers)} rounds of this kind ({', '.join(map(str, numbers[:5]))}): {sort}")
+    tally["differ"] = sum(map(len, sorts.values()))
+    return list(sorts)
 
 
 if __name__ == "__main__":
