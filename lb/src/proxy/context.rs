@@ -11,12 +11,10 @@ use pingora_proxy::Session;
 
 use super::gather;
 use super::values::RequestValues;
-use crate::config::model::{Proxy, Server};
+use crate::config::model::Server;
 use crate::connection::RequestFacts;
 use crate::request::pace::Pace;
-use crate::request::{
-    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
-};
+use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -131,15 +129,6 @@ fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
         listener: facts.snapshot.listener_index(&facts.connection.listener),
-    }
-}
-
-/// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
-    ProxyTarget {
-        upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
-        connection_group: snapshot.connection_group(proxy.upstream),
-        proxy,
     }
 }
 

@@ -235,6 +235,11 @@ fn why_refused(error: &Error) -> Option<&str> {
     }
 }
 
+/// A `proxy_pass` with variables that leads nowhere.
+pub(super) fn no_destination(session: &Session, request: &Request, error: &dyn std::fmt::Display) {
+    log::error!("{error}{}", circumstances(session, request));
+}
+
 /// nginx's line for an upstream without a usable server.
 pub(super) fn no_live_upstream(session: &Session, request: &Request) {
     log::error!("no live upstreams while connecting to upstream{}", circumstances(session, request));

@@ -16,7 +16,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
-use super::context::{Request, Turn, proxy_target, unexpected};
+use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -68,11 +68,8 @@ impl ProxyHttp for ProxyService {
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
         match step {
-            Step::Proxy(proxy) => {
-                let target = proxy_target(&request.facts.snapshot, proxy);
-                if request.state.enter_upstream(target) { Ok(false) } else { unexpected() }
-            }
             Step::Answer(content) => {
                 let reason = request.state.ending.generated;
                 if let (Some(Generated::BodyTooLarge), Framing::Length(bytes)) =
@@ -91,7 +88,7 @@ impl ProxyHttp for ProxyService {
                 // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
                 Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
             }
-            Step::Ask(_) | Step::PassOn | Step::Settle(_) => unexpected(),
+            Step::Proxy(_) | Step::Ask(_) | Step::PassOn | Step::Settle(_) => unexpected(),
         }
     }
 
@@ -112,18 +109,14 @@ impl ProxyHttp for ProxyService {
                 return Ok(true);
             }
             record::no_live_upstream(session, request);
-            match flow::drive(session, request, Event::NoServer, now).await? {
-                Step::Answer(content) => {
+            let step = flow::drive(session, request, Event::NoServer, now).await?;
+            match flow::enter(session, request, step, now).await? {
+                None => {}
+                Some(Step::Answer(content)) => {
                     answer::content(session, request, content, now).await?;
                     return Ok(false);
                 }
-                Step::Proxy(proxy) => {
-                    let target = proxy_target(&request.facts.snapshot, proxy);
-                    if !request.state.enter_upstream(target) {
-                        return unexpected();
-                    }
-                }
-                Step::Ask(_) | Step::Close | Step::PassOn | Step::Settle(_) => return unexpected(),
+                Some(_) => return unexpected(),
             }
         }
     }
@@ -288,7 +281,7 @@ impl ProxyHttp for ProxyService {
             Step::PassOn => Ok(()),
             step => {
                 record::notes(session, request);
-                Err(flow::turn(request, step))
+                Err(flow::turn(session, request, step, now).await?)
             }
         }
     }

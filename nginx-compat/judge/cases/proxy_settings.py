@@ -389,3 +389,166 @@ configurations("proxy_settings", [(f"-t: {text}", AROUND.format(text)) for text 
     "proxy_limit_rate 1g;",
     "proxy_intercept_errors maybe;",
 )])
+
+# proxy_pass with variables.
+
+VARIABLES = """
+log_format judge "$status $upstream_addr $proxy_host $proxy_port";
+access_log %DIR%/judge.access judge;
+upstream u { server %A%; }
+upstream other.example { server %B%; }
+server { listen 127.0.0.1:%PORT%; server_name s.example; merge_slashes off;
+    location /group { set $to u; proxy_pass http://$to; }
+    location /group-by-argument { proxy_pass http://$arg_to; }
+    location /group-with-uri { set $to u; proxy_pass http://$to/fixed; }
+    location /group-with-arguments { set $to u; proxy_pass http://$to/fixed?a=$arg_a; }
+    location /own-uri { proxy_pass http://u$request_uri; }
+    location /only-arguments { set $to u; proxy_pass http://$to?x=y; }
+    location /address { set $to %B%; proxy_pass http://$to; }
+    location /address-with-uri { set $to %B%; proxy_pass http://$to$uri$is_args$args; }
+    location /whole { set $to http://%A%/whole; proxy_pass $to; }
+    location /host { set $to u; proxy_pass http://$to; proxy_set_header X-Host $proxy_host; proxy_set_header X-Port $proxy_port; }
+    location /in-if { if ($arg_b) { proxy_pass http://$arg_b; } proxy_pass http://u; }
+    location /name { set $to nowhere.example; proxy_pass http://$to; }
+    location /known { proxy_pass http://%A%; }
+    location /redirect { set $to u; proxy_pass http://$to; proxy_redirect http://$proxy_host/ /; }
+    location /nothing { proxy_pass http://$arg_to; error_page 500 502 /answered; }
+    location /scheme { proxy_pass $arg_scheme://u; }
+    location = /answered { return 200 "answered"; }
+}"""
+
+requests("proxy_settings", VARIABLES, [
+    ("variables: a group", "/group?a=b"),
+    ("variables: a group by argument", "/group-by-argument?to=other.example"),
+    ("variables: a group in capitals", "/group-by-argument?to=OTHER.example"),
+    ("variables: a group with a port", "/group-by-argument?to=u:80"),
+    ("variables: a URI is sent as it is", "/group-with-uri/rest?a=b"),
+    ("variables: a URI with arguments", "/group-with-arguments/rest?a=1&b=2"),
+    ("variables: the request's own URI", "/own-uri/%20a?b=c"),
+    ("variables: arguments alone", "/only-arguments/x"),
+    ("variables: an address", "/address/x%20y?z"),
+    ("variables: an address with a URI", "/address-with-uri/x?z"),
+    ("variables: the whole URL", "/whole/x"),
+    ("variables: what proxy_host says", "/host"),
+    ("variables: in an if", "/in-if?b=other.example"),
+    ("variables: beside an if", "/in-if"),
+    ("variables: a name without a resolver", "/name"),
+    ("variables: no host", "/group-by-argument?to="),
+    ("variables: no port", "/group-by-argument?to=a:"),
+    ("variables: no number", "/group-by-argument?to=u:x"),
+    ("variables: an error page for no host", "/nothing?to="),
+    ("variables: an error page for a name without a resolver", "/nothing?to=nowhere.example"),
+    ("variables: no scheme", "/scheme?scheme="),
+    ("variables: another scheme", "/scheme?scheme=ftp"),
+    ("variables: a body", "/group", {"method": "POST", "body": b"hello"}),
+])
+
+
+def serve_names(t, names, ttl=1):
+    """A name server on the second port: addresses by name; what it does not know does not exist."""
+    import socket
+    import threading
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.1", t._ports["PORT2"]))
+    server.settimeout(0.2)
+    asked, ended = [], threading.Event()
+
+    def serve():
+        while not ended.is_set():
+            try:
+                data, client = server.recvfrom(4096)
+            except TimeoutError:
+                continue
+            labels, at = [], 12
+            while data[at]:
+                labels.append(data[at + 1:at + 1 + data[at]].decode())
+                at += 1 + data[at]
+            question = data[12:at + 5]
+            name, is_a = ".".join(labels).lower(), data[at + 1:at + 3] == b"\0\1"
+            asked.append(name)
+            addresses = names.get(name, []) if is_a else []
+            code = 0 if name in names else 3
+            head = data[:2] + bytes([0x81, 0x80 | code]) + b"\0\1" + len(addresses).to_bytes(2, "big") + b"\0\0\0\0"
+            records = b"".join(b"\xc0\x0c\0\1\0\1" + ttl.to_bytes(4, "big") + b"\0\4" + socket.inet_aton(address)
+                               for address in addresses)
+            server.sendto(head + question + records, client)
+        server.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return asked, lambda: (ended.set(), thread.join())
+
+
+NAMES = """
+log_format judge "$status $upstream_addr";
+access_log %DIR%/judge.access judge;
+resolver 127.0.0.1:%PORT2% ipv6=off;
+resolver_timeout 1s;
+server { listen 127.0.0.1:%PORT%;
+    location / { set $to a.example:%PORTA%; proxy_pass http://$to; }
+    location /uri { set $to a.example; proxy_pass http://$to:%PORTA%/fixed; }
+    location /unknown { set $to unknown.example; proxy_pass http://$to; error_page 502 = /answered; }
+    location /plain-unknown { set $to unknown.example; proxy_pass http://$to; }
+    location /no-address { set $to empty.example; proxy_pass http://$to; }
+    location /off { resolver 127.0.0.1:%PORT2% valid=1h ipv6=off; set $to a.example:%PORTA%; proxy_pass http://$to; }
+    location = /answered { return 200 "answered"; }
+}"""
+
+
+def by_name(script):
+    def play(t):
+        asked, end = serve_names(t, {"a.example": ["127.0.0.1"], "empty.example": []})
+        try:
+            script(t, asked)
+        finally:
+            end()
+
+    case(NAMES, "names: " + script.__name__.replace("_", " "))(play)
+
+
+@by_name
+def looked_up_at_run_time(t, _asked):
+    t.get("/x?y")
+    t.get("/uri/x")
+
+
+@by_name
+def one_answer_serves_many_requests(t, asked):
+    for _ in range(4):
+        t.get("/off")
+    t.note(f"asked {len(asked)} times")
+
+
+@by_name
+def asked_again_when_the_answer_is_old(t, asked):
+    t.get("/")
+    t.wait(2.2)
+    t.get("/")
+    t.note(f"asked more than once: {len(asked) > 1}")
+
+
+@by_name
+def unknown(t, _asked):
+    t.get("/plain-unknown")
+    t.get("/unknown")
+
+
+@by_name
+def without_an_address(t, _asked):
+    t.get("/no-address")
+
+
+@case(NAMES)
+def a_name_server_that_is_silent(t):
+    t.get("/")
+
+
+AROUND_SERVER = """server {{ listen 127.0.0.1:%PORT%; {} }}"""
+configurations("proxy_settings", [(f"-t: {text}", AROUND_SERVER.format(text)) for text in (
+    "location / { proxy_pass http://$nope; }",
+    "location / { proxy_pass http://$; }",
+    "location / { proxy_pass $host; }",
+    "location / { if ($host) { proxy_pass http://127.0.0.1/; } }",
+    "resolver 127.0.0.1 ipv6=off; location / { resolver 127.0.0.2; resolver_timeout 3s; proxy_pass http://$host; }",
+)])

@@ -11,7 +11,7 @@ mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
-pub use self::location::{AccessLog, Action, Location, Proxy, SentField, SentValue};
+pub use self::location::{AccessLog, Action, Destination, Location, Proxy, SentField, SentUri, SentValue};
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};

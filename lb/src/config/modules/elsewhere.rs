@@ -97,7 +97,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
 const NO_FILES: &str = "no file is served";
 const NO_VARIABLES: &str = "such variables cannot be defined";
 const NO_SCRIPTS: &str = "no scripts are run";
-const BODIES_AS_THEY_ARE: &str = "bodies are passed on as they are";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -112,19 +111,11 @@ pub(super) const FAMILIES: &[&[Family]] = &[
     bodies::FAMILIES,
     other_protocols::FAMILIES,
     rest::FAMILIES,
-    &[
-        Family {
-            module: "ngx_http_charset_module",
-            fate: Fate::Refused(BODIES_AS_THEY_ARE),
-            lines: "\
-charset_map H charset1 charset2 { … }",
-        },
-        Family {
-            module: "ngx_http_geo_module, split_clients",
-            fate: Fate::Refused(NO_VARIABLES),
-            lines: "\
+    &[Family {
+        module: "ngx_http_geo_module, split_clients",
+        fate: Fate::Refused(NO_VARIABLES),
+        lines: "\
 geo H [$address] $variable { … }
 split_clients H string $variable { … }",
-        },
-    ],
+    }],
 ];

@@ -25,7 +25,7 @@ use crate::script::Template;
 
 pub use self::answer::IgnoredHeaders;
 pub use self::next_upstream::NextUpstream;
-pub(in crate::config) use self::pass::ProxyPass;
+pub(in crate::config) use self::pass::{FixedPass, PassedTo, ProxyPass};
 pub use self::request::BindAddress;
 pub use self::rewriting::{
     CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
@@ -35,7 +35,7 @@ pub use self::set_header::SetHeader;
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
     row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
-        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
+        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. With variables the URL is known with each request: a host that names no upstream is looked up with `resolver`, and its URI is sent as it is. `https://` is refused"),
 ];
 
 settings! {

@@ -46,7 +46,7 @@ pub fn finish<F: Fields>(
     to: &ToClient<'_>,
     mut render: impl FnMut(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
-    if !to.keeps_server || !answer.map().contains_key(SERVER) {
+    if !to.keeps_server {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
         answer.set(&known::SERVER, page::server_field(tokens))?;
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
 use super::Fields;
-use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentValue};
+use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentUri, SentValue};
 use crate::request::State;
 use crate::routing::{matched_length, target};
 use crate::script::Template;
@@ -126,13 +126,14 @@ pub fn request_target<'a>(
         Some(Cow::Owned(target::replace(replacement, path, uri.arguments(sent).unwrap_or_default())))
     };
     match &proxy.uri {
+        SentUri::Exactly(exactly) => Some(Cow::Owned(exactly.as_bytes().to_vec())),
         // `rewrite … break` has left the location's path: the whole URI goes instead.
-        Some(_) if state.leaves_location() => replacing(0, ""),
-        Some(replacement) => replacing(matched_length(&location.pattern), replacement),
-        None if uri.is_changed() => replacing(0, ""),
+        SentUri::Replacing(_) if state.leaves_location() => replacing(0, ""),
+        SentUri::Replacing(replacement) => replacing(matched_length(&location.pattern), replacement),
+        SentUri::Own if uri.is_changed() => replacing(0, ""),
         // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
         // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
-        None => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
+        SentUri::Own => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
     }
 }
 

@@ -37,7 +37,7 @@ enum Piece {
 /// One `proxy_redirect`.
 #[derive(Debug, Clone)]
 pub enum RedirectRule {
-    /// `default`: the URL of `proxy_pass` becomes the location's path.
+    /// `default`: the URL of `proxy_pass` becomes the location's path; nothing does where that has variables.
     Default,
     /// A rule of one's own.
     Substitution(Substitution),

@@ -1,9 +1,10 @@
 use http::HeaderValue;
 
 use crate::config::model::{
-    Action, BindAddress, IgnoredHeaders, Location, NextUpstream, Proxy, SentValue, ServerAddress,
+    Action, BindAddress, Destination, IgnoredHeaders, Location, NextUpstream, Proxy, SentUri, SentValue,
+    ServerAddress,
 };
-use crate::config::testing::{accepted, in_location, refused, warnings};
+use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,16 +24,19 @@ fn proxy(text: &str) -> Arc<Proxy> {
 fn proxy_pass_names_an_upstream_or_makes_one() {
     let config = accepted(&in_location("proxy_pass http://group/api/;"));
     let proxy = proxy_of(&config.http.servers[0].locations[0]);
-    let upstream = &config.http.upstreams[proxy.upstream.0];
+    let upstream = &config.http.upstreams[proxy.upstream().unwrap().0];
     assert_eq!((upstream.name.as_str(), upstream.implicit), ("group", false));
-    assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("group", 80, Some("/api/")));
+    assert_eq!(
+        (proxy.host.as_str(), proxy.port, &proxy.uri),
+        ("group", 80, &SentUri::Replacing("/api/".into()))
+    );
 
     let config = accepted(&in_location("proxy_pass http://10.0.0.1:5001;"));
     let proxy = proxy_of(&config.http.servers[0].locations[0]);
-    let upstream = &config.http.upstreams[proxy.upstream.0];
+    let upstream = &config.http.upstreams[proxy.upstream().unwrap().0];
     assert_eq!((upstream.name.as_str(), upstream.implicit), ("10.0.0.1:5001", true));
     assert_eq!(upstream.servers[0].address, ServerAddress::Inet("10.0.0.1:5001".parse().unwrap()));
-    assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("10.0.0.1:5001", 5001, None));
+    assert_eq!((proxy.host.as_str(), proxy.port, &proxy.uri), ("10.0.0.1:5001", 5001, &SentUri::Own));
 }
 
 #[test]
@@ -47,8 +51,8 @@ fn proxy_host_leaves_out_the_port_of_the_scheme() {
     for (url, host) in cases {
         assert_eq!(proxy(&format!("proxy_pass {url};")).host, host, "{url}");
     }
-    assert_eq!(proxy("proxy_pass http://unix:/tmp/a.sock:/x;").uri.as_deref(), Some("/x"));
-    assert_eq!(proxy("proxy_pass http://a.example?b=c;").uri.as_deref(), Some("/?b=c"));
+    assert_eq!(proxy("proxy_pass http://unix:/tmp/a.sock:/x;").uri, SentUri::Replacing("/x".into()));
+    assert_eq!(proxy("proxy_pass http://a.example?b=c;").uri, SentUri::Replacing("/?b=c".into()));
 }
 
 #[test]
@@ -59,7 +63,12 @@ fn proxy_pass_refuses() {
         ("proxy_pass http://a:0;", "invalid port in upstream \"a:0\""),
         ("proxy_pass http://GROUP:81;", "upstream \"GROUP\" may not have port 81"),
         ("proxy_pass https://a;", "\"https://a\" in the \"proxy_pass\" directive is not supported"),
-        ("proxy_pass http://$host;", "\"http://$host\" in the \"proxy_pass\" directive is not supported"),
+        ("proxy_pass http://$nope;", "unknown \"nope\" variable"),
+        ("proxy_pass http://$;", "invalid variable name"),
+        (
+            "if ($host) { proxy_pass http://group/x; }",
+            "\"proxy_pass\" cannot have URI part in location given by regular expression",
+        ),
         ("proxy_pass \"http://a/b c\";", "\"proxy_pass\" directive invalid value"),
     ];
     for (text, message) in cases {
@@ -310,4 +319,21 @@ fn ignored_fields_are_those_that_nginx_knows() {
     refused(&in_location("proxy_ignore_headers Foo;"), "invalid value \"Foo\"");
     let twice = warnings(&in_location("proxy_pass http://group; proxy_ignore_headers Vary Vary;"));
     assert!(twice[0].contains("duplicate value \"Vary\""));
+}
+
+#[test]
+fn a_url_with_variables_is_known_with_each_request() {
+    let config = accepted(&in_server(
+        "resolver 127.0.0.1:54 valid=5s; location /x { proxy_pass http://$host/u; resolver_timeout 2s; }
+         location /whole { proxy_pass $scheme://a$uri; }",
+    ));
+    let locations = &config.http.servers[0].locations;
+    let proxy = proxy_of(&locations[0]);
+    let Destination::PerRequest { url, resolver: Some(resolver) } = &proxy.destination else {
+        panic!("{proxy:?}")
+    };
+    assert_eq!(url.variables().count(), 1);
+    assert_eq!((resolver.servers[0].port(), resolver.timeout), (54, Duration::from_secs(2)));
+    assert!(proxy.redirects.is_empty() && proxy.upstream().is_none());
+    assert!(matches!(proxy.set_headers[0].value, SentValue::PerRequest(_)), "Host is known later");
 }
