@@ -47,7 +47,8 @@ def test(maker, place):
     if kind in ("=", "!="):
         return f"{variable} {kind} {maker.pick(('alpha', 'x', '1', 'GET', 'POST', '/a', words.EMPTY))}", 0
     if kind == "file" and maker.has("if (-f file)"):
-        name = maker.pick((f"{WWW}$uri", f"{WWW}/x.txt", f"{WWW}/a", f"{WWW}/none", "$request_filename"))
+        names = (f"{WWW}$uri", f"{WWW}/x.txt", f"{WWW}/a", f"{WWW}/none")
+        name = maker.pick(names + ("$request_filename",) if "request_filename" in maker.known_variables else names)
         return f"{maker.pick(('', '', '!'))}-{maker.pick('fdex')} {name}", 0
     if kind == "file":
         return variable, 0
@@ -121,7 +122,8 @@ def limit_except(maker, place):
     if not place.once("limit_except") or place.location == "named":
         return None
     methods = " ".join(maker.some(("GET", "POST", "PUT", "DELETE", "OPTIONS"), 1, 2))
-    rules = maker.pick((("deny all",), ("allow 192.0.2.0/24", "deny all"), ("allow all",)))
+    by_address = maker.has("allow and deny") and maker.chance(30)
+    rules = ("allow 192.0.2.0/24", "deny all") if by_address else maker.pick((("deny all",), ("deny all",), ("allow all",)))
     return block(f"limit_except {methods}", *map(Directive, rules))
 
 
@@ -132,7 +134,7 @@ def limit_except_pass(maker, place):
     return block(f"limit_except {maker.pick(('GET', 'POST', 'GET POST'))}", Directive("proxy_pass http://%B%"))
 
 
-@feature("allow and deny", "change", LEVELS, 1, "allow 127.0.0.1; deny all;")
+@feature("allow and deny", "change", LEVELS, 1, "allow 127.0.0.0/8; location /a { deny all; limit_except GET { allow 192.0.2.0/24; deny all; } }")
 def allow_and_deny(maker, _place):
     return Directive(maker.pick(("deny 127.0.0.1", "allow 127.0.0.0/8", "deny all", "allow all", "deny 192.0.2.0/24")))
 
