@@ -38,6 +38,8 @@ from stage import Ports
 BATCH = 25
 # So many differences are shrunk; of the others only the numbers are told.
 SHRUNK = 12
+# And all of them in so many seconds.
+SHRINKS_FOR_S = 60
 
 
 def main():
@@ -66,14 +68,15 @@ def main():
             for text in result["shown"]:
                 print(text)
         failures = confirmed(pool, options.seed, failures, options.shrink, tally)
-    print(f"\n{tally['rounds']} rounds, {tally['requests']} requests of seed {options.seed}: {tally['differ']} rounds unexpected "
-          f"({version(nginx)}; {time.monotonic() - began:.0f} s); {tally['invalid']} rounds left out as NGINX refused them"
+    print(f"\n{tally['rounds']} rounds, {tally['requests']} requests of seed {options.seed}: "
+          f"{tally['differ']} rounds unexpected ({version(nginx)}; {time.monotonic() - began:.0f} s); {tally['invalid']} rounds left out as NGINX refused them"
           + (f"; {tally['slow']} answers of NGINX never came" if tally["slow"] else ""))
     print("features, by rounds: " + ", ".join(f"{name} {count}" for name, count in used.most_common()))
     for reason, count in known.most_common():
         print(f"known everywhere ({count} requests): {reason}")
     if skipped:
-        print(f"{len(skipped)} of {len(FEATURES) + len(vocabulary.VARIABLES)} features and variables left out, as lb refuses them: {', '.join(skipped)}")
+        print(f"{len(skipped)} of {len(FEATURES) + len(vocabulary.VARIABLES)} features and variables left out, "
+              f"as lb refuses them: {', '.join(skipped)}")
     if tally["invalid"] * 5 > tally["rounds"]:
         print("UNEXPECTED  more than a fifth of the rounds is invalid: the generator does not know NGINX")
         return 1
@@ -81,14 +84,16 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(prog="nginx-compat/judge/generate.py", description="plays random rounds against NGINX and lb")
+    parser = argparse.ArgumentParser(prog="nginx-compat/judge/generate.py",
+                                     description="plays random rounds against NGINX and lb")
     parser.add_argument("lb", help="the program to judge")
     parser.add_argument("--rounds", type=int, default=200, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seed", default="1", help="what all is drawn from (%(default)s)")
     parser.add_argument("--round", type=int, metavar="N", help="only this one")
     parser.add_argument("--without", action="append", default=[], metavar="TEXT", help="no features whose name contains this")
     parser.add_argument("--require-all", action="store_true", help="fail when lb refuses a feature")
-    parser.add_argument("--shrink", type=int, default=SHRUNK, metavar="N", help="how many differences to shrink (%(default)s)")
+    parser.add_argument("--shrink", type=int, default=SHRUNK, metavar="N",
+                        help="how many differences to shrink (%(default)s)")
     parser.add_argument("--show", action="store_true", help="print the configurations and what NGINX did")
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     return parser.parse_args()
@@ -97,16 +102,19 @@ def parse_arguments():
 def probe(nginx, lb, ports):
     """The features and variables that lb takes, and the names of the others; NGINX must take all of them."""
     arena = Arena(nginx, lb, [ports.take() for _ in range(PORTS)])
+
+    def server(directive):
+        return block("server", Directive("%LISTEN%"), Directive("server_name %R%.test"), *([directive] if directive else []))
+
     try:
         rounds = []
         for each in FEATURES:
-            text = each.probe.replace("$probed", "$probed_%R%").replace("probed;", "probed_%R%;").replace("probed {", "probed_%R% {")
-            http = each.probe_http.replace("probed {", "probed_%R% {")
-            server = block("server", Directive("%LISTEN%"), Directive("server_name %R%.test"), *([Directive(text.rstrip("; "))] if text else []))
-            rounds.append(Round("", (*([Directive(http)] if http else []), server), ()))
+            # What a probe defines is its own.
+            text, http = (re.sub(r"\bprobed\b", "probed_%R%", part) for part in (each.probe, each.probe_http))
+            beside = (Directive(http),) if http else ()
+            rounds.append(Round("", (*beside, server(Directive(text.rstrip("; ")) if text else None)), ()))
         for name in vocabulary.VARIABLES:
-            server = block("server", Directive("%LISTEN%"), Directive("server_name %R%.test"), Directive(f"return 200 \"${name}\""))
-            rounds.append(Round("", (server,), ()))
+            rounds.append(Round("", (server(Directive(f"return 200 \"${name}\"")),), ()))
         outcomes = arena.check(rounds)
     finally:
         arena.close()
@@ -161,12 +169,8 @@ def play(task):
 
 def confirm(task):
     """Plays a round that differed by itself, and shrinks it. What it prints, or nothing when it was a slow moment."""
-    seed, number, shrinking = task
-    shrinker = Shrinker(SEAT["arena"], SEAT["known"])
-    played = make(seed, number)
-    if not shrinking:
-        return None if shrinker.sort_of(SEAT["arena"].play([played])[0]) is None else []
-    found = shrinker.shrink(played)
+    seed, number, deadline = task
+    found = Shrinker(SEAT["arena"], SEAT["known"], deadline).shrink(make(seed, number))
     if not found:
         return None
     small, outcome = found
@@ -177,27 +181,26 @@ def confirm(task):
 
 
 def confirmed(pool, seed, failures, shrunk, tally):
-    """The failures that show again, printed: of each kind the first ones are shrunk."""
-    seen = Counter()
+    """The failures that show again, printed: of each kind the first ones are shrunk, as long as there is time."""
+    seen, sorts = Counter(), {}
     order = sorted(failures, key=lambda failure: (seen.update([failure[1]]) or seen[failure[1]], failure[0]))
-    tasks = [(seed, number, place < shrunk) for place, (number, _) in enumerate(order)]
-    stay, others = [], Counter()
-    for (_, number, _), (_, sort), lines in zip(tasks, order, pool.map(confirm, tasks)):
+    deadline = time.time() + SHRINKS_FOR_S
+    tasks = [(seed, number, deadline) for number, _ in order[:shrunk]]
+    for (number, sort), lines in zip(order, pool.map(confirm, tasks)):
         if lines is None:
             tally["once"] += 1
             continue
-        stay.append(number)
-        if not lines:
-            others[sort] += 1
-            continue
+        sorts.setdefault(sort, []).append(number)
         print(f"UNEXPECTED  --seed {seed} --round {number}")
         for line in lines:
             print(line)
-    for sort, count in others.most_common():
-        numbers = [number for number, of in order if of == sort]
-        print(f"UNEXPECTED  {count} rounds more of this kind, as {numbers[:5]}: {sort}")
-    tally["differ"] = len(stay)
-    return stay
+    # What was not played again counts as it was.
+    for number, sort in order[shrunk:]:
+        sorts.setdefault(sort, []).append(number)
+    for sort, numbers in sorted(sorts.items(), key=lambda item: -len(item[1])):
+        print(f"UNEXPECTED  {len(numbers)} rounds of this kind ({', '.join(map(str, numbers[:5]))}): {sort}")
+    tally["differ"] = sum(map(len, sorts.values()))
+    return list(sorts)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ def test(maker, place):
     if kind in ("=", "!="):
         return f"{variable} {kind} {maker.pick(('alpha', 'x', '1', 'GET', 'POST', '/a', words.EMPTY))}", 0
     if kind == "file" and maker.has("if (-f file)"):
-        name = maker.pick((f"{WWW}$uri", f"{WWW}/x.txt", f"{WWW}/a", f"{WWW}/none", "$request_filename"))
+        names = (f"{WWW}$uri", f"{WWW}/x.txt", f"{WWW}/a", f"{WWW}/none")
+        name = maker.pick(names + ("$request_filename",) if "request_filename" in maker.known_variables else names)
         return f"{maker.pick(('', '', '!'))}-{maker.pick('fdex')} {name}", 0
     if kind == "file":
         return variable, 0
@@ -63,7 +64,7 @@ def if_file(_maker, _place):
 
 
 @feature("if", "change", ("server", "location"), 6,
-         'location / { if ($arg_a = x) { return 200 x; } if ($arg_a ~* "(x)") { set $probed $1; return 201 x; } if ($arg_b) { break; } }')
+         'location / { if ($arg_a = x) { return 200 x; } if ($arg_a ~* "(x)") { set $probed $1; } if ($arg_b) { break; } }')
 def condition(maker, place):
     words_of, captures = test(maker, place)
     kind = "server-if" if place.kind == "server" else "if"
@@ -121,7 +122,9 @@ def limit_except(maker, place):
     if not place.once("limit_except") or place.location == "named":
         return None
     methods = " ".join(maker.some(("GET", "POST", "PUT", "DELETE", "OPTIONS"), 1, 2))
-    return block(f"limit_except {methods}", *(Directive(text) for text in maker.pick((("deny all",), ("allow 192.0.2.0/24", "deny all"), ("allow all",)))))
+    by_address = maker.has("allow and deny") and maker.chance(30)
+    rules = ("allow 192.0.2.0/24", "deny all") if by_address else maker.pick((("deny all",), ("deny all",), ("allow all",)))
+    return block(f"limit_except {methods}", *map(Directive, rules))
 
 
 @feature("limit_except with a pass", "change", ("location",), 1, "location / { limit_except GET { proxy_pass http://127.0.0.1:9; } }")
@@ -131,7 +134,7 @@ def limit_except_pass(maker, place):
     return block(f"limit_except {maker.pick(('GET', 'POST', 'GET POST'))}", Directive("proxy_pass http://%B%"))
 
 
-@feature("allow and deny", "change", LEVELS, 1, "allow 127.0.0.1; deny all;")
+@feature("allow and deny", "change", LEVELS, 1, "allow 127.0.0.0/8; location /a { deny all; limit_except GET { allow 192.0.2.0/24; deny all; } }")
 def allow_and_deny(maker, _place):
     return Directive(maker.pick(("deny 127.0.0.1", "allow 127.0.0.0/8", "deny all", "allow all", "deny 192.0.2.0/24")))
 
@@ -144,7 +147,9 @@ def satisfy(maker, place):
 def simple(name, where, weight, values, quoted=False):
     """A directive that stands once, with one of these values."""
 
-    @feature(name, "change", where, weight, " ".join(f"location /{number} {{ {name} {text}; }}" for number, text in enumerate(values)))
+    probe = " ".join(f"location /{number} {{ {name} {text}; }}" for number, text in enumerate(values))
+
+    @feature(name, "change", where, weight, probe)
     def make(maker, place):
         return Directive(f"{name} {maker.pick(values)}") if place.once(name) else None
 
@@ -186,10 +191,13 @@ simple("proxy_limit_rate", LEVELS, 1, ("0", "10m"))
 simple("proxy_buffering", LEVELS, 1, ("off", "on"))
 
 
-@feature("proxy_pass_request_body", "change", LEVELS, 1, "location / { proxy_pass_request_body off; proxy_set_header Content-Length \"\"; }")
+@feature("proxy_pass_request_body", "change", LEVELS, 1,
+         'location / { proxy_pass_request_body off; proxy_set_header Content-Length ""; }')
 def proxy_pass_request_body(_maker, place):
     # With the length the server would wait for the body.
-    return [Directive("proxy_pass_request_body off"), Directive("proxy_set_header Content-Length \"\"")] if place.once("proxy_pass_request_body") else None
+    if not place.once("proxy_pass_request_body"):
+        return None
+    return [Directive("proxy_pass_request_body off"), Directive('proxy_set_header Content-Length ""')]
 
 
 @feature("types", "change", LEVELS, 1, "types { text/x-judged txt; }")
@@ -209,13 +217,13 @@ def proxy_redirect_to(maker, place):
     if "proxy_redirect off" in place.used:
         return None
     place.used.add("proxy_redirect")
-    return Directive("proxy_redirect " + maker.pick(("http://elsewhere.example/ /here/", "/ /up/", "~^http://[^/]+(/.*)$ /re$1", "~*RELATIVE$ $uri",
-                                                    "http://%A%/ http://$host/")))
+    return Directive("proxy_redirect " + maker.pick(("http://elsewhere.example/ /here/", "/ /up/", "~^http://[^/]+(/.*)$ /re$1",
+                                                    "~*RELATIVE$ $uri", "http://%A%/ http://$host/")))
 
 
 @feature("proxy_set_header", "change", LEVELS, 4, 'proxy_set_header Host $host; proxy_set_header X-A "x"; proxy_set_header X-B "";')
 def proxy_set_header(maker, place):
-    name, text = maker.pick((("Host", "$host"), ("Host", "$http_host"), ("X-Real-IP", "$remote_addr"), ("X-A", maker.template(place, 2)),
-                             ("X-Forwarded-For", "$proxy_add_x_forwarded_for"), ("X-Flag", ""), ("User-Agent", "judge"), ("X-Uri", "$uri $args"),
-                             ("Cookie", ""), ("Accept-Encoding", "")))
+    name, text = maker.pick((("Host", "$host"), ("Host", "$http_host"), ("X-Real-IP", "$remote_addr"),
+                             ("X-A", maker.template(place, 2)), ("X-Forwarded-For", "$proxy_add_x_forwarded_for"), ("X-Flag", ""),
+                             ("User-Agent", "judge"), ("X-Uri", "$uri $args"), ("Cookie", ""), ("Accept-Encoding", "")))
     return Directive(f"proxy_set_header {name} \"{text}\"")

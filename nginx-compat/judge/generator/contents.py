@@ -41,7 +41,9 @@ def return_nothing(maker, _place):
 
 def server(maker):
     groups = [f"u{number + 1}_%R%" for number in range(getattr(maker, "upstreams", 0))]
-    return maker.pick(groups) if groups and maker.chance(50) else maker.pick(("%A%", "%A%", "%B%", "%DEAD%") if maker.chance(30) else ("%A%", "%B%"))
+    if groups and maker.chance(50):
+        return maker.pick(groups)
+    return "%DEAD%" if maker.chance(8) else maker.pick(("%A%", "%B%"))
 
 
 @feature("proxy_pass", "content", BLOCKS, 6, "location / { proxy_pass http://127.0.0.1:9; }")
@@ -104,7 +106,8 @@ def alias(maker, place):
 @feature("try_files", "content", ("location",), 6, "location / { root /tmp; try_files $uri $uri/ /a; }")
 def try_files(maker, place):
     directives = rooted(maker, place) if "alias" not in place.used and maker.chance(80) else []
-    tried = maker.some(("$uri", "$uri/", "$uri.html", "/x.txt", "$uri/index.html", "/files$uri", "$document_uri", "/a/", "/none"), 1, 3)
+    tried = maker.some(("$uri", "$uri/", "$uri.html", "/x.txt", "$uri/index.html", "/files$uri", "$document_uri", "/a/", "/none"),
+                       1, 3)
     if place.captures and maker.chance(40):
         tried.insert(0, maker.pick(("/$1", "/a/$1", "/$1/")))
     last = ["=404", "=403", "/index.html", "/a/index.html?z=$args", maker.path(), *maker.named]
@@ -113,9 +116,11 @@ def try_files(maker, place):
 
 @feature("autoindex", "content", ("location",), 1, "location / { root /tmp; autoindex on; }")
 def autoindex(maker, place):
+    if not place.once("index"):
+        return None
     form = [Directive(f"autoindex_format {maker.pick(('html', 'json', 'xml'))}")] if maker.chance(40) else []
     exact = [Directive("autoindex_exact_size off")] if maker.chance(30) else []
-    return [*rooted(maker, place), Directive("autoindex on"), Directive("index none.html"), *form, *exact] if place.once("index") else None
+    return [*rooted(maker, place), Directive("autoindex on"), Directive("index none.html"), *form, *exact]
 
 
 @feature("nothing of its own", "content", BLOCKS, 2, "")

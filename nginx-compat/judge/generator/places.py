@@ -90,7 +90,8 @@ def server_name_wild_after(_maker, number):
 @feature("server_name, ~regex", "server name", AT_SERVER, 3, r'server_name "~^(?<sub>\w+)\.a\.example$"; return 200 $sub;')
 def server_name_regex(maker, number):
     maker.variables.append("host_part")
-    return f"\"~^(?<host_part>\\w+)\\.r{number}\\.%R%\\.test$\"", [f"a.r{number}.%R%.test", f"beta.r{number}.%R%.test", f"a-b.r{number}.%R%.test"]
+    hosts = [f"{first}.r{number}.%R%.test" for first in ("a", "beta", "a-b")]
+    return f"\"~^(?<host_part>\\w+)\\.r{number}\\.%R%\\.test$\"", hosts
 
 
 def source(maker):
@@ -143,12 +144,14 @@ def map_of_strings(maker, _place, regexes=False, hostnames=False):
     return block(f"map {looked_at} ${named(maker, 'm')}", *entries)
 
 
-@feature("map with regexes", "http", ("http",), 5, "return 200 $probed;", r'map $uri $probed { default x; "~^/(\w+)" "got-$1"; ~*\.PNG$ $args; }')
+@feature("map with regexes", "http", ("http",), 5, "return 200 $probed;",
+         r'map $uri $probed { default x; "~^/(\w+)" "got-$1"; ~*\.PNG$ $args; }')
 def map_of_regexes(maker, place):
     return map_of_strings(maker, place, regexes=True)
 
 
-@feature("map with hostnames", "http", ("http",), 2, "return 200 $probed;", "map $host $probed { hostnames; default x; *.example.org y; .test z; }")
+@feature("map with hostnames", "http", ("http",), 2, "return 200 $probed;",
+         "map $host $probed { hostnames; default x; *.example.org y; .test z; }")
 def map_of_hostnames(maker, place):
     return map_of_strings(maker, place, hostnames=True)
 
@@ -164,11 +167,12 @@ def geo(maker, _place):
     return block(f"geo {maker.pick(('$arg_ip ', '$arg_ip ', ''))}${named(maker, 'g')}", *entries)
 
 
-@feature("geo with ranges", "http", ("http",), 1, "return 200 $probed;", "geo $arg_ip $probed { ranges; default x; 10.0.0.0-10.1.255.255 y; }")
+@feature("geo with ranges", "http", ("http",), 1, "return 200 $probed;",
+         "geo $arg_ip $probed { ranges; default x; 10.0.0.0-10.1.255.255 y; }")
 def geo_of_ranges(maker, _place):
     entries = [Directive("ranges"), Directive("default none")]
-    entries += [Directive(f"{span} {maker.pick(('alpha', 'beta'))}")
-                for span in maker.some(("10.0.0.0-10.0.255.255", "10.1.0.0-10.1.2.3", "192.0.2.0-192.0.2.8", "192.0.2.9-192.0.2.255"), 1, 3)]
+    spans = ("10.0.0.0-10.0.255.255", "10.1.0.0-10.1.2.3", "192.0.2.0-192.0.2.8", "192.0.2.9-192.0.2.255")
+    entries += [Directive(f"{span} {maker.pick(('alpha', 'beta'))}") for span in maker.some(spans, 1, 3)]
     return block(f"geo $arg_ip ${named(maker, 'g')}", *entries)
 
 

@@ -3,6 +3,7 @@
 All that could be taken out next is tried at once, as rounds of one configuration.
 """
 
+import time
 from dataclasses import replace
 
 from generator.verdict import differing, kind
@@ -15,8 +16,9 @@ MOST_TRIES = 60
 class Shrinker:
     """Shrinks in this arena, by these known differences."""
 
-    def __init__(self, arena, known):
-        self._arena, self._known = arena, known
+    def __init__(self, arena, known, deadline):
+        """`deadline`: when to be content with what is small already, a moment of `time.time`."""
+        self._arena, self._known, self._deadline = arena, known, deadline
         self._tries = 0
 
     def sort_of(self, outcome):
@@ -35,15 +37,18 @@ class Shrinker:
         if wanted is None:
             return None
         self._tries = 0
-        while self._tries < MOST_TRIES:
+        while self._has_time():
             found = self._first(self._smaller(played, outcome), wanted)
             if not found:
                 break
             played, outcome = found
         return played, outcome
 
+    def _has_time(self):
+        return self._tries < MOST_TRIES and time.time() < self._deadline
+
     def _first(self, candidates, wanted):
-        while candidates and self._tries < MOST_TRIES:
+        while candidates and self._has_time():
             batch, candidates = candidates[:AT_ONCE], candidates[AT_ONCE:]
             self._tries += 1
             for candidate, outcome in zip(batch, self._arena.play(batch)):
