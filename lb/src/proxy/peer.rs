@@ -14,6 +14,7 @@ use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
+use crate::config::model::DroppedNames;
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
 use crate::request::headers::to_server::{self, ToServer};
@@ -72,7 +73,10 @@ pub(super) fn request_header(
     let proxy = Arc::clone(&proxying.target.proxy);
     let to = ToServer {
         set: &proxy.set_headers,
-        dropped_names: shape.dropped_names,
+        dropped_names: match shape.unusual_names {
+            true => proxying.routed.location.settings.client.dropped_names(),
+            false => DroppedNames::Nothing,
+        },
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
         upgrades: shape.upgrade,
         closes: !is_upgrade
