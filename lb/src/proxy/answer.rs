@@ -16,6 +16,7 @@ use crate::content::{Answer, page, redirect};
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
+use crate::request::pace::{self, Pace};
 use crate::routing::redirect::{self as own_redirect, Origin};
 use crate::script::Template;
 
@@ -104,10 +105,14 @@ pub(super) fn take_over(
     }
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = Arc::clone(&proxying.target.proxy);
-    to_client::take_over(answer, &proxy, || {
-        let core = &request.state.location()?.settings.core;
-        own_redirect::origin(core, &origin(request, session.req_header()))
-    })?;
+    let found = to_client::take_over(answer, &proxy);
+    if found.rewritable {
+        let core = request.state.location().map(|location| &location.settings.core);
+        let origin = core.and_then(|core| own_redirect::origin(core, &origin(request, session.req_header())));
+        let mut values = request.values(session.req_header(), None, now);
+        to_client::rewrite(answer, &proxy, &mut values, origin)?;
+    }
+    request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
     if let Some(status) = request.state.status() {
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;

@@ -11,11 +11,10 @@ use pingora_proxy::Session;
 
 use super::gather;
 use super::values::RequestValues;
-use crate::config::model::{Proxy, Server};
+use crate::config::model::Server;
 use crate::connection::RequestFacts;
-use crate::request::{
-    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
-};
+use crate::request::pace::Pace;
+use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -32,6 +31,10 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
+    pub(super) own_body: Option<Bytes>,
+    /// How fast the answer goes to the client, where that is limited.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Request {
@@ -44,6 +47,8 @@ impl Request {
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            own_body: None,
+            pace: None,
         }
     }
 
@@ -124,15 +129,6 @@ fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
         listener: facts.snapshot.listener_index(&facts.connection.listener),
-    }
-}
-
-/// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
-    ProxyTarget {
-        upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
-        connection_group: snapshot.connection_group(proxy.upstream),
-        proxy,
     }
 }
 

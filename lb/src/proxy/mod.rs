@@ -16,6 +16,7 @@
 //! | `peer` | a server as Pingora takes it |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
+//! | `destination` | the upstream of a `proxy_pass` |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `reuse` | requests per upstream connection |
@@ -26,6 +27,7 @@ mod answer;
 mod balancing_key;
 mod client;
 pub mod context;
+mod destination;
 mod failure;
 mod fields;
 mod flow;

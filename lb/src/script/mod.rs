@@ -15,7 +15,7 @@ mod variable;
 pub use defined::{Defined, Definition};
 pub use escape::Escape;
 pub use names::{BuiltIn, Names, Use};
-pub use pattern::Pattern;
+pub use pattern::{Matched, Pattern};
 pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use template::{Template, TemplateError, Values};

@@ -9,7 +9,7 @@ mod other_protocols;
 mod rest;
 
 use crate::config::diagnostics::Package;
-use crate::config::table::{Family, Fate, HTTP, LEVELS, NUMBER, Row, no_effect, refused};
+use crate::config::table::{Family, Fate, HTTP, NUMBER, Row, no_effect, refused};
 
 static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
 static HTTP_2: Package =
@@ -97,14 +97,9 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
 const NO_FILES: &str = "no file is served";
 const NO_VARIABLES: &str = "such variables cannot be defined";
 const NO_SCRIPTS: &str = "no scripts are run";
-const BODIES_AS_THEY_ARE: &str = "bodies are passed on as they are";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    refused("autoindex", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("charset", LEVELS, BODIES_AS_THEY_ARE).harmless(&["off"]),
-    refused("gzip_static", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("index", LEVELS, NO_FILES),
     refused("map", HTTP, NO_VARIABLES).with_block(),
     no_effect("map_hash_bucket_size", HTTP, NUMBER, "there are no maps"),
     no_effect("map_hash_max_size", HTTP, NUMBER, "there are no maps"),
@@ -116,18 +111,11 @@ pub(super) const FAMILIES: &[&[Family]] = &[
     bodies::FAMILIES,
     other_protocols::FAMILIES,
     rest::FAMILIES,
-    &[
-        Family { module: "ngx_http_autoindex_module", fate: Fate::Refused(NO_FILES), lines: "\
-autoindex_exact_size HSL on | off = on
-autoindex_format HSL html | xml | json | jsonp = html
-autoindex_localtime HSL on | off = off" },
-        Family { module: "ngx_http_charset_module", fate: Fate::Refused(BODIES_AS_THEY_ARE), lines: "\
-charset_map H charset1 charset2 { … }
-charset_types HSL mime-type … = text/html text/xml text/plain text/vnd.wap.wml application/javascript application/rss+xml
-override_charset HSLI on | off = off
-source_charset HSLI charset" },
-        Family { module: "ngx_http_geo_module, split_clients", fate: Fate::Refused(NO_VARIABLES), lines: "\
+    &[Family {
+        module: "ngx_http_geo_module, split_clients",
+        fate: Fate::Refused(NO_VARIABLES),
+        lines: "\
 geo H [$address] $variable { … }
-split_clients H string $variable { … }" },
-    ],
+split_clients H string $variable { … }",
+    }],
 ];

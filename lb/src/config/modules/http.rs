@@ -4,11 +4,10 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
-    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER,
-    SIZE, TIME, at_least, no_effect, one, refused, row, settings, words,
+    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, NUMBER, Row, SERVER, SIZE, TIME, at_least,
+    no_effect, one, row, settings, words,
 };
 
-const NO_FILES: &str = "no file is served";
 const NO_HASH: &str = "its hash tables grow by themselves";
 
 /// What opens the block that all others of HTTP stand in.
@@ -50,8 +49,6 @@ settings! {
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    no_effect("aio", LEVELS, words(1, 1, "…"), NO_FILES).without("off"),
-    no_effect("aio_write", LEVELS, FLAG, NO_FILES).without("off"),
     no_effect("client_body_buffer_size", LEVELS, SIZE,
         "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").without("8k|16k"),
     no_effect("client_body_in_single_buffer", LEVELS, FLAG,
@@ -61,10 +58,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("client_header_buffer_size", HTTP.or(SERVER), SIZE,
         "the limits are those of `large_client_header_buffers`").without("1k"),
     no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("256|512"),
-    no_effect("directio", LEVELS, words(1, 1, "size | off"), NO_FILES).without("off"),
-    no_effect("directio_alignment", LEVELS, OFFSET, NO_FILES).without("512"),
-    no_effect("etag", LEVELS, FLAG, NO_FILES).without("on"),
-    no_effect("if_modified_since", LEVELS, one("off | exact | before"), NO_FILES).without("exact"),
     no_effect("keepalive_disable", LEVELS, at_least(1, "none | browser …"),
         "the browsers that need it (Internet Explorer 6, Safari 5) are gone").without("msie6"),
     no_effect("keepalive_min_timeout", LEVELS, TIME,
@@ -75,41 +68,24 @@ pub(super) const ROWS: &[Row] = &[
         "connections are closed as Pingora closes them").without("on"),
     no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them").without("30s"),
     no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them").without("5s"),
-    no_effect("log_not_found", LEVELS, FLAG, NO_FILES).without("on"),
     no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests").without("off"),
-    no_effect("max_ranges", LEVELS, NUMBER, "ranges are cut by the servers behind"),
     no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone").without("on"),
     no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone").without("off"),
-    no_effect("open_file_cache", LEVELS, at_least(1, "…"), NO_FILES),
-    no_effect("open_file_cache_errors", LEVELS, FLAG, NO_FILES),
-    no_effect("open_file_cache_min_uses", LEVELS, NUMBER, NO_FILES),
-    no_effect("open_file_cache_valid", LEVELS, SECONDS, NO_FILES),
-    no_effect("output_buffers", LEVELS, words(2, 2, "number size"), NO_FILES).without("2 32k"),
     no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once").without("1460"),
-    no_effect("read_ahead", LEVELS, SIZE, NO_FILES).without("0"),
     no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("4k"),
     no_effect("reset_timedout_connection", LEVELS, FLAG,
         "connections that timed out are closed in the ordinary way").without("off"),
     no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there").without("0"),
-    no_effect("sendfile", LEVELS, FLAG, NO_FILES),
-    no_effect("sendfile_max_chunk", LEVELS, SIZE, NO_FILES),
     no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("32|64|128"),
     no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH).without("512"),
     no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests").without("4k|8k"),
     no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back").without("on"),
-    no_effect("tcp_nopush", LEVELS, FLAG, "the header and a small body of an answer leave in one write in any case").without("off"),
     no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH).without("64"),
     no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH).without("1024"),
     no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("64"),
     no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH).without("1024"),
 
-    refused("alias", LOCATION, NO_FILES),
-    refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("limit_except", LOCATION, "methods cannot be restricted yet").looked_into(),
-    refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("root", LEVELS, NO_FILES),
-    refused("try_files", SERVER.or(LOCATION), NO_FILES),
+
 ];
 
 /// Whether the version is told.
@@ -215,7 +191,6 @@ mod tests {
             ("server_tokens \"lb 1\";", "invalid value \"lb 1\""),
             ("types { a/b { } }", "unexpected \"{\" in /conf/nginx.conf:1"),
             ("types { include; }", "invalid number of arguments in \"include\" directive"),
-            ("root /x;", "nginx's directive \"root\" is not supported: no file is served"),
             ("merge_slashes perhaps;", "invalid value \"perhaps\" in \"merge_slashes\" directive"),
         ];
         for (text, message) in cases {
@@ -225,10 +200,6 @@ mod tests {
         assert!(
             warnings(&in_server("types { a/b x; c/d x; }"))[0]
                 .contains("duplicate extension \"x\", content type: \"c/d\", previous content type: \"a/b\"")
-        );
-        assert!(
-            warnings(&in_http("sendfile on;"))[0]
-                .contains("\"sendfile\" has no effect here: no file is served")
         );
     }
 }

@@ -4,8 +4,6 @@ use crate::config::table::{LEVELS, NUMBER, Row, SIZE, no_effect, refused, words}
 
 const STREAMED: &str = "answers are streamed with buffers of their own size and never written to disk";
 pub(super) const NO_TLS: &str = "there is no TLS to servers yet";
-const BODY_AS_IT_IS: &str =
-    "the request is passed on with the method, the fields and the body that the client sent";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -20,24 +18,10 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
 
     refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
-    refused("proxy_bind", LEVELS,
-        "the address that connections to servers come from cannot be chosen").harmless(&["off"]),
-    refused("proxy_cookie_domain", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
-    refused("proxy_cookie_flags", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
-    refused("proxy_cookie_path", LEVELS, "cookies are passed on as they are").harmless(&["off"]),
     refused("proxy_force_ranges", LEVELS, "ranges are cut by the servers behind").harmless(&["off"]),
     refused("proxy_ignore_client_abort", LEVELS, "a request ends when its client goes").harmless(&["off"]),
-    refused("proxy_limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("proxy_method", LEVELS, BODY_AS_IT_IS),
-    refused("proxy_next_upstream_timeout", LEVELS,
-        "not yet: tries are limited by the number of servers").harmless(&["0", "0s"]),
-    refused("proxy_next_upstream_tries", LEVELS,
-        "not yet: tries are limited by the number of servers").harmless(&["0"]),
-    refused("proxy_pass_request_body", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
-    refused("proxy_pass_request_headers", LEVELS, BODY_AS_IT_IS).harmless(&["on"]),
     refused("proxy_pass_trailers", LEVELS, "trailers are not passed on").harmless(&["off"]),
-    refused("proxy_request_dynamic", LEVELS, BODY_AS_IT_IS),
-    refused("proxy_set_body", LEVELS, BODY_AS_IT_IS),
+    refused("proxy_request_dynamic", LEVELS, "what is sent is decided before a server is asked"),
     refused("proxy_store", LEVELS, "answers are never written to disk").harmless(&["off"]),
     refused("proxy_store_access", LEVELS, "answers are never written to disk"),
 ];

@@ -22,7 +22,7 @@ const MATCH: Contexts = Contexts(1 << 13);
 /// Where most settings may stand.
 pub(in crate::config) const LEVELS: Contexts = HTTP.or(SERVER).or(LOCATION);
 /// Every block that this program reads with the table.
-pub(in crate::config) const ANYWHERE: Contexts = MAIN.or(EVENTS).or(LEVELS).or(UPSTREAM);
+pub(in crate::config) const ANYWHERE: Contexts = MAIN.or(EVENTS).or(LEVELS).or(UPSTREAM).or(LIMIT_EXCEPT);
 
 /// All of nginx's blocks, in the order in which messages name them.
 const NAMES: [(Contexts, &str); 14] = [

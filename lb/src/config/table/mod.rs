@@ -19,12 +19,13 @@ mod row;
 mod settings;
 
 pub(super) use self::arguments::{
-    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, TIME, Time,
+    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Size, TIME, Time,
     at_least, one, words,
 };
 pub(super) use self::block::Block;
 pub(super) use self::context::{
-    ANYWHERE, Contexts, EVENTS, HTTP, IF_IN_LOCATION, IF_IN_SERVER, LEVELS, LOCATION, MAIN, SERVER, UPSTREAM,
+    ANYWHERE, Contexts, EVENTS, HTTP, IF_IN_LOCATION, IF_IN_SERVER, LEVELS, LIMIT_EXCEPT, LOCATION, MAIN,
+    SERVER, UPSTREAM,
 };
 pub(super) use self::family::{Family, Fate, Member};
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::block::Block;
-use super::context::{Contexts, LOCATION, MAIN};
+use super::context::{Contexts, MAIN};
 use super::{Effect, Family, Fate, Member, Row, Table};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -46,7 +46,7 @@ impl Reading<'_> {
         let Some(row) = self.find(directive, block.context) else { return };
         if let Effect::Refused(reason) = row.effect {
             if !row.is_harmless(directive) {
-                self.refuse(row, directive, reason);
+                self.refuse(directive, reason);
             }
             return;
         }
@@ -94,17 +94,17 @@ impl Reading<'_> {
             }
             // In the wrong place or not, it will not run: that is what the user should hear.
             if let Effect::Refused(reason) = row.effect {
-                self.refuse(row, directive, reason);
+                self.refuse(directive, reason);
                 return None;
             }
             elsewhere = elsewhere.or(row.contexts);
         }
-        if elsewhere != Contexts::NONE {
-            self.misplaced(directive, elsewhere);
-            return None;
-        }
         if let Some((family, member)) = self.table.member(name) {
             self.member(family, &member, directive, context);
+            return None;
+        }
+        if elsewhere != Contexts::NONE {
+            self.misplaced(directive, elsewhere);
             return None;
         }
         self.unknown(directive, context);
@@ -158,34 +158,8 @@ impl Reading<'_> {
         }
     }
 
-    fn refuse(&mut self, row: &Row, directive: &Directive, reason: &'static str) {
+    fn refuse(&mut self, directive: &Directive, reason: &'static str) {
         self.report.refused(&directive.name, reason, &directive.position);
-        if row.looked_into {
-            self.look_into(directive.block.as_deref().unwrap_or_default());
-        }
-    }
-
-    /// Looks for what nginx would not know, and for what will not run either, in a block whose directive is refused.
-    /// The values are not read: there is no block that they could belong to.
-    fn look_into(&mut self, directives: &[Directive]) {
-        for directive in directives {
-            let name = directive.name.as_str();
-            if let Some((family, member)) = self.table.member(name) {
-                self.member(family, &member, directive, member.contexts);
-                continue;
-            }
-            let rows: Vec<&Row> = self.table.rows(name).collect();
-            match rows.iter().find(|row| row.contexts.meets(LOCATION)).or(rows.first()) {
-                Some(row) => match row.effect {
-                    Effect::Refused(reason) if !row.is_harmless(directive) => {
-                        self.refuse(row, directive, reason);
-                    }
-                    Effect::Opens(_) => self.look_into(directive.block.as_deref().unwrap_or_default()),
-                    _ => {}
-                },
-                None => self.unknown(directive, LOCATION),
-            }
-        }
     }
 
     fn apply(&mut self, row: &Row, directive: &Directive, block: &mut Block) {
@@ -307,24 +281,9 @@ mod tests {
             "nginx's directive \"gzip\" is not supported yet in /conf/nginx.conf:1",
         );
         refused(&in_main("gzip on;"), "nginx's directive \"gzip\" is not supported");
-        refused(&in_http("map $a $b { x y; }"), "nginx's directive \"map\" is not supported");
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
         refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
         assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_block_that_is_refused_is_looked_into() {
-        let said = errors(&in_location(
-            "limit_except GET {\n proxy_pas http://group;\n deny all;\n proxy_pass http://group;\n send_timeout x;\n}",
-        ));
-        assert_eq!(said.len(), 3, "{said:#?}");
-        assert!(said[0].contains("\"limit_except\" is not supported"));
-        assert_eq!(
-            said[1],
-            "[emerg] unknown directive \"proxy_pas\" in /conf/nginx.conf:2 (did you mean \"proxy_pass\"?)"
-        );
-        assert_eq!(said[2], "[emerg] nginx's directive \"deny\" is not supported yet in /conf/nginx.conf:3");
     }
 
     #[test]
@@ -377,14 +336,14 @@ mod tests {
     #[test]
     fn settings_without_their_switch_are_warned_of() {
         let said = warnings(&in_http(
-            "ssl_protocols TLSv1.3;\ngzip_vary on;\nserver { ssl_prefer_server_ciphers on; }",
+            "ssl_protocols TLSv1.3;\ngzip_comp_level 5;\nserver { ssl_prefer_server_ciphers on; }",
         ));
         assert_eq!(
             said,
             [
                 "[warn] \"ssl_protocols\" and \"ssl_prefer_server_ciphers\" have no effect here: no `listen` says \"ssl\" \
                  in /conf/nginx.conf:1 (also in line 3)",
-                "[warn] \"gzip_vary\" has no effect here: nothing says `gzip on` in /conf/nginx.conf:2",
+                "[warn] \"gzip_comp_level\" has no effect here: nothing says `gzip on` in /conf/nginx.conf:2",
             ]
         );
     }

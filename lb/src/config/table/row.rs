@@ -51,8 +51,6 @@ pub(in crate::config) struct Row {
     pub(in crate::config) repeatable: bool,
     pub(in crate::config) absence: Absence,
     pub(in crate::config) effect: Effect,
-    /// Whether the block of a refused directive is looked into: what may stand there is known.
-    pub(in crate::config) looked_into: bool,
     /// Arguments with which it asks for what happens anyway, and is accepted without a word.
     pub(in crate::config) harmless: &'static [&'static str],
     /// One line for the reference.
@@ -79,7 +77,6 @@ pub(in crate::config) const fn row(
         repeatable: false,
         absence,
         effect,
-        looked_into: false,
         harmless: &[],
         summary,
         differs: "",
@@ -118,11 +115,6 @@ impl Row {
 
     pub(in crate::config) const fn with_block(self) -> Self {
         Self { block: true, ..self }
-    }
-
-    /// For a refused directive: it opens a block, of directives that may stand in a location.
-    pub(in crate::config) const fn looked_into(self) -> Self {
-        Self { looked_into: true, ..self.with_block() }
     }
 
     pub(in crate::config) const fn harmless(self, arguments: &'static [&'static str]) -> Self {

@@ -15,7 +15,6 @@ gzip_min_length HSL length = 20
 gzip_no_buffer HSL on | off = off
 gzip_proxied HSL off | expired | no-cache | no-store | private | no_last_modified | no_etag | auth | any … = off
 gzip_types HSL mime-type … = text/html
-gzip_vary HSL on | off = off
 gzip_window HSL size
 postpone_gzipping HSL size = 0
 gunzip HSL on | off = off

@@ -8,8 +8,8 @@ pub(super) const FAMILIES: &[Family] = &[
         module: "ngx_http_access_module",
         fate: Fate::Pending(&ACCESS),
         lines: "\
-allow HSLX address | CIDR | unix: | all ! all
-deny HSLX address | CIDR | unix: | all
+allow HSL address | CIDR | unix: | all ! all
+deny HSL address | CIDR | unix: | all
 satisfy HSL all | any = all
 valid_referers SL none | blocked | server_names | string …
 referer_hash_bucket_size SL size = 64
