@@ -10,6 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::pace::Pace;
 use super::values::RequestValues;
 use super::{file, gather};
 use crate::config::model::{FieldName, Proxy, Server};
@@ -29,6 +30,8 @@ pub struct Request {
     pub(super) turn: Turn,
     /// The answer with a file that has been opened.
     pub(super) ready: Option<Box<file::Ready>>,
+    /// How fast a server's answer goes on to the client, where that is limited.
+    pub(super) pace: Option<Box<Pace>>,
     /// A field that belongs to the page of a refused request: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
@@ -47,6 +50,7 @@ impl Request {
             state: State::default(),
             turn: Turn::Stay,
             ready: None,
+            pace: None,
             refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),

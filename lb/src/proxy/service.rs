@@ -17,6 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
 use super::context::{Request, Turn, proxy_target, unexpected};
+use super::pace::Pace;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -310,8 +311,16 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
-        gather::consider(session, body.as_ref(), &mut request.gathering);
-        Ok(None)
+        let limit = request.state.location().map(|location| &location.settings.limit_rate);
+        if !limit.is_some_and(|limit| Pace::is_wanted(limit)) {
+            gather::consider(session, body.as_ref(), &mut request.gathering);
+            return Ok(None);
+        }
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        if request.pace.is_none() {
+            request.pace = Some(Box::new(Pace::of(request, session.req_header(), Instant::now())));
+        }
+        Ok(request.pace.as_mut().and_then(|pace| pace.before(bytes)))
     }
 
     fn error_while_proxy(

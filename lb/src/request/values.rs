@@ -4,6 +4,7 @@
 //! implements [`Outside`].
 
 use super::State;
+use crate::content::file::mapping;
 use crate::script::{Captures, Definition, Named, Pattern, SlotId, Slots, Values, Variable};
 
 /// What the request's surroundings know.
@@ -92,6 +93,8 @@ impl<O: Outside> Values for Evaluation<'_, O> {
                 put(has_any.then_some(b"?"), out);
                 true
             }
+            Variable::Named(Named::DocumentRoot) => put(self.document_root().as_deref(), out),
+            Variable::Named(Named::RequestFilename) => put(self.request_filename().as_deref(), out),
             Variable::Argument(name) => {
                 let arguments = self.state.uri.arguments(target);
                 put(arguments.and_then(|arguments| argument(arguments, name.as_bytes())), out)
@@ -106,6 +109,21 @@ impl<O: Outside> Values for Evaluation<'_, O> {
 }
 
 impl<O: Outside> Evaluation<'_, O> {
+    fn document_root(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let mut rendered = Vec::new();
+        location.root.path.render(self, &mut rendered);
+        Some(mapping::directory(&location.root, rendered))
+    }
+
+    /// None for a URI that names no path below the root.
+    fn request_filename(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let directory = self.document_root()?;
+        let uri = self.state.uri_to_map(self.outside.target());
+        mapping::path_of(&location.root, directory, uri).ok().map(|found| found.path)
+    }
+
     fn defined(&mut self, slot: SlotId, name: &str, out: &mut Vec<u8>) -> bool {
         if put(self.state.variables.slots.get(slot), out) {
             return true;
