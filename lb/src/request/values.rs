@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use http::HeaderName;
 
 use super::{Note, State};
+use crate::content::file::mapping;
 use crate::script::{
     self, Captures, Chosen, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template, Values,
     Variable,
@@ -106,6 +107,8 @@ impl<O: Outside> Values for Evaluation<'_, O> {
                 put(has_any.then_some(b"?"), out);
                 true
             }
+            Variable::Named(Named::DocumentRoot) => put(self.document_root().as_deref(), out),
+            Variable::Named(Named::RequestFilename) => put(self.request_filename().as_deref(), out),
             Variable::Argument(name) => {
                 let arguments = self.state.uri.arguments(target);
                 put(arguments.and_then(|arguments| argument(arguments, name.as_bytes())), out)
@@ -120,6 +123,21 @@ impl<O: Outside> Values for Evaluation<'_, O> {
 }
 
 impl<O: Outside> Evaluation<'_, O> {
+    fn document_root(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let mut rendered = Vec::new();
+        location.root.path.render(self, &mut rendered);
+        Some(mapping::directory(&location.root, rendered))
+    }
+
+    /// None for a URI that names no path below the root.
+    fn request_filename(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let directory = self.document_root()?;
+        let uri = self.state.uri_to_map(self.outside.target());
+        mapping::path_of(&location.root, directory, uri).ok().map(|found| found.path)
+    }
+
     fn defined(&mut self, slot: SlotId, name: &str, out: &mut Vec<u8>) -> bool {
         if put(self.state.variables.slots.get(slot), out) {
             return true;

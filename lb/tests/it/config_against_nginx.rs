@@ -76,7 +76,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Location, "return 200 ${uri;", Neither),
     (Location, "return 200 $nosuch;", Neither),
     (Location, "return 200 $1;", Both),
-    (Location, "return 200 $document_root;", OnlyNginx("no file is served, so there is no root")),
+    (Location, "return 200 $document_root$request_filename;", Both),
     // Table checks.
     (Http, "serverr { }", Neither),
     (Http, "listen 80;", Neither),
