@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod content;
+pub mod files;
 pub mod healthcheck;
 pub mod observe;
 pub mod open_files;

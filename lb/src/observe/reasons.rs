@@ -7,7 +7,9 @@
 pub enum Generated {
     /// `return`.
     Return,
-    /// No location, or nothing to do in it.
+    /// A file or a list, or a request that none can answer.
+    File,
+    /// Nothing is there.
     NotFound,
     /// The request was malformed.
     BadRequest,
@@ -35,11 +37,12 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
+        Self::File,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -64,6 +67,7 @@ impl Generated {
     pub fn label(self) -> &'static str {
         match self {
             Self::Return => "return",
+            Self::File => "file",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",
@@ -98,11 +102,13 @@ pub enum RetryReason {
     InvalidAnswer,
     /// The server had closed a kept-alive connection before the request came.
     StaleConnection,
+    /// The server answered with a status that `proxy_next_upstream` lists.
+    ListedStatus,
 }
 
 impl RetryReason {
     /// The number of reasons.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -113,6 +119,7 @@ impl RetryReason {
         Self::WriteTimeout,
         Self::InvalidAnswer,
         Self::StaleConnection,
+        Self::ListedStatus,
     ];
 
     /// The label's value.
@@ -125,6 +132,7 @@ impl RetryReason {
             Self::WriteTimeout => "write_timeout",
             Self::InvalidAnswer => "invalid_answer",
             Self::StaleConnection => "stale_connection",
+            Self::ListedStatus => "listed_status",
         }
     }
 }

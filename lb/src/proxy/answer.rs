@@ -11,11 +11,14 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
+use super::file;
 use super::values::host_field;
 use crate::content::{Answer, page, redirect};
+use crate::observe::clock;
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
+use crate::request::pace::{self, Pace};
 use crate::routing::redirect::{self as own_redirect, Origin};
 use crate::script::Template;
 
@@ -28,7 +31,14 @@ pub(super) async fn content(
 ) -> Result<()> {
     let server_tokens = request.state.server_tokens();
     let answer = match content {
-        Content::Page(_, status) => Answer::standard(status, server_tokens),
+        Content::File => return Box::pin(file::write(session, request, now)).await,
+        Content::Page(_, status) => {
+            let page = Answer::standard(status, server_tokens);
+            match file::refusal(request, status) {
+                Some((name, value)) => page.with(name, value),
+                None => page,
+            }
+        }
         Content::Text { status, body } => match request.state.location() {
             Some(location) => {
                 let path = request.state.uri.path(request.facts.path_and_query());
@@ -95,18 +105,23 @@ pub(super) fn take_over(
         session.set_read_timeout(None);
         request.facts.reply.switch_protocols();
     }
-    let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+    let without_chunks = session.req_header().version == Version::HTTP_10
+        || request.state.location().is_some_and(|at| !at.settings.core.chunked_transfer_encoding);
     let framing = request.state.tries().last().and_then(|last| last.framing);
-    let endless = request_is_1_0 && !framing.is_some_and(Framing::ends_without_chunks);
+    let endless = without_chunks && !framing.is_some_and(Framing::ends_without_chunks);
     if endless || draining {
         session.set_keepalive(None);
     }
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = Arc::clone(&proxying.target.proxy);
-    to_client::take_over(answer, &proxy, || {
-        let core = &request.state.location()?.settings.core;
-        own_redirect::origin(core, &origin(request, session.req_header()))
-    })?;
+    let found = to_client::take_over(answer, &proxy);
+    if found.rewritable {
+        let core = request.state.location().map(|location| &location.settings.core);
+        let origin = core.and_then(|core| own_redirect::origin(core, &origin(request, session.req_header())));
+        let mut values = request.values(session.req_header(), None, now);
+        to_client::rewrite(answer, &proxy, &mut values, origin)?;
+    }
+    request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
     if let Some(status) = request.state.status() {
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;
@@ -134,6 +149,7 @@ pub(super) fn finish(
         http_1_0: received.version == Version::HTTP_10,
         keeps_alive: session.get_keepalive().is_some(),
         keeps_server,
+        clock: clock::now_and_zone,
     };
     to_client::finish(answer, &to, |answer, template| {
         field_value(request, received, Some(answer), template, now)

@@ -5,17 +5,17 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::gather;
 use super::values::RequestValues;
-use crate::config::model::{Proxy, Server};
+use super::{file, gather};
+use crate::config::model::{FieldName, Server};
 use crate::connection::RequestFacts;
-use crate::request::{
-    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
-};
+use crate::request::pace::Pace;
+use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -26,12 +26,20 @@ pub struct Request {
     pub state: State,
     /// Where it goes after an upstream that does not answer the client.
     pub(super) turn: Turn,
+    /// The answer with a file that has been opened.
+    pub(super) ready: Option<Box<file::Ready>>,
+    /// A field that belongs to the page of a refused request: `Content-Range`.
+    pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
+    pub(super) own_body: Option<Bytes>,
+    /// How fast the answer goes to the client, where that is limited.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Request {
@@ -41,9 +49,13 @@ impl Request {
             facts,
             state: State::default(),
             turn: Turn::Stay,
+            ready: None,
+            refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            own_body: None,
+            pace: None,
         }
     }
 
@@ -76,6 +88,7 @@ impl Request {
         Evaluation {
             state,
             definitions: &facts.snapshot.config.http.definitions,
+            computed: &facts.snapshot.config.http.computed,
             outside: outside(facts, request_id, received, response, now),
         }
     }
@@ -124,15 +137,6 @@ fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
         listener: facts.snapshot.listener_index(&facts.connection.listener),
-    }
-}
-
-/// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
-    ProxyTarget {
-        upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
-        connection_group: snapshot.connection_group(proxy.upstream),
-        proxy,
     }
 }
 

@@ -16,7 +16,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
-use super::context::{Request, Turn, proxy_target, unexpected};
+use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -63,16 +63,13 @@ impl ProxyHttp for ProxyService {
         client::expect_unwanted_bodies(session);
         let begin = Event::Begin(host_field(session.req_header()));
         let mut step = request.step(begin, session.req_header(), now);
-        if let Step::Ask(question) = step {
-            step = flow::look_and_go_on(session, request, question, now).await?;
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
         match step {
-            Step::Proxy(proxy) => {
-                let target = proxy_target(&request.facts.snapshot, proxy);
-                if request.state.enter_upstream(target) { Ok(false) } else { unexpected() }
-            }
             Step::Answer(content) => {
                 let reason = request.state.ending.generated;
                 if let (Some(Generated::BodyTooLarge), Framing::Length(bytes)) =
@@ -91,7 +88,12 @@ impl ProxyHttp for ProxyService {
                 // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
                 Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
             }
-            Step::Ask(_) | Step::PassOn | Step::Settle(_) => unexpected(),
+            Step::Proxy(_)
+            | Step::Ask(_)
+            | Step::Open(_)
+            | Step::List(_)
+            | Step::PassOn
+            | Step::Settle(_) => unexpected(),
         }
     }
 
@@ -112,18 +114,14 @@ impl ProxyHttp for ProxyService {
                 return Ok(true);
             }
             record::no_live_upstream(session, request);
-            match flow::drive(session, request, Event::NoServer, now).await? {
-                Step::Answer(content) => {
+            let step = flow::drive(session, request, Event::NoServer, now).await?;
+            match flow::enter(session, request, step, now).await? {
+                None => {}
+                Some(Step::Answer(content)) => {
                     answer::content(session, request, content, now).await?;
                     return Ok(false);
                 }
-                Step::Proxy(proxy) => {
-                    let target = proxy_target(&request.facts.snapshot, proxy);
-                    if !request.state.enter_upstream(target) {
-                        return unexpected();
-                    }
-                }
-                Step::Ask(_) | Step::Close | Step::PassOn | Step::Settle(_) => return unexpected(),
+                Some(_) => return unexpected(),
             }
         }
     }
@@ -139,6 +137,7 @@ impl ProxyHttp for ProxyService {
             let key = balancing_key::of(request, session.req_header(), Instant::now());
             request.proxying()?.balancing_key = key;
         }
+        let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
@@ -153,7 +152,7 @@ impl ProxyHttp for ProxyService {
             }
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
-        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -228,6 +227,9 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         upload::prepend(&mut request.outgrown, body);
+        if upload::replaces_body(session, request, body, end_of_stream)? {
+            return Ok(());
+        }
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
@@ -263,6 +265,9 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
+        if tries::leaves_answer(session, request, answer.status, &self.state.totals, now) {
+            return Err(failure::left_answer());
+        }
         let keeps_fields = request.facts.snapshot.logs_upstream_header;
         let proxying = request.proxying()?;
         if let Some(last) = proxying.tries.last() {
@@ -274,14 +279,14 @@ impl ProxyHttp for ProxyService {
         let accel_redirect = answer.headers.get(X_ACCEL_REDIRECT).map(HeaderValue::as_bytes);
         let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
         let mut step = request.step(event, session.req_header(), now);
-        if let Step::Ask(question) = step {
-            step = flow::look_and_go_on(session, request, question, now).await?;
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
         }
         match step {
             Step::PassOn => Ok(()),
             step => {
                 record::notes(session, request);
-                Err(flow::turn(request, step))
+                Err(flow::turn(session, request, step, now).await?)
             }
         }
     }
@@ -305,6 +310,10 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
+        if let Some(pace) = &mut request.pace {
+            // Pieces that wait are not gathered: each is written before the wait.
+            return Ok(body.as_ref().and_then(|body| pace.after(body.len(), Instant::now())));
+        }
         gather::consider(session, body.as_ref(), &mut request.gathering);
         Ok(None)
     }
@@ -318,6 +327,10 @@ impl ProxyHttp for ProxyService {
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
+        if failure::is_left_answer(&error) {
+            error.set_retry(true);
+            return error;
+        }
         if let Some(again) = flow::turned(request, &error) {
             error.set_retry(again);
             return error;

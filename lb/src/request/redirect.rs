@@ -90,17 +90,19 @@ impl State {
         self.uri.set_arguments(arguments);
         self.flow.internal = true;
         self.flow.leaves_location = false;
+        self.flow.follows_whole_alias = false;
         self.leave_location(around);
         Outcome::Goto(Phase::ServerRewrite)
     }
 
-    fn go_to_named(&mut self, name: &[u8], around: Around<'_>) -> Outcome {
+    pub(super) fn go_to_named(&mut self, name: &[u8], around: Around<'_>) -> Outcome {
         if !self.may_change() {
             return self.cycle(name.to_vec(), around);
         }
         let server = self.routed().and_then(|routed| around.rules.http.servers.get(routed.server.0));
         let Some(location) = server.and_then(|server| server.named(name)).cloned() else {
             self.flow.notes.push(Note::NoNamedLocation(name.to_vec()));
+            self.ending.generated = Some(Generated::Internal);
             return self.special(internal_error(), around);
         };
         self.flow.internal = true;
@@ -120,6 +122,7 @@ impl State {
     /// The URI has changed too often.
     pub(super) fn cycle(&mut self, at: Vec<u8>, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::Cycle(at));
+        self.ending.generated = Some(Generated::Internal);
         self.special(internal_error(), around)
     }
 

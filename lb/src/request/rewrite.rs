@@ -14,6 +14,7 @@ use super::state::State;
 use crate::config::model::{
     Assigned, Condition, FileTest, Operation, Program, Replacement, Return, ReturnContent, Rewrite,
 };
+use crate::files::Links;
 use crate::observe::reasons::Generated;
 use crate::script::{LimitReached, Pattern, Template};
 
@@ -104,9 +105,16 @@ impl State {
             }
             Condition::File { test, path, negated } => match self.flow.found.take() {
                 Some(found) => Ok(passes(*test, found) != *negated),
-                None => Err(Open::Ask(Question { path: self.render(path, around) })),
+                None => Err(Open::Ask(self.question(path, around))),
             },
         }
+    }
+
+    fn question(&mut self, path: &Template, around: Around<'_>) -> Question {
+        let path = self.render(path, around);
+        let location = self.location().cloned();
+        let links = location.map_or(Links::Followed, |location| self.links(&location, &path, around));
+        Question { path, links }
     }
 
     /// Whether `pattern` matches. If so its groups are the request's from here on.
@@ -169,16 +177,20 @@ impl State {
     }
 
     fn run_return(&mut self, to: &Return, around: Around<'_>) -> Outcome {
-        if to.status.as_u16() == 444 {
+        // nginx answers nobody with these: it closes the connection.
+        let closes = match to.status.as_u16() {
+            444 => true,
+            408 | 499 => matches!(to.content, ReturnContent::Standard),
+            _ => false,
+        };
+        if closes {
+            self.flow.status = Some(to.status);
             return Outcome::Done(self.close());
         }
         match &to.content {
             // A success without a text is an empty text, not a page.
             ReturnContent::Standard if to.status.is_success() => self.text(to.status, Vec::new()),
-            ReturnContent::Standard => {
-                let inherited = self.flow.status.filter(|_| to.status.as_u16() >= 400);
-                self.special(Content::Page(Generated::Return, inherited.unwrap_or(to.status)), around)
-            }
+            ReturnContent::Standard => self.special(Content::Page(Generated::Return, to.status), around),
             ReturnContent::Text(text) => {
                 let body = self.render(text, around);
                 self.text(to.status, body)
@@ -226,7 +238,7 @@ fn internal_error() -> Content {
 
 fn passes(test: FileTest, found: FileKind) -> bool {
     match (test, found) {
-        (_, FileKind::Missing) => false,
+        (_, FileKind::Missing | FileKind::Forbidden) => false,
         (FileTest::Exists, _) => true,
         (FileTest::IsFile, FileKind::File { .. }) | (FileTest::IsDirectory, FileKind::Directory) => true,
         (FileTest::IsExecutable, FileKind::File { executable }) => executable,

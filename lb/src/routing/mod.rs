@@ -6,6 +6,7 @@
 
 pub mod host;
 pub mod location;
+pub mod passed;
 pub mod path;
 pub mod redirect;
 pub mod target;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// From the lowest room to the highest. A room is a folder or a file of `lb/src`.
 const FLOORS: &[&[&str]] = &[
     &["build_info", "suggestion", "system_error"],
-    &["open_files", "script"],
+    &["files", "open_files", "script"],
     &["config"],
     &["balance", "cli", "healthcheck", "observe", "routing"],
     &["content", "upstream"],

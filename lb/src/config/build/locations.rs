@@ -6,15 +6,17 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::logs::AccessLogs;
-use super::proxies::Proxies;
+use super::proxies::{Place, Proxies};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
-    AccessLog, Action, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
+    AccessLog, Action, DocumentRoot, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
+    TryFiles,
 };
 use crate::config::modules::error_page::Internal;
+use crate::config::modules::limit_except;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
-use crate::config::modules::rewrite::Singles;
+use crate::config::modules::root::{DEFAULT_ROOT, GivenRoot};
 use crate::config::modules::upstream::HealthCheck;
 use crate::config::table::{Block, LOCATION};
 use crate::script::{Named, Template, Variable};
@@ -23,14 +25,20 @@ use crate::script::{Named, Template, Variable};
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) settings: Settings,
+    /// `internal`, here or around.
+    internal: bool,
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
+    /// `None` where no level has said so.
+    root: Option<Arc<DocumentRoot>>,
 }
 
 /// Makes locations, and with them the upstreams and log files that they name.
 pub(super) struct Builder<'a> {
     pub(super) proxies: Proxies,
     pub(super) logs: AccessLogs<'a>,
+    /// Where relative paths of files begin.
+    pub(super) prefix: &'a str,
     pub(super) report: &'a mut Report,
 }
 
@@ -41,12 +49,25 @@ impl Builder<'_> {
             Some(given) => Some(self.logs.of(given, self.report)),
             None => above.access_logs.clone(),
         };
-        Level { settings: above.settings.inside(block), access_logs }
+        let root = match block.take::<Option<GivenRoot>>().flatten() {
+            Some(given) => Some(Arc::new(given.under(self.prefix))),
+            None => above.root.clone(),
+        };
+        let Internal(internal) = block.take().unwrap_or_default();
+        let settings = above.settings.inside(block);
+        if let Some(complaint) = settings.charset.complaint() {
+            self.report.emerg(complaint, &block.position);
+        }
+        Level { settings, internal: internal || above.internal, access_logs, root }
     }
 
     /// What a server does where no location matches.
-    pub(super) fn fallback(&mut self, level: &Level, position: Position) -> Location {
-        self.location(LocationMatch::Prefix(String::new()), Action::NotFound, level, position)
+    pub(super) fn fallback(&mut self, server: &mut Block, level: &Level) -> Location {
+        let position = server.position.clone();
+        let mut location =
+            self.location(LocationMatch::Prefix(String::new()), Action::Files, level, position);
+        location.try_files = taken_try_files(server);
+        location
     }
 
     /// The locations of one level. `rivals` are prefixes of the levels around it that are longer than the location
@@ -72,13 +93,14 @@ impl Builder<'_> {
         let level = self.level(&mut block, above);
         let pattern = block.take().unwrap_or(LocationMatch::Prefix(String::new()));
         let nested = block.take_children(LOCATION);
-        let action = self.action(&mut block, &level, &pattern, !nested.is_empty());
+        let action = self.action(&mut block, &level, &pattern);
         let program = self.program_of_location(&mut block, &level, &pattern, &action);
-        let Internal(internal) = block.take().unwrap_or_default();
+        let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
         let position = block.position.clone();
-        let mut location = Location { program, internal, ..self.location(pattern, action, &level, position) };
+        let location = self.location(pattern, action, &level, position);
+        let mut location = Location { program, try_files, limit_except, ..location };
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -139,41 +161,37 @@ impl Builder<'_> {
     ) -> Location {
         let access_logs = level.access_logs.clone().unwrap_or_else(|| self.logs.default());
         let settings = level.settings.clone();
+        let prefix = self.prefix;
+        let root = level.root.clone().unwrap_or_else(|| Arc::new(DocumentRoot::fixed(prefix, DEFAULT_ROOT)));
         Location {
             pattern,
             program: Arc::default(),
-            internal: false,
+            internal: level.internal,
             action,
             settings,
             access_logs,
+            root,
+            try_files: None,
+            limit_except: None,
             nested: Vec::new(),
             position,
         }
     }
 
-    fn action(
-        &mut self,
-        block: &mut Block,
-        level: &Level,
-        pattern: &LocationMatch,
-        has_nested: bool,
-    ) -> Action {
+    fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
-        let settings = &level.settings.proxy;
-        let proxy = pass.map(|pass| self.proxies.proxy(&pass, pattern, settings, probe, self.report));
+        let place = Place { pattern, inside_if: false };
+        let proxy = pass.map(|pass| self.proxies.proxy(&pass, place, &level.settings, probe, self.report));
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
-        // Where something is wrong, a `proxy_pass` may only seem to be missing.
-        let answers = has_nested || block.given::<Singles>().is_some() || !block.children.is_empty();
-        if proxy.is_none() && !answers && !self.report.refuses() {
-            let message =
-                "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
-            self.report.warn(message, &block.position);
-        }
-        proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
+        proxy.map_or(Action::Files, |proxy| Action::Proxy(Arc::new(proxy)))
     }
+}
+
+fn taken_try_files(block: &mut Block) -> Option<Arc<TryFiles>> {
+    block.take::<Option<TryFiles>>().flatten().map(Arc::new)
 }
 
 fn prefix(block: &Block) -> Option<&str> {
@@ -183,17 +201,16 @@ fn prefix(block: &Block) -> Option<&str> {
     }
 }
 
-/// nginx sends whoever asks for `/path` to `/path/` when that is a proxied prefix and nothing else of its level takes
-/// `/path` itself: a location for each, with the settings of the prefix.
+/// nginx sends whoever asks for `/path` to `/path/` when that is a proxied location and nothing else of its level takes
+/// `/path` itself: a location for each, with the settings of the one that it leads to.
 fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
-    let taken: HashSet<&str> = locations.iter().filter_map(|location| location.pattern.path()).collect();
+    let mut taken: HashSet<&str> = locations.iter().filter_map(|location| location.pattern.path()).collect();
     let mut redirects = Vec::new();
     for location in locations {
-        let (LocationMatch::Prefix(prefix) | LocationMatch::FinalPrefix(prefix)) = &location.pattern else {
-            continue;
-        };
+        let Some(prefix) = location.pattern.path() else { continue };
         let path = prefix.strip_suffix('/').filter(|path| !path.is_empty() && !taken.contains(path));
         let (Some(path), Action::Proxy(_)) = (path, &location.action) else { continue };
+        taken.insert(path);
         let query = Template::variable(Variable::Named(Named::IsArgs))
             .followed_by(Template::variable(Variable::Named(Named::Args)));
         let target = ReturnContent::Location(Template::literal(prefix).followed_by(query));
@@ -202,11 +219,11 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
             pattern: LocationMatch::Exact(path.to_owned()),
             program: Arc::new([Operation::Return(answer)]),
             internal: false,
-            action: Action::NotFound,
-            settings: location.settings.clone(),
-            access_logs: Arc::clone(&location.access_logs),
+            action: Action::Files,
+            try_files: None,
+            limit_except: None,
             nested: Vec::new(),
-            position: location.position.clone(),
+            ..Location::clone(location)
         }));
     }
     redirects

@@ -94,8 +94,10 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let resolution = Resolution::inherit(&Arc::default(), &mut http);
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
-    let mut builder = Builder { proxies: Proxies::new(upstreams), logs, report };
-    let level = builder.level(&mut http, &Level::default());
+    let prefix = around.prefix.to_string_lossy();
+    let mut builder = Builder { proxies: Proxies::new(upstreams), logs, prefix: &prefix, report };
+    let mut level = builder.level(&mut http, &Level::default());
+    level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
     let servers = servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     let Builder { proxies, logs, .. } = builder;
@@ -104,6 +106,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         servers,
         upstreams: proxies.upstreams,
         definitions: Vec::new(),
+        computed: Vec::new(),
         access_log_files: logs.files,
     }
 }
@@ -117,7 +120,7 @@ fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> S
         names.push(ServerName::Exact(String::new()));
     }
     let program = builder.program_of_server(&mut server, &level);
-    let fallback = Arc::new(builder.fallback(&level, server.position.clone()));
+    let fallback = Arc::new(builder.fallback(&mut server, &level));
     let locations = builder.locations(server.take_children(LOCATION), &level, &[]);
     debug_assert!(server.is_spent(), "{server:?}");
     Server { names, first_name, program, fallback, locations, position: server.position }

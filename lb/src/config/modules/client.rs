@@ -20,7 +20,8 @@ settings! {
     Client {
         "client_header_timeout" in HTTP.or(SERVER),
         header_timeout: Duration as Time = Duration::from_secs(60),
-        "How long a client may take for the whole request header; then 408";
+        "How long a client may take for the whole request header",
+        differs "408 is answered, where nginx closes the connection without an answer";
 
         "large_client_header_buffers" in HTTP.or(SERVER),
         header_limits: HeaderLimits as HeaderLimits = HeaderLimits::of_buffers(4, 8 << 10),
@@ -28,11 +29,13 @@ settings! {
 
         "max_headers" in HTTP.or(SERVER),
         max_headers: u64 as MaxHeaders = 1000,
-        "How many fields a request header may have (400); more than 256 are refused in any case";
+        "How many fields a request header may have; beyond that 400",
+        differs "more than 256 are refused in any case";
 
         "ignore_invalid_headers" in HTTP.or(SERVER),
         ignore_invalid_headers: bool as Flag = true,
-        "Whether fields whose names hold other characters than letters, digits, hyphens and (with `underscores_in_headers`) underscores are dropped; without it those that HTTP allows are passed on";
+        "Whether fields whose names hold other characters than letters, digits, hyphens and (with `underscores_in_headers`) underscores are dropped",
+        differs "characters that HTTP forbids in a name (blanks, brackets, `@` and the like) make a request 400 in any case";
 
         "underscores_in_headers" in HTTP.or(SERVER),
         underscores_in_headers: bool as Flag = false,

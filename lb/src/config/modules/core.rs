@@ -57,20 +57,20 @@ pub(super) const ROWS: &[Row] = &[
         "Everything about HTTP"),
     row("include", ANYWHERE, one("file | mask"), Expanded,
         "Reads other files in its place; relative to the directory of the main file, in alphabetical order, the files of a mask may be none").repeatable(),
-    no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one"),
-    no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock"),
+    no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one").without("on"),
+    no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock").without("logs/nginx.lock"),
     no_effect("pcre_jit", MAIN, FLAG,
-        "regular expressions are compiled to automata, there is no JIT to switch"),
+        "regular expressions are compiled to automata, there is no JIT to switch").without("off"),
     no_effect("ssl_engine", MAIN, one("device"), "there is no TLS here to accelerate"),
-    no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache"),
+    no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache").without("on"),
     no_effect("thread_pool", MAIN, words(2, 3, "name threads=number [max_queue=number]"),
-        "no file is served, so none is read in a pool").repeatable(),
+        "no file is served, so none is read in a pool").without("default threads=32 max_queue=65536").repeatable(),
     no_effect("timer_resolution", MAIN, TIME, "the clock is read when it is needed"),
     no_effect("working_directory", MAIN, one("directory"),
         "no file name is relative to it, and core dumps follow the system's settings"),
     no_effect("worker_cpu_affinity", MAIN, at_least(1, "mask …"), "threads run where the system puts them"),
     no_effect("worker_priority", MAIN, one("number"),
-        "threads run at the priority that the process was started with"),
+        "threads run at the priority that the process was started with").without("0"),
     no_effect("worker_rlimit_core", MAIN, OFFSET,
         "the limit on core dumps is what the process was started with"),
     no_effect("debug_points", MAIN, one("abort | stop"), "there are no debug points"),
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_says_why() {
-        let warnings = warnings(&in_main("master_process on;\ntimer_resolution 100ms;"));
+        let warnings = warnings(&in_main("master_process off;\ntimer_resolution 100ms;"));
         assert_eq!(
             warnings[0],
             "[warn] \"master_process\" has no effect here: there is one process, which is master and worker in one \

@@ -1,27 +1,85 @@
 //! Fields of the answer: nginx's `ngx_http_headers_module`.
 
+use std::sync::Arc;
+
+pub use super::expires::{Expires, ExpiresTime};
 use crate::config::diagnostics::Report;
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, LEVELS, Row, refused, settings, words};
+use crate::config::table::{Argument, Arguments, IF_IN_LOCATION, LEVELS, Row, one, refused, settings, words};
 use crate::script::Template;
 
 settings! {
     /// What is added to answers.
-    Headers {
-        "add_header" in LEVELS,
+    Headers by merge {
+        "add_header" in LEVELS.or(IF_IN_LOCATION),
         add: Vec<AddHeader> as AddHeader = Vec::new(),
-        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none";
+        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none, unless `add_header_inherit` says so";
+
+        "add_header_inherit" in LEVELS,
+        add_inherit: HeadersInherit as HeadersInherit = HeadersInherit::On,
+        "Whether a level inherits each `add_header` of the level above: where it has none itself, never, or behind its own";
+
+        "expires" in LEVELS.or(IF_IN_LOCATION),
+        expires: Expires as Expires = Expires::Off,
+        "Sets `Expires` and `Cache-Control` of answers with 200, 201, 204, 206, 301 to 304, 307 and 308. May be a variable";
     }
 }
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    refused("add_header_inherit", LEVELS, "a level with an `add_header` inherits none").harmless(&["on"]),
-    refused("add_trailer", LEVELS, "trailers are not sent"),
+    refused("add_trailer", LEVELS.or(IF_IN_LOCATION), "trailers are not sent"),
     refused("add_trailer_inherit", LEVELS, "trailers are not sent"),
-    refused("expires", LEVELS, "use `add_header Cache-Control …`").harmless(&["off"]),
 ];
+
+/// What `add_header_inherit`, given or inherited, makes of the fields of both levels.
+fn merge(above: &Arc<Headers>, given: Given) -> Arc<Headers> {
+    let own = given.add.clone();
+    let unchanged = own.is_none() && given.add_inherit.is_none() && given.expires.is_none();
+    let mut merged = Headers::over(above, given);
+    match merged.add_inherit {
+        HeadersInherit::Off => merged.add = own.unwrap_or_default(),
+        HeadersInherit::Merge if own.is_some() => merged.add.extend_from_slice(&above.add),
+        HeadersInherit::On | HeadersInherit::Merge => {}
+    }
+    if unchanged && merged.add.len() == above.add.len() { Arc::clone(above) } else { Arc::new(merged) }
+}
+
+/// `add_header_inherit`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadersInherit {
+    /// A level without a field of its own has those of the level above.
+    On,
+    /// A level has its own alone.
+    Off,
+    /// Those of the level above come behind a level's own.
+    Merge,
+}
+
+const INHERITANCE: [(&str, HeadersInherit); 3] =
+    [("on", HeadersInherit::On), ("off", HeadersInherit::Off), ("merge", HeadersInherit::Merge)];
+
+impl Argument for HeadersInherit {
+    type Value = Self;
+
+    const ARGUMENTS: Arguments = one("on | off | merge");
+
+    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
+        let written = directive.argument(0);
+        match INHERITANCE.iter().find(|(word, _)| written.eq_ignore_ascii_case(word)) {
+            Some((_, value)) => *into = Some(*value),
+            None => {
+                let message = format!("invalid value \"{written}\"");
+                let hint = format!("\"{}\" accepts on, off and merge", directive.name);
+                report.emerg_hint(message, &directive.argument_position(0), hint);
+            }
+        }
+    }
+
+    fn print(value: &Self) -> String {
+        INHERITANCE.iter().find(|(_, mode)| mode == value).map_or("", |(word, _)| *word).to_owned()
+    }
+}
 
 /// Fields that frame the message or belong to the connection: adding one would break what is sent.
 const OF_THE_CONNECTION: [&str; 7] =
@@ -95,6 +153,25 @@ mod tests {
     }
 
     #[test]
+    fn the_rule_of_inheritance_is_inherited_itself() {
+        for (text, names) in [
+            ("add_header A a; location / { add_header B b; }", "B"),
+            ("add_header A a; location / { expires 1h; }", "A"),
+            ("add_header_inherit merge; add_header A a; location / { add_header B b; }", "B A"),
+            ("add_header_inherit merge; add_header A a; location / { }", "A"),
+            ("add_header A a; location / { add_header_inherit merge; add_header B b; }", "B A"),
+            ("add_header A a; add_header_inherit off; location / { }", ""),
+            ("add_header A a; location / { add_header_inherit off; }", ""),
+            ("add_header A a; location / { add_header_inherit off; add_header B b; }", "B"),
+        ] {
+            let config = accepted(&in_server(text));
+            let headers = &config.http.servers[0].locations[0].settings.headers;
+            let found: Vec<String> = headers.add.iter().map(|field| field.name.to_string()).collect();
+            assert_eq!(found.join(" "), names, "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes() {
         let cases = [
             ("add_header X-A b sometimes;", "invalid parameter \"sometimes\""),
@@ -106,7 +183,7 @@ mod tests {
                 "\"Content-Length\" in the \"add_header\" directive is not supported",
             ),
             ("add_header X-A;", "invalid number of arguments in \"add_header\" directive"),
-            ("expires 1h;", "nginx's directive \"expires\" is not supported"),
+            ("add_header_inherit always;", "invalid value \"always\""),
         ];
         for (text, message) in cases {
             refused(&in_location(text), message);

@@ -4,11 +4,10 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
-    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, LOCATION, NUMBER, OFFSET, Row, SECONDS, SERVER,
-    SIZE, TIME, at_least, no_effect, one, refused, row, settings, words,
+    Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, NUMBER, Row, SERVER, SIZE, TIME, at_least,
+    no_effect, one, row, settings, words,
 };
 
-const NO_FILES: &str = "no file is served";
 const NO_HASH: &str = "its hash tables grow by themselves";
 
 /// What opens the block that all others of HTTP stand in.
@@ -35,84 +34,58 @@ settings! {
 
         "merge_slashes" in HTTP.or(SERVER),
         merge_slashes: bool as Flag = true,
-        "Whether slashes in a row count as one when a location is looked for; the default server's value holds for the whole address";
+        "Whether slashes in a row count as one when a location is looked for";
 
         "server_tokens" in LEVELS,
         server_tokens: bool as ServerTokens = true,
-        "Whether the version is told in `Server` and on error pages; `build` means `on`";
+        "Whether the version is told in `Server` and on error pages",
+        differs "`build` means `on`; the name is that of this program; texts of one's own are refused, as in nginx without a subscription";
+
+        "chunked_transfer_encoding" in LEVELS,
+        chunked_transfer_encoding: bool as Flag = true,
+        "Whether an answer of unknown length goes to an HTTP/1.1 client in chunks; without them the end of the connection ends it";
     }
 }
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    no_effect("aio", LEVELS, words(1, 1, "…"), NO_FILES),
-    no_effect("aio_write", LEVELS, FLAG, NO_FILES),
     no_effect("client_body_buffer_size", LEVELS, SIZE,
-        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed"),
+        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").without("8k|16k"),
     no_effect("client_body_in_single_buffer", LEVELS, FLAG,
-        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed"),
+        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").without("off"),
     no_effect("client_body_temp_path", LEVELS, words(1, 4, "path …"),
-        "request bodies are never written to disk"),
+        "request bodies are never written to disk").without("client_body_temp"),
     no_effect("client_header_buffer_size", HTTP.or(SERVER), SIZE,
-        "the limits are those of `large_client_header_buffers`"),
-    no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
-    no_effect("directio", LEVELS, words(1, 1, "size | off"), NO_FILES),
-    no_effect("directio_alignment", LEVELS, OFFSET, NO_FILES),
-    no_effect("etag", LEVELS, FLAG, NO_FILES),
-    no_effect("if_modified_since", LEVELS, one("off | exact | before"), NO_FILES),
+        "the limits are those of `large_client_header_buffers`").without("1k"),
+    no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("256|512"),
     no_effect("keepalive_disable", LEVELS, at_least(1, "none | browser …"),
-        "the browsers that need it (Internet Explorer 6, Safari 5) are gone"),
+        "the browsers that need it (Internet Explorer 6, Safari 5) are gone").without("msie6"),
     no_effect("keepalive_min_timeout", LEVELS, TIME,
-        "an idle connection is closed when it has to be, no sooner"),
+        "an idle connection is closed when it has to be, no sooner").without("0"),
     no_effect("keepalive_time", LEVELS, TIME,
-        "a connection lives for `keepalive_requests` requests, however long they take"),
+        "a connection lives for `keepalive_requests` requests, however long they take").without("1h"),
     no_effect("lingering_close", LEVELS, one("off | on | always"),
-        "connections are closed as Pingora closes them"),
-    no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them"),
-    no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them"),
-    no_effect("log_not_found", LEVELS, FLAG, NO_FILES),
-    no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests"),
-    no_effect("max_ranges", LEVELS, NUMBER, "ranges are cut by the servers behind"),
-    no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone"),
-    no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone"),
-    no_effect("open_file_cache", LEVELS, at_least(1, "…"), NO_FILES),
-    no_effect("open_file_cache_errors", LEVELS, FLAG, NO_FILES),
-    no_effect("open_file_cache_min_uses", LEVELS, NUMBER, NO_FILES),
-    no_effect("open_file_cache_valid", LEVELS, SECONDS, NO_FILES),
-    no_effect("output_buffers", LEVELS, words(2, 2, "number size"), NO_FILES),
-    no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once"),
-    no_effect("read_ahead", LEVELS, SIZE, NO_FILES),
-    no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
+        "connections are closed as Pingora closes them").without("on"),
+    no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them").without("30s"),
+    no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them").without("5s"),
+    no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests").without("off"),
+    no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone").without("on"),
+    no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone").without("off"),
+    no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once").without("1460"),
+    no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("4k"),
     no_effect("reset_timedout_connection", LEVELS, FLAG,
-        "connections that timed out are closed in the ordinary way"),
-    no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
-    no_effect("sendfile", LEVELS, FLAG, NO_FILES),
-    no_effect("sendfile_max_chunk", LEVELS, SIZE, NO_FILES),
-    no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH),
-    no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH),
-    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests"),
-    no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back"),
-    no_effect("tcp_nopush", LEVELS, FLAG, "it goes with sendfile, and no file is served"),
-    no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH),
-    no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH),
-    no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH),
-    no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH),
+        "connections that timed out are closed in the ordinary way").without("off"),
+    no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there").without("0"),
+    no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("32|64|128"),
+    no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH).without("512"),
+    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests").without("4k|8k"),
+    no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back").without("on"),
+    no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH).without("64"),
+    no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH).without("1024"),
+    no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("64"),
+    no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH).without("1024"),
 
-    refused("alias", LOCATION, NO_FILES),
-    refused("allow_connect", LEVELS, "CONNECT is not tunnelled").harmless(&["off"]),
-    refused("auth_delay", LEVELS, "there is no authentication that could be delayed").harmless(&["0", "0s"]),
-    refused("chunked_transfer_encoding", LEVELS,
-        "answers of unknown length are always chunked for HTTP/1.1").harmless(&["on"]),
-    refused("client_body_in_file_only", LEVELS,
-        "request bodies are never written to disk").harmless(&["off"]),
-    refused("disable_symlinks", LEVELS, NO_FILES).harmless(&["off"]),
-    refused("early_hints", LEVELS, "103 responses are not passed on"),
-    refused("limit_except", LOCATION, "methods cannot be restricted yet").with_block(),
-    refused("limit_rate", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("limit_rate_after", LEVELS, "the rate of answers cannot be limited").harmless(&["0"]),
-    refused("root", LEVELS, NO_FILES),
-    refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
-    refused("try_files", SERVER.or(LOCATION), NO_FILES),
+
 ];
 
 /// Whether the version is told.
@@ -218,7 +191,6 @@ mod tests {
             ("server_tokens \"lb 1\";", "invalid value \"lb 1\""),
             ("types { a/b { } }", "unexpected \"{\" in /conf/nginx.conf:1"),
             ("types { include; }", "invalid number of arguments in \"include\" directive"),
-            ("root /x;", "nginx's directive \"root\" is not supported: no file is served"),
             ("merge_slashes perhaps;", "invalid value \"perhaps\" in \"merge_slashes\" directive"),
         ];
         for (text, message) in cases {
@@ -228,10 +200,6 @@ mod tests {
         assert!(
             warnings(&in_server("types { a/b x; c/d x; }"))[0]
                 .contains("duplicate extension \"x\", content type: \"c/d\", previous content type: \"a/b\"")
-        );
-        assert!(
-            warnings(&in_http("sendfile on;"))[0]
-                .contains("\"sendfile\" has no effect here: no file is served")
         );
     }
 }

@@ -23,17 +23,23 @@
 //! What is no setting has a `row` whose reader keeps what is given in a type of the module, and `config/build`
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
+mod autoindex;
 mod balancing;
+pub(super) mod charset;
 mod client;
 mod condition;
 pub(super) mod core;
 mod elsewhere;
 pub(super) mod error_page;
 mod events;
+mod expires;
 mod geo;
-mod headers;
+pub(super) mod headers;
 mod http;
+mod index;
 mod keepalive;
+pub(super) mod limit_except;
+mod limit_rate;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
@@ -42,8 +48,11 @@ pub(super) mod proxy;
 mod proxy_refused;
 pub(super) mod resolver;
 pub(super) mod rewrite;
+pub(super) mod root;
 pub(super) mod server_name;
 mod split_clients;
+mod static_files;
+pub(super) mod try_files;
 mod types;
 pub(super) mod upstream;
 
@@ -51,20 +60,32 @@ use std::sync::Arc;
 
 use super::table::{Block, Section, Table};
 
+pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
+pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
-pub use self::headers::{AddHeader, Headers};
+pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
+pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
+pub use self::limit_except::LimitExcept;
+pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
-pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
+pub use self::proxy::{
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
+    RedirectRule, SetHeader, Substitute, Substitution,
+};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
+pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
+pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
+pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
 pub use self::upstream::{UpstreamKeepalive, UpstreamServer};
 
@@ -84,11 +105,27 @@ pub(super) const TABLE: Table = Table {
                 keepalive::SETTINGS,
                 http::SETTINGS,
                 types::SETTINGS,
+                limit_rate::SETTINGS,
+                limit_except::ROWS,
                 http::ROWS,
             ],
         },
+        Section {
+            title: "Files",
+            rows: &[
+                root::ROWS,
+                index::SETTINGS,
+                try_files::ROWS,
+                static_files::SETTINGS,
+                autoindex::SETTINGS,
+                static_files::ROWS,
+            ],
+        },
         Section { title: "Logging", rows: &[log::ROWS] },
-        Section { title: "Response headers", rows: &[headers::SETTINGS, headers::ROWS] },
+        Section {
+            title: "Response headers",
+            rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
+        },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
@@ -131,12 +168,24 @@ levels! {
     types: Types,
     /// What is added to answers.
     headers: Headers,
+    /// The character set of answers.
+    charset: Charset,
+    /// The files that stand for a directory.
+    index: Index,
+    /// How files are opened and answered.
+    static_files: StaticFiles,
+    /// How directories are listed.
+    autoindex: Autoindex,
+    /// How fast answers are sent.
+    limit_rate: LimitRate,
     /// What answers in place of a status.
     error_pages: ErrorPages,
     /// What is told of rewriting.
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// Whom to ask for the addresses of names that requests make.
+    resolver: Resolution,
 }
 
 #[cfg(test)]
@@ -152,13 +201,18 @@ mod tests {
                 let clash = row.name == other.name && row.contexts.meets(other.contexts);
                 assert!(!clash, "{} has two rows for one of {}", row.name, other.contexts.names());
             }
-            assert!(TABLE.family(row.name).is_none(), "{} has a row and a family", row.name);
+            let elsewhere =
+                TABLE.member(row.name).is_none_or(|(_, member)| !member.contexts.meets(row.contexts));
+            assert!(elsewhere, "{} has a row and a family", row.name);
             assert_ne!(row.contexts, Contexts::NONE, "{}", row.name);
         }
-        let mut names: Vec<&str> = TABLE.families.iter().flat_map(Family::names).collect();
+        let mut names: Vec<&str> = TABLE.families().flat_map(Family::members).map(|one| one.name).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "in two families");
+        }
+        for member in TABLE.families().flat_map(Family::members) {
+            assert_ne!(member.contexts, Contexts::NONE, "{}", member.name);
         }
     }
 

@@ -12,7 +12,7 @@ pub(in crate::config) const LOCATION: Contexts = Contexts(1 << 4);
 pub(in crate::config) const UPSTREAM: Contexts = Contexts(1 << 5);
 pub(in crate::config) const IF_IN_SERVER: Contexts = Contexts(1 << 6);
 pub(in crate::config) const IF_IN_LOCATION: Contexts = Contexts(1 << 7);
-const LIMIT_EXCEPT: Contexts = Contexts(1 << 8);
+pub(in crate::config) const LIMIT_EXCEPT: Contexts = Contexts(1 << 8);
 const MAP: Contexts = Contexts(1 << 9);
 const GEO: Contexts = Contexts(1 << 10);
 const SPLIT_CLIENTS: Contexts = Contexts(1 << 11);
@@ -22,7 +22,7 @@ const MATCH: Contexts = Contexts(1 << 13);
 /// Where most settings may stand.
 pub(in crate::config) const LEVELS: Contexts = HTTP.or(SERVER).or(LOCATION);
 /// Every block that this program reads with the table.
-pub(in crate::config) const ANYWHERE: Contexts = MAIN.or(EVENTS).or(LEVELS).or(UPSTREAM);
+pub(in crate::config) const ANYWHERE: Contexts = MAIN.or(EVENTS).or(LEVELS).or(UPSTREAM).or(LIMIT_EXCEPT);
 
 /// All of nginx's blocks, in the order in which messages name them.
 const NAMES: [(Contexts, &str); 14] = [

@@ -4,18 +4,47 @@
 //! of them, nginx's merge of the two, and the rows of the table with their defaults printed from the values.
 
 /// Declares the settings of a module: `Name { "directive" in contexts, field: Type as Argument = default, "summary"; }`.
+/// Behind the summary may stand `, differs "words"`: what is different from nginx.
 ///
 /// It makes, in the module's file: `Name`, the resolved settings, with the defaults as [`Default`]; `Given`, what
 /// one level says of them; `Name::inherit`, which takes from the level above what a level does not say and shares
 /// the settings above where it says nothing; `SETTINGS`, the rows of the directives.
+///
+/// `Name by merge { … }` leaves `inherit` to the function `merge(above, given)`, for settings that decide how others are
+/// inherited; `Name::over(above, given)` is the usual merge, for it to begin with.
 macro_rules! settings {
+    (@inherit $Settings:ident) => {
+        impl $Settings {
+            /// The settings of a level: what `block` gives, and for the rest what holds `above`.
+            pub(in crate::config) fn inherit(
+                above: &std::sync::Arc<Self>,
+                block: &mut crate::config::table::Block,
+            ) -> std::sync::Arc<Self> {
+                match block.take::<Given>() {
+                    None => std::sync::Arc::clone(above),
+                    Some(given) => std::sync::Arc::new(Self::over(above, given)),
+                }
+            }
+        }
+    };
+    (@inherit $Settings:ident $merge:ident) => {
+        impl $Settings {
+            /// The settings of a level: what `block` gives, and for the rest what holds `above`.
+            pub(in crate::config) fn inherit(
+                above: &std::sync::Arc<Self>,
+                block: &mut crate::config::table::Block,
+            ) -> std::sync::Arc<Self> {
+                $merge(above, block.take::<Given>().unwrap_or_default())
+            }
+        }
+    };
     (
         $(#[$about:meta])*
-        $Settings:ident {
+        $Settings:ident $(by $merge:ident)? {
             $(
                 $directive:literal in $contexts:expr,
                 $field:ident: $type:ty as $argument:ty = $default:expr,
-                $summary:literal;
+                $summary:literal $(, differs $differs:literal)?;
             )+
         }
     ) => {
@@ -41,18 +70,14 @@ macro_rules! settings {
         }
 
         impl $Settings {
-            /// The settings of a level: what `block` gives, and for the rest what holds `above`.
-            pub(in crate::config) fn inherit(
-                above: &std::sync::Arc<Self>,
-                block: &mut crate::config::table::Block,
-            ) -> std::sync::Arc<Self> {
-                let Some(given) = block.take::<Given>() else { return std::sync::Arc::clone(above) };
+            /// What a level that says `given` has, where `above` holds around it.
+            fn over(above: &Self, given: Given) -> Self {
                 let Given { $($field,)+ } = given;
-                std::sync::Arc::new(Self {
-                    $($field: $field.unwrap_or_else(|| above.$field.clone()),)+
-                })
+                Self { $($field: $field.unwrap_or_else(|| above.$field.clone()),)+ }
             }
         }
+
+        crate::config::table::settings!(@inherit $Settings $($merge)?);
 
         /// The directives that give these settings.
         pub(super) const SETTINGS: &[crate::config::table::Row] = &[
@@ -69,7 +94,7 @@ macro_rules! settings {
                         });
                     },
                     $summary,
-                ),
+                )$(.differs($differs))?,
             )+
         ];
     };

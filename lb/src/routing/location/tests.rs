@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::model::{Action, Position, Settings};
+use crate::config::model::{Action, DocumentRoot, Position, Settings};
 use crate::script::{Case, Names, Regex};
 
 fn pattern(text: &str) -> Pattern {
@@ -19,9 +19,12 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         pattern,
         program: Arc::from([]),
         internal: false,
-        action: Action::NotFound,
+        action: Action::Files,
         settings: Settings::default(),
         access_logs: Arc::from([]),
+        root: Arc::new(DocumentRoot::fixed("", "/html")),
+        try_files: None,
+        limit_except: None,
         nested,
         position: Position { file: head.into(), line: 0 },
     })

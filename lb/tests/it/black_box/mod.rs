@@ -10,6 +10,7 @@ mod byte_counts;
 mod command_line;
 mod large_answers;
 mod messages;
+mod proxy_settings;
 mod reload;
 mod request_bodies;
 mod stop;

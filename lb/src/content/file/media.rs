@@ -1,0 +1,136 @@
+//! The media type of an answer, its character set, and whether the client takes it compressed.
+
+use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, VIA};
+
+use crate::config::model::{MediaTypes, Types};
+
+/// The media type of a path, by `types` and `default_type`. As in nginx, a name that only begins with a dot has no
+/// extension.
+pub fn by_extension<'a>(types: &'a Types, path: &[u8]) -> &'a str {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let extension =
+        name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0).map(|dot| &name[dot + 1..]);
+    let Some(extension) = extension.and_then(|extension| std::str::from_utf8(extension).ok()) else {
+        return &types.default;
+    };
+    let known = if extension.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        types.by_extension.get(&extension.to_ascii_lowercase())
+    } else {
+        types.by_extension.get(extension)
+    };
+    known.unwrap_or(&types.default)
+}
+
+/// The media type with the character set, where it is of `types` and has none; `None` where it stays as it is.
+pub fn with_charset(content_type: &str, charset: &str, types: &MediaTypes) -> Option<String> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let has_one = content_type.len() > media_type.len()
+        && content_type.split(';').skip(1).any(|parameter| {
+            parameter.trim().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("charset="))
+        });
+    let applies = !charset.is_empty() && !media_type.is_empty() && !has_one && types.contains(media_type);
+    applies.then(|| format!("{content_type}; charset={charset}"))
+}
+
+/// Whether nginx would send this client a compressed answer: HTTP/1.1, no proxy on the way, and `gzip` among what it
+/// takes.
+pub fn takes_gzip(fields: &HeaderMap, http_1_0: bool) -> bool {
+    if http_1_0 || fields.contains_key(VIA) {
+        return false;
+    }
+    let Some(accepted) = fields.get(ACCEPT_ENCODING) else { return false };
+    accepted.as_bytes().split(|byte| *byte == b',').any(|coding| {
+        let mut parts = coding.split(|byte| *byte == b';');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"gzip")
+            && parts.next().is_none_or(|quality| is_positive(quality.trim_ascii()))
+    })
+}
+
+/// Whether a quality is above 0; one that cannot be read is not.
+fn is_positive(quality: &[u8]) -> bool {
+    let Some((b"q=" | b"Q=", value)) = quality.split_at_checked(2) else { return false };
+    let number = value.first().is_some_and(u8::is_ascii_digit)
+        && value.len() <= 5
+        && value
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if at == 1 { *byte == b'.' } else { byte.is_ascii_digit() });
+    let positive = value.iter().any(|byte| (b'1'..=b'9').contains(byte));
+    let above_one = value.first() > Some(&b'1')
+        || (value.first() == Some(&b'1') && value[1..].iter().any(|byte| (b'1'..=b'9').contains(byte)));
+    number && positive && !above_one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_decides() {
+        let types = Types::default();
+        for (path, expected) in [
+            ("/a.html", "text/html"),
+            ("/a.HTML", "text/html"),
+            ("/a.b/c", "text/plain"),
+            ("/a.tar.gif", "image/gif"),
+            ("/.html", "text/plain"),
+            ("/a/.html", "text/plain"),
+            ("/a.", "text/plain"),
+            ("/", "text/plain"),
+            ("", "text/plain"),
+        ] {
+            assert_eq!(by_extension(&types, path.as_bytes()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_charset_is_added_once_and_to_texts() {
+        let types = crate::config::model::Charset::default().types;
+        for (content_type, charset, expected) in [
+            ("text/html", "utf-8", Some("text/html; charset=utf-8")),
+            ("TEXT/html", "utf-8", Some("TEXT/html; charset=utf-8")),
+            ("text/html; charset=koi8-r", "utf-8", None),
+            ("text/html;Charset=koi8-r", "utf-8", None),
+            ("text/html; a=b", "utf-8", Some("text/html; a=b; charset=utf-8")),
+            ("image/gif", "utf-8", None),
+            ("text/html", "", None),
+            ("", "utf-8", None),
+        ] {
+            assert_eq!(with_charset(content_type, charset, &types).as_deref(), expected, "{content_type}");
+        }
+        assert!(with_charset("image/gif", "x", &MediaTypes::All).is_some());
+    }
+
+    #[test]
+    fn gzip_is_for_who_takes_it() {
+        let takes = |field: &str| {
+            takes_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, field.parse().unwrap())]), false)
+        };
+        for (field, expected) in [
+            ("gzip", true),
+            ("deflate, GZIP", true),
+            ("gzip;q=0.5, br", true),
+            ("gzip; q=1.0", true),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000", false),
+            ("gzip;q=2", false),
+            ("gzip;q=x", false),
+            ("xgzip", false),
+            ("*", false),
+            ("", false),
+        ] {
+            assert_eq!(takes(field), expected, "{field}");
+        }
+        let fields = HeaderMap::from_iter([(ACCEPT_ENCODING, "gzip".parse().unwrap())]);
+        assert!(!takes_gzip(&fields, true));
+        let mut proxied = fields.clone();
+        proxied.insert(VIA, "x".parse().unwrap());
+        assert!(
+            takes_gzip(&fields, false)
+                && !takes_gzip(&proxied, false)
+                && !takes_gzip(&HeaderMap::new(), false)
+        );
+    }
+}
