@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::causes::Cause;
-use crate::script::{Definition, Names};
+use crate::script::{Computed, Definition, Names};
 
 pub(in crate::config) use self::causes::Package;
 
@@ -150,6 +150,7 @@ impl fmt::Display for Unlabelled<'_> {
 pub(super) struct Report {
     findings: Vec<Diagnostic>,
     names: Names<Position>,
+    computed: Vec<Computed>,
     /// Variables that a refused directive would define, in lower case.
     refused_variables: HashSet<String>,
 }
@@ -174,6 +175,19 @@ impl Report {
 
     pub(super) fn warn(&mut self, message: impl Into<String>, position: &Position) {
         self.add(Diagnostic::warn(message, position.clone()));
+    }
+
+    /// Defines a variable by a block that works its value out.
+    pub(super) fn define_computed(&mut self, name: &str, computed: Computed, position: &Position) {
+        match self.names.define(name, Definition::Computed(self.computed.len())) {
+            Ok(_) => self.computed.push(computed),
+            Err(error) => self.emerg(error.to_string(), position),
+        }
+    }
+
+    /// The blocks that work values out.
+    pub(super) fn take_computed(&mut self) -> Vec<Computed> {
+        std::mem::take(&mut self.computed)
     }
 
     /// The names of variables met so far.

@@ -108,6 +108,7 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
     report.check_names(modules::pending_variable);
     report.settle();
     config.http.definitions = report.take_definitions();
+    config.http.computed = report.take_computed();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();
     let findings = report.into_ordered(&names);

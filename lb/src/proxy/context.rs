@@ -92,6 +92,7 @@ impl Request {
         Evaluation {
             state,
             definitions: &facts.snapshot.config.http.definitions,
+            computed: &facts.snapshot.config.http.computed,
             outside: outside(facts, request_id, received, response, now),
         }
     }

@@ -438,7 +438,13 @@ impl State {
 
     /// Renders templates for this request.
     pub(super) fn evaluation<'a>(&'a mut self, around: Around<'a>) -> Evaluation<'a, &'a dyn Outside> {
-        Evaluation { definitions: &around.rules.http.definitions, outside: around.outside, state: self }
+        let http = around.rules.http;
+        Evaluation {
+            definitions: &http.definitions,
+            computed: &http.computed,
+            outside: around.outside,
+            state: self,
+        }
     }
 
     pub(super) fn render(&mut self, template: &Template, around: Around<'_>) -> Vec<u8> {

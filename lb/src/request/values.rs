@@ -10,8 +10,8 @@ use http::HeaderName;
 use super::{Note, State};
 use crate::content::file::mapping;
 use crate::script::{
-    self, Captures, Chosen, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template, Values,
-    Variable,
+    self, Captures, Chosen, Computed, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template,
+    Values, Variable,
 };
 
 /// What the request's surroundings know.
@@ -91,6 +91,8 @@ pub struct Evaluation<'a, O> {
     pub state: &'a mut State,
     /// Where the values of the configuration's own variables come from.
     pub definitions: &'a [Definition],
+    /// The blocks that work values out.
+    pub computed: &'a [Computed],
     /// Its surroundings.
     pub outside: O,
 }
@@ -147,20 +149,29 @@ impl<O: Outside> Evaluation<'_, O> {
                 self.state.note_uninitialized(name);
                 true
             }
-            Some(Definition::Map(map)) => self.of_map(map, slot, out),
-            Some(Definition::Geo(geo)) => {
+            Some(Definition::Computed(index)) => match self.computed.get(*index) {
+                Some(computed) => self.compute(computed, slot, out),
+                None => false,
+            },
+            Some(Definition::Group) | None => false,
+        }
+    }
+
+    fn compute(&mut self, computed: &Computed, slot: SlotId, out: &mut Vec<u8>) -> bool {
+        match computed {
+            Computed::Map(map) => self.of_map(map, slot, out),
+            Computed::Geo(geo) => {
                 let address = self.address(geo);
                 let value = geo.choose(address);
                 self.state.variables.slots.set(slot, self.definitions.len(), value);
                 put(Some(value), out)
             }
-            Some(Definition::SplitClients(split)) => {
+            Computed::SplitClients(split) => {
                 let key = self.rendered(split.source());
                 let value = split.choose(&key);
                 self.state.variables.slots.set(slot, self.definitions.len(), value);
                 put(Some(value), out)
             }
-            Some(Definition::Group) | None => false,
         }
     }
 

@@ -1,11 +1,8 @@
 //! A variable that the configuration defines: its name, where a request keeps its value, and where the value comes from.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use super::geo::Geo;
-use super::map::Map;
 use super::slots::SlotId;
-use super::split_clients::SplitClients;
 
 /// A variable that the configuration defines, or is expected to define.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,12 +41,8 @@ pub enum Definition {
     Set,
     /// From a named group: until its regular expression has matched the variable has no value.
     Group,
-    /// From a `map`.
-    Map(Arc<Map>),
-    /// From a `geo`.
-    Geo(Arc<Geo>),
-    /// From a `split_clients`.
-    SplitClients(Arc<SplitClients>),
+    /// From the block at this place among those that work a value out.
+    Computed(usize),
 }
 
 impl Definition {
@@ -57,7 +50,7 @@ impl Definition {
     /// groups leave a `map` what it is; of several blocks that define it the last counts.
     pub(super) fn gives_way_to(&self, later: &Self) -> bool {
         match (self, later) {
-            (Self::Group, Self::Set) | (_, Self::Map(_) | Self::Geo(_) | Self::SplitClients(_)) => true,
+            (Self::Group, Self::Set) | (_, Self::Computed(_)) => true,
             (_, Self::Set | Self::Group) => false,
         }
     }

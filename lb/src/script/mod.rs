@@ -3,6 +3,7 @@
 //! Names are looked up while the configuration is read ([`Names`]); a request meets [`Variable`]s and slots. The room is
 //! pure: it knows no request, no runtime and no clock. Whoever evaluates brings a [`Values`].
 
+mod computed;
 mod defined;
 mod escape;
 mod geo;
@@ -17,6 +18,7 @@ mod template;
 mod variable;
 mod wildcards;
 
+pub use computed::Computed;
 pub use defined::{Defined, Definition};
 pub use escape::Escape;
 pub use geo::{Geo, address};

@@ -441,7 +441,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Http, "charset utf-8; charset_types text/css application/json; override_charset off;", Both),
     (Location, "charset $arg_a;", Both),
     (Location, "charset utf-8; source_charset koi8-r;", Neither),
-    (Http, "map $host $a { default 1; }", OnlyNginx("variables cannot be defined")),
+    (Http, "map $host $a { default 1; }", Both),
     // Rewriting.
     (Server, "if ($host = a) { return 204; }", Both),
     (Location, "if ($host = a) { return 204; }", Both),

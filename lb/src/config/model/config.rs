@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, Upstream};
-use crate::script::Definition;
+use crate::script::{Computed, Definition};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub struct Http {
     pub upstreams: Vec<Upstream>,
     /// Where the values of the configuration's own variables come from, by slot.
     pub definitions: Vec<Definition>,
+    /// The blocks that work out the values of variables, in order of appearance.
+    pub computed: Vec<Computed>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
 }

@@ -9,7 +9,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, HTTP, Row, row, words};
-use crate::script::{Added, Definition, Geo, Network, Networks, Ranges};
+use crate::script::{Added, Computed, Geo, Network, Networks, Ranges};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -38,7 +38,7 @@ fn geo(_: &mut Block, directive: &Directive, report: &mut Report) {
         None => Networks::new(networks, &default),
     };
     let geo = Geo::new(source, values).believing(&proxies, recursive);
-    define(directive, last, Definition::Geo(Arc::new(geo)), report);
+    define(directive, last, Computed::Geo(geo), report);
 }
 
 #[derive(Default)]
@@ -163,15 +163,13 @@ impl Reading<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use crate::config::testing::{accepted, in_http, refused, warnings};
-    use crate::script::{Definition, Geo, address};
+    use crate::script::{Computed, Geo, address};
 
-    fn geo(head: &str, entries: &str) -> Arc<Geo> {
+    fn geo(head: &str, entries: &str) -> Geo {
         let text = format!("geo {head} {{ {entries} }} server {{ return 200 $x; }}");
-        match accepted(&in_http(&text)).http.definitions.as_slice() {
-            [Definition::Geo(geo)] => geo.clone(),
+        match accepted(&in_http(&text)).http.computed.pop() {
+            Some(Computed::Geo(geo)) => geo,
             other => panic!("{other:?}"),
         }
     }

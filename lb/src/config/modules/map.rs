@@ -1,7 +1,6 @@
 //! `map`: a variable whose value depends on another string.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::server_name;
 use crate::config::diagnostics::{Position, Report};
@@ -9,7 +8,7 @@ use crate::config::model::ServerName;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, HTTP, Row, row, words};
-use crate::script::{Case, Definition, Map, ValueId};
+use crate::script::{Case, Computed, Map, ValueId};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -23,17 +22,15 @@ fn map(_: &mut Block, directive: &Directive, report: &mut Report) {
     for entry in directive.block.iter().flatten() {
         reading.entry(entry);
     }
-    let definition = Definition::Map(Arc::new(reading.map));
-    define(directive, 1, definition, report);
+    let map = reading.map;
+    define(directive, 1, Computed::Map(map), report);
 }
 
 /// Defines the variable that stands at `index` of a `map`, `geo` or `split_clients`.
-pub(super) fn define(directive: &Directive, index: usize, definition: Definition, report: &mut Report) {
+pub(super) fn define(directive: &Directive, index: usize, computed: Computed, report: &mut Report) {
     let position = directive.argument_position(index);
     let Some(name) = variable_name(directive, index, report) else { return };
-    if let Err(error) = report.names().define(name, definition) {
-        report.emerg(error.to_string(), &position);
-    }
+    report.define_computed(name, computed, &position);
 }
 
 /// The name of the variable at `index`, without its dollar.
@@ -135,16 +132,14 @@ impl Reading<'_> {
 #[cfg(test)]
 mod tests {
     use crate::config::testing::{accepted, in_http, refused};
-    use crate::script::{Definition, Map};
+    use crate::script::{Computed, Definition, Map};
 
-    fn map(entries: &str) -> std::sync::Arc<Map> {
+    fn map(entries: &str) -> Map {
         let text = format!("map $host $x {{ {entries} }} server {{ return 200 $x; }}");
-        let definitions = accepted(&in_http(&text)).http.definitions;
-        let map = definitions.iter().find_map(|definition| match definition {
-            Definition::Map(map) => Some(map.clone()),
-            _ => None,
-        });
-        map.unwrap()
+        match accepted(&in_http(&text)).http.computed.pop() {
+            Some(Computed::Map(map)) => map,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -195,10 +190,11 @@ mod tests {
     fn the_last_map_of_a_variable_counts_and_set_leaves_it_one() {
         let text =
             "map $host $x { default 1; } map $uri $x { default 2; } server { set $x 3; return 200 $x; }";
-        let config = accepted(&in_http(text));
-        let [Definition::Map(map)] = config.http.definitions.as_slice() else {
-            panic!("{:?}", config.http.definitions)
+        let http = accepted(&in_http(text)).http;
+        let [Definition::Computed(index)] = http.definitions.as_slice() else {
+            panic!("{:?}", http.definitions)
         };
+        let Computed::Map(map) = &http.computed[*index] else { panic!("{:?}", http.computed) };
         assert_eq!(map.choose(b"").value.as_literal(), Some("2"));
     }
 

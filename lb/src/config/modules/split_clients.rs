@@ -1,13 +1,11 @@
 //! `split_clients`: a variable whose value depends on the hash of a string, in shares.
 
-use std::sync::Arc;
-
 use super::map::{define, is_line};
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, HTTP, Row, row, words};
-use crate::script::{Definition, Share, SplitClients};
+use crate::script::{Computed, Share, SplitClients};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -24,7 +22,7 @@ fn split_clients(_: &mut Block, directive: &Directive, report: &mut Report) {
         }
     }
     match SplitClients::new(source.unwrap_or_default(), shares) {
-        Ok(split) => define(directive, 1, Definition::SplitClients(Arc::new(split)), report),
+        Ok(split) => define(directive, 1, Computed::SplitClients(split), report),
         Err(error) => report.emerg(error.to_string(), &directive.position),
     }
 }
@@ -45,15 +43,13 @@ fn share(entry: &Directive, report: &mut Report) -> Option<(Share, Box<[u8]>)> {
 #[cfg(test)]
 mod tests {
     use crate::config::testing::{accepted, in_http, refused};
-    use crate::script::Definition;
+    use crate::script::Computed;
 
     #[test]
     fn shares_are_read() {
-        let config =
-            accepted(&in_http("split_clients \"$host$uri\" $x { 100% all; } server { return 200 $x; }"));
-        let [Definition::SplitClients(split)] = config.http.definitions.as_slice() else {
-            panic!("{:?}", config.http.definitions)
-        };
+        let text = "split_clients \"$host$uri\" $x { 100% all; } server { return 200 $x; }";
+        let computed = accepted(&in_http(text)).http.computed;
+        let [Computed::SplitClients(split)] = computed.as_slice() else { panic!("{computed:?}") };
         assert_eq!(split.choose(b"any"), b"all");
         assert_eq!(split.source().variables().count(), 2);
     }
