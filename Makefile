@@ -61,8 +61,13 @@ e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, 
 	@deploy/stand-in-images.sh
 	@deploy/e2e/run
 
-judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests; name every difference
-	@nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb --jobs 12
+# ROUNDS: how many random configurations are played besides the cases, drawn from SEED.
+judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests: cases, and ROUNDS=200 drawn at random
+	@status=0; \
+	nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb || status=$$?; \
+	nginx-compat/judge/generate.py $(CARGO_TARGET_DIR)/debug/lb --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1) \
+	    $(JUDGE_OPTIONS) || status=$$?; \
+	exit $$status
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb

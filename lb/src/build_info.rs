@@ -6,6 +6,9 @@ pub const PRODUCT: &str = "cirque";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The version of nginx whose configurations are read: the one that the judge compares with.
+pub const NGINX: &str = "1.30.6";
+
 /// The compiler, such as `1.95.0 (59807616e 2026-04-14)`.
 pub const RUSTC: &str = env!("LB_RUSTC_VERSION");
 

@@ -5,14 +5,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is a test's report, a line a role's")]
 
+#[path = "it/connection_support.rs"]
+mod connection_support;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use connection_support::{House, eventually};
 use lb::config::model::{self, ErrorLog, LogDestination, Severity};
 use lb::observe::error_log;
 use lb::observe::log_file::LogFiles;
@@ -33,7 +38,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// A case and the role it starts.
 type Case = (&'static str, fn(&Path), fn(&Path));
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     ("held_signals_wait", held_signals_wait, role_held),
     ("unheld_signals_kill", unheld_signals_kill, role_unheld),
     ("signals_have_nginxs_meanings", signals_have_nginxs_meanings, role_signals),
@@ -43,6 +48,11 @@ const CASES: [Case; 10] = [
     ("all_threads_become_the_user", all_threads_become_the_user, role_user),
     ("standard_output_of_another_user_takes_lines", standard_output_of_another_user, role_standard_output),
     ("an_expendable_panic_is_logged_and_counted", an_expendable_panic, role_expendable_panic),
+    (
+        "a_panic_on_a_request_is_counted_and_no_neighbour_notices",
+        a_panic_on_a_request,
+        role_panic_on_a_request,
+    ),
     ("a_vital_panic_ends_the_process_with_a_line", a_vital_panic, role_vital_panic),
 ];
 
@@ -89,6 +99,11 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// As each worker has one: of its own thread alone.
+fn workers_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 async fn next(signals: &mut Signals) -> Signal {
@@ -234,7 +249,6 @@ fn role_console(directory: &Path) {
     panic!("last words");
 }
 
-/// The user that every system has for having no rights.
 /// With the program's hook, and an error log that a thread writes.
 fn with_the_hook(directory: &Path) {
     let (logger, files) = (error_log::install(None).unwrap(), LogFiles::default());
@@ -261,8 +275,7 @@ fn role_expendable_panic(directory: &Path) {
     with_the_hook(directory);
     let worker = thread::spawn(|| {
         panics::expendable_thread();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        workers_runtime().block_on(async {
             let fails = tokio::spawn(async { panic!("in a task") });
             let lives = tokio::spawn(async {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -282,6 +295,47 @@ fn role_expendable_panic(directory: &Path) {
     assert!(thread.join().is_err());
     log::logger().flush();
     println!("counted {}, {words}", panics::count());
+}
+
+/// The whole program has no request that panics, as long as nobody finds one. This is its connection loop, its hook and
+/// its count, on a thread like a worker's, around an application that panics when asked.
+fn a_panic_on_a_request(directory: &Path) {
+    let output = play("a_panic_on_a_request_is_counted_and_no_neighbour_notices", directory);
+    assert_eq!(said(&output), "counted 3, active 2\n");
+    let log = fs::read_to_string(directory.join("log")).unwrap();
+    let lines = log.lines().filter(|line| line.contains("[alert]") && line.contains("a panic was asked for"));
+    assert_eq!((lines.count(), log.lines().count()), (3, 3), "{log}");
+}
+
+fn role_panic_on_a_request(directory: &Path) {
+    with_the_hook(directory);
+    let worker = thread::spawn(|| {
+        panics::expendable_thread();
+        workers_runtime().block_on(async {
+            let house = House::open().await;
+            let (mut idle, mut busy) = (house.connect().await, house.connect().await);
+            assert_eq!(idle.get("/before").await.text(), "/before");
+            busy.send("GET /hang HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            eventually("it is in flight", || house.backend.hanging.load(SeqCst) == 1).await;
+            for _ in 0..3 {
+                let mut unlucky = house.connect().await;
+                unlucky.send("GET /panic HTTP/1.1\r\nHost: h\r\n\r\n").await;
+                assert!(
+                    unlucky.rest().await.is_ok_and(|bytes| bytes.is_empty()),
+                    "it ends without an answer"
+                );
+                assert_eq!(idle.get("/after").await.text(), "/after");
+            }
+            house.backend.release.notify_one();
+            assert_eq!(busy.answer().await.text(), "released");
+            assert_eq!(busy.get("/after").await.text(), "/after");
+            eventually("the others are gone", || house.drain.totals().active == 2).await;
+            house.drain.totals().active
+        })
+    });
+    let active = worker.join().unwrap();
+    log::logger().flush();
+    println!("counted {}, active {active}", panics::count());
 }
 
 fn a_vital_panic(directory: &Path) {
@@ -310,6 +364,7 @@ fn role_vital_panic(directory: &Path) {
     println!("still here");
 }
 
+/// The user that every system has for having no rights.
 fn nobody() -> user::Identity {
     let position = model::Position { file: "nginx.conf".into(), line: 1 };
     let group =

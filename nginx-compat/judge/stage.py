@@ -49,7 +49,8 @@ class Ports:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._next = 20000 + os.getpid() % 8000
+        # Two judges that were started one after the other are far from each other.
+        self._next = 20000 + os.getpid() * 61 % 12000
 
     def take(self):
         with self._lock:
@@ -246,6 +247,7 @@ class Stage:
         text = text.replace("%TEMPORARY%", TEMPORARY if self._is_nginx else "")
         for mark, port in self._ports.items():
             text = text.replace(f"%{mark}%", str(port) if mark.startswith("PORT") else f"127.0.0.1:{port}")
+        text = text.replace("%PORTA%", str(self._ports["A"]))
         text = text.replace("%UP_SOCK%", f"unix:{self.directory}/up.sock").replace("%SOCK%", f"unix:{self.directory}/lb.sock")
         return text.replace("%DIR%", str(self.directory))
 

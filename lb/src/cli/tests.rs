@@ -155,7 +155,25 @@ fn the_help_lists_every_letter() {
         assert!(help.lines().any(|line| line.trim_start().starts_with(letter)), "{letter} in {help}");
     }
     assert!(help.lines().all(|line| line.len() <= 80), "{help}");
-    assert_eq!(version_text(), format!("lb version: cirque/{}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_version_has_the_form_that_tools_read_of_nginx() {
+    let version = version_text();
+    let number =
+        version.strip_prefix("nginx version: nginx/").and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(number.split('.').filter_map(|part| part.parse::<u32>().ok()).count() == 3, "{version}");
+    assert!(version.ends_with(&format!(" (cirque/{})\n", env!("CARGO_PKG_VERSION"))), "{version}");
     let build = build_text();
+    assert!(build.starts_with(&version), "{build}");
     assert!(build.contains("built by rustc 1.") && build.contains("built with Pingora 0."), "{build}");
+    let arguments = build.lines().last().and_then(|line| line.strip_prefix("configure arguments: ")).unwrap();
+    let has = |word: &str| arguments.split(' ').any(|argument| argument == word);
+    assert!(has("--without-http_fastcgi_module") && !has("--without-http_proxy_module"), "{arguments}");
+    assert!(!arguments.contains("http_upstream_hash_module"), "{arguments}");
+    for (directive, module) in [("ssl_certificate", "http_ssl_module"), ("gunzip", "http_gunzip_module")] {
+        let there = crate::config::implements(directive);
+        assert_eq!(has(&format!("--with-{module}")), there, "{arguments}");
+    }
+    assert_eq!(build.contains("TLS SNI support enabled"), crate::config::implements("ssl_certificate"));
 }

@@ -2,12 +2,18 @@
 //!
 //! nginx stops at the first mistake; `Report` takes them all. The words that nginx has for a mistake are kept
 //! as they are, so that whoever searches for them finds what is written about nginx; what we can say beyond them
-//! stands behind the position, in parentheses.
+//! stands behind the position, in parentheses. What is found many times for one cause is one line ([`causes`]).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use self::causes::Cause;
 use crate::script::{Definition, Names};
+
+pub(in crate::config) use self::causes::Package;
+
+pub(super) mod causes;
 
 /// A place in a configuration file: what every message about it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +81,8 @@ pub struct Diagnostic {
     pub position: Option<Position>,
     /// What would help: the value at fault, what would be accepted, a likely spelling.
     pub hint: Option<String>,
+    /// What findings that are alike have in common, so that they become one line.
+    pub(super) cause: Option<Box<Cause>>,
 }
 
 impl Diagnostic {
@@ -99,13 +107,19 @@ impl Diagnostic {
         self
     }
 
+    /// The same, as one of many of the same cause.
+    pub(super) fn because(mut self, cause: Cause) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
     /// The finding without its severity, as a log line has it.
     pub fn unlabelled(&self) -> impl fmt::Display + '_ {
         Unlabelled(self)
     }
 
     fn new(severity: Severity, message: String, position: Option<Position>) -> Self {
-        Self { severity, message, position, hint: None }
+        Self { severity, message, position, hint: None, cause: None }
     }
 }
 
@@ -136,6 +150,8 @@ impl fmt::Display for Unlabelled<'_> {
 pub(super) struct Report {
     findings: Vec<Diagnostic>,
     names: Names<Position>,
+    /// Variables that a refused directive would define, in lower case.
+    refused_variables: HashSet<String>,
 }
 
 impl Report {
@@ -165,16 +181,65 @@ impl Report {
         &mut self.names
     }
 
+    /// A directive of nginx's that is refused for a reason.
+    pub(super) fn refused(&mut self, name: &str, reason: &'static str, position: &Position) {
+        let message = format!("nginx's directive \"{name}\" is not supported: {reason}");
+        let cause = Cause::Refused { what: name.to_owned(), reason };
+        self.add(Diagnostic::emerg(message, position.clone()).because(cause));
+    }
+
+    /// A directive that is accepted and does nothing.
+    pub(super) fn no_effect(&mut self, name: &str, reason: &'static str, position: &Position) {
+        let message = format!("\"{name}\" has no effect here: {reason}");
+        let cause = Cause::NoEffect { what: name.to_owned(), reason };
+        self.add(Diagnostic::warn(message, position.clone()).because(cause));
+    }
+
+    /// Something that is still to come: `what` names it in a list, `message` says it alone.
+    pub(super) fn pending(
+        &mut self,
+        package: &'static Package,
+        what: String,
+        message: String,
+        position: &Position,
+    ) {
+        self.add(Diagnostic::emerg(message, position.clone()).because(Cause::Pending { what, package }));
+    }
+
+    /// A variable that a refused directive would define: that it is unknown is no news.
+    pub(super) fn refused_variable(&mut self, name: &str) {
+        self.refused_variables.insert(name.to_ascii_lowercase());
+    }
+
     /// Reports every use of a variable that nothing defines. For the end: a definition may stand below its use.
-    pub(super) fn check_names(&mut self) {
+    /// `pending` tells the package that a variable of nginx's comes with.
+    pub(super) fn check_names(&mut self, pending: impl Fn(&str) -> Option<&'static Package>) {
         for (used, hint) in self.names.undefined() {
-            let message = format!("unknown \"{}\" variable", used.written);
-            let finding = Diagnostic::emerg(message, used.at.clone());
-            self.findings.push(match hint {
-                Some(hint) => finding.with_hint(hint),
-                None => finding,
+            let name = used.written.to_ascii_lowercase();
+            if self.refused_variables.contains(&name) {
+                continue;
+            }
+            self.findings.push(match pending(&name) {
+                Some(package) => {
+                    let message = format!("nginx's variable \"${name}\" is not supported yet");
+                    let cause = Cause::Pending { what: format!("${name}"), package };
+                    Diagnostic::emerg(message, used.at.clone()).because(cause)
+                }
+                None => {
+                    let message = format!("unknown \"{}\" variable", used.written);
+                    let finding = Diagnostic::emerg(message, used.at.clone());
+                    match hint {
+                        Some(hint) => finding.with_hint(hint),
+                        None => finding,
+                    }
+                }
             });
         }
+    }
+
+    /// For the end of reading: settings of a package that nothing in the configuration switches on do nothing.
+    pub(super) fn settle(&mut self) {
+        causes::settle(&mut self.findings);
     }
 
     /// Takes what has been defined, by slot. For the end.
@@ -187,7 +252,7 @@ impl Report {
         self.findings.iter().any(|finding| finding.severity == Severity::Emerg)
     }
 
-    /// All findings, in the order of `files` and of their lines; those without a place last.
+    /// All findings, in the order of `files` and of their lines, each cause once; those without a place last.
     pub(super) fn into_ordered(self, files: &[&std::path::Path]) -> Vec<Diagnostic> {
         let mut findings = self.findings;
         let place = |finding: &Diagnostic| match &finding.position {
@@ -200,9 +265,9 @@ impl Report {
             None => (usize::MAX, 0),
         };
         findings.sort_by_key(place);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         findings.retain(|finding| seen.insert(finding.to_string()));
-        findings
+        causes::merged(findings)
     }
 }
 

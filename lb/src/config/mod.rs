@@ -33,6 +33,11 @@ pub fn directive_reference() -> String {
     table::reference::text(&modules::TABLE)
 }
 
+/// Whether a directive of this name does something here, in whatever context.
+pub fn implements(name: &str) -> bool {
+    modules::TABLE.implements(name)
+}
+
 /// Where a configuration comes from: what the command line says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
@@ -100,7 +105,8 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
         root,
     };
     let mut config = build::build(main, around, &mut report);
-    report.check_names();
+    report.check_names(modules::pending_variable);
+    report.settle();
     config.http.definitions = report.take_definitions();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();
     let refused = report.refuses();

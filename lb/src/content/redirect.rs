@@ -21,7 +21,8 @@ pub fn redirect(status: StatusCode, url: Vec<u8>, server_tokens: bool) -> Answer
 pub fn text(status: StatusCode, body: Vec<u8>, location: &Location, path: &[u8]) -> Answer {
     Answer {
         status,
-        content_type: HeaderValue::from_str(media_type(location, path)).ok(),
+        // An empty type is none.
+        content_type: HeaderValue::from_str(media_type(location, path)).ok().filter(|kind| !kind.is_empty()),
         headers: Vec::new(),
         body: Bytes::from(body),
     }

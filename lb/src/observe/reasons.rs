@@ -102,11 +102,13 @@ pub enum RetryReason {
     InvalidAnswer,
     /// The server had closed a kept-alive connection before the request came.
     StaleConnection,
+    /// The server answered with a status that `proxy_next_upstream` lists.
+    ListedStatus,
 }
 
 impl RetryReason {
     /// The number of reasons.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -117,6 +119,7 @@ impl RetryReason {
         Self::WriteTimeout,
         Self::InvalidAnswer,
         Self::StaleConnection,
+        Self::ListedStatus,
     ];
 
     /// The label's value.
@@ -129,6 +132,7 @@ impl RetryReason {
             Self::WriteTimeout => "write_timeout",
             Self::InvalidAnswer => "invalid_answer",
             Self::StaleConnection => "stale_connection",
+            Self::ListedStatus => "listed_status",
         }
     }
 }

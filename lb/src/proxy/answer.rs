@@ -18,6 +18,7 @@ use crate::observe::clock;
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
+use crate::request::pace::{self, Pace};
 use crate::routing::redirect::{self as own_redirect, Origin};
 use crate::script::Template;
 
@@ -104,18 +105,23 @@ pub(super) fn take_over(
         session.set_read_timeout(None);
         request.facts.reply.switch_protocols();
     }
-    let request_is_1_0 = session.req_header().version == Version::HTTP_10;
+    let without_chunks = session.req_header().version == Version::HTTP_10
+        || request.state.location().is_some_and(|at| !at.settings.core.chunked_transfer_encoding);
     let framing = request.state.tries().last().and_then(|last| last.framing);
-    let endless = request_is_1_0 && !framing.is_some_and(Framing::ends_without_chunks);
+    let endless = without_chunks && !framing.is_some_and(Framing::ends_without_chunks);
     if endless || draining {
         session.set_keepalive(None);
     }
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = Arc::clone(&proxying.target.proxy);
-    to_client::take_over(answer, &proxy, || {
-        let core = &request.state.location()?.settings.core;
-        own_redirect::origin(core, &origin(request, session.req_header()))
-    })?;
+    let found = to_client::take_over(answer, &proxy);
+    if found.rewritable {
+        let core = request.state.location().map(|location| &location.settings.core);
+        let origin = core.and_then(|core| own_redirect::origin(core, &origin(request, session.req_header())));
+        let mut values = request.values(session.req_header(), None, now);
+        to_client::rewrite(answer, &proxy, &mut values, origin)?;
+    }
+    request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
     if let Some(status) = request.state.status() {
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;

@@ -10,14 +10,13 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::pace::Pace;
+use super::limit::Limit;
 use super::values::RequestValues;
 use super::{file, gather};
-use crate::config::model::{FieldName, Proxy, Server};
+use crate::config::model::{FieldName, Server};
 use crate::connection::RequestFacts;
-use crate::request::{
-    Around, Content, Evaluation, Event, Failure, ProxyTarget, Proxying, Rules, State, Step,
-};
+use crate::request::pace::Pace;
+use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -31,7 +30,7 @@ pub struct Request {
     /// The answer with a file that has been opened.
     pub(super) ready: Option<Box<file::Ready>>,
     /// How fast a server's answer goes on to the client, where that is limited.
-    pub(super) pace: Option<Box<Pace>>,
+    pub(super) limit: Option<Box<Limit>>,
     /// A field that belongs to the page of a refused request: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
@@ -40,6 +39,10 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
+    pub(super) own_body: Option<Bytes>,
+    /// How fast the answer goes to the client, where that is limited.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Request {
@@ -50,11 +53,13 @@ impl Request {
             state: State::default(),
             turn: Turn::Stay,
             ready: None,
-            pace: None,
+            limit: None,
             refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            own_body: None,
+            pace: None,
         }
     }
 
@@ -135,15 +140,6 @@ fn rules(facts: &RequestFacts<Snapshot>) -> Rules<'_> {
         http: &facts.snapshot.config.http,
         routes: &facts.snapshot.routes,
         listener: facts.snapshot.listener_index(&facts.connection.listener),
-    }
-}
-
-/// The upstream of a `proxy_pass`, as this snapshot has it.
-pub(super) fn proxy_target(snapshot: &Snapshot, proxy: Arc<Proxy>) -> ProxyTarget {
-    ProxyTarget {
-        upstream: snapshot.upstreams.by_id(proxy.upstream).clone(),
-        connection_group: snapshot.connection_group(proxy.upstream),
-        proxy,
     }
 }
 

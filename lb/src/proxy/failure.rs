@@ -8,6 +8,18 @@ use crate::upstream::FailureKind;
 /// The name of the program's own error for an answer that is not passed on; its context says why.
 pub(super) const REFUSED_ANSWER: &str = "RefusedAnswer";
 
+/// The name of the program's own error for an answer that is left where it is: another server is asked.
+const LEFT_ANSWER: &str = "LeftAnswer";
+
+/// The error with which a hook leaves a server's answer; the try has been booked.
+pub(super) fn left_answer() -> Box<Error> {
+    Error::new_up(ErrorType::Custom(LEFT_ANSWER))
+}
+
+/// Whether an error is [`left_answer`].
+pub(super) fn is_left_answer(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::Custom(LEFT_ANSWER))
+}
 /// The names of Pingora's own errors for chunks that cannot be read, and for the end behind the last. It keeps them to
 /// itself.
 const INVALID_CHUNK: &str = "InvalidChunk";

@@ -6,8 +6,8 @@ use std::time::Instant;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::context::{Request, Turn, proxy_target, unexpected};
-use super::{answer, file, record};
+use super::context::{Request, Turn, unexpected};
+use super::{answer, destination, file, record};
 use crate::files::{self, Kind, Meaning};
 use crate::request::{Event, Failure, FileKind, Question, Step};
 
@@ -62,24 +62,50 @@ async fn look(question: Question) -> FileKind {
     }
 }
 
+/// Sends the request on its way to a server where that is the step. Otherwise, and where there is no such server, what
+/// happens instead.
+pub(super) async fn enter(
+    session: &Session,
+    request: &mut Request,
+    mut step: Step,
+    now: Instant,
+) -> Result<Option<Step>> {
+    loop {
+        let Step::Proxy(proxy) = step else { return Ok(Some(step)) };
+        match destination::target(session, request, proxy, now).await {
+            Ok(target) => {
+                return if request.state.enter_upstream(target) { Ok(None) } else { unexpected() };
+            }
+            Err(failure) => {
+                let event = Event::Failed { failure, answer_begun: false };
+                step = drive(session, request, event, now).await?;
+            }
+        }
+    }
+}
+
 /// Keeps what answers in the place of the server that was asked, and gives the error that ends the try: where another
 /// server answers Pingora goes on with that, and where the program does `fail_to_proxy` writes it.
-pub(super) fn turn(request: &mut Request, step: Step) -> Box<Error> {
-    let elsewhere = match step {
-        Step::Proxy(proxy) => {
-            let target = proxy_target(&request.facts.snapshot, proxy);
-            request.turn = if request.state.enter_upstream(target) { Turn::Elsewhere } else { Turn::Stay };
+pub(super) async fn turn(
+    session: &Session,
+    request: &mut Request,
+    step: Step,
+    now: Instant,
+) -> Result<Box<Error>> {
+    let elsewhere = match enter(session, request, step, now).await? {
+        None => {
+            request.turn = Turn::Elsewhere;
             true
         }
-        Step::Answer(content) => {
+        Some(Step::Answer(content)) => {
             request.turn = Turn::Own(content);
             false
         }
-        _ => false,
+        Some(_) => false,
     };
     let mut error = Error::explain(ErrorType::Custom(TURNED_AWAY), "another location answers");
     error.set_retry(elsewhere);
-    error
+    Ok(error)
 }
 
 /// Whether the try ended because something else answers; then whether Pingora is to go on with another server.
@@ -104,7 +130,7 @@ pub(super) async fn resolve(session: &mut Session, request: &mut Request, failur
     request.turn = Turn::Stay;
     let now = Instant::now();
     let step = drive(session, request, Event::Failed { failure, answer_begun: false }, now).await?;
-    let error = turn(request, step);
+    let error = turn(session, request, step, now).await?;
     match request.turn {
         Turn::Elsewhere => {
             request.turn = Turn::Stay;

@@ -16,10 +16,11 @@
 //! | `peer` | a server as Pingora takes it |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
+//! | `destination` | the upstream of a `proxy_pass` |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
-//! | `pace` | `limit_rate` |
+//! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -28,13 +29,14 @@ mod answer;
 mod balancing_key;
 mod client;
 pub mod context;
+mod destination;
 mod failure;
 mod fields;
 mod file;
 mod flow;
 mod gather;
 mod host;
-mod pace;
+mod limit;
 mod peer;
 pub mod record;
 pub mod reuse;

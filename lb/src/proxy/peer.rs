@@ -1,11 +1,14 @@
 //! An upstream server as Pingora takes it, and the header that it gets.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr as SocketAddress;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use http::Method;
 use pingora::Result;
+use pingora::connectors::l4::BindTo;
 use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
@@ -14,9 +17,10 @@ use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
+use crate::config::model::{BindAddress, DroppedNames};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
-use crate::request::headers::to_server::{self, ToServer};
+use crate::request::headers::to_server::{self, SentBody, ToServer};
 use crate::system_error::SystemError;
 use crate::upstream::Peer;
 
@@ -35,7 +39,12 @@ static SOCKET_KEEPALIVE: LazyLock<SocketHook> = LazyLock::new(|| {
 });
 
 /// The peer with the timeouts of its location. Pingora's own constructors look names up; from an address they cannot fail.
-pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields) -> Result<Box<HttpPeer>> {
+pub(super) fn http_peer(
+    peer: &Peer,
+    target: &ProxyTarget,
+    hop_fields: HopFields,
+    bind: Option<SocketAddress>,
+) -> Result<Box<HttpPeer>> {
     let mut http_peer = match peer.address() {
         SocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
         SocketAddr::Unix(address) => {
@@ -52,11 +61,38 @@ pub(super) fn http_peer(peer: &Peer, target: &ProxyTarget, hop_fields: HopFields
     if target.proxy.settings.socket_keepalive {
         options.upstream_tcp_sock_tweak_hook = Some(Arc::clone(&SOCKET_KEEPALIVE));
     }
+    if let (Some(address), SocketAddr::Inet(_)) = (bind, peer.address()) {
+        // A connection from another address is another connection; Pingora's pool does not see the difference.
+        http_peer.group_key = apart(target.connection_group, address);
+        let mut bind_to = BindTo::default();
+        bind_to.addr = Some(address);
+        http_peer.options.bind_to = Some(bind_to);
+    }
     if hop_fields != HopFields::More {
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.
-        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        http_peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     }
     Ok(Box::new(http_peer))
+}
+
+/// The group of connections from one address, of those of a group.
+fn apart(group: u64, address: SocketAddress) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (group, address).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The address that the connection comes from (`proxy_bind`), where the location says one.
+pub(super) fn bind_address(session: &Session, request: &mut Request) -> Option<SocketAddress> {
+    let bind = request.state.proxying()?.target.proxy.settings.bind.clone()?;
+    match bind {
+        BindAddress::Fixed(address) => Some(address),
+        BindAddress::PerRequest(template) => {
+            let mut text = Vec::new();
+            template.render(&mut request.values(session.req_header(), None, Instant::now()), &mut text);
+            BindAddress::parse(std::str::from_utf8(&text).ok()?)
+        }
+    }
 }
 
 /// Changes the header as received into the one for the server of the try under way.
@@ -66,27 +102,48 @@ pub(super) fn request_header(
     request: &mut Request,
     now: Instant,
 ) -> Result<()> {
-    let shape = &request.facts.shape;
     let is_upgrade = session.as_downstream().is_upgrade_req();
     let Some(proxying) = request.state.proxying() else { return context::unexpected() };
-    let proxy = Arc::clone(&proxying.target.proxy);
-    let to = ToServer {
-        set: &proxy.set_headers,
-        dropped_names: shape.dropped_names,
-        has_connection: shape.hop_fields == HopFields::OnlyConnection,
-        upgrades: shape.upgrade,
-        closes: !is_upgrade
-            && (proxying.last_on_connection
-                || proxy.settings.http_1_0
-                || proxying.target.upstream.model().keepalive.connections == 0),
-    };
-    if request.state.is_get() && upstream_request.method != Method::HEAD {
+    let (proxy, location) = (Arc::clone(&proxying.target.proxy), Arc::clone(&proxying.routed.location));
+    let closes = proxying.last_on_connection
+        || proxy.settings.http_1_0
+        || proxying.target.upstream.model().keepalive.connections == 0;
+    if let Some(method) = &proxy.settings.method {
+        let mut written = Vec::new();
+        method.render(&mut request.values(session.req_header(), None, now), &mut written);
+        // What renders to no method leaves the client's.
+        if let Ok(method) = Method::from_bytes(&written) {
+            upstream_request.set_method(method);
+        }
+    } else if request.state.is_get() && upstream_request.method != Method::HEAD {
         upstream_request.set_method(Method::GET);
     }
+    request.own_body = proxy.settings.set_body.as_ref().map(|body| {
+        let mut own = Vec::new();
+        body.render(&mut request.values(session.req_header(), None, now), &mut own);
+        own.into()
+    });
+    let body = match &request.own_body {
+        Some(own) => SentBody::Own(own.len()),
+        None if proxy.settings.pass_request_body => SentBody::Client,
+        None => SentBody::Nothing,
+    };
+    let shape = &request.facts.shape;
+    let to = ToServer {
+        client_fields: proxy.settings.pass_request_headers,
+        body,
+        set: &proxy.set_headers,
+        dropped_names: match shape.unusual_names {
+            true => location.settings.client.dropped_names(),
+            false => DroppedNames::Nothing,
+        },
+        has_connection: shape.hop_fields == HopFields::OnlyConnection,
+        upgrades: shape.upgrade,
+        closes: closes && !is_upgrade,
+    };
     let sent = request.facts.path_and_query();
     let parsed = upstream_request.raw_path();
-    let location = &proxying.routed.location;
-    if let Some(target) = to_server::request_target(sent, parsed, &request.state, location, &proxy) {
+    if let Some(target) = to_server::request_target(sent, parsed, &request.state, &location, &proxy) {
         let made = matches!(target, Cow::Owned(_));
         let set = upstream_request.set_raw_path(&target);
         // What no `Uri` can hold of the client's own target stays escaped.

@@ -161,6 +161,8 @@ pub(super) fn failed_try(
         FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
             log::error!("{words} while {doing}{circumstances}");
         }
+        // nginx says nothing of it, and such a try is not booked here.
+        FailureKind::ListedStatus => {}
         FailureKind::InvalidAnswer => {
             let words = why_refused(error).unwrap_or(words);
             log::error!("{words} while {doing}{circumstances}");
@@ -178,6 +180,7 @@ pub(super) fn failed_try(
             GiveUp::AnswerBegun => "the client has part of the answer already",
             GiveUp::NotListed => "proxy_next_upstream does not list this failure",
             GiveUp::NoServerLeft => "every server was tried",
+            GiveUp::OutOfTime => "proxy_next_upstream_timeout is over",
         };
         log::info!("no other server is tried: {why}{circumstances}");
     }
@@ -264,6 +267,11 @@ fn why_refused(error: &Error) -> Option<&str> {
         kind if is_invalid_chunk(kind) => Some("upstream sent invalid chunked response"),
         _ => None,
     }
+}
+
+/// A `proxy_pass` with variables that leads nowhere.
+pub(super) fn no_destination(session: &Session, request: &Request, error: &dyn std::fmt::Display) {
+    log::error!("{error}{}", circumstances(session, request));
 }
 
 /// nginx's line for an upstream without a usable server.

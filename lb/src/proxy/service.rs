@@ -16,8 +16,8 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
-use super::context::{Request, Turn, proxy_target, unexpected};
-use super::pace::Pace;
+use super::context::{Request, Turn, unexpected};
+use super::limit::Limit;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -69,11 +69,8 @@ impl ProxyHttp for ProxyService {
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
         match step {
-            Step::Proxy(proxy) => {
-                let target = proxy_target(&request.facts.snapshot, proxy);
-                if request.state.enter_upstream(target) { Ok(false) } else { unexpected() }
-            }
             Step::Answer(content) => {
                 let reason = request.state.ending.generated;
                 if let (Some(Generated::BodyTooLarge), Framing::Length(bytes)) =
@@ -92,7 +89,12 @@ impl ProxyHttp for ProxyService {
                 // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
                 Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
             }
-            Step::Ask(_) | Step::Open(_) | Step::List(_) | Step::PassOn | Step::Settle(_) => unexpected(),
+            Step::Proxy(_)
+            | Step::Ask(_)
+            | Step::Open(_)
+            | Step::List(_)
+            | Step::PassOn
+            | Step::Settle(_) => unexpected(),
         }
     }
 
@@ -113,23 +115,14 @@ impl ProxyHttp for ProxyService {
                 return Ok(true);
             }
             record::no_live_upstream(session, request);
-            match flow::drive(session, request, Event::NoServer, now).await? {
-                Step::Answer(content) => {
+            let step = flow::drive(session, request, Event::NoServer, now).await?;
+            match flow::enter(session, request, step, now).await? {
+                None => {}
+                Some(Step::Answer(content)) => {
                     answer::content(session, request, content, now).await?;
                     return Ok(false);
                 }
-                Step::Proxy(proxy) => {
-                    let target = proxy_target(&request.facts.snapshot, proxy);
-                    if !request.state.enter_upstream(target) {
-                        return unexpected();
-                    }
-                }
-                Step::Ask(_)
-                | Step::Open(_)
-                | Step::List(_)
-                | Step::Close
-                | Step::PassOn
-                | Step::Settle(_) => return unexpected(),
+                Some(_) => return unexpected(),
             }
         }
     }
@@ -145,6 +138,7 @@ impl ProxyHttp for ProxyService {
             let key = balancing_key::of(request, session.req_header(), Instant::now());
             request.proxying()?.balancing_key = key;
         }
+        let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
@@ -159,7 +153,7 @@ impl ProxyHttp for ProxyService {
             }
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
-        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields)?;
+        let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -234,6 +228,9 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         upload::prepend(&mut request.outgrown, body);
+        if upload::replaces_body(session, request, body, end_of_stream)? {
+            return Ok(());
+        }
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let proxying = request.proxying()?;
         let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
@@ -269,6 +266,9 @@ impl ProxyHttp for ProxyService {
         };
         last.framing = Some(framing);
         let now = Instant::now();
+        if tries::leaves_answer(session, request, answer.status, &self.state.totals, now) {
+            return Err(failure::left_answer());
+        }
         let keeps_fields = request.facts.snapshot.logs_upstream_header;
         let proxying = request.proxying()?;
         if let Some(last) = proxying.tries.last() {
@@ -287,7 +287,7 @@ impl ProxyHttp for ProxyService {
             Step::PassOn => Ok(()),
             step => {
                 record::notes(session, request);
-                Err(flow::turn(request, step))
+                Err(flow::turn(session, request, step, now).await?)
             }
         }
     }
@@ -311,16 +311,19 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
-        let limit = request.state.location().map(|location| &location.settings.limit_rate);
-        if !limit.is_some_and(|limit| Pace::is_wanted(limit)) {
+        let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
+        if wanted && request.limit.is_none() {
+            request.limit = Some(Box::new(Limit::of(request, session.req_header(), Instant::now())));
+        }
+        if request.limit.is_none() && request.pace.is_none() {
             gather::consider(session, body.as_ref(), &mut request.gathering);
             return Ok(None);
         }
-        let bytes = body.as_ref().map_or(0, Bytes::len);
-        if request.pace.is_none() {
-            request.pace = Some(Box::new(Pace::of(request, session.req_header(), Instant::now())));
-        }
-        Ok(request.pace.as_mut().and_then(|pace| pace.before(bytes)))
+        // Pieces that wait are not gathered: each is written before the wait.
+        let Some(bytes) = body.as_ref().map(Bytes::len) else { return Ok(None) };
+        let limit = request.limit.as_mut().and_then(|limit| limit.before(bytes));
+        let pace = request.pace.as_mut().and_then(|pace| pace.after(bytes, Instant::now()));
+        Ok(limit.max(pace))
     }
 
     fn error_while_proxy(
@@ -332,6 +335,10 @@ impl ProxyHttp for ProxyService {
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
+        if failure::is_left_answer(&error) {
+            error.set_retry(true);
+            return error;
+        }
         if let Some(again) = flow::turned(request, &error) {
             error.set_retry(again);
             return error;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora::Error;
 use pingora_proxy::Session;
 
@@ -12,9 +13,9 @@ use crate::balance::Ask;
 use crate::observe::reasons::RetryReason;
 use crate::observe::totals::Totals;
 use crate::request::failure::TryMeaning;
-use crate::request::retry::{self, Verdict};
+use crate::request::retry::{self, AnsweredTry, Left, Verdict};
 use crate::request::{Event, Failure, Proxying, Settlement, Step, TryFailed};
-use crate::upstream::{self, InFlight, Outcome, Settled};
+use crate::upstream::{self, FailureKind, InFlight, Outcome, Settled};
 
 /// The next server to try, and when it was picked.
 pub(super) fn pick(proxying: &mut Proxying, now: Instant) -> Option<(InFlight, Instant)> {
@@ -49,9 +50,10 @@ pub(super) fn failed(session: &mut Session, request: &mut Request, told: Told<'_
         reused: told.reused,
         answer_begun: answer_begun(session),
         non_idempotent: retry::is_non_idempotent(&session.req_header().method),
-        body_replayable: !session.as_ref().retry_buffer_truncated() || !request.outgrown.is_empty(),
+        body_replayable: body_replayable(session, request.outgrown.is_empty()),
         client_owes_bytes,
-        tries_allowed: proxying.target.upstream.tries(),
+        tries_allowed: tries_allowed(proxying),
+        out_of_time: out_of_time(proxying, now),
     };
     let step = request.step(Event::TryFailed(event), session.req_header(), now);
     let Step::Settle(settlement) = step else {
@@ -104,6 +106,61 @@ fn carry_out(
             }
         }
     }
+}
+
+/// Whether the answer of the try under way is left, since its status is listed and another server may be asked; the try is
+/// booked then.
+pub(super) fn leaves_answer(
+    session: &Session,
+    request: &mut Request,
+    status: StatusCode,
+    totals: &Totals,
+    now: Instant,
+) -> bool {
+    if !(status.is_client_error() || status.is_server_error()) {
+        return false;
+    }
+    let nothing_outgrown = request.outgrown.is_empty();
+    let Some(proxying) = request.state.proxying_mut() else { return false };
+    let answered = AnsweredTry {
+        status,
+        non_idempotent: retry::is_non_idempotent(&session.req_header().method),
+        body_replayable: body_replayable(session, nothing_outgrown),
+        tries_left: proxying.tries_left(tries_allowed(proxying)),
+        out_of_time: out_of_time(proxying, now),
+        policy: proxying.target.proxy.settings.next_upstream,
+    };
+    let Some(left) = retry::leaves(&answered) else { return false };
+    let Some(last) = proxying.tries.last_mut() else { return false };
+    last.header = Some(now.duration_since(last.started));
+    last.status = Some(status);
+    let peer = last.peer.clone();
+    proxying.end_try(None, now);
+    let outcome = match left {
+        Left::Failure => Outcome::Failed(FailureKind::ListedStatus),
+        Left::NoFailure => Outcome::Answered,
+    };
+    let settled = proxying.target.upstream.settle(&peer, outcome, upstream::at(now));
+    totals.retries.increment(RetryReason::ListedStatus);
+    if settled == Settled::Ejected {
+        record::ejected(session, request);
+    }
+    true
+}
+
+/// Whether the body can be sent to another server: what was read of it is kept, or is about to be sent.
+fn body_replayable(session: &Session, nothing_outgrown: bool) -> bool {
+    !session.as_ref().retry_buffer_truncated() || !nothing_outgrown
+}
+
+fn tries_allowed(proxying: &Proxying) -> usize {
+    retry::tries_allowed(proxying.target.upstream.tries(), proxying.target.proxy.settings.next_upstream_tries)
+}
+
+fn out_of_time(proxying: &Proxying, now: Instant) -> bool {
+    let limit = proxying.target.proxy.settings.next_upstream_timeout;
+    let began = proxying.tries.first().map_or(now, |first| first.started);
+    retry::out_of_time(now.saturating_duration_since(began), limit)
 }
 
 /// The server of the last try may be tried again.

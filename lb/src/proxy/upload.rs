@@ -66,6 +66,42 @@ pub(super) fn prepend(outgrown: &mut Vec<Bytes>, body: &mut Option<Bytes>) {
     *body = Some(whole.freeze());
 }
 
+/// Puts what the location says of it in the place of a piece of the body (`proxy_set_body`, `proxy_pass_request_body off`).
+/// False where it says nothing.
+pub(super) fn replaces_body(
+    session: &Session,
+    request: &mut Request,
+    body: &mut Option<Bytes>,
+    end: bool,
+) -> Result<bool> {
+    let own = request.own_body.clone();
+    let proxying = request.proxying()?;
+    // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
+    if (own.is_none() && proxying.target.proxy.settings.pass_request_body) || session.was_upgraded() {
+        return Ok(false);
+    }
+    let Some(last) = proxying.tries.last_mut() else { return Ok(false) };
+    last.bytes_sent += body.as_ref().map_or(0, Bytes::len) as u64;
+    let bytes = last.bytes_sent;
+    if body_too_large(&proxying.routed.location, bytes) {
+        return Err(too_large(session, request, bytes));
+    }
+    // An empty piece goes nowhere, and the end of the body is yet to come.
+    *body = if end { own } else { Some(Bytes::new()) };
+    if end {
+        last_sent(request, body.as_ref().map_or(0, Bytes::len));
+    }
+    Ok(true)
+}
+
+/// What was counted is what the client sent, to be held against its limit; this is what the server gets.
+fn last_sent(request: &mut Request, bytes: usize) {
+    let proxying = request.state.proxying_mut();
+    if let Some(last) = proxying.and_then(|proxying| proxying.tries.last_mut()) {
+        last.bytes_sent = bytes as u64;
+    }
+}
+
 /// The error of a body beyond `client_max_body_size`, which is logged here.
 pub(super) fn too_large(session: &Session, request: &Request, bytes: u64) -> Box<Error> {
     record::body_too_large(session, request, bytes);

@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::wire_bytes;
-use crate::config::model::{Action, Server};
+use crate::config::model::{Action, Proxy, Server};
 use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::observe::clock;
@@ -92,7 +92,9 @@ impl Known<'_> {
             Named::Host => self.host(out),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
-            Named::RequestMethod if self.state.is_get() => put(b"GET", out),
+            Named::RequestMethod if self.state.is_get() && self.outside.request.method != Method::HEAD => {
+                put(b"GET", out)
+            }
             Named::RequestMethod => put(self.outside.request.method.as_str().as_bytes(), out),
             Named::ServerProtocol => put(protocol(self.outside.request.version), out),
             Named::ContentLength => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
@@ -103,7 +105,9 @@ impl Known<'_> {
             Named::RequestTime => seconds(out, self.outside.now.duration_since(self.outside.facts.received)),
             Named::RequestId => put(self.request_id_text().as_bytes(), out),
             Named::RequestCompletion => {
-                let complete = self.outside.response.is_some() && self.state.ending.failure.is_none();
+                // While the header is made, nothing is complete.
+                let ended = self.outside.response.is_some() && self.outside.bytes_sent > 0;
+                let complete = ended && self.state.ending.failure.is_none();
                 !complete || put(b"OK", out)
             }
             Named::RemoteUser => {
@@ -123,14 +127,8 @@ impl Known<'_> {
                     .saturating_sub(self.outside.response.map_or(0, wire_bytes::response_head)),
             ),
             Named::BytesSent => print(out, self.outside.bytes_sent),
-            Named::ProxyHost => match self.state.location().map(|location| &location.action) {
-                Some(Action::Proxy(proxy)) => put(proxy.host.as_bytes(), out),
-                _ => false,
-            },
-            Named::ProxyPort => match self.state.location().map(|location| &location.action) {
-                Some(Action::Proxy(proxy)) => print(out, u64::from(proxy.port)),
-                _ => false,
-            },
+            Named::ProxyHost => self.proxied().is_some_and(|proxy| put(proxy.host.as_bytes(), out)),
+            Named::ProxyPort => self.proxied().is_some_and(|proxy| print(out, u64::from(proxy.port))),
             Named::UpstreamAddr => self.upstream_addresses(out),
             Named::UpstreamStatus => self.each_try(
                 out,
@@ -192,7 +190,7 @@ impl Known<'_> {
     fn unanswered_status(&self, out: &mut Vec<u8>) -> bool {
         let ending = &self.state.ending;
         let status = if ending.silent {
-            444
+            self.state.status().map_or(444, |status| status.as_u16())
         } else {
             ending.failure.map_or(0, |failure| failure.status().unwrap_or(499))
         };
@@ -211,6 +209,15 @@ impl Known<'_> {
 
     fn request_id_text(&self) -> &str {
         self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
+    }
+
+    /// The `proxy_pass` of the location; of a URL with variables, what came of it.
+    fn proxied(&self) -> Option<&Proxy> {
+        let Action::Proxy(configured) = &self.state.location()?.action else { return None };
+        match self.state.proxying() {
+            Some(proxying) if configured.upstream().is_none() => Some(&proxying.target.proxy),
+            _ => Some(configured),
+        }
     }
 
     fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {

@@ -72,6 +72,13 @@ impl TryMeaning {
             FailureKind::InvalidAnswer => {
                 (502, Generated::InvalidAnswer, RetryReason::InvalidAnswer, "upstream sent invalid header")
             }
+            // It never ends a request: the last server's answer is passed on.
+            FailureKind::ListedStatus => (
+                502,
+                Generated::InvalidAnswer,
+                RetryReason::ListedStatus,
+                "upstream answered with a status of proxy_next_upstream",
+            ),
         };
         Self { status, label, retry, words }
     }
@@ -115,6 +122,7 @@ mod tests {
             (ReadTimeout, 504, "upstream_timeout", "read_timeout"),
             (WriteTimeout, 504, "upstream_timeout", "write_timeout"),
             (InvalidAnswer, 502, "invalid_answer", "invalid_answer"),
+            (ListedStatus, 502, "invalid_answer", "listed_status"),
         ] {
             let meaning = TryMeaning::of(kind);
             assert_eq!((meaning.status, meaning.label.label()), (status, label), "{kind:?}");

@@ -16,6 +16,7 @@
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
+//! | `pace` | how fast an answer goes to the client |
 //! | `retry` | whether a failed try is followed by another |
 
 pub mod answer_hygiene;
@@ -24,6 +25,7 @@ pub mod failure;
 mod files;
 mod flow;
 pub mod headers;
+pub mod pace;
 pub mod phases;
 mod redirect;
 pub mod retry;

@@ -22,15 +22,15 @@ use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
 use super::files::{Open, Opening};
-use super::flow::{FileKind, Looking, Phase, Question};
+use super::flow::{FileKind, Looking, Note, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, Location, NextUpstream, Program, Proxy};
+use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy};
 use crate::observe::reasons::Generated;
-use crate::routing::Routes;
-use crate::script::{Template, Values, Variable};
+use crate::routing::{Found, FoundServer, Routes};
+use crate::script::{Matched, Template, Values, Variable};
 use crate::upstream::FailureKind;
 
 /// The configuration that the request is judged by, from its first event to its last.
@@ -105,6 +105,8 @@ pub struct TryFailed {
     pub client_owes_bytes: bool,
     /// How many servers one request may try.
     pub tries_allowed: usize,
+    /// `proxy_next_upstream_timeout` is over.
+    pub out_of_time: bool,
 }
 
 /// What happens next.
@@ -225,7 +227,13 @@ impl State {
             // The snapshot of a request knows the address that it came in on.
             return self.answer(Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR));
         };
-        let server = rules.routes.server(listener, host);
+        let Ok(FoundServer { id: server, matched }) = rules.routes.server(listener, host) else {
+            self.flow.notes.push(Note::MatchLimit);
+            return self.answer(Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR));
+        };
+        if let Some(Matched { pattern, captures }) = matched {
+            self.variables.matched(&pattern, captures, rules.http.definitions.len());
+        }
         let location = Arc::clone(&rules.http.servers[server.0].fallback);
         self.stage = Stage::Routed(Routed { server, location });
         // nginx reads the URI before the Host field, by the settings of the address's default server.
@@ -307,8 +315,13 @@ impl State {
             return self.special(not_found(), around);
         };
         let path = self.uri.path(around.outside.target());
-        let found = around.rules.routes.location(id, path).cloned();
-        match (found, self.routed_mut()) {
+        let Ok(Found { location: found, matched }) = around.rules.routes.location(id, path) else {
+            return self.internal_error(around);
+        };
+        for Matched { pattern, captures } in matched {
+            self.variables.matched(&pattern, captures, around.rules.http.definitions.len());
+        }
+        match (found.cloned(), self.routed_mut()) {
             (Some(location), Some(routed)) => routed.location = location,
             (None, _) => self.leave_location(around),
             (Some(_), None) => {}
@@ -356,7 +369,9 @@ impl State {
         }
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
-        if let Some(target) = head.accel_redirect.filter(|_| !settings.ignores_accel_redirect) {
+        if let Some(target) =
+            head.accel_redirect.filter(|_| !settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_REDIRECT))
+        {
             self.leave_upstream(now);
             let outcome = self.go_to(target, around);
             return self.resume(outcome, around);
@@ -466,6 +481,7 @@ fn failed_try(
         body_replayable: event.body_replayable,
         client_owes_bytes: event.client_owes_bytes,
         tries_left,
+        out_of_time: event.out_of_time,
         policy,
     }
 }

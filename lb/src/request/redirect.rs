@@ -102,6 +102,7 @@ impl State {
         let server = self.routed().and_then(|routed| around.rules.http.servers.get(routed.server.0));
         let Some(location) = server.and_then(|server| server.named(name)).cloned() else {
             self.flow.notes.push(Note::NoNamedLocation(name.to_vec()));
+            self.ending.generated = Some(Generated::Internal);
             return self.special(internal_error(), around);
         };
         self.flow.internal = true;
@@ -121,6 +122,7 @@ impl State {
     /// The URI has changed too often.
     pub(super) fn cycle(&mut self, at: Vec<u8>, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::Cycle(at));
+        self.ending.generated = Some(Generated::Internal);
         self.special(internal_error(), around)
     }
 

@@ -1,7 +1,9 @@
 //! May this request be tried again, and where? Pure: the facts of a failed try in, a verdict out.
 //!
 //! nginx's rules (`proxy_next_upstream`): only what the directive lists, never once the client has seen a byte of
-//! an answer, never a `POST`, `LOCK` or `PATCH` that a server may already have acted on. Two rules are ours, each
+//! an answer, never a `POST`, `LOCK` or `PATCH` that a server may already have acted on (unless it lists
+//! `non_idempotent`), never beyond `_tries` and `_timeout`. An answer with a listed status is left for another server's
+//! by the same rules ([`leaves`]); the last server's is passed on. Two rules are ours, each
 //! because the machine beneath differs:
 //!
 //! - A server may close a kept-alive connection in the moment we send on it. That says nothing about its health,
@@ -9,7 +11,9 @@
 //!   extra try but still counts the failure, which with `max_fails=1` takes a healthy server out.
 //! - A request body that has outgrown Pingora's replay buffer (64 KiB) cannot be sent twice.
 
-use http::Method;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
 
 use crate::config::model::NextUpstream;
 use crate::upstream::FailureKind;
@@ -35,8 +39,36 @@ pub struct FailedTry {
     pub client_owes_bytes: bool,
     /// How many servers may still be tried.
     pub tries_left: usize,
+    /// `proxy_next_upstream_timeout` is over.
+    pub out_of_time: bool,
     /// `proxy_next_upstream`.
     pub policy: NextUpstream,
+}
+
+/// What is known when a server has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnsweredTry {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// `POST`, `LOCK`, `PATCH`.
+    pub non_idempotent: bool,
+    /// The body can be sent again from the start.
+    pub body_replayable: bool,
+    /// How many servers may still be tried.
+    pub tries_left: usize,
+    /// `proxy_next_upstream_timeout` is over.
+    pub out_of_time: bool,
+    /// `proxy_next_upstream`.
+    pub policy: NextUpstream,
+}
+
+/// Why an answer is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It is a failure of its server.
+    Failure,
+    /// It is none: another server may allow or have what this one does not (403, 404).
+    NoFailure,
 }
 
 impl FailedTry {
@@ -84,6 +116,8 @@ pub enum GiveUp {
     NotListed,
     /// Every server was tried.
     NoServerLeft,
+    /// `proxy_next_upstream_timeout` is over.
+    OutOfTime,
 }
 
 /// Decides. The order of the checks is the order in which a user would want to be told.
@@ -95,13 +129,13 @@ pub fn decide(failed: &FailedTry) -> Verdict {
         return Verdict::GiveUp(GiveUp::ClientStalled);
     }
     let connecting = matches!(failed.kind, FailureKind::Connect | FailureKind::ConnectTimeout);
-    if !connecting && failed.non_idempotent {
+    if !connecting && failed.non_idempotent && !failed.policy.lists(NextUpstream::NON_IDEMPOTENT) {
         return Verdict::GiveUp(GiveUp::NonIdempotent);
     }
     if !failed.body_replayable {
         return Verdict::GiveUp(GiveUp::BodyGone);
     }
-    if failed.is_stale_connection() && failed.policy.error {
+    if failed.is_stale_connection() && failed.policy.lists(NextUpstream::ERROR) && !failed.out_of_time {
         return Verdict::Forgive;
     }
     if !listed(failed.policy, failed.kind) {
@@ -110,17 +144,65 @@ pub fn decide(failed: &FailedTry) -> Verdict {
     if failed.tries_left == 0 {
         return Verdict::GiveUp(GiveUp::NoServerLeft);
     }
+    if failed.out_of_time {
+        return Verdict::GiveUp(GiveUp::OutOfTime);
+    }
     Verdict::NextServer
 }
 
-/// Whether `proxy_next_upstream` names this failure. `invalid_header` has a value of its own there, which is not
-/// among the defaults.
-fn listed(policy: NextUpstream, kind: FailureKind) -> bool {
-    match kind {
-        FailureKind::Connect | FailureKind::Closed => policy.error,
-        FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => policy.timeout,
-        FailureKind::InvalidAnswer => false,
+/// Whether an answer is left and another server asked, and what that says of the first.
+pub fn leaves(answered: &AnsweredTry) -> Option<Left> {
+    let listed = of_status(answered.status)?;
+    let allowed = if answered.non_idempotent { listed.with(NextUpstream::NON_IDEMPOTENT) } else { listed };
+    if !answered.policy.lists(allowed)
+        || !answered.body_replayable
+        || answered.tries_left == 0
+        || answered.out_of_time
+    {
+        return None;
     }
+    let blameless = listed == NextUpstream::HTTP_403 || listed == NextUpstream::HTTP_404;
+    Some(if blameless { Left::NoFailure } else { Left::Failure })
+}
+
+/// The condition that a status meets.
+fn of_status(status: StatusCode) -> Option<NextUpstream> {
+    Some(match status.as_u16() {
+        500 => NextUpstream::HTTP_500,
+        502 => NextUpstream::HTTP_502,
+        503 => NextUpstream::HTTP_503,
+        504 => NextUpstream::HTTP_504,
+        403 => NextUpstream::HTTP_403,
+        404 => NextUpstream::HTTP_404,
+        429 => NextUpstream::HTTP_429,
+        _ => return None,
+    })
+}
+
+/// Whether `proxy_next_upstream` names this failure.
+fn listed(policy: NextUpstream, kind: FailureKind) -> bool {
+    policy.lists(match kind {
+        FailureKind::Connect | FailureKind::Closed => NextUpstream::ERROR,
+        FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
+            NextUpstream::TIMEOUT
+        }
+        FailureKind::InvalidAnswer => NextUpstream::INVALID_HEADER,
+        // Such an answer is left or passed on; it fails no try.
+        FailureKind::ListedStatus => return false,
+    })
+}
+
+/// How many servers one request may be sent to: `proxy_next_upstream_tries` of those that an upstream has.
+pub fn tries_allowed(servers: usize, configured: u64) -> usize {
+    match usize::try_from(configured) {
+        Ok(0) | Err(_) => servers,
+        Ok(configured) => servers.min(configured),
+    }
+}
+
+/// Whether `proxy_next_upstream_timeout` is over, so long after the first try began.
+pub fn out_of_time(elapsed: Duration, limit: Duration) -> bool {
+    !limit.is_zero() && elapsed >= limit
 }
 
 /// The methods that nginx does not pass to a second server unless told to (`non_idempotent`).
@@ -132,8 +214,8 @@ pub fn is_non_idempotent(method: &Method) -> bool {
 mod tests {
     use super::*;
 
-    const DEFAULT: NextUpstream = NextUpstream { error: true, timeout: true };
-    const OFF: NextUpstream = NextUpstream { error: false, timeout: false };
+    const DEFAULT: NextUpstream = NextUpstream::ERROR.with(NextUpstream::TIMEOUT);
+    const OFF: NextUpstream = NextUpstream::OFF;
 
     fn failed(kind: FailureKind) -> FailedTry {
         FailedTry {
@@ -146,6 +228,7 @@ mod tests {
             body_replayable: true,
             client_owes_bytes: false,
             tries_left: 3,
+            out_of_time: false,
             policy: DEFAULT,
         }
     }
@@ -199,11 +282,81 @@ mod tests {
             ),
             (
                 "error only",
-                FailedTry { policy: NextUpstream { error: true, timeout: false }, ..base(ReadTimeout) },
+                FailedTry { policy: NextUpstream::ERROR, ..base(ReadTimeout) },
                 give_up(GiveUp::NotListed),
+            ),
+            (
+                "garbage, listed",
+                FailedTry { policy: NextUpstream::INVALID_HEADER, ..base(InvalidAnswer) },
+                NextServer,
+            ),
+            (
+                "POST, listed",
+                FailedTry {
+                    policy: DEFAULT.with(NextUpstream::NON_IDEMPOTENT),
+                    non_idempotent: true,
+                    ..base(Closed)
+                },
+                NextServer,
+            ),
+            ("too late", FailedTry { out_of_time: true, ..base(Connect) }, give_up(GiveUp::OutOfTime)),
+            (
+                "too late, stale",
+                FailedTry { out_of_time: true, reused: true, ..base(Closed) },
+                give_up(GiveUp::OutOfTime),
             ),
         ] {
             assert_eq!(decide(&failed), verdict, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_listed_status_is_left_while_another_server_may_be_asked() {
+        use NextUpstream as On;
+        let status = |status| AnsweredTry {
+            status: StatusCode::from_u16(status).unwrap(),
+            non_idempotent: false,
+            body_replayable: true,
+            tries_left: 1,
+            out_of_time: false,
+            policy: On::HTTP_503.with(On::HTTP_404),
+        };
+        let all = [On::HTTP_500, On::HTTP_502, On::HTTP_503, On::HTTP_504, On::HTTP_429];
+        for (listed, code) in all.into_iter().zip([500, 502, 503, 504, 429]) {
+            let answered = AnsweredTry { policy: listed, ..status(code) };
+            assert_eq!(leaves(&answered), Some(Left::Failure), "{code}");
+            assert_eq!(leaves(&AnsweredTry { policy: DEFAULT, ..answered }), None, "{code}");
+        }
+        for (listed, code) in [(On::HTTP_403, 403), (On::HTTP_404, 404)] {
+            assert_eq!(
+                leaves(&AnsweredTry { policy: listed, ..status(code) }),
+                Some(Left::NoFailure),
+                "{code}"
+            );
+        }
+        let non_idempotent = AnsweredTry { non_idempotent: true, ..status(503) };
+        let with_it = non_idempotent.policy.with(On::NON_IDEMPOTENT);
+        for (name, answered, left) in [
+            ("not listed", status(500), None),
+            ("no condition", status(200), None),
+            ("last server", AnsweredTry { tries_left: 0, ..status(503) }, None),
+            ("too late", AnsweredTry { out_of_time: true, ..status(503) }, None),
+            ("body gone", AnsweredTry { body_replayable: false, ..status(503) }, None),
+            ("POST", non_idempotent, None),
+            ("POST, listed", AnsweredTry { policy: with_it, ..non_idempotent }, Some(Left::Failure)),
+        ] {
+            assert_eq!(leaves(&answered), left, "{name}");
+        }
+    }
+
+    #[test]
+    fn tries_and_time_are_limited_where_that_is_configured() {
+        for (servers, configured, allowed) in [(3, 0, 3), (3, 2, 2), (3, 9, 3), (1, 2, 1)] {
+            assert_eq!(tries_allowed(servers, configured), allowed);
+        }
+        let seconds = Duration::from_secs;
+        for (elapsed, limit, over) in [(9, 0, false), (1, 2, false), (2, 2, true), (3, 2, true)] {
+            assert_eq!(out_of_time(seconds(elapsed), seconds(limit)), over);
         }
     }
 

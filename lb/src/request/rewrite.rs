@@ -73,7 +73,7 @@ impl State {
                     Ok(Rewritten::Changed) if rewrite.ends => break,
                     Ok(Rewritten::Changed) => {}
                     Ok(Rewritten::Answer(content)) => return self.special(content, around),
-                    Err(LimitReached) => return self.internal_error(around),
+                    Err(LimitReached { .. }) => return self.internal_error(around),
                 },
             }
         }
@@ -177,16 +177,20 @@ impl State {
     }
 
     fn run_return(&mut self, to: &Return, around: Around<'_>) -> Outcome {
-        if to.status.as_u16() == 444 {
+        // nginx answers nobody with these: it closes the connection.
+        let closes = match to.status.as_u16() {
+            444 => true,
+            408 | 499 => matches!(to.content, ReturnContent::Standard),
+            _ => false,
+        };
+        if closes {
+            self.flow.status = Some(to.status);
             return Outcome::Done(self.close());
         }
         match &to.content {
             // A success without a text is an empty text, not a page.
             ReturnContent::Standard if to.status.is_success() => self.text(to.status, Vec::new()),
-            ReturnContent::Standard => {
-                let inherited = self.flow.status.filter(|_| to.status.as_u16() >= 400);
-                self.special(Content::Page(Generated::Return, inherited.unwrap_or(to.status)), around)
-            }
+            ReturnContent::Standard => self.special(Content::Page(Generated::Return, to.status), around),
             ReturnContent::Text(text) => {
                 let body = self.render(text, around);
                 self.text(to.status, body)
@@ -216,7 +220,7 @@ impl State {
         out
     }
 
-    fn internal_error(&mut self, around: Around<'_>) -> Outcome {
+    pub(super) fn internal_error(&mut self, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::MatchLimit);
         self.special(internal_error(), around)
     }

@@ -131,7 +131,7 @@ impl Rig {
     pub(super) fn proxying(&self, tries: usize) -> State {
         let mut state = State::default();
         let Step::Proxy(proxy) = self.begin(&mut state, &Asked::of("/")) else { panic!("not proxied") };
-        let upstream = self.upstreams.by_id(proxy.upstream).clone();
+        let upstream = self.upstreams.by_id(proxy.upstream().unwrap()).clone();
         assert!(state.enter_upstream(ProxyTarget { proxy, upstream, connection_group: 1 }));
         for _ in 0..tries {
             let proxying = state.proxying_mut().unwrap();

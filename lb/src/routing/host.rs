@@ -7,19 +7,35 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::config::model::{ServerId, ServerName};
+use crate::script::{LimitReached, Matched, Pattern, Wildcards};
+
+/// What a search finds.
+#[derive(Debug)]
+pub struct FoundServer {
+    /// The server.
+    pub id: ServerId,
+    /// The regular expression that chose it: it sets the variables of its named groups, and `$1` and the others.
+    pub matched: Option<Matched>,
+}
+
+impl From<ServerId> for FoundServer {
+    fn from(id: ServerId) -> Self {
+        Self { id, matched: None }
+    }
+}
 
 /// The server names of one listening address.
 #[derive(Debug)]
 pub struct HostTable {
     default: ServerId,
-    /// True if the address has one server, whose names then decide nothing.
+    /// True if the address has one server, whose names then decide nothing and capture nothing.
     single: bool,
     exact: HashMap<Box<[u8]>, ServerId>,
     /// `.example.org`
-    suffixes: Wildcards,
+    suffixes: Wildcards<ServerId>,
     /// `mail.`
-    prefixes: Wildcards,
-    regexes: Vec<(regex::Regex, ServerId)>,
+    prefixes: Wildcards<ServerId>,
+    regexes: Vec<(Pattern, ServerId)>,
 }
 
 impl HostTable {
@@ -40,7 +56,7 @@ impl HostTable {
                 table.add(id, name);
             }
         }
-        table.single = count <= 1;
+        table.single = count <= 1 && table.regexes.iter().all(|(regex, _)| !regex.captures_anything());
         table
     }
 
@@ -49,73 +65,49 @@ impl HostTable {
             ServerName::Exact(name) => {
                 self.exact.entry(name.as_bytes().into()).or_insert(id);
             }
-            ServerName::LeadingWildcard(suffix) => self.suffixes.add(suffix, id),
+            ServerName::LeadingWildcard(suffix) => {
+                self.suffixes.add(suffix, id);
+            }
             ServerName::DomainAndSubdomains(suffix) => {
                 self.exact.entry(suffix.as_bytes()[1..].into()).or_insert(id);
                 self.suffixes.add(suffix, id);
             }
-            ServerName::TrailingWildcard(prefix) => self.prefixes.add(prefix, id),
+            ServerName::TrailingWildcard(prefix) => {
+                self.prefixes.add(prefix, id);
+            }
             ServerName::Regex(regex) => self.regexes.push((regex.clone(), id)),
         }
     }
 
     /// The server for a Host field's value.
-    pub fn find(&self, host: Option<&[u8]>) -> ServerId {
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up: nginx answers 500.
+    pub fn find(&self, host: Option<&[u8]>) -> Result<FoundServer, LimitReached> {
         if self.single {
-            return self.default;
+            return Ok(self.default.into());
         }
         let name = match host {
             Some(host) => bare_name(host),
             None => Cow::Borrowed(&b""[..]),
         };
-        self.find_name(&name).unwrap_or(self.default)
+        if let Some(id) = self.find_name(&name) {
+            return Ok(id.into());
+        }
+        if !name.is_empty() {
+            for (regex, id) in &self.regexes {
+                if let Some(matched) = regex.matched(&name)? {
+                    return Ok(FoundServer { id: *id, matched: Some(matched) });
+                }
+            }
+        }
+        Ok(self.default.into())
     }
 
     fn find_name(&self, name: &[u8]) -> Option<ServerId> {
-        if let Some(id) = self.exact.get(name) {
-            return Some(*id);
-        }
-        if name.is_empty() {
-            return None;
-        }
-        if let Some(id) = self.suffixes.find_suffix(name).or_else(|| self.prefixes.find_prefix(name)) {
-            return Some(id);
-        }
-        let text = std::str::from_utf8(name).ok()?;
-        self.regexes.iter().find(|(regex, _)| regex.is_match(text)).map(|(_, id)| *id)
-    }
-}
-
-/// The fixed parts of wildcard names. A wildcard stands for whole labels, so that a name can match only at its dots:
-/// it is looked up once for each, however many names there are.
-#[derive(Debug, Default)]
-struct Wildcards {
-    servers: HashMap<Box<[u8]>, ServerId>,
-    /// The length of the longest; longer parts are not looked up, since a client decides how many dots a name has.
-    longest: usize,
-}
-
-impl Wildcards {
-    /// The first server to claim a name keeps it.
-    fn add(&mut self, fixed: &str, id: ServerId) {
-        self.longest = self.longest.max(fixed.len());
-        self.servers.entry(fixed.as_bytes().into()).or_insert(id);
-    }
-
-    /// For `.example.org`: the longest that the name ends with. The wildcard stands for at least one byte.
-    fn find_suffix(&self, name: &[u8]) -> Option<ServerId> {
-        let from = name.len().saturating_sub(self.longest).max(1);
-        let tail = name.get(from..).filter(|_| !self.servers.is_empty())?;
-        let dots = tail.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-        dots.map(|(at, _)| &tail[at..]).find_map(|suffix| self.servers.get(suffix)).copied()
-    }
-
-    /// For `mail.`: the longest that the name begins with, likewise.
-    fn find_prefix(&self, name: &[u8]) -> Option<ServerId> {
-        let to = name.len().saturating_sub(1).min(self.longest);
-        let head = name.get(..to).filter(|_| !self.servers.is_empty())?;
-        let dots = head.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
-        dots.map(|(at, _)| &head[..=at]).find_map(|prefix| self.servers.get(prefix)).copied()
+        let wildcard = || self.suffixes.find_suffix(name).or_else(|| self.prefixes.find_prefix(name));
+        self.exact.get(name).or_else(wildcard).copied()
     }
 }
 
@@ -140,10 +132,14 @@ pub fn bare_name(host: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::{Case, Names, Regex};
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(Regex::new(text, Case::Sensitive).unwrap(), &mut Names::<()>::default()).unwrap()
+    }
 
     fn table() -> HostTable {
-        let regex =
-            regex::RegexBuilder::new(r"^www\d+\.example\.net$").case_insensitive(true).build().unwrap();
+        let regex = pattern(r"^www(\d+)\.example\.net$");
         let names: [(ServerId, Vec<ServerName>); 7] = [
             (ServerId(0), vec![ServerName::Exact("example.org".into())]),
             (ServerId(1), vec![ServerName::LeadingWildcard(".example.org".into())]),
@@ -180,8 +176,30 @@ mod tests {
             (None, 6),
             (Some(""), 6),
         ] {
-            assert_eq!(table.find(host.map(str::as_bytes)), ServerId(server), "{host:?}");
+            assert_eq!(table.find(host.map(str::as_bytes)).unwrap().id, ServerId(server), "{host:?}");
         }
+    }
+
+    #[test]
+    fn the_groups_of_a_regular_expression_are_kept() {
+        let number = |table: &HostTable, host: &str| {
+            let matched = table.find(Some(host.as_bytes())).unwrap().matched?;
+            matched.captures.get(1).map(|group| String::from_utf8_lossy(group).into_owned())
+        };
+        assert_eq!(number(&table(), "WWW12.example.net:80").as_deref(), Some("12"));
+        assert_eq!(number(&table(), "example.org"), None);
+        // Also where only one server listens.
+        let names = [ServerName::Regex(pattern(r"^(.+)\.x$"))];
+        let single = HostTable::new(ServerId(0), std::iter::once((ServerId(0), &names[..])));
+        assert_eq!(number(&single, "a.x").as_deref(), Some("a"));
+        assert_eq!(single.find(Some(b"b")).unwrap().id, ServerId(0));
+    }
+
+    #[test]
+    fn an_expression_that_gives_up_is_no_miss() {
+        let names = [ServerName::Regex(pattern("^(?!x)(a+)+$"))];
+        let table = HostTable::new(ServerId(0), std::iter::once((ServerId(0), &names[..])));
+        assert!(table.find(Some(format!("{}!", "a".repeat(2_000)).as_bytes())).is_err());
     }
 
     #[test]
@@ -206,7 +224,7 @@ mod tests {
             ("a.b.c.d3.example", 4),
             (deep.as_str(), 8),
         ] {
-            assert_eq!(table.find(Some(host.as_bytes())), ServerId(server), "{host}");
+            assert_eq!(table.find(Some(host.as_bytes())).unwrap().id, ServerId(server), "{host}");
         }
     }
 
@@ -214,7 +232,7 @@ mod tests {
     fn one_server_answers_for_every_name() {
         let names = [ServerName::Exact("only.example".into())];
         let table = HostTable::new(ServerId(4), std::iter::once((ServerId(4), &names[..])));
-        assert_eq!(table.find(Some(b"other.example")), ServerId(4));
+        assert_eq!(table.find(Some(b"other.example")).unwrap().id, ServerId(4));
     }
 
     #[test]

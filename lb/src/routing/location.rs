@@ -6,7 +6,20 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::config::model::{Location, LocationMatch};
+use crate::script::{LimitReached, Matched, Pattern};
+
+/// What a search finds.
+#[derive(Debug)]
+pub struct Found<'t> {
+    /// The location; `None` where none takes the path.
+    pub location: Option<&'t Arc<Location>>,
+    /// The regular expressions on the way to it, outer ones first: each sets the variables of its named groups, and the
+    /// last decides `$1` and the others.
+    pub matched: SmallVec<[Matched; 1]>,
+}
 
 /// The locations of one level: of a server, or inside a location.
 #[derive(Debug, Default)]
@@ -14,7 +27,7 @@ pub struct LocationTable {
     /// Sorted by path.
     paths: Vec<Path>,
     /// In order of appearance.
-    regexes: Vec<(regex::Regex, Entry)>,
+    regexes: Vec<(Pattern, Entry)>,
 }
 
 /// The locations at one path.
@@ -84,39 +97,44 @@ impl LocationTable {
     }
 
     /// The location for a normalised path.
-    pub fn find(&self, path: &[u8]) -> Option<&Arc<Location>> {
-        let mut found = None;
-        self.search(path, &mut found);
-        found
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up: nginx answers 500.
+    pub fn find(&self, path: &[u8]) -> Result<Found<'_>, LimitReached> {
+        let mut found = Found { location: None, matched: SmallVec::new() };
+        self.search(path, &mut found)?;
+        Ok(found)
     }
 
     /// Sets `found` to the location at this level or inside it; true when no level around may look any further.
-    fn search<'t>(&'t self, path: &[u8], found: &mut Option<&'t Arc<Location>>) -> bool {
+    fn search<'t>(&'t self, path: &[u8], found: &mut Found<'t>) -> Result<bool, LimitReached> {
         let mut skips_regexes = false;
         if let Some(at) = self.longest(path) {
             if let Some(exact) = at.exact.as_ref().filter(|_| at.path.len() == path.len()) {
-                *found = Some(exact);
-                return true;
+                found.location = Some(exact);
+                return Ok(true);
             }
             if let Some(prefix) = &at.prefix {
-                *found = Some(&prefix.location);
+                found.location = Some(&prefix.location);
                 skips_regexes = at.is_final;
-                if prefix.nested.search(path, found) {
-                    return true;
+                if prefix.nested.search(path, found)? {
+                    return Ok(true);
                 }
             }
         }
-        if self.regexes.is_empty() || skips_regexes {
-            return false;
+        if skips_regexes {
+            return Ok(false);
         }
-        // As with host names, a regular expression sees text.
-        let Ok(text) = std::str::from_utf8(path) else { return false };
-        let Some((_, entry)) = self.regexes.iter().find(|(regex, _)| regex.is_match(text)) else {
-            return false;
-        };
-        *found = Some(&entry.location);
-        entry.nested.search(path, found);
-        true
+        for (regex, entry) in &self.regexes {
+            if let Some(matched) = regex.matched(path)? {
+                found.matched.push(matched);
+                found.location = Some(&entry.location);
+                entry.nested.search(path, found)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The locations at the longest path that `path` begins with and that takes it.

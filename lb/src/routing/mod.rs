@@ -6,13 +6,16 @@
 
 pub mod host;
 pub mod location;
+pub mod passed;
 pub mod path;
 pub mod redirect;
 pub mod target;
 
-use std::sync::Arc;
+use crate::config::model::{Http, LocationMatch, ServerId};
+use crate::script::LimitReached;
 
-use crate::config::model::{Http, Location, LocationMatch, ServerId};
+pub use self::host::FoundServer;
+pub use self::location::Found;
 
 /// The tables of one snapshot.
 #[derive(Debug)]
@@ -41,12 +44,20 @@ impl Routes {
 
     /// The server for a request that came in on the listener at `listener` with this Host (lower case or not, with or
     /// without port; `None` when the request had none).
-    pub fn server(&self, listener: usize, host: Option<&[u8]>) -> ServerId {
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up: nginx answers 500.
+    pub fn server(&self, listener: usize, host: Option<&[u8]>) -> Result<FoundServer, LimitReached> {
         self.hosts[listener].find(host)
     }
 
-    /// The location of `server` for a normalised path, or `None` where none matches.
-    pub fn location(&self, server: ServerId, path: &[u8]) -> Option<&Arc<Location>> {
+    /// The location of `server` for a normalised path.
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up: nginx answers 500.
+    pub fn location(&self, server: ServerId, path: &[u8]) -> Result<Found<'_>, LimitReached> {
         self.locations[server.0].find(path)
     }
 }

@@ -51,13 +51,17 @@ pub struct RegexError {
     at: String,
 }
 
-/// The match took more than is allowed; whether the pattern matches is not known. nginx logs an alert and answers 500.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the match limit of the regular expression is reached")]
-pub struct LimitReached;
+/// The match took more than is allowed; whether the pattern matches is not known. nginx logs an alert in these words and
+/// answers 500.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("pcre2_match() failed: {code} using \"{}\"", regex.as_str())]
+pub struct LimitReached {
+    regex: Regex,
+    code: i32,
+}
 
-/// What the groups of a pattern matched, with a copy of the subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the groups of a pattern matched, with a copy of the subject. The default is that of a pattern without groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures {
     subject: Box<[u8]>,
     /// The whole match, then the groups up to the last that took part.
@@ -121,7 +125,7 @@ impl Regex {
     pub fn try_is_match(&self, subject: &[u8]) -> Result<bool, LimitReached> {
         match self.linear_for(subject) {
             Some(linear) => Ok(linear.is_match(subject)),
-            None => self.0.pcre.is_match(subject).map_err(|_| LimitReached),
+            None => self.0.pcre.is_match(subject).map_err(|error| self.failed(&error)),
         }
     }
 
@@ -144,8 +148,12 @@ impl Regex {
         match self.0.pcre.captures_read(&mut found, subject) {
             Ok(Some(_)) => Ok(Some(Captures::new(subject, group_count, |group| found.get(group)))),
             Ok(None) => Ok(None),
-            Err(_) => Err(LimitReached),
+            Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    fn failed(&self, error: &pcre2::Error) -> LimitReached {
+        LimitReached { regex: self.clone(), code: error.code() }
     }
 
     fn linear_for(&self, subject: &[u8]) -> Option<&linear::Linear> {

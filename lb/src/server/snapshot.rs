@@ -67,6 +67,11 @@ impl Snapshot {
         self.connection_groups[upstream.0]
     }
 
+    /// The group of the connections of an upstream that a request names.
+    pub fn connection_group_named(&self, name: &str) -> u64 {
+        group_of(name)
+    }
+
     /// The index of a listener in this configuration; `None` for one that it no longer has.
     pub fn listener_index(&self, facts: &ListenerFacts) -> Option<usize> {
         self.slots.get(facts.slot).copied().flatten()

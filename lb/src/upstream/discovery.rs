@@ -49,6 +49,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Time after which an unanswered question goes to the next name server, within `resolver_timeout`; nginx's interval.
 const PER_ATTEMPT: Duration = Duration::from_secs(5);
 
+/// Why DNS failed where nobody answered.
+const TIMED_OUT: &str = "timed out";
+
 /// The sizes of a UDP answer that a question allows, in the order of the attempts.
 const UDP_SIZES: [u16; 2] = [1232, 4096];
 
@@ -228,6 +231,50 @@ impl fmt::Debug for NameWatch {
     }
 }
 
+/// A name that could not be resolved: nginx's number and words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookUpError {
+    /// There is no such name, or it has no address.
+    #[error("3: Host not found")]
+    NotFound,
+    /// No name server answered in time.
+    #[error("110: Operation timed out")]
+    TimedOut,
+    /// DNS failed.
+    #[error("2: Server failure")]
+    Failed,
+}
+
+/// Asks once for the addresses of a name, and for how long they are valid.
+pub(super) async fn look_up_once(
+    settings: &Resolver,
+    host: &str,
+) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
+    let Ok(resolvers) = Resolvers::new(settings) else { return Err(LookUpError::Failed) };
+    let Resolver { ipv4, ipv6, timeout, .. } = *settings;
+    let answers = tokio::join!(
+        ask(&resolvers, host, ipv4.then_some(RecordType::A), timeout),
+        ask(&resolvers, host, ipv6.then_some(RecordType::AAAA), timeout),
+    );
+    once(settings.valid, [answers.0, answers.1])
+}
+
+/// What two answers come to. One family that answers is enough.
+fn once(valid: Option<Duration>, answers: [FamilyAnswer; 2]) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
+    let until_next = next_query_in(valid, &answers);
+    let mut error = LookUpError::NotFound;
+    let mut found = Vec::new();
+    for answer in answers {
+        match answer {
+            FamilyAnswer::Addresses(addresses, _) => found.extend(addresses),
+            FamilyAnswer::Failed(reason) if reason == TIMED_OUT => error = LookUpError::TimedOut,
+            FamilyAnswer::Failed(_) => error = LookUpError::Failed,
+            FamilyAnswer::None | FamilyAnswer::Off => {}
+        }
+    }
+    if found.is_empty() { Err(error) } else { Ok((found, until_next)) }
+}
+
 /// The ways to ask the name servers, each used when the answer of the one before did not decode.
 struct Resolvers {
     udp: [TokioResolver; UDP_SIZES.len()],
@@ -296,7 +343,7 @@ async fn ask(
         Err(error) => return FamilyAnswer::Failed(error.to_string()),
     };
     match tokio::time::timeout(within, resolvers.lookup(&name, record)).await {
-        Err(_) => FamilyAnswer::Failed("timed out".to_owned()),
+        Err(_) => FamilyAnswer::Failed(TIMED_OUT.to_owned()),
         Ok(Err(error)) if error.is_no_records_found() => FamilyAnswer::None,
         Ok(Err(error)) => FamilyAnswer::Failed(error.to_string()),
         Ok(Ok(lookup)) => {
@@ -350,6 +397,21 @@ mod tests {
             ("", failed(), ""),
         ] {
             assert_eq!(Family(ips(before)).after(&answer).0, ips(after), "{before} then {answer:?}");
+        }
+    }
+
+    #[test]
+    fn one_answer_is_enough_for_a_request() {
+        let timed_out = || FamilyAnswer::Failed(TIMED_OUT.to_owned());
+        for (answers, result) in [
+            ([found("10.0.0.1", 9), found("::1", 8)], Ok((ips("10.0.0.1 ::1"), Duration::from_secs(8)))),
+            ([found("10.0.0.1", 9), FamilyAnswer::None], Ok((ips("10.0.0.1"), Duration::from_secs(9)))),
+            ([found("10.0.0.1", 9), failed()], Ok((ips("10.0.0.1"), Duration::from_secs(5)))),
+            ([FamilyAnswer::None, FamilyAnswer::Off], Err(LookUpError::NotFound)),
+            ([FamilyAnswer::None, failed()], Err(LookUpError::Failed)),
+            ([timed_out(), FamilyAnswer::Off], Err(LookUpError::TimedOut)),
+        ] {
+            assert_eq!(once(None, answers.clone()), result, "{answers:?}");
         }
     }
 

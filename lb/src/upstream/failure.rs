@@ -17,6 +17,8 @@ pub enum FailureKind {
     Closed,
     /// The answer was not HTTP.
     InvalidAnswer,
+    /// The answer had a status that `proxy_next_upstream` lists, and another server was asked.
+    ListedStatus,
 }
 
 impl FailureKind {
@@ -24,7 +26,11 @@ impl FailureKind {
     pub fn stage(self) -> Stage {
         match self {
             Self::Connect | Self::ConnectTimeout => Stage::Connect,
-            Self::ReadTimeout | Self::WriteTimeout | Self::Closed | Self::InvalidAnswer => Stage::Exchange,
+            Self::ReadTimeout
+            | Self::WriteTimeout
+            | Self::Closed
+            | Self::InvalidAnswer
+            | Self::ListedStatus => Stage::Exchange,
         }
     }
 
@@ -32,7 +38,7 @@ impl FailureKind {
     pub fn wants_probe(self) -> bool {
         match self {
             Self::Connect | Self::ConnectTimeout | Self::Closed => true,
-            Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer => false,
+            Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer | Self::ListedStatus => false,
         }
     }
 }
@@ -50,6 +56,7 @@ mod tests {
             (ReadTimeout, false),
             (WriteTimeout, false),
             (InvalidAnswer, false),
+            (ListedStatus, false),
         ] {
             assert_eq!(kind.wants_probe(), wanted, "{kind:?}");
         }

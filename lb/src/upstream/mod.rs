@@ -17,6 +17,7 @@
 //! | `peer_set` | the servers at one moment, with their records under one lock |
 //! | `peer` | one server: identity and counters |
 //! | `members` | configuration and DNS answers to a list of members (pure) |
+//! | `dynamic` | upstreams that requests name |
 //! | `failure` | the kinds of failure of an attempt |
 //! | `check/` | active checks |
 //! | `discovery` | following names in DNS |
@@ -29,6 +30,7 @@
 mod address;
 mod check;
 mod discovery;
+mod dynamic;
 mod failure;
 mod members;
 mod membership;
@@ -42,11 +44,11 @@ mod shared_task;
 
 pub use address::Address;
 pub use check::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
-pub use discovery::{Family, FamilyAnswer, Known, next_query_in};
+pub use discovery::{Family, FamilyAnswer, Known, LookUpError, next_query_in};
 pub use failure::FailureKind;
 pub use monotonic::{at, now};
 pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
 pub use peer_set::PeerSet;
 pub use pingora_lb::{Selection, SelectionIter, Slot};
 pub use running::{NoPeer, Outcome, PeerState, Settled, Upstream};
-pub use runtime::{Runtime, Upstreams};
+pub use runtime::{NoDestination, Runtime, Upstreams};

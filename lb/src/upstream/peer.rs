@@ -219,7 +219,9 @@ impl PeerMetrics {
             FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
                 index::TIMEOUTS
             }
-            FailureKind::Closed | FailureKind::InvalidAnswer => index::OTHER_FAILURES,
+            FailureKind::Closed | FailureKind::InvalidAnswer | FailureKind::ListedStatus => {
+                index::OTHER_FAILURES
+            }
         });
     }
 

@@ -18,13 +18,15 @@ use tokio::sync::watch;
 
 use super::address::Address;
 use super::check::Prober;
-use super::discovery::{NameKey, NameWatch};
+use super::discovery::{LookUpError, NameKey, NameWatch};
+use super::dynamic::Dynamic;
 use super::members::{Line, Source};
 use super::pingora_lb::{Discovery, Selection, Slot};
 use super::running::Upstream;
 use super::shared_task::TaskUse;
 use crate::config::diagnostics::Diagnostic;
-use crate::config::model::{self, ServerAddress, UpstreamId, UpstreamServer};
+use crate::config::model::{self, Resolver, ServerAddress, UpstreamId, UpstreamServer};
+use crate::routing::passed::{Passed, PassedHost};
 
 /// The state that all configurations of a process share: the probes with their records of each address, and the
 /// followed names with their last good answers.
@@ -38,7 +40,22 @@ pub struct Upstreams {
     list: Vec<Arc<Upstream>>,
     previous: Vec<Option<Weak<Upstream>>>,
     prober: Arc<Prober>,
+    dynamic: Dynamic,
     running: Mutex<Option<Running>>,
+}
+
+/// A request that names a server which nobody can find, in nginx's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoDestination {
+    /// A name that is no upstream, where there is no `resolver`.
+    #[error("no resolver defined to resolve {0}")]
+    NoResolver(String),
+    /// DNS does not know it, or does not answer.
+    #[error("{0} could not be resolved ({1})")]
+    Unresolved(String, LookUpError),
+    /// The path of a Unix socket is too long.
+    #[error("too long path in the unix domain socket in upstream \"{0}\"")]
+    LongPath(String),
 }
 
 /// Ends all tasks when dropped.
@@ -100,6 +117,7 @@ impl Runtime {
         Ok(Upstreams {
             list,
             previous: predecessors,
+            dynamic: Dynamic::new(&self.prober),
             prober: Arc::clone(&self.prober),
             running: Mutex::default(),
         })
@@ -165,6 +183,35 @@ impl Upstreams {
         self.list.iter()
     }
 
+    /// The upstream that a URL names: one of the configuration, or the server at its address, which for a name is looked
+    /// up with `resolver` when no valid answer is known.
+    ///
+    /// # Errors
+    ///
+    /// In nginx's words, where there is no such server.
+    pub async fn upstream_for(
+        &self,
+        passed: &Passed,
+        resolver: Option<&Resolver>,
+    ) -> Result<Arc<Upstream>, NoDestination> {
+        let host = match &passed.host {
+            PassedHost::Unix(path) => {
+                let shown = || NoDestination::LongPath(format!("unix:{}", path.display()));
+                return self.dynamic.of_unix(path).ok_or_else(shown);
+            }
+            PassedHost::Address(ip) => {
+                return Ok(self.dynamic.of_address(SocketAddr::new(*ip, passed.port)));
+            }
+            PassedHost::Name(host) => host,
+        };
+        if let Some(upstream) = self.list.iter().find(|upstream| is_meant(upstream.model(), host, passed)) {
+            return Ok(Arc::clone(upstream));
+        }
+        let Some(resolver) = resolver else { return Err(NoDestination::NoResolver(host.clone())) };
+        let found = self.dynamic.of_name(host, passed.port, resolver).await;
+        found.map_err(|error| NoDestination::Unresolved(host.clone(), error))
+    }
+
     /// Takes over from the predecessor and starts the tasks that follow names and probe, on the current tokio
     /// runtime. Returns when every followed name has had its first answer or failure, and after `first_answer_within`
     /// in any case.
@@ -221,6 +268,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Whether a host that a request names means this upstream: a block by its name alone, the server of another `proxy_pass` by
+/// its name and port.
+fn is_meant(upstream: &model::Upstream, host: &str, passed: &Passed) -> bool {
+    if !upstream.implicit {
+        return !passed.port_written && upstream.name.eq_ignore_ascii_case(host);
+    }
+    upstream.servers.iter().any(|server| {
+        matches!(&server.address, ServerAddress::Name { host: name, port }
+            if name.eq_ignore_ascii_case(host) && *port == passed.port)
+    })
 }
 
 /// All addresses of a name, as the system's resolver finds them; `None` when it finds none.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::logs::AccessLogs;
-use super::proxies::Proxies;
+use super::proxies::{Place, Proxies};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
     AccessLog, Action, DocumentRoot, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
@@ -25,6 +25,8 @@ use crate::script::{Named, Template, Variable};
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) settings: Settings,
+    /// `internal`, here or around.
+    internal: bool,
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
     /// `None` where no level has said so.
@@ -51,11 +53,12 @@ impl Builder<'_> {
             Some(given) => Some(Arc::new(given.under(self.prefix))),
             None => above.root.clone(),
         };
+        let Internal(internal) = block.take().unwrap_or_default();
         let settings = above.settings.inside(block);
         if let Some(complaint) = settings.charset.complaint() {
             self.report.emerg(complaint, &block.position);
         }
-        Level { settings, access_logs, root }
+        Level { settings, internal: internal || above.internal, access_logs, root }
     }
 
     /// What a server does where no location matches.
@@ -92,13 +95,12 @@ impl Builder<'_> {
         let nested = block.take_children(LOCATION);
         let action = self.action(&mut block, &level, &pattern);
         let program = self.program_of_location(&mut block, &level, &pattern, &action);
-        let Internal(internal) = block.take().unwrap_or_default();
         let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
         let position = block.position.clone();
         let location = self.location(pattern, action, &level, position);
-        let mut location = Location { program, internal, try_files, limit_except, ..location };
+        let mut location = Location { program, try_files, limit_except, ..location };
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -136,8 +138,15 @@ impl Builder<'_> {
                 LocationMatch::Named(_) => 2,
                 LocationMatch::Regex(_) => continue,
             };
-            if !seen.insert((kind, pattern.name())) {
-                self.report.emerg(format!("duplicate location \"{}\"", pattern.name()), &block.position);
+            let name = pattern.name();
+            if seen.insert((kind, name)) {
+                continue;
+            }
+            if matches!(pattern, LocationMatch::Named(_)) {
+                let message = format!("location \"{name}\" is never reached: another one above has its name");
+                self.report.warn(message, &block.position);
+            } else {
+                self.report.emerg(format!("duplicate location \"{name}\""), &block.position);
             }
         }
     }
@@ -157,7 +166,7 @@ impl Builder<'_> {
         Location {
             pattern,
             program: Arc::default(),
-            internal: false,
+            internal: level.internal,
             action,
             settings,
             access_logs,
@@ -172,8 +181,8 @@ impl Builder<'_> {
     fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
-        let settings = &level.settings.proxy;
-        let proxy = pass.map(|pass| self.proxies.proxy(&pass, pattern, settings, probe, self.report));
+        let place = Place { pattern, inside_if: false };
+        let proxy = pass.map(|pass| self.proxies.proxy(&pass, place, &level.settings, probe, self.report));
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
@@ -192,17 +201,16 @@ fn prefix(block: &Block) -> Option<&str> {
     }
 }
 
-/// nginx sends whoever asks for `/path` to `/path/` when that is a proxied prefix and nothing else of its level takes
-/// `/path` itself: a location for each, with the settings of the prefix.
+/// nginx sends whoever asks for `/path` to `/path/` when that is a proxied location and nothing else of its level takes
+/// `/path` itself: a location for each, with the settings of the one that it leads to.
 fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
-    let taken: HashSet<&str> = locations.iter().filter_map(|location| location.pattern.path()).collect();
+    let mut taken: HashSet<&str> = locations.iter().filter_map(|location| location.pattern.path()).collect();
     let mut redirects = Vec::new();
     for location in locations {
-        let (LocationMatch::Prefix(prefix) | LocationMatch::FinalPrefix(prefix)) = &location.pattern else {
-            continue;
-        };
+        let Some(prefix) = location.pattern.path() else { continue };
         let path = prefix.strip_suffix('/').filter(|path| !path.is_empty() && !taken.contains(path));
         let (Some(path), Action::Proxy(_)) = (path, &location.action) else { continue };
+        taken.insert(path);
         let query = Template::variable(Variable::Named(Named::IsArgs))
             .followed_by(Template::variable(Variable::Named(Named::Args)));
         let target = ReturnContent::Location(Template::literal(prefix).followed_by(query));

@@ -96,7 +96,8 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let prefix = around.prefix.to_string_lossy();
     let mut builder = Builder { proxies: Proxies::new(upstreams), logs, prefix: &prefix, report };
-    let level = builder.level(&mut http, &Level::default());
+    let mut level = builder.level(&mut http, &Level::default());
+    level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
     let servers = servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     let Builder { proxies, logs, .. } = builder;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::locations::{Builder, Level};
+use super::proxies::Place;
 use crate::config::model::{Action, If, Location, LocationMatch, Operation, Program};
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::rewrite::{IfHead, Single, Singles};
@@ -65,8 +66,9 @@ impl Builder<'_> {
         let pass = block.take::<Option<ProxyPass>>().flatten();
         let action = match pass {
             Some(pass) => {
-                let settings = &level.settings.proxy;
-                Action::Proxy(Arc::new(self.proxies.proxy(&pass, pattern, settings, None, self.report)))
+                let place = Place { pattern, inside_if: true };
+                let proxy = self.proxies.proxy(&pass, place, &level.settings, None, self.report);
+                Action::Proxy(Arc::new(proxy))
             }
             None => action.clone(),
         };

@@ -9,10 +9,11 @@ use http::{HeaderName, HeaderValue};
 use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
-    BalancingMethod, LocationMatch, Proxy, ProxySettings, Redirect, SentField, SentValue, ServerAddress,
-    SetHeader, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    BalancingMethod, Destination, LocationMatch, Matched, Position, Proxy, ProxySettings, RedirectRule,
+    SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute, Substitution, Upstream,
+    UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
-use crate::config::modules::proxy::ProxyPass;
+use crate::config::modules::proxy::{FixedPass, PassedTo, ProxyPass};
 use crate::config::modules::upstream::PROBES;
 use crate::script::{Named, Template, Variable};
 
@@ -28,6 +29,18 @@ const HIDDEN: [HeaderName; 6] = [
     HeaderName::from_static("x-accel-buffering"),
     HeaderName::from_static("x-accel-charset"),
 ];
+
+/// nginx's words for a URI where nothing says which part of the path it replaces.
+const NO_URI_HERE: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside named \
+                           location, or inside \"if\" statement, or inside \"limit_except\" block";
+/// Where a `proxy_pass` stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The location.
+    pub(super) pattern: &'a LocationMatch,
+    /// In an `if` of it.
+    pub(super) inside_if: bool,
+}
 
 /// The address of the settings, the host and the port.
 type SentKey = (usize, String, u16);
@@ -53,32 +66,68 @@ impl Proxies {
     pub(super) fn proxy(
         &mut self,
         pass: &ProxyPass,
-        pattern: &LocationMatch,
+        place: Place<'_>,
+        level: &Settings,
+        probe: Option<bool>,
+        report: &mut Report,
+    ) -> Proxy {
+        match &pass.to {
+            PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, &level.proxy, probe, report),
+            PassedTo::PerRequest(url) => self.per_request(url, level),
+        }
+    }
+
+    fn fixed(
+        &mut self,
+        pass: &FixedPass,
+        position: &Position,
+        place: Place<'_>,
         settings: &Arc<ProxySettings>,
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
-        let upstream = self.upstream(pass, report);
+        if !pass.target.uri.is_empty() && (place.inside_if || place.pattern.path().is_none()) {
+            report.emerg(NO_URI_HERE, position);
+        }
+        let upstream = self.upstream(pass, position, report);
         if probe == Some(false) {
             self.upstreams[upstream.0].probe = false;
         }
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
         Proxy {
-            upstream,
+            destination: Destination::Fixed(upstream),
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirect: settings.redirect.then(|| default_redirect(pass, pattern)),
+            redirects: redirects(&settings.redirects, Some((pass, place.pattern))),
             settings: Arc::clone(settings),
             host,
             port,
-            uri: replacement(&pass.target.uri),
+            uri: replacement(&pass.target.uri).map_or(SentUri::Own, SentUri::Replacing),
+        }
+    }
+
+    fn per_request(&mut self, url: &Template, level: &Settings) -> Proxy {
+        let settings = &level.proxy;
+        Proxy {
+            destination: Destination::PerRequest {
+                url: url.clone(),
+                resolver: level.resolver.resolver().map(Arc::new),
+            },
+            set_headers: sent_fields(&settings.set_headers, None).into(),
+            hidden_headers: self.hidden_headers(settings),
+            passes_server: settings.pass_headers.contains(&SERVER),
+            redirects: redirects(&settings.redirects, None),
+            settings: Arc::clone(settings),
+            host: String::new(),
+            port: HTTP_PORT,
+            uri: SentUri::Own,
         }
     }
 
     fn sent_fields(&mut self, settings: &Arc<ProxySettings>, host: &str, port: u16) -> Arc<[SentField]> {
         let key = (Arc::as_ptr(settings).addr(), host.to_owned(), port);
-        let made = || (Arc::clone(settings), sent_fields(&settings.set_headers, host, port).into());
+        let made = || (Arc::clone(settings), sent_fields(&settings.set_headers, Some((host, port))).into());
         Arc::clone(&self.sent.entry(key).or_insert_with(made).1)
     }
 
@@ -88,26 +137,26 @@ impl Proxies {
     }
 
     /// A name that no upstream has is one for DNS to know: refused if it cannot be, questioned if it seems misspelt.
-    fn doubt(&self, pass: &ProxyPass, report: &mut Report) {
+    fn doubt(&self, pass: &FixedPass, position: &Position, report: &mut Report) {
         let ServerAddress::Name { host, .. } = &pass.target.address else { return };
         if !address::is_host_name(host) {
-            report.emerg(format!("host not found in upstream \"{host}\""), &pass.position);
+            report.emerg(format!("host not found in upstream \"{host}\""), position);
         } else if let Some(nearest) = nearest_upstream(pass, &self.upstreams) {
             let message =
                 format!("\"{host}\" is no upstream and will be looked up; did you mean \"{nearest}\"?");
-            report.warn(message, &pass.position);
+            report.warn(message, position);
         }
     }
 
     /// The upstream of that name, or one made for the address.
-    fn upstream(&mut self, pass: &ProxyPass, report: &mut Report) -> UpstreamId {
+    fn upstream(&mut self, pass: &FixedPass, position: &Position, report: &mut Report) -> UpstreamId {
         let named =
             self.upstreams.iter().position(|known| !known.implicit && pass.names_upstream(&known.name));
         if let Some(index) = named {
             if let Some(port) = pass.target.port {
                 let message = format!("upstream \"{}\" may not have port {port}", pass.target.host);
                 let hint = "the ports are those of its servers";
-                report.emerg_hint(message, &pass.position, hint);
+                report.emerg_hint(message, position, hint);
             }
             return UpstreamId(index);
         }
@@ -117,14 +166,14 @@ impl Proxies {
         if let Some(index) = self.upstreams.iter().position(same) {
             return UpstreamId(index);
         }
-        self.doubt(pass, report);
-        self.upstreams.push(implicit_upstream(pass));
+        self.doubt(pass, position, report);
+        self.upstreams.push(implicit_upstream(pass, position));
         UpstreamId(self.upstreams.len() - 1)
     }
 }
 
 /// Whether a host that names no upstream may have been meant as one.
-fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&'u str> {
+fn nearest_upstream<'u>(pass: &FixedPass, upstreams: &'u [Upstream]) -> Option<&'u str> {
     let host = pass.target.host.as_str();
     let names = upstreams.iter().filter(|known| !known.implicit).map(|known| known.name.as_str());
     if host.contains('.') || pass.target.port.is_some() {
@@ -134,10 +183,10 @@ fn nearest_upstream<'u>(pass: &ProxyPass, upstreams: &'u [Upstream]) -> Option<&
     }
 }
 
-fn implicit_upstream(pass: &ProxyPass) -> Upstream {
+fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
     let address = &pass.written[..pass.written.len() - pass.target.uri.len()];
     let written = address.trim_end_matches(':').to_owned();
-    let server = UpstreamServer::plain(pass.target.address.clone(), written.clone(), pass.position.clone());
+    let server = UpstreamServer::plain(pass.target.address.clone(), written.clone(), position.clone());
     Upstream {
         name: written,
         implicit: true,
@@ -147,12 +196,12 @@ fn implicit_upstream(pass: &ProxyPass) -> Upstream {
         zone: None,
         probe: PROBES,
         resolver: None,
-        position: pass.position.clone(),
+        position: position.clone(),
     }
 }
 
 /// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
-fn host_field(pass: &ProxyPass) -> String {
+fn host_field(pass: &FixedPass) -> String {
     match (&pass.target.address, pass.target.port) {
         (ServerAddress::Unix(_), _) => "localhost".to_owned(),
         (_, Some(port)) if port != HTTP_PORT => format!("{}:{port}", pass.target.host),
@@ -160,17 +209,26 @@ fn host_field(pass: &ProxyPass) -> String {
     }
 }
 
-/// nginx's `proxy_redirect default`: the URL of `proxy_pass` becomes the location's path; one without a URI becomes
-/// the root.
-fn default_redirect(pass: &ProxyPass, pattern: &LocationMatch) -> Redirect {
-    if pass.target.uri.is_empty() {
-        Redirect { from: format!("http://{}/", pass.written), to: "/".to_owned() }
-    } else {
-        Redirect {
-            from: format!("http://{}", pass.written),
-            to: pattern.path().unwrap_or_default().to_owned(),
-        }
-    }
+/// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
+/// becomes the root. A URL with variables has no such rule.
+fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>) -> Arc<[Substitution]> {
+    let default = || {
+        let (pass, pattern) = pass?;
+        let (slash, to) = match pass.target.uri.as_str() {
+            "" => ("/", "/"),
+            _ => ("", pattern.name()),
+        };
+        let from = format!("http://{}{slash}", pass.written);
+        Some(Substitution {
+            from: Matched::Text(Template::literal(&from)),
+            to: Substitute::plain(Template::literal(to)),
+        })
+    };
+    let rule = |rule: &RedirectRule| match rule {
+        RedirectRule::Default => default(),
+        RedirectRule::Substitution(rule) => Some(rule.clone()),
+    };
+    rules.iter().filter_map(rule).collect()
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.
@@ -182,10 +240,11 @@ fn replacement(uri: &str) -> Option<String> {
 }
 
 /// What is sent besides the client's own fields: `written`, and nginx's default for `Host` where that does not set it.
-fn sent_fields(written: &[SetHeader], host: &str, port: u16) -> Vec<SentField> {
-    let known = |variable: &Variable| match variable {
-        Variable::Named(Named::ProxyHost) => Some(host.to_owned()),
-        Variable::Named(Named::ProxyPort) => Some(port.to_string()),
+/// `known` is where they go, if that is the same for every request.
+fn sent_fields(written: &[SetHeader], known: Option<(&str, u16)>) -> Vec<SentField> {
+    let known = |variable: &Variable| match (variable, known) {
+        (Variable::Named(Named::ProxyHost), Some((host, _))) => Some(host.to_owned()),
+        (Variable::Named(Named::ProxyPort), Some((_, port))) => Some(port.to_string()),
         _ => None,
     };
     let default_host = SetHeader::default_host();

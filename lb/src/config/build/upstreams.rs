@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::diagnostics::Report;
-use crate::config::model::{BalancingMethod, Resolver, Upstream, UpstreamKeepalive};
+use crate::config::model::{BalancingMethod, Upstream, UpstreamKeepalive};
 use crate::config::modules::resolver::Resolution;
 use crate::config::modules::upstream::{HealthCheck, PROBES, UpstreamName, UpstreamServers, Zone};
 use crate::config::table::Block;
@@ -54,13 +54,7 @@ fn build_one(mut block: Block, http: &Arc<Resolution>, report: &mut Report) -> U
         keepalive: *keepalive,
         zone: zone.map(|zone| zone.name),
         probe: probe.unwrap_or(PROBES),
-        resolver: resolution.name_servers.as_ref().map(|known| Resolver {
-            servers: known.servers.clone(),
-            valid: known.valid,
-            ipv4: known.ipv4,
-            ipv6: known.ipv6,
-            timeout: resolution.timeout,
-        }),
+        resolver: resolution.resolver(),
         position,
     }
 }

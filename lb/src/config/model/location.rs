@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
-    Program, ProxySettings, Settings, TryFiles, UpstreamId,
+    Program, ProxySettings, Resolver, Settings, Substitution, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -68,17 +68,16 @@ pub struct AccessLog {
 }
 
 /// `proxy_pass` and what goes with it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Proxy {
     /// Where to.
-    pub upstream: UpstreamId,
+    pub destination: Destination,
     /// What follows the scheme up to the path, as written: `$proxy_host`, and so the default Host.
     pub host: String,
     /// `$proxy_port`: the port, 80 when not written.
     pub port: u16,
-    /// The URI part of `proxy_pass`: what replaces the part of the normalised path that the location matched.
-    /// `None` passes the request's own URI byte for byte.
-    pub uri: Option<String>,
+    /// What is sent as the request's target.
+    pub uri: SentUri,
     /// The location's settings of the proxy module: times, version, retries.
     pub settings: Arc<ProxySettings>,
     /// `proxy_set_header`, with nginx's defaults (`Host $proxy_host`) where the configuration sets none of that name.
@@ -90,18 +89,43 @@ pub struct Proxy {
     pub hidden_headers: Arc<[HeaderName]>,
     /// A server's own `Server` reaches the client (`proxy_pass_header Server`).
     pub passes_server: bool,
-    /// `proxy_redirect`: what a `Location` or `Refresh` of a server begins with when it names the server, and what takes
-    /// its place; `None` for `proxy_redirect off`.
-    pub redirect: Option<Redirect>,
+    /// `proxy_redirect`, with `default` made a rule of this location; none where it is off.
+    pub redirects: Arc<[Substitution]>,
 }
 
-/// How a server's own address in a redirect is turned into ours: nginx's `proxy_redirect default`.
+/// Where `proxy_pass` goes.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// The same upstream for every request.
+    Fixed(UpstreamId),
+    /// What the URL says once its variables have values. Host, port and URI of the [`Proxy`] are known then.
+    PerRequest {
+        /// The whole URL.
+        url: Template,
+        /// Whom to ask for a name that is no upstream.
+        resolver: Option<Arc<Resolver>>,
+    },
+}
+
+/// The target of a request to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// The URL of `proxy_pass`, up to the path that replaces the location's.
-    pub from: String,
-    /// The location's path.
-    pub to: String,
+pub enum SentUri {
+    /// The request's own, byte for byte where nothing has changed it.
+    Own,
+    /// The request's own, with this in place of the part of the normalised path that the location matched.
+    Replacing(String),
+    /// This and nothing of the request's own: the URI of a URL with variables.
+    Exactly(String),
+}
+
+impl Proxy {
+    /// The upstream, where it is the same for every request.
+    pub fn upstream(&self) -> Option<UpstreamId> {
+        match self.destination {
+            Destination::Fixed(upstream) => Some(upstream),
+            Destination::PerRequest { .. } => None,
+        }
+    }
 }
 
 /// A field that a request to a server carries, made ready: a value that is the same for every request is made once.

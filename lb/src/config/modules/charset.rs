@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::{
-    Argument, Arguments, FLAG, LEVELS, Row, at_least, no_effect, one, refused, settings,
+    Argument, Arguments, FLAG, IF_IN_LOCATION, LEVELS, Row, at_least, no_effect, one, refused, settings,
 };
 use crate::script::Template;
 
 settings! {
     /// The character set of answers.
     Charset {
-        "charset" in LEVELS,
+        "charset" in LEVELS.or(IF_IN_LOCATION),
         name: Option<Template> as CharsetName = None,
         "What `; charset=` of `Content-Type` says where a media type of `charset_types` has none; nothing is converted";
 

@@ -20,19 +20,22 @@ settings! {
     Client {
         "client_header_timeout" in HTTP.or(SERVER),
         header_timeout: Duration as Time = Duration::from_secs(60),
-        "How long a client may take for the whole request header; then 408";
+        "How long a client may take for the whole request header",
+        differs "408 is answered, where nginx closes the connection without an answer";
 
         "large_client_header_buffers" in HTTP.or(SERVER),
         header_limits: HeaderLimits as HeaderLimits = HeaderLimits::of_buffers(4, 8 << 10),
         "Limits of the request header: a line (414), a field (400) of at most `size`, all of at most `number` times as much";
 
         "max_headers" in HTTP.or(SERVER),
-        max_headers: u64 as MaxHeaders = 1000,
-        "How many fields a request header may have (400); more than 256 are refused in any case";
+        max_headers: usize as MaxHeaders = 1000,
+        "How many fields a request header may have; beyond that 400",
+        differs "more than 256 are refused in any case; the number of the default server holds for the whole address";
 
         "ignore_invalid_headers" in HTTP.or(SERVER),
         ignore_invalid_headers: bool as Flag = true,
-        "Whether fields whose names hold other characters than letters, digits, hyphens and (with `underscores_in_headers`) underscores are dropped; without it those that HTTP allows are passed on";
+        "Whether fields whose names hold other characters than letters, digits, hyphens and (with `underscores_in_headers`) underscores are dropped",
+        differs "characters that HTTP forbids in a name (blanks, brackets, `@` and the like) make a request 400 in any case";
 
         "underscores_in_headers" in HTTP.or(SERVER),
         underscores_in_headers: bool as Flag = false,
@@ -87,25 +90,25 @@ impl DroppedNames {
 }
 
 /// The number of fields that Pingora's parser has room for.
-const MOST_HEADERS: u64 = 256;
+const MOST_HEADERS: usize = 256;
 
 /// `max_headers`
 struct MaxHeaders;
 
 impl Argument for MaxHeaders {
-    type Value = u64;
+    type Value = usize;
 
     const ARGUMENTS: Arguments = NUMBER;
 
-    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
-        *into = report.number(directive, 0);
+    fn read(into: &mut Option<usize>, directive: &Directive, report: &mut Report) {
+        *into = report.number(directive, 0).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         if into.is_some_and(|number| number > MOST_HEADERS) {
             let message = format!("\"max_headers\" above {MOST_HEADERS} means {MOST_HEADERS} here");
             report.warn(message, &directive.argument_position(0));
         }
     }
 
-    fn print(value: &u64) -> String {
+    fn print(value: &usize) -> String {
         value.to_string()
     }
 }

@@ -23,11 +23,13 @@ settings! {
     Core {
         "user" in MAIN,
         user: Option<User> as Maybe<User> = None,
-        "Whom to become once the sockets are bound, when started as root; without it nothing changes";
+        "Whom to become once the sockets are bound, when started as root",
+        differs "without it the process stays who it is; nginx becomes `nobody`";
 
         "worker_processes" in MAIN,
         worker_processes: WorkerCount as WorkerCount = WorkerCount::Exactly(1),
-        "How many threads serve requests; `auto` is one per processor. There is one process in any case";
+        "How many threads serve requests; `auto` is one per processor",
+        differs "there is one process in any case";
 
         "worker_rlimit_nofile" in MAIN,
         worker_rlimit_nofile: Option<u64> as Maybe<Number> = None,
@@ -57,27 +59,27 @@ pub(super) const ROWS: &[Row] = &[
         "Everything about HTTP"),
     row("include", ANYWHERE, one("file | mask"), Expanded,
         "Reads other files in its place; relative to the directory of the main file, in alphabetical order, the files of a mask may be none").repeatable(),
-    no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one"),
-    no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock"),
+    no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one").without("on"),
+    no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock").without("logs/nginx.lock"),
     no_effect("pcre_jit", MAIN, FLAG,
-        "regular expressions are compiled to automata, there is no JIT to switch"),
+        "regular expressions are compiled to automata, there is no JIT to switch").without("off"),
     no_effect("ssl_engine", MAIN, one("device"), "there is no TLS here to accelerate"),
-    no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache"),
+    no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache").without("on"),
     no_effect("thread_pool", MAIN, words(2, 3, "name threads=number [max_queue=number]"),
-        "no file is served, so none is read in a pool").repeatable(),
+        "no file is served, so none is read in a pool").without("default threads=32 max_queue=65536").repeatable(),
     no_effect("timer_resolution", MAIN, TIME, "the clock is read when it is needed"),
     no_effect("working_directory", MAIN, one("directory"),
         "no file name is relative to it, and core dumps follow the system's settings"),
     no_effect("worker_cpu_affinity", MAIN, at_least(1, "mask …"), "threads run where the system puts them"),
     no_effect("worker_priority", MAIN, one("number"),
-        "threads run at the priority that the process was started with"),
+        "threads run at the priority that the process was started with").without("0"),
     no_effect("worker_rlimit_core", MAIN, OFFSET,
         "the limit on core dumps is what the process was started with"),
     no_effect("debug_points", MAIN, one("abort | stop"), "there are no debug points"),
     refused("load_module", MAIN,
         "there are no loadable modules; what the module does is either built in or not available"),
-    refused("stream", MAIN, "only HTTP is balanced"),
-    refused("mail", MAIN, "only HTTP is balanced"),
+    refused("stream", MAIN, "only HTTP is balanced; leave TCP and UDP to nginx or HAProxy on ports of their own"),
+    refused("mail", MAIN, "only HTTP is balanced; leave mail to nginx on ports of its own"),
     refused("google_perftools_profiles", MAIN, "there is no profiler built in"),
 ];
 
@@ -265,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_says_why() {
-        let warnings = warnings(&in_main("master_process on;\ntimer_resolution 100ms;"));
+        let warnings = warnings(&in_main("master_process off;\ntimer_resolution 100ms;"));
         assert_eq!(
             warnings[0],
             "[warn] \"master_process\" has no effect here: there is one process, which is master and worker in one \

@@ -6,13 +6,13 @@ pub use super::expires::{Expires, ExpiresTime};
 use crate::config::diagnostics::Report;
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, LEVELS, Row, one, refused, settings, words};
+use crate::config::table::{Argument, Arguments, IF_IN_LOCATION, LEVELS, Row, one, refused, settings, words};
 use crate::script::Template;
 
 settings! {
     /// What is added to answers.
     Headers by merge {
-        "add_header" in LEVELS,
+        "add_header" in LEVELS.or(IF_IN_LOCATION),
         add: Vec<AddHeader> as AddHeader = Vec::new(),
         "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none, unless `add_header_inherit` says so";
 
@@ -20,7 +20,7 @@ settings! {
         add_inherit: HeadersInherit as HeadersInherit = HeadersInherit::On,
         "Whether a level inherits each `add_header` of the level above: where it has none itself, never, or behind its own";
 
-        "expires" in LEVELS,
+        "expires" in LEVELS.or(IF_IN_LOCATION),
         expires: Expires as Expires = Expires::Off,
         "Sets `Expires` and `Cache-Control` of answers with 200, 201, 204, 206, 301 to 304, 307 and 308. May be a variable";
     }
@@ -28,7 +28,7 @@ settings! {
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    refused("add_trailer", LEVELS, "trailers are not sent"),
+    refused("add_trailer", LEVELS.or(IF_IN_LOCATION), "trailers are not sent"),
     refused("add_trailer_inherit", LEVELS, "trailers are not sent"),
 ];
 

@@ -5,7 +5,7 @@ use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{
     Argument, Arguments, Block, FLAG, Flag, HTTP, LEVELS, NUMBER, Row, SERVER, SIZE, TIME, at_least,
-    no_effect, one, refused, row, settings, words,
+    no_effect, one, row, settings, words,
 };
 
 const NO_HASH: &str = "its hash tables grow by themselves";
@@ -34,60 +34,58 @@ settings! {
 
         "merge_slashes" in HTTP.or(SERVER),
         merge_slashes: bool as Flag = true,
-        "Whether slashes in a row count as one when a location is looked for; the default server's value holds for the whole address";
+        "Whether slashes in a row count as one when a location is looked for";
 
         "server_tokens" in LEVELS,
         server_tokens: bool as ServerTokens = true,
-        "Whether the version is told in `Server` and on error pages; `build` means `on`";
+        "Whether the version is told in `Server` and on error pages",
+        differs "`build` means `on`; the name is that of this program; texts of one's own are refused, as in nginx without a subscription";
+
+        "chunked_transfer_encoding" in LEVELS,
+        chunked_transfer_encoding: bool as Flag = true,
+        "Whether an answer of unknown length goes to an HTTP/1.1 client in chunks; without them the end of the connection ends it";
     }
 }
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     no_effect("client_body_buffer_size", LEVELS, SIZE,
-        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed"),
+        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").without("8k|16k"),
     no_effect("client_body_in_single_buffer", LEVELS, FLAG,
-        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed"),
+        "request bodies of up to 64 KiB are read before a server is picked, longer ones are streamed").without("off"),
     no_effect("client_body_temp_path", LEVELS, words(1, 4, "path …"),
-        "request bodies are never written to disk"),
+        "request bodies are never written to disk").without("client_body_temp"),
     no_effect("client_header_buffer_size", HTTP.or(SERVER), SIZE,
-        "the limits are those of `large_client_header_buffers`"),
-    no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
+        "the limits are those of `large_client_header_buffers`").without("1k"),
+    no_effect("connection_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("256|512"),
     no_effect("keepalive_disable", LEVELS, at_least(1, "none | browser …"),
-        "the browsers that need it (Internet Explorer 6, Safari 5) are gone"),
+        "the browsers that need it (Internet Explorer 6, Safari 5) are gone").without("msie6"),
     no_effect("keepalive_min_timeout", LEVELS, TIME,
-        "an idle connection is closed when it has to be, no sooner"),
+        "an idle connection is closed when it has to be, no sooner").without("0"),
     no_effect("keepalive_time", LEVELS, TIME,
-        "a connection lives for `keepalive_requests` requests, however long they take"),
+        "a connection lives for `keepalive_requests` requests, however long they take").without("1h"),
     no_effect("lingering_close", LEVELS, one("off | on | always"),
-        "connections are closed as Pingora closes them"),
-    no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them"),
-    no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them"),
-    no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests"),
-    no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone"),
-    no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone"),
-    no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once"),
-    no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size"),
+        "connections are closed as Pingora closes them").without("on"),
+    no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them").without("30s"),
+    no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them").without("5s"),
+    no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests").without("off"),
+    no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone").without("on"),
+    no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone").without("off"),
+    no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once").without("1460"),
+    no_effect("request_pool_size", HTTP.or(SERVER), SIZE, "memory is not taken from pools of fixed size").without("4k"),
     no_effect("reset_timedout_connection", LEVELS, FLAG,
-        "connections that timed out are closed in the ordinary way"),
-    no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
-    no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH),
-    no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH),
-    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests"),
-    no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back"),
-    no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH),
-    no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH),
-    no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH),
-    no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH),
+        "connections that timed out are closed in the ordinary way").without("off"),
+    no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there").without("0"),
+    no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("32|64|128"),
+    no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH).without("512"),
+    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests").without("4k|8k"),
+    no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back").without("on"),
+    no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH).without("64"),
+    no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH).without("1024"),
+    no_effect("variables_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("64"),
+    no_effect("variables_hash_max_size", HTTP, NUMBER, NO_HASH).without("1024"),
 
-    refused("allow_connect", LEVELS, "CONNECT is not tunnelled").harmless(&["off"]),
-    refused("auth_delay", LEVELS, "there is no authentication that could be delayed").harmless(&["0", "0s"]),
-    refused("chunked_transfer_encoding", LEVELS,
-        "answers of unknown length are always chunked for HTTP/1.1").harmless(&["on"]),
-    refused("client_body_in_file_only", LEVELS,
-        "request bodies are never written to disk").harmless(&["off"]),
-    refused("early_hints", LEVELS, "103 responses are not passed on"),
-    refused("satisfy", LEVELS, "there are no access rules to combine").harmless(&["all"]),
+
 ];
 
 /// Whether the version is told.

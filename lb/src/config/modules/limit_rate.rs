@@ -2,18 +2,18 @@
 
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, LEVELS, one, settings};
+use crate::config::table::{Argument, Arguments, IF_IN_LOCATION, LEVELS, one, settings};
 use crate::config::values;
 use crate::script::Template;
 
 settings! {
     /// How fast answers are sent.
     LimitRate {
-        "limit_rate" in LEVELS,
+        "limit_rate" in LEVELS.or(IF_IN_LOCATION),
         rate: SizeValue as SizeValue = SizeValue::Bytes(0),
         "How many bytes of an answer are sent in a second, for each request; 0 sets no limit. May contain variables";
 
-        "limit_rate_after" in LEVELS,
+        "limit_rate_after" in LEVELS.or(IF_IN_LOCATION),
         after: SizeValue as SizeValue = SizeValue::Bytes(0),
         "How many bytes of an answer are sent before the limit begins. May contain variables";
     }

@@ -1,5 +1,6 @@
 //! `listen`.
 
+use super::elsewhere::package_of_listen;
 use crate::config::address::{self, ListenAddress};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -15,7 +16,8 @@ const ACCEPTED: &str = "default_server, backlog=number and ipv6only=on|off";
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [backlog=number] [ipv6only=on|off]"), Reads(listen),
-        "Where the server accepts connections; `reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect, `ssl`, `http2`, `quic` and `proxy_protocol` are refused").repeatable().without("*:80, or *:8000 unless root"),
+        "Where the server accepts connections").repeatable()
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `ssl`, `http2` and `proxy_protocol` are not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.
@@ -104,12 +106,11 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
             listen.sets_options = true;
             socket_option(name, value, &listen.addresses, directive, index, report);
         }
-        ("ssl" | "http2" | "quic" | "http3", None) => {
-            report.unsupported(directive, index, "only HTTP/1.1 without TLS is spoken for now");
-        }
-        ("proxy_protocol", None) => {
-            report.unsupported(directive, index, "the PROXY protocol is not read");
-        }
+        ("ssl" | "http2" | "proxy_protocol", None) => match package_of_listen(name) {
+            Some(package) => report.pending_parameter(directive, index, package),
+            None => report.not_yet(directive, index),
+        },
+        ("quic", None) => report.unsupported(directive, index, "HTTP/3 is not spoken"),
         ("setfib" | "accept_filter", Some(_)) => {
             report.unsupported(directive, index, "Linux has no such option");
         }

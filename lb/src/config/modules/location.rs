@@ -4,11 +4,12 @@ use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Opens;
 use crate::config::table::{Block, LOCATION, Row, SERVER, row, words};
+use crate::script::{Case, Pattern};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("location", SERVER.or(LOCATION), words(1, 2, "[= | ^~] path { … }"), Opens(begin),
-        "Settings for the requests whose normalised path begins with this (or, with `=`, is this); regular expressions and named locations are refused").repeatable(),
+    row("location", SERVER.or(LOCATION), words(1, 2, "[= | ^~ | ~ | ~*] path { … }"), Opens(begin),
+        "Settings for the requests whose normalised path begins with this, is this (`=`) or matches this regular expression (`~`, `~*`); `@name` is chosen by other directives alone").repeatable(),
 ];
 
 /// How a location is chosen by the normalised path.
@@ -20,9 +21,9 @@ pub enum LocationMatch {
     Prefix(String),
     /// `location ^~ /path`: a prefix that no regular expression of its level comes before.
     FinalPrefix(String),
-    /// `location ~ regex` and `location ~* regex`, in order of appearance. The reader refuses them for now.
-    Regex(regex::Regex),
-    /// `location @name`: never chosen by the path. The reader refuses it for now.
+    /// `location ~ regex` and `location ~* regex`, in order of appearance.
+    Regex(Pattern),
+    /// `location @name`, with the `@`: never chosen by the path.
     Named(String),
 }
 
@@ -44,82 +45,61 @@ impl LocationMatch {
     }
 }
 
-/// What the head of a location says.
-#[derive(Debug)]
-enum Head<'a> {
-    Chosen(LocationMatch),
-    Regex,
-    Named,
-    InvalidModifier(&'a str),
-}
-
-/// Reads the head of `directive`, nested in `outer`. A location that is refused is read all the same, so that what
+/// Reads the head of `directive`, nested in `outer`. A location whose head is wrong is read all the same, so that what
 /// stands in it is checked.
 fn begin(directive: &Directive, outer: &Block, report: &mut Report) -> Block {
-    let position = directive.argument_position(0);
-    let pattern = match head(directive) {
-        Head::Chosen(pattern) => {
-            let outer = outer.given::<LocationMatch>();
-            if let Some(complaint) = outer.and_then(|outer| misplaced(&pattern, outer)) {
-                report.emerg(complaint, &position);
-            }
-            pattern
-        }
-        Head::Regex => {
-            let name = directive.arguments.last().map_or("", |word| &word.text);
-            let message = format!("location by a regular expression (\"{name}\") is not supported yet");
-            report.emerg_hint(message, &position, "locations are prefixes, or exact with \"=\"");
-            LocationMatch::Prefix(name.to_owned())
-        }
-        Head::Named => {
-            let message = format!("named location \"{}\" is not supported", directive.argument(0));
-            report.emerg_hint(message, &position, "nothing here could redirect to it");
-            LocationMatch::Prefix(directive.argument(0).to_owned())
-        }
-        Head::InvalidModifier(modifier) => {
-            let message = format!("invalid location modifier \"{modifier}\"");
-            report.emerg_hint(message, &position, "\"=\" and \"^~\" are known");
-            LocationMatch::Prefix(directive.argument(1).to_owned())
-        }
-    };
-    Block::new(LOCATION, directive.position.clone()).with(pattern)
+    let block = Block::new(LOCATION, directive.position.clone());
+    let Some(pattern) = head(directive, report) else { return block };
+    if let Some(complaint) = outer.given().and_then(|outer| misplaced(&pattern, outer)) {
+        report.emerg(complaint, &directive.argument_position(0));
+    }
+    block.with(pattern)
 }
 
 /// nginx also takes the modifier and the path as one word.
-fn head(directive: &Directive) -> Head<'_> {
+fn head(directive: &Directive, report: &mut Report) -> Option<LocationMatch> {
+    let position = directive.argument_position(0);
     let first = directive.argument(0);
-    if directive.arguments.len() == 2 {
-        let path = directive.argument(1).to_owned();
-        return match first {
-            "=" => Head::Chosen(LocationMatch::Exact(path)),
-            "^~" => Head::Chosen(LocationMatch::FinalPrefix(path)),
-            "~" | "~*" => Head::Regex,
-            other => Head::InvalidModifier(other),
-        };
-    }
-    if let Some(path) = first.strip_prefix('=') {
-        Head::Chosen(LocationMatch::Exact(path.to_owned()))
-    } else if let Some(path) = first.strip_prefix("^~") {
-        Head::Chosen(LocationMatch::FinalPrefix(path.to_owned()))
-    } else if first.starts_with('~') {
-        Head::Regex
-    } else if first.starts_with('@') {
-        Head::Named
+    let (modifier, path) = if directive.arguments.len() == 2 {
+        (first, directive.argument(1))
     } else {
-        Head::Chosen(LocationMatch::Prefix(first.to_owned()))
+        let modifier = ["=", "^~", "~*", "~"].into_iter().find(|modifier| first.starts_with(modifier));
+        first.split_at(modifier.map_or(0, str::len))
+    };
+    match modifier {
+        "=" => Some(LocationMatch::Exact(path.to_owned())),
+        "^~" => Some(LocationMatch::FinalPrefix(path.to_owned())),
+        "~" => report.pattern(path, Case::Sensitive, &position).map(LocationMatch::Regex),
+        "~*" => report.pattern(path, Case::Insensitive, &position).map(LocationMatch::Regex),
+        "" if directive.arguments.len() == 1 && path.starts_with('@') => {
+            Some(LocationMatch::Named(path.to_owned()))
+        }
+        "" if directive.arguments.len() == 1 => Some(LocationMatch::Prefix(path.to_owned())),
+        _ => {
+            let message = format!("invalid location modifier \"{modifier}\"");
+            report.emerg_hint(message, &position, "\"=\", \"^~\", \"~\" and \"~*\" are known");
+            None
+        }
     }
 }
 
 fn misplaced(inner: &LocationMatch, outer: &LocationMatch) -> Option<String> {
-    let inner = inner.path()?;
-    match outer {
-        LocationMatch::Exact(outer) => {
-            Some(format!("location \"{inner}\" cannot be inside the exact location \"{outer}\""))
+    let (name, around) = (inner.name(), outer.name());
+    match (inner, outer) {
+        (_, LocationMatch::Exact(_)) => {
+            Some(format!("location \"{name}\" cannot be inside the exact location \"{around}\""))
         }
-        LocationMatch::Prefix(outer) | LocationMatch::FinalPrefix(outer) if !inner.starts_with(outer) => {
-            Some(format!("location \"{inner}\" is outside location \"{outer}\""))
+        (_, LocationMatch::Named(_)) => {
+            Some(format!("location \"{name}\" cannot be inside the named location \"{around}\""))
         }
-        _ => None,
+        (LocationMatch::Named(_), _) => {
+            Some(format!("named location \"{name}\" can be on the server level only"))
+        }
+        // Also inside a regular expression, whose text is then the prefix that is missed.
+        (LocationMatch::Exact(_) | LocationMatch::Prefix(_) | LocationMatch::FinalPrefix(_), _) => (!name
+            .starts_with(around))
+        .then(|| format!("location \"{name}\" is outside location \"{around}\"")),
+        (LocationMatch::Regex(_), _) => None,
     }
 }
 
@@ -139,7 +119,8 @@ mod tests {
                     LocationMatch::Exact(path) => format!("= {path}"),
                     LocationMatch::Prefix(path) => path.clone(),
                     LocationMatch::FinalPrefix(path) => format!("^~ {path}"),
-                    LocationMatch::Regex(_) | LocationMatch::Named(_) => unreachable!(),
+                    LocationMatch::Regex(regex) => format!("~ {}", regex.as_str()),
+                    LocationMatch::Named(name) => name.clone(),
                 };
                 if location.nested.is_empty() {
                     head
@@ -158,8 +139,40 @@ mod tests {
     #[test]
     fn each_head_is_told_apart() {
         let text = "location /a { return 204; } location = /a { return 204; } location ^~ /b { return 204; } \
-                    location =/c { return 204; } location ^~/d { return 204; }";
-        assert_eq!(tree(text), "/a, = /a, ^~ /b, = /c, ^~ /d");
+                    location =/c { return 204; } location ^~/d { return 204; } location ~ e { return 204; } \
+                    location ~f$ { return 204; } location ~* G { return 204; } location ~*h { return 204; } \
+                    location @i { return 204; } location ~ @j { return 204; } location = @k { return 204; }";
+        assert_eq!(tree(text), "/a, = /a, ^~ /b, = /c, ^~ /d, ~ e, ~ f$, ~ G, ~ h, @i, ~ @j, = @k");
+    }
+
+    #[test]
+    fn case_counts_unless_a_star_says_otherwise() {
+        let matches = |head: &str| {
+            let config = accepted(&in_server(&format!("location {head} {{ return 204; }}")));
+            match &config.http.servers[0].locations[0].pattern {
+                LocationMatch::Regex(regex) => regex.is_match(b"/A").unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (head, expected) in [("~ ^/a$", false), ("~^/a$", false), ("~* ^/a$", true), ("~*^/a$", true)] {
+            assert_eq!(matches(head), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn named_groups_are_variables_everywhere() {
+        let text = "location / { return 200 $Lang; } location ~ ^/(?<lang>..)/ { return 204; }";
+        accepted(&in_server(text));
+        refused(&in_server("location ~ (?<host>.) { return 204; }"), "the duplicate \"host\" variable");
+    }
+
+    #[test]
+    fn a_named_location_is_found_by_its_name() {
+        let config = accepted(&in_server("location @a { return 204; } location @b { return 205; }"));
+        let server = &config.http.servers[0];
+        let found = |name: &[u8]| server.named(name).map(|location| location.pattern.name().to_owned());
+        assert_eq!(found(b"b").as_deref(), Some("@b"));
+        assert_eq!(found(b"c"), None);
     }
 
     #[test]
@@ -196,12 +209,28 @@ mod tests {
     #[test]
     fn mistakes() {
         let cases = [
+            ("location ~ ( { return 204; }", "pcre2_compile() failed: missing closing parenthesis in \"(\""),
             (
-                "location ~ \\.php$ { return 204; }",
-                "location by a regular expression (\"\\.php$\") is not supported yet",
+                "location ~ ^/u { location /u/x { return 204; } }",
+                "location \"/u/x\" is outside location \"^/u\"",
             ),
-            ("location ~* x { return 204; }", "location by a regular expression"),
-            ("location @x { return 204; }", "named location \"@x\" is not supported"),
+            (
+                "location @x { location ~ x { return 204; } }",
+                "location \"x\" cannot be inside the named location \"@x\"",
+            ),
+            (
+                "location /a { location @x { return 204; } }",
+                "named location \"@x\" can be on the server level only",
+            ),
+            (
+                "location = /a { location ~ x { return 204; } }",
+                "location \"x\" cannot be inside the exact location \"/a\"",
+            ),
+            (
+                "location ~ x { proxy_pass http://group/y; }",
+                "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside named location",
+            ),
+            ("location @x { proxy_pass http://group/; }", "\"proxy_pass\" cannot have URI part in location"),
             ("location ! /x { return 204; }", "invalid location modifier \"!\""),
             ("location /a { location /b { return 204; } }", "location \"/b\" is outside location \"/a\""),
             (
@@ -217,11 +246,13 @@ mod tests {
         assert!(
             warnings(&in_server("location a { return 204; }"))[0].contains("location \"a\" never matches")
         );
+        let twice = "location @a { return 204; } location @a { return 205; }";
+        assert!(warnings(&in_server(twice))[0].contains("location \"@a\" is never reached"));
     }
 
     #[test]
     fn what_stands_in_a_refused_location_is_checked_too() {
-        let errors = crate::config::testing::errors(&in_server("location ~ x { send_timeout never; }"));
+        let errors = crate::config::testing::errors(&in_server("location ~ ( { send_timeout never; }"));
         assert_eq!(errors.len(), 2, "{errors:?}");
     }
 }

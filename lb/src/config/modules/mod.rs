@@ -33,6 +33,7 @@ mod elsewhere;
 pub(super) mod error_page;
 mod events;
 mod expires;
+mod geo;
 pub(super) mod headers;
 mod http;
 mod index;
@@ -42,12 +43,14 @@ mod limit_rate;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
+mod map;
 pub(super) mod proxy;
 mod proxy_refused;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
 pub(super) mod server_name;
+mod split_clients;
 mod static_files;
 pub(super) mod try_files;
 mod types;
@@ -63,6 +66,7 @@ pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
@@ -72,7 +76,10 @@ pub use self::limit_except::LimitExcept;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
-pub use self::proxy::{NextUpstream, ProxySettings, SetHeader};
+pub use self::proxy::{
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
+    RedirectRule, SetHeader, Substitute, Substitution,
+};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
@@ -120,6 +127,7 @@ pub(super) const TABLE: Table = Table {
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
+        Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
@@ -176,6 +184,8 @@ levels! {
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// Whom to ask for the addresses of names that requests make.
+    resolver: Resolution,
 }
 
 #[cfg(test)]
@@ -191,13 +201,18 @@ mod tests {
                 let clash = row.name == other.name && row.contexts.meets(other.contexts);
                 assert!(!clash, "{} has two rows for one of {}", row.name, other.contexts.names());
             }
-            assert!(TABLE.family(row.name).is_none(), "{} has a row and a family", row.name);
+            let elsewhere =
+                TABLE.member(row.name).is_none_or(|(_, member)| !member.contexts.meets(row.contexts));
+            assert!(elsewhere, "{} has a row and a family", row.name);
             assert_ne!(row.contexts, Contexts::NONE, "{}", row.name);
         }
-        let mut names: Vec<&str> = TABLE.families.iter().flat_map(Family::names).collect();
+        let mut names: Vec<&str> = TABLE.families().flat_map(Family::members).map(|one| one.name).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "in two families");
+        }
+        for member in TABLE.families().flat_map(Family::members) {
+            assert_ne!(member.contexts, Contexts::NONE, "{}", member.name);
         }
     }
 

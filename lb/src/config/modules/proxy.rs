@@ -1,7 +1,10 @@
 //! Proxying: nginx's `ngx_http_proxy_module`.
 
+mod answer;
 mod next_upstream;
 mod pass;
+mod request;
+mod rewriting;
 mod set_header;
 #[cfg(test)]
 mod tests;
@@ -10,23 +13,29 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use self::answer::FieldNames;
 use self::pass::proxy_pass;
-use crate::config::diagnostics::Report;
-use crate::config::syntax::Directive;
+use self::request::{Bind, HttpVersion, Text};
+use self::rewriting::{CookieDomains, CookiePaths, Redirects};
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Argument, Arguments, Flag, IF_IN_LOCATION, LEVELS, LOCATION, Row, Time, at_least, one, row, settings,
-    words,
+    Flag, IF_IN_LOCATION, LEVELS, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings,
 };
+use crate::script::Template;
 
+pub use self::answer::IgnoredHeaders;
 pub use self::next_upstream::NextUpstream;
-pub(in crate::config) use self::pass::ProxyPass;
+pub(in crate::config) use self::pass::{FixedPass, PassedTo, ProxyPass};
+pub use self::request::BindAddress;
+pub use self::rewriting::{
+    CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
+};
 pub use self::set_header::SetHeader;
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
     row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
-        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. Variables and `https://` are refused"),
+        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. With variables the URL is known with each request: a host that names no upstream is looked up with `resolver`, and its URI is sent as it is. `https://` is refused"),
 ];
 
 settings! {
@@ -57,8 +66,16 @@ settings! {
         "Whether the system probes an idle connection to a server (`SO_KEEPALIVE`), at its own times";
 
         "proxy_next_upstream" in LEVELS,
-        next_upstream: NextUpstream as NextUpstream = NextUpstream { error: true, timeout: true },
-        "On which failures another server is tried; the other conditions of nginx are refused for now";
+        next_upstream: NextUpstream as NextUpstream = NextUpstream::ERROR.with(NextUpstream::TIMEOUT),
+        "On which failures and statuses of a server another is asked. `denied` and `updating` never occur; a body that can no longer be sent again goes to one server only";
+
+        "proxy_next_upstream_tries" in LEVELS,
+        next_upstream_tries: u64 as Number = 0,
+        "How many servers one request may be sent to; 0 for all of the upstream";
+
+        "proxy_next_upstream_timeout" in LEVELS,
+        next_upstream_timeout: Duration as Time = Duration::ZERO,
+        "How long after the first try another server may still be asked; 0 for any time";
 
         "proxy_hide_header" in LEVELS,
         hide_headers: Vec<HeaderName> as FieldNames = Vec::new(),
@@ -69,8 +86,20 @@ settings! {
         "Fields that clients get although they are hidden otherwise";
 
         "proxy_redirect" in LEVELS,
-        redirect: bool as DefaultRedirect = true,
-        "Whether a `Location` or `Refresh` that names the address of `proxy_pass` is turned into one of ours; redirects of one's own are refused for now";
+        redirects: Vec<RedirectRule> as Redirects = vec![RedirectRule::Default],
+        "Rewrites the beginning of `Location` and of the URL in `Refresh`, or with `~` and `~*` all of it; the first rule that matches. `default` turns the address of `proxy_pass` into the location's path. A level that has any inherits none";
+
+        "proxy_cookie_domain" in LEVELS,
+        cookie_domains: Vec<Substitution> as CookieDomains = Vec::new(),
+        "Rewrites the `Domain` of cookies, equal to a text or matched by `~`; the first rule that matches. A level that has any inherits none";
+
+        "proxy_cookie_path" in LEVELS,
+        cookie_paths: Vec<Substitution> as CookiePaths = Vec::new(),
+        "Rewrites the beginning of the `Path` of cookies, or with `~` and `~*` all of it; the first rule that matches. A level that has any inherits none";
+
+        "proxy_cookie_flags" in LEVELS,
+        cookie_flags: Vec<CookieFlags> as CookieFlags = Vec::new(),
+        "Adds to cookies of a name, or one matched by `~`, `secure`, `httponly` and `samesite=`, or takes them away with `no` before; the first that names the cookie. A level that has any inherits none";
 
         "proxy_buffering" in LEVELS,
         buffering: bool as Flag = true,
@@ -85,93 +114,31 @@ settings! {
         "Whether an `error_page` answers in place of a server's answer with such a status";
 
         "proxy_ignore_headers" in LEVELS,
-        ignores_accel_redirect: bool as AccelRedirect = false,
-        "Fields of servers' answers that steer nothing. Only `X-Accel-Redirect` steers anything: an answer with it is 502 for now";
-    }
-}
+        ignore_headers: IgnoredHeaders as IgnoredHeaders = IgnoredHeaders::NONE,
+        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Limit-Rate` does here, and an answer with `X-Accel-Redirect` is 502 for now; the others concern a cache or buffers that are not there";
 
-const ACCEL_REDIRECT: &str = "X-Accel-Redirect";
+        "proxy_method" in LEVELS,
+        method: Option<Template> as Maybe<Text> = None,
+        "The method towards servers, in place of the client's";
 
-/// `proxy_redirect`: whether the default one is made.
-struct DefaultRedirect;
+        "proxy_pass_request_headers" in LEVELS,
+        pass_request_headers: bool as Flag = true,
+        "Whether the client's fields go to servers; those of `proxy_set_header` and the length of the body do in any case";
 
-impl Argument for DefaultRedirect {
-    type Value = bool;
+        "proxy_pass_request_body" in LEVELS,
+        pass_request_body: bool as Flag = true,
+        "Whether the client's body goes to servers. Without it the length is 0, whereas nginx sends the client's unless `proxy_set_header Content-Length \"\"` takes it away";
 
-    const ARGUMENTS: Arguments = words(1, 2, "default | off");
+        "proxy_set_body" in LEVELS,
+        set_body: Option<Template> as Maybe<Text> = None,
+        "The body towards servers, in place of the client's";
 
-    fn read(into: &mut Option<bool>, directive: &Directive, report: &mut Report) {
-        match directive.argument(0) {
-            "off" => *into = Some(false),
-            "default" => *into = Some(true),
-            _ => report.not_yet(directive, 0),
-        }
-    }
+        "proxy_bind" in LEVELS,
+        bind: Option<BindAddress> as Bind = None,
+        "The address that connections to servers come from. `transparent` is refused";
 
-    fn print(value: &bool) -> String {
-        if *value { "default" } else { "off" }.to_owned()
-    }
-}
-
-/// `proxy_http_version`: whether it is 1.0.
-struct HttpVersion;
-
-impl Argument for HttpVersion {
-    type Value = bool;
-
-    const ARGUMENTS: Arguments = one("1.0 | 1.1");
-
-    fn read(into: &mut Option<bool>, directive: &Directive, report: &mut Report) {
-        match directive.argument(0) {
-            "1.0" => *into = Some(true),
-            "1.1" => *into = Some(false),
-            "2" => report.not_yet(directive, 0),
-            other => report.emerg_hint(
-                format!("invalid value \"{other}\""),
-                &directive.argument_position(0),
-                "\"proxy_http_version\" accepts 1.0 and 1.1",
-            ),
-        }
-    }
-
-    fn print(value: &bool) -> String {
-        if *value { "1.0" } else { "1.1" }.to_owned()
-    }
-}
-
-/// `proxy_ignore_headers`: whether it names `X-Accel-Redirect`.
-struct AccelRedirect;
-
-impl Argument for AccelRedirect {
-    type Value = bool;
-
-    const ARGUMENTS: Arguments = at_least(1, "field …");
-    const REPEATABLE: bool = true;
-
-    fn read(into: &mut Option<bool>, directive: &Directive, _: &mut Report) {
-        *into.get_or_insert(false) |= directive.words().any(|word| word.eq_ignore_ascii_case(ACCEL_REDIRECT));
-    }
-
-    fn print(value: &bool) -> String {
-        if *value { ACCEL_REDIRECT } else { "" }.to_owned()
-    }
-}
-
-/// `proxy_hide_header` and `proxy_pass_header`: names of fields, one a directive.
-struct FieldNames;
-
-impl Argument for FieldNames {
-    type Value = Vec<HeaderName>;
-
-    const ARGUMENTS: Arguments = one("field");
-    const REPEATABLE: bool = true;
-
-    fn read(into: &mut Option<Vec<HeaderName>>, directive: &Directive, report: &mut Report) {
-        into.get_or_insert_default().extend(report.header_name(directive, 0));
-    }
-
-    /// No default has any.
-    fn print(_: &Vec<HeaderName>) -> String {
-        String::new()
+        "proxy_limit_rate" in LEVELS,
+        limit_rate: u64 as Size = 0,
+        "How many bytes a second are taken from a server's answer; 0 for no limit";
     }
 }

@@ -5,43 +5,43 @@ use std::time::Duration;
 
 use crate::config::address::{self, ServerAddress};
 use crate::config::diagnostics::Report;
+use crate::config::model::Resolver;
 use crate::config::syntax::Directive;
-use crate::config::table::Effect::Ignored;
-use crate::config::table::{
-    Argument, Arguments, Contexts, HTTP, LOCATION, Maybe, Row, SERVER, Time, UPSTREAM, at_least, row,
-    settings,
-};
+use crate::config::table::{Argument, Arguments, LEVELS, Maybe, Row, Time, UPSTREAM, at_least, settings};
 use crate::config::values;
 
-const ONLY_RESOLVE: &str =
-    "names are followed for `server … resolve` alone, with the resolver of `upstream` or `http`";
-const NOWHERE_ELSE: Contexts = SERVER.or(LOCATION);
-
 settings! {
-    /// Whom to ask for addresses: of `http`, which an `upstream` inherits.
+    /// Whom to ask for addresses. An `upstream` inherits that of `http`.
     Resolution {
-        "resolver" in HTTP,
+        "resolver" in LEVELS,
         name_servers: Option<NameServers> as Maybe<NameServers> = None,
-        "The name servers for `server … resolve`; `valid=` replaces the answers' own time to live";
+        "The name servers for `server … resolve`, and for a `proxy_pass` with variables; `valid=` replaces the answers' own time to live";
 
-        "resolver_timeout" in HTTP,
+        "resolver_timeout" in LEVELS,
         timeout: Duration as Time = Duration::from_secs(30),
         "How long a question to the name servers may take";
     }
 }
 
-pub(super) const ROWS: &[Row] = &[
-    SETTINGS[0],
-    of_upstream(SETTINGS[0]),
-    row("resolver", NOWHERE_ELSE, NameServers::ARGUMENTS, Ignored(ONLY_RESOLVE), ""),
-    SETTINGS[1],
-    of_upstream(SETTINGS[1]),
-    row("resolver_timeout", NOWHERE_ELSE, Time::ARGUMENTS, Ignored(ONLY_RESOLVE), ""),
-];
+pub(super) const ROWS: &[Row] =
+    &[SETTINGS[0], of_upstream(SETTINGS[0]), SETTINGS[1], of_upstream(SETTINGS[1])];
 
 const fn of_upstream(row: Row) -> Row {
     let row = row.without("that of `http`");
     Row { contexts: UPSTREAM, summary: "The same, for one upstream", ..row }
+}
+
+impl Resolution {
+    /// What the model keeps of it; `None` without a `resolver`.
+    pub(in crate::config) fn resolver(&self) -> Option<Resolver> {
+        self.name_servers.as_ref().map(|known| Resolver {
+            servers: known.servers.clone(),
+            valid: known.valid,
+            ipv4: known.ipv4,
+            ipv6: known.ipv6,
+            timeout: self.timeout,
+        })
+    }
 }
 
 /// `resolver`, without its timeout.
@@ -159,7 +159,7 @@ fn name_server(word: &str, directive: &Directive, index: usize, report: &mut Rep
 mod tests {
     use std::time::Duration;
 
-    use crate::config::testing::{accepted, in_http, in_server, refused, warnings};
+    use crate::config::testing::{accepted, in_http, refused};
 
     const UPSTREAM: &str = "server a:1 resolve; zone u 64k;";
 
@@ -204,6 +204,5 @@ mod tests {
         for (text, message) in cases {
             refused(&in_http(text), message);
         }
-        assert!(warnings(&in_server("resolver 127.0.0.1;"))[0].contains("has no effect here"));
     }
 }

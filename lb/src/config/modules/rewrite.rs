@@ -205,6 +205,10 @@ fn rewrites(block: &mut Block, directive: &Directive, report: &mut Report) {
         return;
     };
     let position = directive.argument_position(1);
+    if written.is_empty() {
+        report.emerg("empty replacement", &position);
+        return;
+    }
     let (text, keeps_arguments) = match written.strip_suffix('?') {
         Some(text) => (text, false),
         None => (written, true),

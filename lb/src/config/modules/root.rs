@@ -9,7 +9,7 @@ use super::LocationMatch;
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
-use crate::config::table::{Block, LEVELS, LOCATION, Row, one, row};
+use crate::config::table::{Block, IF_IN_LOCATION, LEVELS, LOCATION, Row, one, row};
 use crate::script::Template;
 
 /// nginx's default, under the prefix.
@@ -17,7 +17,7 @@ pub(in crate::config) const DEFAULT_ROOT: &str = "html";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("root", LEVELS, one("path"), Reads(root),
+    row("root", LEVELS.or(IF_IN_LOCATION), one("path"), Reads(root),
         "The directory under which the file of a URI is looked for; may contain variables").default(|| DEFAULT_ROOT.to_owned()),
     row("alias", LOCATION, one("path"), Reads(alias),
         "The directory that replaces the location's prefix of the URI; in a location by a regular expression, the whole path of the file"),

@@ -4,11 +4,12 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{Block, Row, SERVER, at_least, row};
+use crate::script::{Case, Pattern};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("server_name", SERVER, at_least(1, "name …"), Reads(server_name),
-        "The names it answers to: exact, `*.example.org`, `.example.org`, `www.example.*`, or `~` and a regular expression (without look-around and back-references)").repeatable().default(|| "\"\"".to_owned()),
+        "The names it answers to: exact, `*.example.org`, `.example.org`, `www.example.*`, or `~` and a regular expression").repeatable().default(|| "\"\"".to_owned()),
 ];
 
 /// One name of a server. All are lower case.
@@ -22,8 +23,8 @@ pub enum ServerName {
     DomainAndSubdomains(String),
     /// `mail.*` holds `mail.`.
     TrailingWildcard(String),
-    /// `~^www\d+\.example\.org$`, matched in order of appearance, case-insensitively.
-    Regex(regex::Regex),
+    /// `~^www\d+\.example\.org$`, matched in order of appearance.
+    Regex(Pattern),
 }
 
 /// One name as a server gives it.
@@ -73,7 +74,7 @@ fn parse(written: &str, position: &Position, report: &mut Report) -> Option<Serv
     parsed
 }
 
-fn classify(name: &str) -> Option<ServerName> {
+pub(super) fn classify(name: &str) -> Option<ServerName> {
     let stars = name.matches('*').count();
     if stars > 1 || name.contains("..") || name.contains('\0') {
         return None;
@@ -100,30 +101,16 @@ fn regex(pattern: &str, written: &str, position: &Position, report: &mut Report)
         report.emerg(format!("empty regex in server name \"{written}\""), position);
         return None;
     }
-    match regex::RegexBuilder::new(pattern).case_insensitive(true).build() {
-        Ok(regex) => Some(ServerName::Regex(regex)),
-        Err(error) => {
-            report.emerg_hint(
-                format!("the regular expression \"{pattern}\" cannot be used"),
-                position,
-                reason(&error),
-            );
-            None
-        }
-    }
-}
-
-/// The last line of the crate's explanation holds the reason; the lines before it draw where.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().next_back().unwrap_or_default();
-    last.trim_start_matches("error: ").to_owned()
+    // nginx looks for upper case; a host is compared in lower case.
+    let has_upper_case = pattern.bytes().any(|byte| byte.is_ascii_uppercase());
+    let case = if has_upper_case { Case::Insensitive } else { Case::Sensitive };
+    report.pattern(pattern, case, position).map(ServerName::Regex)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::config::model::ServerName;
-    use crate::config::testing::{accepted, errors, in_http, in_server, refused, warnings};
+    use crate::config::testing::{accepted, in_http, in_server, refused, warnings};
 
     #[test]
     fn each_form_is_told_apart() {
@@ -143,7 +130,7 @@ mod tests {
                 ServerName::LeadingWildcard(name) => format!("leading {name}"),
                 ServerName::DomainAndSubdomains(name) => format!("domain {name}"),
                 ServerName::TrailingWildcard(name) => format!("trailing {name}"),
-                ServerName::Regex(regex) => format!("regex {}", regex.is_match("w1")),
+                ServerName::Regex(regex) => format!("regex {}", regex.is_match(b"w1").unwrap()),
             })
             .collect();
         assert_eq!(
@@ -197,10 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn regular_expressions_of_pcre_alone_are_refused_with_the_reason() {
+    fn regular_expressions_are_pcres() {
         refused(&in_server("server_name ~;"), "empty regex in server name \"~\"");
-        let errors = errors(&in_server("server_name ~^(?!www)a;"));
-        assert!(errors[0].contains("look-around"), "{errors:?}");
+        refused(
+            &in_server("server_name ~(;"),
+            "pcre2_compile() failed: missing closing parenthesis in \"(\"",
+        );
+        accepted(&in_server("server_name ~^(?!www)(?<sub>.+)$; return 200 $sub;"));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::{
-    Argument, Arguments, FLAG, Flag, LEVELS, Maybe, NUMBER, Number, OFFSET, Row, SECONDS, SIZE, at_least,
-    no_effect, one, settings, words,
+    Argument, Arguments, FLAG, Flag, IF_IN_LOCATION, LEVELS, Maybe, NUMBER, Number, OFFSET, Row, SECONDS,
+    SIZE, at_least, no_effect, one, settings, words,
 };
 use crate::script::Template;
 
@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("open_file_cache_valid", LEVELS, SECONDS, NO_CACHE),
     no_effect("output_buffers", LEVELS, words(2, 2, "number size"), KERNEL),
     no_effect("read_ahead", LEVELS, SIZE, KERNEL),
-    no_effect("sendfile", LEVELS, FLAG, KERNEL).harmless(&["off"]),
+    no_effect("sendfile", LEVELS.or(IF_IN_LOCATION), FLAG, KERNEL).harmless(&["off"]),
     no_effect("sendfile_max_chunk", LEVELS, SIZE, KERNEL),
     no_effect("tcp_nopush", LEVELS, FLAG, "header and first piece of a file leave in one write").harmless(&["off"]),
 ];

@@ -100,7 +100,8 @@ pub struct UpstreamServer {
 
 impl UpstreamServer {
     /// A server without parameters.
-    pub(in crate::config) fn plain(address: ServerAddress, written: String, position: Position) -> Self {
+    /// A server without parameters.
+    pub fn plain(address: ServerAddress, written: String, position: Position) -> Self {
         Self {
             address,
             written,

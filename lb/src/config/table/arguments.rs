@@ -104,7 +104,7 @@ impl Argument for Number {
 }
 
 /// Bytes, with `k` or `m`.
-struct Size;
+pub(in crate::config) struct Size;
 
 impl Argument for Size {
     type Value = u64;

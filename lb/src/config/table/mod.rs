@@ -6,19 +6,20 @@
 //!
 //! What nginx knows and we do not implement has a row too. It is [`Effect::Ignored`] where leaving it out changes
 //! nothing that clients or servers could rely on, and [`Effect::Refused`] otherwise: a configuration that says
-//! `deny all` must not start as one that does not.
+//! `deny all` must not start as one that does not. Where a whole module is alike it is a [`Family`].
 
 mod arguments;
 mod block;
 mod complaints;
 mod context;
+mod family;
 pub(super) mod reading;
 pub(super) mod reference;
 mod row;
 mod settings;
 
 pub(super) use self::arguments::{
-    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, TIME, Time,
+    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Size, TIME, Time,
     at_least, one, words,
 };
 pub(super) use self::block::Block;
@@ -26,6 +27,7 @@ pub(super) use self::context::{
     ANYWHERE, Contexts, EVENTS, HTTP, IF_IN_LOCATION, IF_IN_SERVER, LEVELS, LIMIT_EXCEPT, LOCATION, MAIN,
     SERVER, UPSTREAM,
 };
+pub(super) use self::family::{Family, Fate, Member};
 #[cfg(test)]
 pub(super) use self::row::Absence;
 pub(super) use self::row::{Effect, Row, no_effect, refused, row, setting};
@@ -39,27 +41,12 @@ pub(super) struct Section {
     pub(super) rows: &'static [&'static [Row]],
 }
 
-/// Directives that are refused for one reason all together.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    pub(super) module: &'static str,
-    pub(super) reason: &'static str,
-    /// Separated by blanks.
-    pub(super) names: &'static str,
-}
-
-impl Family {
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.names.split_whitespace()
-    }
-}
-
 /// Every directive that is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table {
     /// In the order of the reference.
     pub(super) sections: &'static [Section],
-    pub(super) families: &'static [Family],
+    pub(super) families: &'static [&'static [Family]],
 }
 
 impl Table {
@@ -72,15 +59,27 @@ impl Table {
         self.all().filter(move |row| row.name == name)
     }
 
-    /// The family that a name belongs to.
-    pub(super) fn family(&self, name: &str) -> Option<&'static Family> {
-        self.families.iter().find(|family| family.names().any(|known| known == name))
+    pub(super) fn families(&self) -> impl Iterator<Item = &'static Family> + use<> {
+        self.families.iter().flat_map(|families| *families)
+    }
+
+    /// The directive of this name that is one of a family.
+    pub(super) fn member(&self, name: &str) -> Option<(&'static Family, Member)> {
+        self.families().find_map(|family| Some((family, family.member(name)?)))
+    }
+
+    /// Whether a row of this name does something.
+    pub(super) fn implements(&self, name: &str) -> bool {
+        self.rows(name).any(|row| !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_)))
     }
 
     /// The names that make sense in a context, for suggestions: what does something first.
     pub(super) fn names_in(&self, context: Contexts) -> impl Iterator<Item = &'static str> {
         let implemented = |row: &&Row| !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_));
         let here = || self.all().filter(move |row| row.contexts.meets(context));
-        here().filter(implemented).chain(here().filter(move |row| !implemented(row))).map(|row| row.name)
+        let members = self.families().flat_map(Family::members);
+        let members = members.filter(move |member| member.contexts.meets(context)).map(|member| member.name);
+        let others = here().filter(move |row| !implemented(row)).map(|row| row.name);
+        here().filter(implemented).map(|row| row.name).chain(others).chain(members)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::block::Block;
 use super::context::{Contexts, MAIN};
-use super::{Effect, Row, Table};
+use super::{Effect, Family, Fate, Member, Row, Table};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::suggestion;
@@ -99,14 +99,12 @@ impl Reading<'_> {
             }
             elsewhere = elsewhere.or(row.contexts);
         }
-        if elsewhere != Contexts::NONE {
-            let hint = format!("it belongs in {}", elsewhere.names());
-            let message = format!("\"{name}\" directive is not allowed here");
-            self.report.emerg_hint(message, &directive.position, hint);
+        if let Some((family, member)) = self.table.member(name) {
+            self.member(family, &member, directive, context);
             return None;
         }
-        if let Some(family) = self.table.family(name) {
-            self.refuse(directive, family.reason);
+        if elsewhere != Contexts::NONE {
+            self.misplaced(directive, elsewhere);
             return None;
         }
         self.unknown(directive, context);
@@ -130,9 +128,38 @@ impl Reading<'_> {
         }
     }
 
-    fn refuse(&mut self, directive: &Directive, reason: &str) {
-        let message = format!("nginx's directive \"{}\" is not supported: {reason}", directive.name);
-        self.report.emerg(message, &directive.position);
+    fn misplaced(&mut self, directive: &Directive, belongs: Contexts) {
+        let hint = format!("it belongs in {}", belongs.names());
+        let message = format!("\"{}\" directive is not allowed here", directive.name);
+        self.report.emerg_hint(message, &directive.position, hint);
+    }
+
+    /// A directive of a family.
+    fn member(&mut self, family: &Family, member: &Member, directive: &Directive, context: Contexts) {
+        if let Fate::Ignored(_) = family.fate
+            && !member.contexts.meets(context)
+        {
+            return self.misplaced(directive, member.contexts);
+        }
+        if member.is_harmless(directive) {
+            return;
+        }
+        let (name, position) = (&directive.name, &directive.position);
+        match family.fate {
+            Fate::Ignored(reason) => return self.report.no_effect(name, reason, position),
+            Fate::Refused(reason) => self.report.refused(name, reason, position),
+            Fate::Pending(package) => {
+                let message = format!("nginx's directive \"{name}\" is not supported yet");
+                self.report.pending(package, name.clone(), message, position);
+            }
+        }
+        if let Some(variable) = member.defines(directive) {
+            self.report.refused_variable(variable);
+        }
+    }
+
+    fn refuse(&mut self, directive: &Directive, reason: &'static str) {
+        self.report.refused(&directive.name, reason, &directive.position);
     }
 
     fn apply(&mut self, row: &Row, directive: &Directive, block: &mut Block) {
@@ -146,8 +173,7 @@ impl Reading<'_> {
             Effect::Ignored(reason) => {
                 let sound = row.is_sound(directive, self.report);
                 if sound && !row.is_harmless(directive) {
-                    let message = format!("\"{}\" has no effect here: {reason}", directive.name);
-                    self.report.warn(message, &directive.position);
+                    self.report.no_effect(&directive.name, reason, &directive.position);
                 }
             }
             // Included files have taken its place; refusals were handled before.
@@ -206,7 +232,9 @@ fn usage(row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::testing::{errors, in_http, in_location, in_main, in_server, load_text, refused};
+    use crate::config::testing::{
+        errors, in_http, in_location, in_main, in_server, load_text, refused, warnings,
+    };
 
     #[test]
     fn the_table_is_asked_in_nginxs_order_and_words() {
@@ -250,13 +278,74 @@ mod tests {
     fn what_nginx_knows_is_refused_by_its_name_wherever_it_stands() {
         refused(
             &in_http("gzip on;"),
-            "nginx's directive \"gzip\" is not supported: answers are not compressed",
+            "nginx's directive \"gzip\" is not supported yet in /conf/nginx.conf:1",
         );
         refused(&in_main("gzip on;"), "nginx's directive \"gzip\" is not supported");
-        refused(&in_http("map $a $b { x y; }"), "nginx's directive \"map\" is not supported");
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
         refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
         assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_sets_up_an_absent_protocol_is_one_warning() {
+        let text = in_http(
+            "fastcgi_param A b;\nfastcgi_read_timeout 5m;\nfastcgi_keep_conn off;\nserver { fastcgi_index x;\nfastcgi_param B c; }",
+        );
+        assert_eq!(
+            warnings(&text),
+            [
+                "[warn] \"fastcgi_param\", \"fastcgi_read_timeout\" and \"fastcgi_index\" have no effect here: \
+              nothing is passed to FastCGI servers in /conf/nginx.conf:1 (also in lines 2, 4 and 5)"
+            ]
+        );
+        refused(&in_main("fastcgi_param A b;"), "\"fastcgi_param\" directive is not allowed here");
+        let said =
+            errors(&in_location("include x; fastcgi_pass unix:/run/php.sock;\nfastcgi_pass php:9000;"));
+        assert!(said.iter().any(|line| line.contains("pass to that with `proxy_pass`")), "{said:?}");
+    }
+
+    #[test]
+    fn a_package_is_one_line_and_the_sum_comes_last() {
+        let text = in_http(
+            "gzip on;\ngzip_types a/b;\nserver { listen 443 ssl;\nssl_certificate a;\nssl_certificate_key b;\n\
+             ssl_protocols TLSv1.3;\nssl_session_cache none;\nlistne 80;\nadd_header A $ssl_protocol; }",
+        );
+        let said: Vec<String> = load_text(&text).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "[emerg] gzip is not supported yet: \"gzip\" and \"gzip_types\" in /conf/nginx.conf:1 (also in line 2)",
+                "[emerg] TLS is not supported yet: \"listen … ssl\", \"ssl_certificate\", \"ssl_certificate_key\", \
+                 \"ssl_protocols\" and \"$ssl_protocol\" in /conf/nginx.conf:3 (also in lines 4, 5, 6 and 1 more)",
+                "[emerg] unknown directive \"listne\" in /conf/nginx.conf:8 (did you mean \"listen\"?)",
+                "[notice] 7 directives in 2 groups are not supported yet: gzip (gzip, gzip_types), \
+                 TLS (listen … ssl, ssl_certificate, ssl_certificate_key, …; 5)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_variable_that_a_refused_directive_defines_is_not_called_unknown() {
+        let said = errors(&in_server(
+            "location / { auth_request /a; auth_request_set $user $upstream_http_x; return 200 $user; }",
+        ));
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert!(said[0].contains("authentication is not supported yet"), "{said:?}");
+    }
+
+    #[test]
+    fn settings_without_their_switch_are_warned_of() {
+        let said = warnings(&in_http(
+            "ssl_protocols TLSv1.3;\ngzip_comp_level 5;\nserver { ssl_prefer_server_ciphers on; }",
+        ));
+        assert_eq!(
+            said,
+            [
+                "[warn] \"ssl_protocols\" and \"ssl_prefer_server_ciphers\" have no effect here: no `listen` says \"ssl\" \
+                 in /conf/nginx.conf:1 (also in line 3)",
+                "[warn] \"gzip_comp_level\" has no effect here: nothing says `gzip on` in /conf/nginx.conf:2",
+            ]
+        );
     }
 
     #[test]

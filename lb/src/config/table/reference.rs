@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Effect, Row, Table};
+use super::{Effect, Family, Fate, Row, Table};
 use crate::script::variable_names;
 
 const OPENING: &str = "\
@@ -12,8 +12,16 @@ What `lb` makes of each directive of nginx. This page is written by the program 
 configurations with: `LB_WRITE_REFERENCE=1 cargo test -p lb --test it config_reference` writes it anew, and the
 same test without the variable fails when it is out of date.
 
-A directive is **implemented**; or it is accepted **without effect**, and `lb -t` says why; or it is **refused**,
-because a configuration that relies on it must not run without it. Whatever is in no list is unknown.
+Syntax, default and context are those of nginx's manual. The status is one of these:
+
+- **works**: as in nginx.
+- **differs**: it works, and the text says what is different.
+- **no effect**: accepted, and `lb -t` says why nothing is lost.
+- **not yet**: refused until the group that it belongs to is there; where nothing in the configuration switches that
+  group on, its settings are accepted without effect.
+- **refused**: a configuration that relies on it must not run without it. The text says what to do instead.
+
+A directive that says its default is accepted whatever its status. Whatever is in no list is unknown.
 
 - Sizes are in bytes, or end in `k`, `m` or (where bodies and files are meant) `g`. Times are in seconds, or
   combine `ms`, `s`, `m`, `h`, `d`, `w`, and where whole seconds are meant `M` and `y`: `1m30s`.
@@ -27,32 +35,43 @@ because a configuration that relies on it must not run without it. Whatever is i
 pub(in crate::config) fn text(table: &Table) -> String {
     let mut text = OPENING.to_owned();
     for part in table.sections {
-        let rows = part.rows.iter().flat_map(|rows| *rows);
-        let implemented: Vec<&Row> = rows.filter(|row| is_implemented(row)).collect();
-        section(&mut text, part.title, &implemented);
+        section(&mut text, part.title, part.rows);
     }
     variables(&mut text);
-    without_effect(&mut text, table);
-    refused(&mut text, table);
+    line(&mut text, format_args!("\n## Whole modules"));
+    for family in table.families() {
+        module(&mut text, family);
+    }
     text
 }
 
-fn is_implemented(row: &Row) -> bool {
-    !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_))
+fn section(text: &mut String, title: &str, rows: &[&[Row]]) {
+    line(text, format_args!("\n## {title}\n"));
+    line(text, format_args!("| Directive | Syntax | Default | Context | Status | Meaning |"));
+    line(text, format_args!("|---|---|---|---|---|---|"));
+    for row in rows.iter().flat_map(|rows| *rows) {
+        let (name, syntax, default) = (row.name, code(row.arguments.syntax), code(&row.default_text()));
+        let contexts = row.contexts.names();
+        let (status, meaning) = status(row);
+        line(text, format_args!("| `{name}` | {syntax} | {default} | {contexts} | {status} | {meaning} |"));
+    }
 }
 
-fn section(text: &mut String, title: &str, rows: &[&Row]) {
-    if rows.is_empty() {
-        return;
-    }
-    line(text, format_args!("\n## {title}\n"));
-    line(text, format_args!("| Directive | Takes | Default | Context | Meaning |"));
-    line(text, format_args!("|---|---|---|---|---|"));
-    for row in rows {
-        let takes = code(row.arguments.syntax);
-        let default = code(&row.default_text());
-        let contexts = row.contexts.names();
-        line(text, format_args!("| `{}` | {takes} | {default} | {contexts} | {} |", row.name, row.summary));
+/// A row's status, and what there is to say.
+fn status(row: &Row) -> (&'static str, String) {
+    match row.effect {
+        Effect::Ignored(reason) => ("no effect", reason.to_owned()),
+        Effect::Refused(reason) => {
+            let harmless: Vec<String> =
+                row.harmless.iter().map(|words| format!("`{} {words}`", row.name)).collect();
+            let accepted = match harmless.as_slice() {
+                [] => String::new(),
+                some => format!("; accepted: {}", some.join(", ")),
+            };
+            ("refused", format!("{reason}{accepted}"))
+        }
+        _ if row.differs.is_empty() => ("works", row.summary.to_owned()),
+        _ => ("differs", format!("{}. Differs: {}", row.summary, row.differs)),
     }
 }
 
@@ -63,44 +82,20 @@ fn variables(text: &mut String) {
     line(text, format_args!("{}", names.join(", ")));
 }
 
-fn without_effect(text: &mut String, table: &Table) {
-    line(text, format_args!("\n## Accepted without effect\n"));
-    line(text, format_args!("| Directive | Why nothing is lost |"));
-    line(text, format_args!("|---|---|"));
-    for row in table.all() {
-        if let Effect::Ignored(reason) = row.effect {
-            line(text, format_args!("| `{}`{} | {reason} |", row.name, place(row, table)));
-        }
+fn module(text: &mut String, family: &Family) {
+    line(text, format_args!("\n### {}\n", family.module));
+    match family.fate {
+        Fate::Pending(package) => line(text, format_args!("**not yet**: {}.\n", package.name)),
+        Fate::Refused(reason) => line(text, format_args!("**refused**: {reason}.\n")),
+        Fate::Ignored(reason) => line(text, format_args!("**no effect**: {reason}.\n")),
     }
-}
-
-fn refused(text: &mut String, table: &Table) {
-    line(text, format_args!("\n## Refused\n"));
-    line(text, format_args!("| Directive | Why | Accepted nevertheless |"));
-    line(text, format_args!("|---|---|---|"));
-    for row in table.all() {
-        if let Effect::Refused(reason) = row.effect {
-            let harmless: Vec<String> =
-                row.harmless.iter().map(|words| format!("`{} {words}`", row.name)).collect();
-            line(
-                text,
-                format_args!("| `{}`{} | {reason} | {} |", row.name, place(row, table), harmless.join(", ")),
-            );
-        }
+    line(text, format_args!("| Directive | Syntax | Default | Context |"));
+    line(text, format_args!("|---|---|---|---|"));
+    for member in family.members() {
+        let (syntax, default) = (code(member.syntax), code(member.default.unwrap_or_default()));
+        let contexts = member.contexts.names();
+        line(text, format_args!("| `{}` | {syntax} | {default} | {contexts} |", member.name));
     }
-    line(text, format_args!("\nAnd, module by module:\n"));
-    for family in table.families {
-        let names: Vec<String> = family.names().map(|name| format!("`{name}`")).collect();
-        line(text, format_args!("- {}: {}. {}", family.module, family.reason, names.join(", ")));
-    }
-}
-
-/// The contexts, for a name that means different things in different ones.
-fn place(row: &Row, table: &Table) -> String {
-    if table.rows(row.name).count() < 2 {
-        return String::new();
-    }
-    format!(" ({})", row.contexts.names())
 }
 
 fn code(text: &str) -> String {

@@ -55,6 +55,8 @@ pub(in crate::config) struct Row {
     pub(in crate::config) harmless: &'static [&'static str],
     /// One line for the reference.
     pub(in crate::config) summary: &'static str,
+    /// What is different from nginx, for the reference; empty where nothing is.
+    pub(in crate::config) differs: &'static str,
 }
 
 /// A directive without a default.
@@ -67,7 +69,18 @@ pub(in crate::config) const fn row(
 ) -> Row {
     let block = matches!(effect, Effect::Opens(_));
     let absence = Absence::Words("");
-    Row { name, contexts, arguments, block, repeatable: false, absence, effect, harmless: &[], summary }
+    Row {
+        name,
+        contexts,
+        arguments,
+        block,
+        repeatable: false,
+        absence,
+        effect,
+        harmless: &[],
+        summary,
+        differs: "",
+    }
 }
 
 /// A directive whose argument is declared as a type: what `settings!` makes.
@@ -108,6 +121,10 @@ impl Row {
         Self { harmless: arguments, ..self }
     }
 
+    pub(in crate::config) const fn differs(self, words: &'static str) -> Self {
+        Self { differs: words, ..self }
+    }
+
     /// The default, printed from the value that holds.
     pub(in crate::config) const fn default(self, print: fn() -> String) -> Self {
         Self { absence: Absence::Printed(print), ..self }
@@ -126,10 +143,17 @@ impl Row {
         }
     }
 
-    /// Whether this use of it asks for what happens anyway.
+    /// Whether this use of it asks for what happens anyway: a directive that does nothing asks for that with nginx's
+    /// default, too.
     pub(in crate::config) fn is_harmless(&self, directive: &Directive) -> bool {
         let written: Vec<&str> = directive.words().collect();
-        self.harmless.contains(&written.join(" ").as_str())
+        let written = written.join(" ");
+        let says_default = || {
+            matches!(self.effect, Effect::Ignored(_))
+                && !written.is_empty()
+                && *self.default_text() == written
+        };
+        self.harmless.contains(&written.as_str()) || says_default()
     }
 
     /// Whether it has the argument that it takes; for rows whose value nobody uses.

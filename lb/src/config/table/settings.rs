@@ -4,6 +4,7 @@
 //! of them, nginx's merge of the two, and the rows of the table with their defaults printed from the values.
 
 /// Declares the settings of a module: `Name { "directive" in contexts, field: Type as Argument = default, "summary"; }`.
+/// Behind the summary may stand `, differs "words"`: what is different from nginx.
 ///
 /// It makes, in the module's file: `Name`, the resolved settings, with the defaults as [`Default`]; `Given`, what
 /// one level says of them; `Name::inherit`, which takes from the level above what a level does not say and shares
@@ -43,7 +44,7 @@ macro_rules! settings {
             $(
                 $directive:literal in $contexts:expr,
                 $field:ident: $type:ty as $argument:ty = $default:expr,
-                $summary:literal;
+                $summary:literal $(, differs $differs:literal)?;
             )+
         }
     ) => {
@@ -93,7 +94,7 @@ macro_rules! settings {
                         });
                     },
                     $summary,
-                ),
+                )$(.differs($differs))?,
             )+
         ];
     };

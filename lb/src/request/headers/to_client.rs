@@ -1,20 +1,21 @@
 //! An answer's header on its way to the client: a server's, one of the program's own, and that of a refused request.
 
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
-    REFRESH, SERVER, TRANSFER_ENCODING,
+    REFRESH, SERVER, SET_COOKIE, TRANSFER_ENCODING,
 };
 
-use super::Fields;
-use crate::config::model::{Expires, ExpiresTime, FieldName, Location, MediaTypes, Proxy, Redirect};
+use super::{Fields, rewriting};
+use crate::config::model::{Expires, ExpiresTime, FieldName, IgnoredHeaders, Location, MediaTypes, Proxy};
 use crate::content::file::answer::FileAnswer;
 use crate::content::file::{expires, http_time, media};
 use crate::content::{Answer, page};
-use crate::script::Template;
+use crate::request::pace;
+use crate::script::{Template, Values};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const ACCEL_LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
 
 /// The names that the program itself sets, as nginx writes them.
 mod known {
@@ -23,8 +24,6 @@ mod known {
     pub(super) static SERVER: FieldName = FieldName::known(super::SERVER, "Server");
     pub(super) static CONTENT_TYPE: FieldName = FieldName::known(super::CONTENT_TYPE, "Content-Type");
     pub(super) static CONTENT_LENGTH: FieldName = FieldName::known(super::CONTENT_LENGTH, "Content-Length");
-    pub(super) static LOCATION: FieldName = FieldName::known(super::LOCATION, "Location");
-    pub(super) static REFRESH: FieldName = FieldName::known(super::REFRESH, "Refresh");
     pub(super) static TRANSFER_ENCODING: FieldName =
         FieldName::known(super::TRANSFER_ENCODING, "Transfer-Encoding");
     pub(super) static EXPIRES: FieldName = FieldName::known(super::EXPIRES, "Expires");
@@ -55,7 +54,7 @@ pub fn finish<F: Fields>(
     to: &ToClient<'_>,
     mut render: impl FnMut(&F, &Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
-    if !to.keeps_server || !answer.map().contains_key(SERVER) {
+    if !to.keeps_server {
         let tokens = to.location.is_none_or(|location| location.settings.core.server_tokens);
         answer.set(&known::SERVER, page::server_field(tokens))?;
     }
@@ -66,7 +65,7 @@ pub fn finish<F: Fields>(
     {
         answer.set(&known::KEEP_ALIVE, value)?;
     }
-    if to.http_1_0 {
+    if to.http_1_0 || !location.settings.core.chunked_transfer_encoding {
         // Such a client cannot read chunks: the end of the connection ends the body.
         answer.remove(&TRANSFER_ENCODING);
     }
@@ -189,57 +188,52 @@ pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: 
     )
 }
 
-/// Strips what is not for the client from a server's answer (nginx's hidden fields, plus and minus what was configured,
-/// and what concerned the connection to the server alone), and rewrites its redirects (`proxy_redirect`). `origin` is
-/// what a redirect to a path of this program begins with to be absolute.
-pub fn take_over<F: Fields>(
-    answer: &mut F,
-    proxy: &Proxy,
-    origin: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<(), F::Error> {
+/// What was found in a server's answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// [`rewrite`] may have something to do.
+    pub rewritable: bool,
+    /// The rate that the server asks for (`X-Accel-Limit-Rate`).
+    pub rate: Option<u64>,
+}
+
+/// Strips what is not for the client from a server's answer: nginx's hidden fields, plus and minus what was configured,
+/// and what concerned the connection to the server alone.
+pub fn take_over<F: Fields>(answer: &mut F, proxy: &Proxy) -> Found {
     // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
     // for each of the many that might be.
     let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
-    let (mut hides, mut redirects) = (false, false);
+    let (mut hides, mut redirects, mut cookies, mut paces) = (false, false, false, false);
     for name in answer.map().keys() {
         hides |= is_hidden(name);
         redirects |= name == LOCATION || name == REFRESH;
+        cookies |= name == SET_COOKIE;
+        paces |= name == ACCEL_LIMIT_RATE;
     }
+    let heeded = paces && !proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_LIMIT_RATE);
+    let asked = heeded.then(|| answer.map().get(ACCEL_LIMIT_RATE)).flatten();
+    let rate = asked.and_then(|rate| pace::accel_limit_rate(rate.as_bytes()));
     if hides {
         for name in proxy.hidden_headers.iter().chain([&KEEP_ALIVE]) {
             answer.remove(name);
         }
     }
-    if let Some(redirect) = proxy.redirect.as_ref().filter(|_| redirects) {
-        rewrite_redirects(answer, redirect, origin)?;
-    }
-    Ok(())
+    let rewritable = (redirects && !proxy.redirects.is_empty())
+        || (cookies && rewriting::touches_cookies(&proxy.settings));
+    Found { rewritable, rate }
 }
 
-/// Turns a redirect to the server's own address into one to this program's: `Location`, and the URL in a `Refresh`.
-fn rewrite_redirects<F: Fields>(
+/// Rewrites a server's redirects and cookies (`proxy_redirect`, `proxy_cookie_*`). `origin` is what a redirect to a path of
+/// this program begins with to be absolute.
+pub fn rewrite<F: Fields>(
     answer: &mut F,
-    redirect: &Redirect,
-    origin: impl FnOnce() -> Option<Vec<u8>>,
+    proxy: &Proxy,
+    values: &mut dyn Values,
+    origin: Option<Vec<u8>>,
 ) -> Result<(), F::Error> {
-    let rest =
-        |value: &HeaderValue| value.as_bytes().strip_prefix(redirect.from.as_bytes()).map(<[u8]>::to_vec);
-    if let Some(rest) = answer.map().get(LOCATION).and_then(rest) {
-        let beginning = if redirect.to.starts_with('/') { origin().unwrap_or_default() } else { Vec::new() };
-        let url = [beginning.as_slice(), redirect.to.as_bytes(), &rest].concat();
-        if let Ok(url) = HeaderValue::from_maybe_shared(Bytes::from(url)) {
-            answer.set(&known::LOCATION, url)?;
-        }
-    }
-    if let Some(refresh) = answer.map().get(REFRESH) {
-        let value = refresh.as_bytes();
-        let url = memchr::memmem::find(value, b"url=").map(|at| at + 4);
-        if let Some((lead, rest)) =
-            url.and_then(|at| Some((&value[..at], value[at..].strip_prefix(redirect.from.as_bytes())?)))
-            && let Ok(value) = HeaderValue::from_bytes(&[lead, redirect.to.as_bytes(), rest].concat())
-        {
-            answer.set(&known::REFRESH, value)?;
-        }
+    rewriting::redirects(answer, proxy, values, origin)?;
+    if rewriting::touches_cookies(&proxy.settings) {
+        rewriting::cookies(answer, &proxy.settings, values)?;
     }
     Ok(())
 }
@@ -253,22 +247,6 @@ fn adds_by_default(status: StatusCode) -> bool {
 mod tests {
     use super::super::testing::{Plain, wire};
     use super::*;
-
-    #[test]
-    fn redirects_of_a_server_become_redirects_of_this_program() {
-        let redirect = Redirect { from: "http://upstream/".to_owned(), to: "/app/".to_owned() };
-        for (received, origin, sent) in [
-            ("location: http://upstream/x", Some("http://h:81"), "Location: http://h:81/app/x"),
-            ("location: http://upstream/x", None, "Location: /app/x"),
-            ("location: http://elsewhere/x", Some("h"), "location: http://elsewhere/x"),
-            ("refresh: 5; url=http://upstream/x", Some("h"), "Refresh: 5; url=/app/x"),
-        ] {
-            let mut answer = Plain::of(received);
-            rewrite_redirects(&mut answer, &redirect, || origin.map(|origin| origin.as_bytes().to_vec()))
-                .unwrap();
-            assert_eq!(wire(&answer), sent);
-        }
-    }
 
     #[test]
     fn an_answer_without_a_body_has_no_type_and_no_length() {

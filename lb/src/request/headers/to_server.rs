@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, EXPECT, HeaderName, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
 use super::Fields;
-use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentValue};
+use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentUri, SentValue};
 use crate::request::State;
 use crate::routing::{matched_length, target};
 use crate::script::Template;
@@ -22,6 +22,21 @@ pub struct ToServer<'a> {
     pub upgrades: bool,
     /// The connection to the server ends with this request.
     pub closes: bool,
+    /// The client's fields go along (`proxy_pass_request_headers`).
+    pub client_fields: bool,
+    /// The body that the server gets.
+    pub body: SentBody,
+}
+
+/// The body that a server gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentBody {
+    /// The client's.
+    Client,
+    /// None.
+    Nothing,
+    /// Another, of so many bytes.
+    Own(usize),
 }
 
 /// Changes the fields of the request as received into those of the request for the server. `render` makes a value; `None`
@@ -31,9 +46,12 @@ pub fn prepare<F: Fields>(
     to: &ToServer<'_>,
     mut render: impl FnMut(&Template) -> Option<HeaderValue>,
 ) -> Result<(), F::Error> {
-    if to.dropped_names != DroppedNames::Nothing {
+    if !to.client_fields {
+        keep_framing(fields, to.upgrades);
+    } else if to.dropped_names != DroppedNames::Nothing {
         drop_unusual_names(fields, to.dropped_names);
     }
+    frame(fields, to.body)?;
     if to.has_connection {
         fields.remove(&CONNECTION);
     }
@@ -66,6 +84,33 @@ pub fn prepare<F: Fields>(
     Ok(())
 }
 
+/// Takes out all fields but those that the body and another protocol need.
+fn keep_framing(fields: &mut impl Fields, upgrades: bool) {
+    let kept = |name: &HeaderName| {
+        *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || (upgrades && *name == UPGRADE)
+    };
+    let dropped: Vec<HeaderName> = fields.map().keys().filter(|name| !kept(name)).cloned().collect();
+    for name in &dropped {
+        fields.remove(name);
+    }
+}
+
+/// Tells the length of a body that is not the client's.
+fn frame<F: Fields>(fields: &mut F, body: SentBody) -> Result<(), F::Error> {
+    if body == SentBody::Client {
+        return Ok(());
+    }
+    let length = fields.remove(&CONTENT_LENGTH);
+    let coding = fields.remove(&TRANSFER_ENCODING);
+    let bytes = match body {
+        SentBody::Own(bytes) => bytes,
+        // Pingora would frame the client's body, did nothing say that there is none.
+        SentBody::Nothing if length.is_some() || coding.is_some() => 0,
+        SentBody::Client | SentBody::Nothing => return Ok(()),
+    };
+    fields.set(&FieldName::known(CONTENT_LENGTH, "Content-Length"), HeaderValue::from(bytes))
+}
+
 /// The request target for the server: `sent` is what the client sent, `parsed` what Pingora would send. `None` where that
 /// is right.
 pub fn request_target<'a>(
@@ -81,13 +126,14 @@ pub fn request_target<'a>(
         Some(Cow::Owned(target::replace(replacement, path, uri.arguments(sent).unwrap_or_default())))
     };
     match &proxy.uri {
+        SentUri::Exactly(exactly) => Some(Cow::Owned(exactly.as_bytes().to_vec())),
         // `rewrite … break` has left the location's path: the whole URI goes instead.
-        Some(_) if state.leaves_location() => replacing(0, ""),
-        Some(replacement) => replacing(matched_length(&location.pattern), replacement),
-        None if uri.is_changed() => replacing(0, ""),
+        SentUri::Replacing(_) if state.leaves_location() => replacing(0, ""),
+        SentUri::Replacing(replacement) => replacing(matched_length(&location.pattern), replacement),
+        SentUri::Own if uri.is_changed() => replacing(0, ""),
         // Byte for byte: the loop escapes some characters for Pingora's parser, which nginx does not. The quotation
         // marks and angle brackets that no `Uri` can hold stay escaped, and so does what is no path (`http://host?a`).
-        None => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
+        SentUri::Own => (sent.first() == Some(&b'/') && parsed != sent).then_some(Cow::Borrowed(sent)),
     }
 }
 
@@ -125,6 +171,8 @@ mod tests {
             has_connection: false,
             upgrades: false,
             closes: false,
+            client_fields: true,
+            body: SentBody::Client,
         };
         for (name, received, to, sent) in [
             ("set", "host: a|x-a: 9|accept: b", to(&set), "Host: upstream|X-a: 1|x-A: 2|accept: b"),
@@ -153,6 +201,31 @@ mod tests {
                 "host: a",
                 ToServer { closes: true, ..to(&[]) },
                 "host: a|Connection: close",
+            ),
+            (
+                "none of the client's fields",
+                "host: a|content-length: 3|upgrade: x",
+                ToServer { client_fields: false, ..to(&set) },
+                "content-length: 3|Host: upstream|X-a: 1|x-A: 2",
+            ),
+            (
+                "none of the client's fields but another protocol",
+                "host: a|upgrade: x",
+                ToServer { client_fields: false, upgrades: true, ..to(&[]) },
+                "Upgrade: x",
+            ),
+            (
+                "no body",
+                "host: a|content-length: 3",
+                ToServer { body: SentBody::Nothing, ..to(&[]) },
+                "host: a|Content-Length: 0",
+            ),
+            ("no body anyway", "host: a", ToServer { body: SentBody::Nothing, ..to(&[]) }, "host: a"),
+            (
+                "another body",
+                "host: a|transfer-encoding: chunked",
+                ToServer { body: SentBody::Own(5), ..to(&[]) },
+                "host: a|Content-Length: 5",
             ),
         ] {
             let mut fields = Plain::of(received);

@@ -21,6 +21,7 @@ fn closed() -> TryFailed {
         body_replayable: true,
         client_owes_bytes: false,
         tries_allowed: 2,
+        out_of_time: false,
     }
 }
 

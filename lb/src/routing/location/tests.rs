@@ -1,12 +1,17 @@
 use super::*;
 use crate::config::model::{Action, DocumentRoot, Position, Settings};
+use crate::script::{Case, Names, Regex};
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(Regex::new(text, Case::Sensitive).unwrap(), &mut Names::<()>::default()).unwrap()
+}
 
 /// A location by nginx's own notation: `= /a`, `^~ /a`, `~ regex`, `@name`, `/a`.
 fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
     let pattern = match head.split_once(' ') {
         Some(("=", path)) => LocationMatch::Exact(path.to_owned()),
         Some(("^~", path)) => LocationMatch::FinalPrefix(path.to_owned()),
-        Some(("~", regex)) => LocationMatch::Regex(regex::Regex::new(regex).unwrap()),
+        Some(("~", regex)) => LocationMatch::Regex(pattern(regex)),
         _ if head.starts_with('@') => LocationMatch::Named(head.to_owned()),
         _ => LocationMatch::Prefix(head.to_owned()),
     };
@@ -33,7 +38,8 @@ fn leaf(head: &str) -> Arc<Location> {
 fn finds(locations: &[Arc<Location>], cases: &[(&str, &str)]) {
     let table = LocationTable::new(locations);
     for (path, head) in cases {
-        let found = table.find(path.as_bytes()).map_or("", |location| &location.position.file);
+        let found =
+            table.find(path.as_bytes()).unwrap().location.map_or("", |location| &location.position.file);
         assert_eq!(found, *head, "{path}");
     }
 }
@@ -113,6 +119,56 @@ fn a_regular_expression_may_have_locations_inside() {
 }
 
 #[test]
+fn the_groups_of_every_expression_on_the_way_are_kept() {
+    let inside = vec![leaf("~ ([^/]+)[.]png$"), leaf("~ x")];
+    let locations =
+        [leaf("/"), location("~ ^/(?<lang>..)/(.*)", inside), leaf("~ ^/long(er)?$"), leaf("~ plain")];
+    let table = LocationTable::new(&locations);
+    for (path, expected) in [
+        ("/", &[][..]),
+        ("/de/a", &[("^/(?<lang>..)/(.*)", &["de", "a"][..])]),
+        ("/de/a/b.png", &[("^/(?<lang>..)/(.*)", &["de", "a/b.png"]), ("([^/]+)[.]png$", &["b"])]),
+        ("/de/x", &[("^/(?<lang>..)/(.*)", &["de", "x"]), ("x", &[])]),
+        ("/long", &[("^/long(er)?$", &[])]),
+        ("/plain", &[("plain", &[])]),
+    ] {
+        let found = table.find(path.as_bytes()).unwrap();
+        let texts: Vec<(&str, Vec<String>)> = found
+            .matched
+            .iter()
+            .map(|matched| {
+                let groups = (1..).map_while(|group| matched.captures.get(group));
+                let groups = groups.map(|group| String::from_utf8_lossy(group).into_owned());
+                (matched.pattern.as_str(), groups.collect())
+            })
+            .collect();
+        let expected: Vec<(&str, Vec<String>)> = expected
+            .iter()
+            .map(|(regex, groups)| (*regex, groups.iter().map(|group| (*group).to_owned()).collect()))
+            .collect();
+        assert_eq!(texts, expected, "{path}");
+    }
+}
+
+#[test]
+fn an_expression_that_gives_up_is_no_miss() {
+    let table = LocationTable::new(&["/", "~ ^/(?!x)(a+)+$"].map(leaf));
+    assert!(table.find(format!("/{}!", "a".repeat(2_000)).as_bytes()).is_err());
+    assert!(table.find(b"/b").is_ok());
+}
+
+#[test]
+fn a_path_is_bytes() {
+    finds_bytes(&["/", "~ ^/.$"].map(leaf), b"/\xff", "~ ^/.$");
+}
+
+fn finds_bytes(locations: &[Arc<Location>], path: &[u8], head: &str) {
+    let table = LocationTable::new(locations);
+    let found = table.find(path).unwrap();
+    assert_eq!(&*found.location.unwrap().position.file, head);
+}
+
+#[test]
 fn the_search_agrees_with_trying_every_prefix() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut word =
@@ -126,7 +182,7 @@ fn the_search_agrees_with_trying_every_prefix() {
         for _ in 0..200 {
             let path = format!("/{}", word(length));
             let longest = heads.iter().filter(|head| path.starts_with(*head)).max_by_key(|head| head.len());
-            let found = table.find(path.as_bytes()).map(|found| &*found.position.file);
+            let found = table.find(path.as_bytes()).unwrap().location.map(|found| &*found.position.file);
             assert_eq!(found, longest.map(String::as_str), "{path}");
         }
     }

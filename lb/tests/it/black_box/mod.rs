@@ -11,6 +11,7 @@ mod command_line;
 mod files;
 mod large_answers;
 mod messages;
+mod proxy_settings;
 mod reload;
 mod request_bodies;
 mod stop;

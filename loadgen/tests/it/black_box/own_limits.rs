@@ -64,9 +64,11 @@ fn slow() -> Server {
     })
 }
 
-/// Runs the program after `ulimit` with these words.
+/// Runs the program after `ulimit` with these words, without the descriptors that whoever runs the tests left open:
+/// they count too.
 fn limited(limit: &str, words: &[&str]) -> Finished {
-    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    let closed = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-";
+    let script = format!("{closed} && ulimit {limit} && exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script, env!("CARGO_BIN_EXE_loadgen")]).args(words);
     finish(start(&mut command))

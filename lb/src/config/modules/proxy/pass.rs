@@ -5,6 +5,7 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::modules::proxy_refused::NO_TLS;
 use crate::config::syntax::Directive;
 use crate::config::table::Block;
+use crate::script::Template;
 
 /// The port that `http://` means.
 const DEFAULT_PORT: u16 = 80;
@@ -12,13 +13,28 @@ const DEFAULT_PORT: u16 = 80;
 /// `proxy_pass`.
 #[derive(Debug)]
 pub(in crate::config) struct ProxyPass {
-    /// What follows `http://`, as written.
-    pub(in crate::config) written: String,
-    pub(in crate::config) target: Target,
+    pub(in crate::config) to: PassedTo,
     pub(in crate::config) position: Position,
 }
 
-impl ProxyPass {
+/// Where it goes.
+#[derive(Debug)]
+pub(in crate::config) enum PassedTo {
+    /// A URL without variables.
+    Fixed(FixedPass),
+    /// A URL that is known with each request.
+    PerRequest(Template),
+}
+
+/// A URL without variables.
+#[derive(Debug)]
+pub(in crate::config) struct FixedPass {
+    /// What follows `http://`, as written.
+    pub(in crate::config) written: String,
+    pub(in crate::config) target: Target,
+}
+
+impl FixedPass {
     /// Whether it can mean an upstream of that name.
     pub(in crate::config) fn names_upstream(&self, name: &str) -> bool {
         !matches!(self.target.address, ServerAddress::Unix(_)) && self.target.host.eq_ignore_ascii_case(name)
@@ -34,11 +50,9 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
         return;
     }
     if url.contains('$') {
-        report.unsupported(
-            directive,
-            0,
-            "servers are known before requests come: name an upstream or an address without variables",
-        );
+        if let Some(url) = report.template(directive, 0) {
+            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position }));
+        }
         return;
     }
     if !scheme("http://") {
@@ -55,7 +69,8 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
             );
         }
         Ok(target) => {
-            let pass = ProxyPass { written: written.to_owned(), target, position };
+            let to = PassedTo::Fixed(FixedPass { written: written.to_owned(), target });
+            let pass = ProxyPass { to, position };
             block.edit(|given| *given = Some(pass));
         }
         Err(error) => report.emerg_hint(

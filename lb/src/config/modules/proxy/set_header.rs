@@ -60,12 +60,16 @@ impl Argument for SetHeader {
 fn kept_by_the_connection(name: &HeaderName, value: &str) -> Option<Kept> {
     let value = value.trim();
     let is = |wish: &str| value.eq_ignore_ascii_case(wish);
+    let is_variable = value.starts_with('$');
     match name.as_str() {
         // What every configuration with WebSocket or keep-alive writes, and what happens anyway.
-        "connection" if value.is_empty() || is("upgrade") || is("keep-alive") || is("$http_connection") => {
+        // A variable there is one of the idioms (`$connection_upgrade`, `$http_connection`).
+        "connection" if value.is_empty() || is("upgrade") || is("keep-alive") || is_variable => {
             Some(Kept::AsWished)
         }
-        "upgrade" if value.is_empty() || is("$http_upgrade") || is("websocket") => Some(Kept::AsWished),
+        "upgrade" if value.is_empty() || is("websocket") || is_variable => Some(Kept::AsWished),
+        // What goes with `proxy_pass_request_body off`, and happens then anyway.
+        "content-length" if value.is_empty() => Some(Kept::AsWished),
         "connection" | "upgrade" => Some(Kept::Ignored(
             "upstream connections are kept alive and upgraded as the client and the server agree",
         )),

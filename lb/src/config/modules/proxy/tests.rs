@@ -1,7 +1,10 @@
 use http::HeaderValue;
 
-use crate::config::model::{Action, Location, NextUpstream, Proxy, SentValue, ServerAddress};
-use crate::config::testing::{accepted, in_location, refused, warnings};
+use crate::config::model::{
+    Action, BindAddress, Destination, IgnoredHeaders, Location, NextUpstream, Proxy, SentUri, SentValue,
+    ServerAddress,
+};
+use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +24,19 @@ fn proxy(text: &str) -> Arc<Proxy> {
 fn proxy_pass_names_an_upstream_or_makes_one() {
     let config = accepted(&in_location("proxy_pass http://group/api/;"));
     let proxy = proxy_of(&config.http.servers[0].locations[0]);
-    let upstream = &config.http.upstreams[proxy.upstream.0];
+    let upstream = &config.http.upstreams[proxy.upstream().unwrap().0];
     assert_eq!((upstream.name.as_str(), upstream.implicit), ("group", false));
-    assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("group", 80, Some("/api/")));
+    assert_eq!(
+        (proxy.host.as_str(), proxy.port, &proxy.uri),
+        ("group", 80, &SentUri::Replacing("/api/".into()))
+    );
 
     let config = accepted(&in_location("proxy_pass http://10.0.0.1:5001;"));
     let proxy = proxy_of(&config.http.servers[0].locations[0]);
-    let upstream = &config.http.upstreams[proxy.upstream.0];
+    let upstream = &config.http.upstreams[proxy.upstream().unwrap().0];
     assert_eq!((upstream.name.as_str(), upstream.implicit), ("10.0.0.1:5001", true));
     assert_eq!(upstream.servers[0].address, ServerAddress::Inet("10.0.0.1:5001".parse().unwrap()));
-    assert_eq!((proxy.host.as_str(), proxy.port, proxy.uri.as_deref()), ("10.0.0.1:5001", 5001, None));
+    assert_eq!((proxy.host.as_str(), proxy.port, &proxy.uri), ("10.0.0.1:5001", 5001, &SentUri::Own));
 }
 
 #[test]
@@ -45,8 +51,8 @@ fn proxy_host_leaves_out_the_port_of_the_scheme() {
     for (url, host) in cases {
         assert_eq!(proxy(&format!("proxy_pass {url};")).host, host, "{url}");
     }
-    assert_eq!(proxy("proxy_pass http://unix:/tmp/a.sock:/x;").uri.as_deref(), Some("/x"));
-    assert_eq!(proxy("proxy_pass http://a.example?b=c;").uri.as_deref(), Some("/?b=c"));
+    assert_eq!(proxy("proxy_pass http://unix:/tmp/a.sock:/x;").uri, SentUri::Replacing("/x".into()));
+    assert_eq!(proxy("proxy_pass http://a.example?b=c;").uri, SentUri::Replacing("/?b=c".into()));
 }
 
 #[test]
@@ -57,7 +63,12 @@ fn proxy_pass_refuses() {
         ("proxy_pass http://a:0;", "invalid port in upstream \"a:0\""),
         ("proxy_pass http://GROUP:81;", "upstream \"GROUP\" may not have port 81"),
         ("proxy_pass https://a;", "\"https://a\" in the \"proxy_pass\" directive is not supported"),
-        ("proxy_pass http://$host;", "\"http://$host\" in the \"proxy_pass\" directive is not supported"),
+        ("proxy_pass http://$nope;", "unknown \"nope\" variable"),
+        ("proxy_pass http://$;", "invalid variable name"),
+        (
+            "if ($host) { proxy_pass http://group/x; }",
+            "\"proxy_pass\" cannot have URI part in location given by regular expression",
+        ),
         ("proxy_pass \"http://a/b c\";", "\"proxy_pass\" directive invalid value"),
     ];
     for (text, message) in cases {
@@ -113,7 +124,14 @@ fn what_a_request_cannot_change_is_made_once() {
 
 #[test]
 fn fields_of_the_connection_are_left_out_with_a_word_where_that_differs() {
-    let silent = ["Connection \"\"", "Connection upgrade", "Upgrade $http_upgrade", "TE \"\""];
+    let silent = [
+        "Connection \"\"",
+        "Connection upgrade",
+        "Connection $http_connection",
+        "Upgrade $http_upgrade",
+        "TE \"\"",
+        "Content-Length \"\"",
+    ];
     for field in silent {
         let text = in_location(&format!("proxy_pass http://group; proxy_set_header {field};"));
         assert_eq!(warnings(&text), Vec::<String>::new(), "{field}");
@@ -159,18 +177,40 @@ fn times_version_and_buffering() {
 #[test]
 fn next_upstream_is_what_is_listed() {
     let next = |text: &str| proxy(&format!("proxy_pass http://group; {text}")).settings.next_upstream;
-    let both = |error, timeout| NextUpstream { error, timeout };
-    assert_eq!(next(""), both(true, true));
-    assert_eq!(next("proxy_next_upstream error;"), both(true, false));
-    assert_eq!(next("proxy_next_upstream timeout;"), both(false, true));
-    assert_eq!(next("proxy_next_upstream off;"), both(false, false));
-    assert_eq!(next("proxy_next_upstream error off;"), both(false, false));
-    assert_eq!(next("proxy_next_upstream error; proxy_next_upstream timeout;"), both(true, true));
-    assert_eq!(next("proxy_next_upstream off; proxy_next_upstream timeout;"), both(false, false));
-    refused(
-        &in_location("proxy_next_upstream http_503;"),
-        "\"http_503\" in the \"proxy_next_upstream\" directive is not supported yet",
-    );
+    let (error, timeout, off) = (NextUpstream::ERROR, NextUpstream::TIMEOUT, NextUpstream::OFF);
+    for (text, expected) in [
+        ("", error.with(timeout)),
+        ("proxy_next_upstream error;", error),
+        ("proxy_next_upstream timeout;", timeout),
+        ("proxy_next_upstream off;", off),
+        ("proxy_next_upstream error off;", off),
+        ("proxy_next_upstream error; proxy_next_upstream timeout;", error.with(timeout)),
+        ("proxy_next_upstream off; proxy_next_upstream timeout;", off),
+        (
+            "proxy_next_upstream denied invalid_header non_idempotent updating;",
+            NextUpstream::DENIED
+                .with(NextUpstream::INVALID_HEADER)
+                .with(NextUpstream::NON_IDEMPOTENT)
+                .with(NextUpstream::UPDATING),
+        ),
+        (
+            "proxy_next_upstream http_500 http_502 http_503 http_504;",
+            NextUpstream::HTTP_500
+                .with(NextUpstream::HTTP_502)
+                .with(NextUpstream::HTTP_503)
+                .with(NextUpstream::HTTP_504),
+        ),
+        (
+            "proxy_next_upstream http_403 http_404 http_429;",
+            NextUpstream::HTTP_403.with(NextUpstream::HTTP_404).with(NextUpstream::HTTP_429),
+        ),
+    ] {
+        assert_eq!(next(text), expected, "{text}");
+    }
+    let limits =
+        proxy("proxy_pass http://group; proxy_next_upstream_tries 2; proxy_next_upstream_timeout 3s;");
+    assert_eq!(limits.settings.next_upstream_tries, 2);
+    assert_eq!(limits.settings.next_upstream_timeout, Duration::from_secs(3));
     refused(&in_location("proxy_next_upstream http_418;"), "invalid value \"http_418\"");
 }
 
@@ -193,7 +233,7 @@ fn pass_header_outweighs_hiding() {
 
 #[test]
 fn what_would_change_traffic_is_refused_unless_switched_off() {
-    for name in ["proxy_cache", "proxy_bind", "proxy_store"] {
+    for name in ["proxy_cache", "proxy_force_ranges", "proxy_ignore_client_abort", "proxy_store"] {
         let text = in_location(&format!("{name} off; proxy_pass http://group;"));
         assert_eq!(warnings(&text), Vec::<String>::new());
         refused(
@@ -201,4 +241,99 @@ fn what_would_change_traffic_is_refused_unless_switched_off() {
             &format!("nginx's directive \"{name}\" is not supported"),
         );
     }
+}
+
+#[test]
+fn rewriting_is_said_rule_by_rule_or_not_at_all() {
+    let rules = |text: &str| {
+        let proxy = proxy(&format!("proxy_pass http://group; {text}"));
+        let settings = &proxy.settings;
+        (
+            proxy.redirects.len(),
+            settings.cookie_domains.len(),
+            settings.cookie_paths.len(),
+            settings.cookie_flags.len(),
+        )
+    };
+    for (text, count) in [
+        ("", (1, 0, 0, 0)),
+        ("proxy_redirect off;", (0, 0, 0, 0)),
+        ("proxy_redirect default; proxy_redirect /a /b; proxy_redirect ~*^x$ y;", (3, 0, 0, 0)),
+        ("proxy_cookie_domain a b; proxy_cookie_domain ~c $host;", (1, 2, 0, 0)),
+        ("proxy_cookie_path / /x; proxy_cookie_path off x;", (1, 0, 2, 0)),
+        ("proxy_cookie_flags ~. secure $host;", (1, 0, 0, 1)),
+        ("proxy_cookie_domain off; proxy_cookie_path off; proxy_cookie_flags off;", (1, 0, 0, 0)),
+    ] {
+        assert_eq!(rules(text), count, "{text}");
+    }
+    for (text, message) in [
+        ("proxy_redirect x;", "invalid parameter \"x\""),
+        ("proxy_redirect off; proxy_redirect off;", "\"proxy_redirect\" directive is duplicate"),
+        ("proxy_redirect off; proxy_redirect a b;", "\"proxy_redirect\" directive is duplicate"),
+        ("proxy_redirect a b; proxy_redirect off;", "\"proxy_redirect\" directive is duplicate"),
+        ("proxy_redirect ~( x;", "pcre2_compile() failed: missing closing parenthesis in \"(\""),
+        ("proxy_redirect / $nope;", "unknown \"nope\" variable"),
+        ("proxy_cookie_domain x;", "invalid parameter \"x\""),
+        ("proxy_cookie_path x;", "invalid parameter \"x\""),
+        ("proxy_cookie_flags x;", "invalid parameter \"x\""),
+        ("proxy_cookie_flags x samesite;", "invalid parameter \"samesite\""),
+    ] {
+        refused(&in_location(text), message);
+    }
+}
+
+#[test]
+fn what_requests_are_made_of() {
+    let read = proxy(
+        "proxy_pass http://group; proxy_method PUT; proxy_set_body \"a $host\"; proxy_pass_request_headers off; \
+         proxy_pass_request_body off; proxy_limit_rate 1k; proxy_intercept_errors on; proxy_bind 127.0.0.1;",
+    );
+    let settings = &read.settings;
+    assert_eq!(settings.method.as_ref().unwrap().as_literal(), Some("PUT"));
+    assert!(settings.set_body.is_some() && !settings.pass_request_headers && !settings.pass_request_body);
+    assert!(settings.intercept_errors && settings.limit_rate == 1024);
+    assert!(matches!(settings.bind, Some(BindAddress::Fixed(_))));
+    let bind = |text: &str| proxy(&format!("proxy_pass http://group; {text}")).settings.bind.clone();
+    assert!(bind("proxy_bind off;").is_none());
+    assert!(matches!(bind("proxy_bind $server_addr;"), Some(BindAddress::PerRequest(_))));
+    for (text, message) in [
+        ("proxy_bind nope;", "invalid address \"nope\""),
+        ("proxy_bind 127.0.0.1 x;", "invalid parameter \"x\""),
+        (
+            "proxy_bind $remote_addr transparent;",
+            "\"transparent\" in the \"proxy_bind\" directive is not supported",
+        ),
+        ("proxy_limit_rate x;", "\"proxy_limit_rate\" directive invalid value"),
+    ] {
+        refused(&in_location(text), message);
+    }
+}
+
+#[test]
+fn ignored_fields_are_those_that_nginx_knows() {
+    let ignored = |text: &str| proxy(&format!("proxy_pass http://group; {text}")).settings.ignore_headers;
+    assert_eq!(ignored(""), IgnoredHeaders::NONE);
+    let two = ignored("proxy_ignore_headers x-accel-redirect Vary; proxy_ignore_headers Expires;");
+    assert!(two.has(IgnoredHeaders::X_ACCEL_REDIRECT) && two.has(IgnoredHeaders::VARY));
+    assert!(two.has(IgnoredHeaders::EXPIRES) && !two.has(IgnoredHeaders::SET_COOKIE));
+    refused(&in_location("proxy_ignore_headers Foo;"), "invalid value \"Foo\"");
+    let twice = warnings(&in_location("proxy_pass http://group; proxy_ignore_headers Vary Vary;"));
+    assert!(twice[0].contains("duplicate value \"Vary\""));
+}
+
+#[test]
+fn a_url_with_variables_is_known_with_each_request() {
+    let config = accepted(&in_server(
+        "resolver 127.0.0.1:54 valid=5s; location /x { proxy_pass http://$host/u; resolver_timeout 2s; }
+         location /whole { proxy_pass $scheme://a$uri; }",
+    ));
+    let locations = &config.http.servers[0].locations;
+    let proxy = proxy_of(&locations[0]);
+    let Destination::PerRequest { url, resolver: Some(resolver) } = &proxy.destination else {
+        panic!("{proxy:?}")
+    };
+    assert_eq!(url.variables().count(), 1);
+    assert_eq!((resolver.servers[0].port(), resolver.timeout), (54, Duration::from_secs(2)));
+    assert!(proxy.redirects.is_empty() && proxy.upstream().is_none());
+    assert!(matches!(proxy.set_headers[0].value, SentValue::PerRequest(_)), "Host is known later");
 }

@@ -1,0 +1,130 @@
+//! The edge: TLS and HTTP/2 to clients, who the client is behind other proxies, and TLS and gRPC to servers.
+
+use super::{GRPC, HTTP_2, REAL_ADDRESSES, TLS, TLS_TO_SERVERS};
+use crate::config::table::{Family, Fate};
+
+pub(super) const FAMILIES: &[Family] = &[
+    Family { module: "ngx_http_ssl_module", fate: Fate::Pending(&TLS), lines: "\
+ssl HS on | off = off
+ssl_buffer_size HS size = 16k
+ssl_certificate HS file
+ssl_certificate_cache HS off | max=N [inactive=time] [valid=time] = off
+ssl_certificate_compression HS on | off = off
+ssl_certificate_key HS file
+ssl_ciphers HS ciphers = HIGH:!aNULL:!MD5
+ssl_client_certificate HS file
+ssl_conf_command HS name value
+ssl_crl HS file
+ssl_dhparam HS file
+ssl_early_data HS on | off = off
+ssl_ecdh_curve HS curve = auto
+ssl_ech_file HS file
+ssl_key_log HS path
+ssl_ocsp HS on | off | leaf = off
+ssl_ocsp_cache HS off | [shared:name:size] = off
+ssl_ocsp_responder HS url
+ssl_password_file HS file
+ssl_prefer_server_ciphers HS on | off = off
+ssl_protocols HS [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
+ssl_reject_handshake HS on | off = off
+ssl_session_cache HS off | none | [builtin[:size]] [shared:name:size] = none
+ssl_session_ticket_key HS file
+ssl_session_tickets HS on | off = on
+ssl_session_timeout HS time = 5m
+ssl_stapling HS on | off = off
+ssl_stapling_file HS file
+ssl_stapling_responder HS url
+ssl_stapling_verify HS on | off = off
+ssl_trusted_certificate HS file
+ssl_verify_client HS on | off | optional | optional_no_ca = off
+ssl_verify_depth HS number = 1" },
+    Family { module: "ngx_http_v2_module", fate: Fate::Pending(&HTTP_2), lines: "\
+http2 HS on | off = off
+http2_body_preread_size HS size = 64k
+http2_chunk_size HSL size = 8k
+http2_idle_timeout HS time = 3m
+http2_max_concurrent_pushes HS number = 10
+http2_max_concurrent_streams HS number = 128
+http2_max_field_size HS size = 4k
+http2_max_header_size HS size = 16k
+http2_max_requests HS number = 1000
+http2_pool_size HS size = 4k
+http2_push HSL uri | off = off
+http2_push_preload HSL on | off = off
+http2_recv_buffer_size H size = 256k
+http2_recv_timeout HS time = 30s
+http2_streams_index_size HS number = 32
+early_hints HSL string …" },
+    Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
+set_real_ip_from HSL address | CIDR | unix:
+real_ip_header HSL field | X-Real-IP | X-Forwarded-For | proxy_protocol = X-Real-IP
+real_ip_recursive HSL on | off = off
+proxy_protocol_timeout HS time = 30s" },
+    Family { module: "ngx_http_grpc_module", fate: Fate::Pending(&GRPC), lines: "\
+grpc_allow_upstream HSL string …
+grpc_bind HSL address [transparent] | off
+grpc_bind_dynamic HSL on | off = off
+grpc_buffer_size HSL size = 4k|8k
+grpc_connect_timeout HSL time = 60s
+grpc_hide_header HSL field
+grpc_ignore_headers HSL field …
+grpc_intercept_errors HSL on | off = off
+grpc_next_upstream HSL error | timeout | invalid_header | http_500 | http_502 | http_503 | http_504 | http_403 | http_404 | http_429 | non_idempotent | off … = error timeout
+grpc_next_upstream_timeout HSL time = 0
+grpc_next_upstream_tries HSL number = 0
+grpc_pass LI address
+grpc_pass_header HSL field
+grpc_read_timeout HSL time = 60s
+grpc_send_timeout HSL time = 60s
+grpc_set_header HSL field value
+grpc_socket_keepalive HSL on | off = off
+grpc_ssl_certificate HSL file
+grpc_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
+grpc_ssl_certificate_key HSL file
+grpc_ssl_ciphers HSL ciphers = DEFAULT
+grpc_ssl_conf_command HSL name value
+grpc_ssl_crl HSL file
+grpc_ssl_key_log HSL path
+grpc_ssl_name HSL name
+grpc_ssl_password_file HSL file
+grpc_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
+grpc_ssl_server_name HSL on | off = off
+grpc_ssl_session_reuse HSL on | off = on
+grpc_ssl_trusted_certificate HSL file
+grpc_ssl_verify HSL on | off = off
+grpc_ssl_verify_depth HSL number = 1" },
+    Family { module: "ngx_http_proxy_module, TLS", fate: Fate::Pending(&TLS_TO_SERVERS), lines: "\
+proxy_ssl_alpn HSL protocol …
+proxy_ssl_certificate HSL file
+proxy_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
+proxy_ssl_certificate_key HSL file
+proxy_ssl_ciphers HSL ciphers = DEFAULT
+proxy_ssl_conf_command HSL name value
+proxy_ssl_crl HSL file
+proxy_ssl_key_log HSL path
+proxy_ssl_name HSL name
+proxy_ssl_password_file HSL file
+proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
+proxy_ssl_server_name HSL on | off = off
+proxy_ssl_session_reuse HSL on | off = on
+proxy_ssl_trusted_certificate HSL file
+proxy_ssl_verify HSL on | off = off
+proxy_ssl_verify_depth HSL number = 1" },
+    Family { module: "ngx_http_v3_module", fate: Fate::Refused("HTTP/3 is not spoken; browsers fall back to what is"), lines: "\
+http3 HS on | off = on
+http3_hq HS on | off = off
+http3_max_concurrent_streams HS number = 128
+http3_max_table_capacity HS size = 4096
+http3_stream_buffer_size HS size = 64k
+quic_active_connection_id_limit HS number = 2
+quic_bpf M on | off = off
+quic_gso HS on | off = off
+quic_host_key HS file
+quic_mtu HS size = 65527
+quic_retry HS on | off = off
+quic_stream_buffer_size HS size = 64k" },
+    Family { module: "ngx_http_acme_module", fate: Fate::Refused("certificates are not fetched here; let certbot or another client of ACME do it"), lines: "\
+acme_issuer H name { … }
+acme_shared_zone H zone=name:size = zone=ngx_acme_shared:256k
+acme_certificate S issuer [identifier …] [key=algorithm] [challenge=type]" },
+];

@@ -1,0 +1,50 @@
+"""What the upstream servers of generated rounds answer: what the request's field `X-Want` asks for.
+
+A word of letters names an answer below, a number is a status; without the field it is a plain 200 that tells the server
+and the target.
+"""
+
+from upstream import answer
+
+
+def wanted(server):
+    """The behaviour of this server; given to `Upstream.behave`."""
+
+    def behave(request, connection):
+        want = request.field("x-want") or ""
+        told = f"{server.name} {request.method} {request.target}\n"
+        status, fields, body = ANSWERS.get(want, lambda _: (want or "200", ("Content-Type: text/plain",), told))(server)
+        phrase = PHRASES.get(status, "Told So")
+        length = () if status in ("204", "304") else (f"Content-Length: {len(body)}",)
+        if not length or request.method == "HEAD":
+            head = "\r\n".join([f"HTTP/1.1 {status} {phrase}", "X-From: " + server.name, *fields, *length, "", ""])
+            connection.sendall(head.encode())
+            return True
+        return answer(body, f"{status} {phrase}", "X-From: " + server.name, *fields)(request, connection)
+
+    return behave
+
+
+def own(server):
+    return "http://%s:%d" % server.address
+
+
+PHRASES = {"200": "OK", "201": "Created", "204": "No Content", "301": "Moved Permanently", "302": "Found", "304": "Not Modified",
+           "400": "Bad Request", "401": "Unauthorized", "403": "Forbidden", "404": "Not Found", "500": "Internal Server Error",
+           "503": "Service Unavailable"}
+
+ANSWERS = {
+    "moved": lambda server: ("301", (f"Location: {own(server)}/a/b?c=d",), "moved\n"),
+    "elsewhere": lambda _: ("302", ("Location: http://elsewhere.example/x",), "elsewhere\n"),
+    "relative": lambda _: ("302", ("Location: /a/relative",), ""),
+    "refresh": lambda server: ("200", (f"Refresh: 5; url={own(server)}/a", "Content-Type: text/html"), "<p>refresh</p>"),
+    "cookies": lambda _: ("200", ("Set-Cookie: a=1; Path=/a/; Domain=old.example", "Set-Cookie: b=2; Secure",
+                                  "Content-Type: text/plain"), "cookies\n"),
+    "internal": lambda _: ("200", ("X-Accel-Redirect: /a/x.txt", "X-Kept: no", "Content-Type: text/plain"), "unseen\n"),
+    "named": lambda _: ("200", ("X-Accel-Redirect: @n0", "Content-Type: text/plain"), "unseen\n"),
+    "expires": lambda _: ("200", ("X-Accel-Expires: 60", "Cache-Control: no-cache", "Expires: Thu, 01 Jan 1970 00:00:00 GMT",
+                                  "Content-Type: text/css"), "p {}\n"),
+    "typed": lambda _: ("200", ("Content-Type: text/html; charset=koi8-r", "ETag: \"tag\"",
+                                "Last-Modified: Fri, 01 Mar 2024 12:00:00 GMT"), "<p>typed</p>\n"),
+    "bare": lambda _: ("200", (), "no type\n"),
+}
