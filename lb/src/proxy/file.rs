@@ -14,7 +14,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::pace::Pace;
+use super::limit::Limit;
 use super::{answer, record};
 use crate::config::model::{AutoindexFormat, Charset, FieldName, GzipStatic, Location};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
@@ -203,12 +203,12 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     if endless && session.req_header().version < Version::HTTP_11 {
         session.set_keepalive(None);
     }
-    let pace = Pace::of(request, session.req_header(), now);
+    let limit = Limit::of(request, session.req_header(), now);
     session.write_response_header(Box::new(header), head_only).await?;
     if head_only {
         return Ok(());
     }
-    let mut sending = Sending { session, pace };
+    let mut sending = Sending { session, limit };
     let last = answer.pieces.len() - 1;
     for (index, piece) in answer.pieces.into_iter().enumerate() {
         sending.piece(piece, &source, index == last).await?;
@@ -219,7 +219,7 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
 /// A body on its way to the client.
 struct Sending<'a> {
     session: &'a mut Session,
-    pace: Pace,
+    limit: Limit,
 }
 
 impl Sending<'_> {
@@ -228,10 +228,11 @@ impl Sending<'_> {
             Piece::Text(text) => return self.bytes(text, is_last).await,
             Piece::File(span) => span,
         };
-        let most = pace::piece(self.pace.rate(), PIECE_BYTES as u64);
+        let most = pace::piece(self.limit.rate(), PIECE_BYTES as u64);
         let mut at = span.start;
         while at < span.end {
-            let length = (span.end - at).min(if self.pace.is_free() { PIECE_BYTES as u64 } else { most });
+            let most = if self.limit.is_free() { PIECE_BYTES as u64 } else { most };
+            let length = (span.end - at).min(most);
             let bytes = match source {
                 Source::Memory(all) => slice(all, at, length),
                 Source::Disk(file) => match files::read(Arc::clone(file), at, length).await {
@@ -252,7 +253,7 @@ impl Sending<'_> {
     }
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
-        if let Some(wait) = self.pace.before(bytes.len()) {
+        if let Some(wait) = self.limit.before(bytes.len()) {
             pingora_timeout::sleep(wait).await;
         }
         self.session.write_response_body(Some(bytes), is_last).await

@@ -17,7 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
-use super::pace::Pace;
+use super::limit::Limit;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -311,22 +311,19 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
-        let limit = request.state.location().map(|location| &location.settings.limit_rate);
-        let is_limited = limit.is_some_and(|limit| Pace::is_wanted(limit));
-        if !is_limited && request.upstream_pace.is_none() {
+        let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
+        if wanted && request.limit.is_none() {
+            request.limit = Some(Box::new(Limit::of(request, session.req_header(), Instant::now())));
+        }
+        if request.limit.is_none() && request.pace.is_none() {
             gather::consider(session, body.as_ref(), &mut request.gathering);
             return Ok(None);
         }
         // Pieces that wait are not gathered: each is written before the wait.
-        let bytes = body.as_ref().map_or(0, Bytes::len);
-        let now = Instant::now();
-        if is_limited && request.pace.is_none() {
-            request.pace = Some(Box::new(Pace::of(request, session.req_header(), now)));
-        }
-        let from_server = request.upstream_pace.as_mut().filter(|_| bytes > 0);
-        let from_server = from_server.and_then(|pace| pace.after(bytes, now));
-        let to_client = request.pace.as_mut().and_then(|pace| pace.before(bytes));
-        Ok(from_server.max(to_client))
+        let Some(bytes) = body.as_ref().map(Bytes::len) else { return Ok(None) };
+        let limit = request.limit.as_mut().and_then(|limit| limit.before(bytes));
+        let pace = request.pace.as_mut().and_then(|pace| pace.after(bytes, Instant::now()));
+        Ok(limit.max(pace))
     }
 
     fn error_while_proxy(

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use pingora::http::RequestHeader;
 
 use super::context::Request;
-use crate::config::model::{LimitRate, SizeValue};
+use crate::config::model::{Location, SizeValue};
 use crate::content::file::pace;
 
 /// How fast an answer may leave, and how much of it has left.
-pub(super) struct Pace {
+pub(super) struct Limit {
     rate: u64,
     after: u64,
     began: Instant,
     sent: u64,
 }
 
-impl Pace {
+impl Limit {
     /// What the location says for this request, whose answer begins at `now`.
     pub(super) fn of(request: &mut Request, received: &RequestHeader, now: Instant) -> Self {
         let settings = request.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
@@ -33,9 +33,9 @@ impl Pace {
         Self { rate, after, began: now, sent: 0 }
     }
 
-    /// Whether `settings` can limit anything.
-    pub(super) fn is_wanted(settings: &LimitRate) -> bool {
-        settings.rate != SizeValue::Bytes(0)
+    /// Whether `location` can limit anything.
+    pub(super) fn is_wanted(location: &Location) -> bool {
+        location.settings.limit_rate.rate != SizeValue::Bytes(0)
     }
 
     /// Bytes a second; 0 without limit.
