@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::AdminApp;
 use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, ConnectionHost, FieldRules, Limits, ListenerFacts, Refused};
+use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
 
 /// The limits of the admin listener. They are not nginx's defaults: its clients are scrapers and health checks nearby.
 const LIMITS: Limits = Limits {
@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits {
     first_request_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(75),
     header: HeaderLimits { line_bytes: 8 * 1024, total_bytes: 32 * 1024 },
-    fields: FieldRules::NGINXS,
+    max_fields: 256,
     server_tokens: true,
 };
 

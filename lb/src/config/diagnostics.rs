@@ -82,7 +82,7 @@ pub struct Diagnostic {
     /// What would help: the value at fault, what would be accepted, a likely spelling.
     pub hint: Option<String>,
     /// What findings that are alike have in common, so that they become one line.
-    pub(super) cause: Option<Cause>,
+    pub(super) cause: Option<Box<Cause>>,
 }
 
 impl Diagnostic {
@@ -109,7 +109,7 @@ impl Diagnostic {
 
     /// The same, as one of many of the same cause.
     pub(super) fn because(mut self, cause: Cause) -> Self {
-        self.cause = Some(cause);
+        self.cause = Some(Box::new(cause));
         self
     }
 

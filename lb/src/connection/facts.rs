@@ -313,7 +313,7 @@ mod tests {
                 upgrade: false,
                 expects_continue: false,
                 keep_alive: true,
-                dropped_names: crate::config::model::DroppedNames::Nothing,
+                unusual_names: false,
                 hop_fields: HopFields::Nothing,
             },
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::facts::{ConnectionFacts, ListenerFacts};
-use super::h1::hygiene::{FieldRules, Reason};
+use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
 
 /// The limits of a request before its server block is known: settings of the address's default server, as in NGINX.
@@ -24,8 +24,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// `large_client_header_buffers`.
     pub header: HeaderLimits,
-    /// What the fields of a request may be.
-    pub fields: FieldRules,
+    /// `max_headers`
+    pub max_fields: usize,
     /// `server_tokens`, for the pages of refused requests.
     pub server_tokens: bool,
 }

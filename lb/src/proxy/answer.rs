@@ -121,7 +121,8 @@ pub(super) fn take_over(
         let mut values = request.values(session.req_header(), None, now);
         to_client::rewrite(answer, &proxy, &mut values, origin)?;
     }
-    request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
+    request.upstream_pace =
+        Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
     if let Some(status) = request.state.status() {
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;

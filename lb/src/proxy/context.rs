@@ -10,11 +10,12 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::pace::Pace;
 use super::values::RequestValues;
 use super::{file, gather};
 use crate::config::model::{FieldName, Server};
 use crate::connection::RequestFacts;
-use crate::request::pace::Pace;
+use crate::request::pace::Pace as UpstreamPace;
 use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
@@ -28,6 +29,8 @@ pub struct Request {
     pub(super) turn: Turn,
     /// The answer with a file that has been opened.
     pub(super) ready: Option<Box<file::Ready>>,
+    /// How fast a server's answer goes on to the client, where that is limited.
+    pub(super) pace: Option<Box<Pace>>,
     /// A field that belongs to the page of a refused request: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
@@ -39,7 +42,7 @@ pub struct Request {
     /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
     pub(super) own_body: Option<Bytes>,
     /// How fast the answer goes to the client, where that is limited.
-    pub(super) pace: Option<Pace>,
+    pub(super) upstream_pace: Option<UpstreamPace>,
 }
 
 impl Request {
@@ -50,12 +53,13 @@ impl Request {
             state: State::default(),
             turn: Turn::Stay,
             ready: None,
+            pace: None,
             refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
             own_body: None,
-            pace: None,
+            upstream_pace: None,
         }
     }
 

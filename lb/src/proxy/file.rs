@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
+use super::pace::Pace;
 use super::{answer, record};
-use crate::config::model::{AutoindexFormat, Charset, FieldName, GzipStatic, Location, SizeValue};
+use crate::config::model::{AutoindexFormat, Charset, FieldName, GzipStatic, Location};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media, pace};
 use crate::content::page;
@@ -192,7 +193,12 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     to_client::file(&mut header, &answer, request.state.server_tokens())?;
     answer::finish(&mut header, session, request, true, now)?;
     let is_empty = answer.length == Some(0) || answer.pieces.is_empty();
-    let head_only = session.req_header().method == Method::HEAD || is_empty;
+    let is_head = session.req_header().method == Method::HEAD;
+    if is_head {
+        // As in nginx, nothing is said of a length that only sending would show.
+        header.remove_header(&TRANSFER_ENCODING);
+    }
+    let head_only = is_head || is_empty;
     let endless = answer.length.is_none() && to_client::has_body(status);
     if endless && session.req_header().version < Version::HTTP_11 {
         session.set_keepalive(None);
@@ -202,7 +208,7 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     if head_only {
         return Ok(());
     }
-    let mut sending = Sending { session, pace, sent: 0 };
+    let mut sending = Sending { session, pace };
     let last = answer.pieces.len() - 1;
     for (index, piece) in answer.pieces.into_iter().enumerate() {
         sending.piece(piece, &source, index == last).await?;
@@ -210,34 +216,10 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     Ok(())
 }
 
-/// `limit_rate` and `limit_rate_after`, as they are for this request.
-struct Pace {
-    rate: u64,
-    after: u64,
-    began: Instant,
-}
-
-impl Pace {
-    fn of(request: &mut Request, received: &RequestHeader, now: Instant) -> Self {
-        let settings = request.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
-        let mut size = |value: &SizeValue| match value {
-            SizeValue::Bytes(bytes) => *bytes,
-            SizeValue::PerRequest(template) => {
-                let mut text = Vec::new();
-                template.render(&mut request.values(received, None, now), &mut text);
-                SizeValue::parse(&text)
-            }
-        };
-        let (rate, after) = settings.map_or((0, 0), |given| (size(&given.rate), size(&given.after)));
-        Self { rate, after, began: now }
-    }
-}
-
 /// A body on its way to the client.
 struct Sending<'a> {
     session: &'a mut Session,
     pace: Pace,
-    sent: u64,
 }
 
 impl Sending<'_> {
@@ -246,11 +228,10 @@ impl Sending<'_> {
             Piece::Text(text) => return self.bytes(text, is_last).await,
             Piece::File(span) => span,
         };
-        let most = pace::piece(self.pace.rate, PIECE_BYTES as u64);
+        let most = pace::piece(self.pace.rate(), PIECE_BYTES as u64);
         let mut at = span.start;
         while at < span.end {
-            let length =
-                (span.end - at).min(if self.sent < self.pace.after { PIECE_BYTES as u64 } else { most });
+            let length = (span.end - at).min(if self.pace.is_free() { PIECE_BYTES as u64 } else { most });
             let bytes = match source {
                 Source::Memory(all) => slice(all, at, length),
                 Source::Disk(file) => match files::read(Arc::clone(file), at, length).await {
@@ -271,13 +252,9 @@ impl Sending<'_> {
     }
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
-        if self.pace.rate > 0 {
-            let wait = pace::wait(self.sent, self.pace.began.elapsed(), self.pace.rate, self.pace.after);
-            if !wait.is_zero() {
-                pingora_timeout::sleep(wait).await;
-            }
+        if let Some(wait) = self.pace.before(bytes.len()) {
+            pingora_timeout::sleep(wait).await;
         }
-        self.sent += bytes.len() as u64;
         self.session.write_response_body(Some(bytes), is_last).await
     }
 }

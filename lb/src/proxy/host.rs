@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::record;
 use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, ConnectionHost, FieldRules, Limits, ListenerFacts, Refused};
+use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
 use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
 
@@ -15,7 +15,7 @@ const FALLBACK_LIMITS: Limits = Limits {
     first_request_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(75),
     header: HeaderLimits { line_bytes: 8 * 1024, total_bytes: 32 * 1024 },
-    fields: FieldRules::NGINXS,
+    max_fields: 256,
     server_tokens: true,
 };
 
@@ -36,7 +36,7 @@ impl ConnectionHost for ServerState {
                     first_request_timeout: client.header_timeout,
                     idle_timeout: settings.keepalive.timeout.idle,
                     header: client.header_limits,
-                    fields: FieldRules::new(client.max_headers, client.dropped_names()),
+                    max_fields: client.max_headers,
                     server_tokens: settings.core.server_tokens,
                 }
             }

@@ -20,6 +20,7 @@
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
+//! | `pace` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -35,6 +36,7 @@ mod file;
 mod flow;
 mod gather;
 mod host;
+mod pace;
 mod peer;
 pub mod record;
 pub mod reuse;

@@ -17,7 +17,7 @@ use tokio::net::TcpSocket;
 
 use super::answer;
 use super::context::{self, Request};
-use crate::config::model::BindAddress;
+use crate::config::model::{BindAddress, DroppedNames};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
 use crate::request::headers::to_server::{self, SentBody, ToServer};
@@ -133,7 +133,10 @@ pub(super) fn request_header(
         client_fields: proxy.settings.pass_request_headers,
         body,
         set: &proxy.set_headers,
-        dropped_names: shape.dropped_names,
+        dropped_names: match shape.unusual_names {
+            true => location.settings.client.dropped_names(),
+            false => DroppedNames::Nothing,
+        },
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
         upgrades: shape.upgrade,
         closes: closes && !is_upgrade,

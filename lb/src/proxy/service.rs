@@ -17,6 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
+use super::pace::Pace;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -310,12 +311,22 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
-        if let Some(pace) = &mut request.pace {
-            // Pieces that wait are not gathered: each is written before the wait.
-            return Ok(body.as_ref().and_then(|body| pace.after(body.len(), Instant::now())));
+        let limit = request.state.location().map(|location| &location.settings.limit_rate);
+        let is_limited = limit.is_some_and(|limit| Pace::is_wanted(limit));
+        if !is_limited && request.upstream_pace.is_none() {
+            gather::consider(session, body.as_ref(), &mut request.gathering);
+            return Ok(None);
         }
-        gather::consider(session, body.as_ref(), &mut request.gathering);
-        Ok(None)
+        // Pieces that wait are not gathered: each is written before the wait.
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let now = Instant::now();
+        if is_limited && request.pace.is_none() {
+            request.pace = Some(Box::new(Pace::of(request, session.req_header(), now)));
+        }
+        let from_server = request.upstream_pace.as_mut().filter(|_| bytes > 0);
+        let from_server = from_server.and_then(|pace| pace.after(bytes, now));
+        let to_client = request.pace.as_mut().and_then(|pace| pace.before(bytes));
+        Ok(from_server.max(to_client))
     }
 
     fn error_while_proxy(

@@ -88,7 +88,7 @@ impl Known<'_> {
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
         match named {
             // `request/` has them.
-            Named::Args | Named::IsArgs | Named::Uri => false,
+            Named::Args | Named::IsArgs | Named::Uri | Named::DocumentRoot | Named::RequestFilename => false,
             Named::Host => self.host(out),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),

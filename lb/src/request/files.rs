@@ -234,6 +234,9 @@ impl State {
             Opening::Missing | Opening::Other => self.special(not_found(), around),
             Opening::Forbidden => self.special(forbidden(), around),
             Opening::Failed => self.special(internal_error(), around),
+            Opening::Refused(StatusCode::BAD_REQUEST) => {
+                self.special(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST), around)
+            }
             Opening::Refused(status) => self.special(Content::Page(Generated::File, status), around),
         }
     }
@@ -261,12 +264,17 @@ impl State {
         around: Around<'_>,
     ) -> Result<FilePath, Unmapped> {
         let directory = self.directory(location, around);
-        let uri = mapping::Uri {
-            path: self.uri.path(around.outside.target()),
+        let uri = self.uri_to_map(around.outside.target());
+        mapping::path_of(&location.root, directory, uri)?.followed_by(name)
+    }
+
+    /// The URI, for the client's `target`, as its location maps it to a path.
+    pub(super) fn uri_to_map<'a>(&'a self, target: &'a [u8]) -> mapping::Uri<'a> {
+        mapping::Uri {
+            path: self.uri.path(target),
             chose_location: !self.flow.leaves_location,
             follows_whole_alias: self.flow.follows_whole_alias,
-        };
-        mapping::path_of(&location.root, directory, uri)?.followed_by(name)
+        }
     }
 
     fn unmapped(&mut self, unmapped: Unmapped, around: Around<'_>) -> Outcome {

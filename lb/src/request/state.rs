@@ -240,6 +240,10 @@ impl State {
         std::mem::take(&mut self.flow.notes)
     }
 
+    pub(super) fn note(&mut self, note: super::Note) {
+        self.flow.notes.push(note);
+    }
+
     pub(super) fn note_uninitialized(&mut self, name: &str) {
         if self.location().is_none_or(|location| location.settings.rewriting.warns_of_uninitialized) {
             self.flow.notes.push(super::Note::Uninitialized(name.into()));

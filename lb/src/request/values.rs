@@ -3,8 +3,16 @@
 //! Runs only where a template is rendered. `proxy/` knows the header as received, the connection and the process: it
 //! implements [`Outside`].
 
-use super::State;
-use crate::script::{Captures, Definition, Named, Pattern, SlotId, Slots, Values, Variable};
+use std::net::IpAddr;
+
+use http::HeaderName;
+
+use super::{Note, State};
+use crate::content::file::mapping;
+use crate::script::{
+    self, Captures, Chosen, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template, Values,
+    Variable,
+};
 
 /// What the request's surroundings know.
 pub trait Outside {
@@ -45,7 +53,14 @@ impl<T: Outside + ?Sized> Outside for &T {
 pub struct Variables {
     slots: Slots,
     captures: Option<Captures>,
+    /// How many maps are being worked out, each for the one before.
+    depth: u8,
 }
+
+/// How deep maps may need one another.
+const DEEPEST: u8 = 100;
+
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl Variables {
     /// A group of the regular expression that matched last.
@@ -92,6 +107,8 @@ impl<O: Outside> Values for Evaluation<'_, O> {
                 put(has_any.then_some(b"?"), out);
                 true
             }
+            Variable::Named(Named::DocumentRoot) => put(self.document_root().as_deref(), out),
+            Variable::Named(Named::RequestFilename) => put(self.request_filename().as_deref(), out),
             Variable::Argument(name) => {
                 let arguments = self.state.uri.arguments(target);
                 put(arguments.and_then(|arguments| argument(arguments, name.as_bytes())), out)
@@ -106,6 +123,21 @@ impl<O: Outside> Values for Evaluation<'_, O> {
 }
 
 impl<O: Outside> Evaluation<'_, O> {
+    fn document_root(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let mut rendered = Vec::new();
+        location.root.path.render(self, &mut rendered);
+        Some(mapping::directory(&location.root, rendered))
+    }
+
+    /// None for a URI that names no path below the root.
+    fn request_filename(&mut self) -> Option<Vec<u8>> {
+        let location = self.state.location().cloned()?;
+        let directory = self.document_root()?;
+        let uri = self.state.uri_to_map(self.outside.target());
+        mapping::path_of(&location.root, directory, uri).ok().map(|found| found.path)
+    }
+
     fn defined(&mut self, slot: SlotId, name: &str, out: &mut Vec<u8>) -> bool {
         if put(self.state.variables.slots.get(slot), out) {
             return true;
@@ -115,8 +147,65 @@ impl<O: Outside> Evaluation<'_, O> {
                 self.state.note_uninitialized(name);
                 true
             }
+            Some(Definition::Map(map)) => self.of_map(map, slot, out),
+            Some(Definition::Geo(geo)) => {
+                let address = self.address(geo);
+                let value = geo.choose(address);
+                self.state.variables.slots.set(slot, self.definitions.len(), value);
+                put(Some(value), out)
+            }
+            Some(Definition::SplitClients(split)) => {
+                let key = self.rendered(split.source());
+                let value = split.choose(&key);
+                self.state.variables.slots.set(slot, self.definitions.len(), value);
+                put(Some(value), out)
+            }
             Some(Definition::Group) | None => false,
         }
+    }
+
+    /// The value that a map chooses. It stays, unless the map is volatile.
+    fn of_map(&mut self, map: &Map, slot: SlotId, out: &mut Vec<u8>) -> bool {
+        if self.state.variables.depth >= DEEPEST {
+            // As in nginx, a map that needs itself has no value.
+            return false;
+        }
+        self.state.variables.depth += 1;
+        let key = self.rendered(map.source());
+        let Chosen { value, matched, gave_up } = map.choose(&key);
+        if let Some(Matched { pattern, captures }) = matched {
+            self.state.variables.matched(&pattern, captures, self.definitions.len());
+        }
+        if gave_up.is_some() {
+            self.state.note(Note::MatchLimit);
+        }
+        let value = self.rendered(value);
+        self.state.variables.depth -= 1;
+        out.extend_from_slice(&value);
+        if !map.volatile() {
+            self.state.variables.slots.set(slot, self.definitions.len(), value);
+        }
+        true
+    }
+
+    /// The address that a `geo` goes by.
+    fn address(&mut self, geo: &Geo) -> Option<IpAddr> {
+        let source = geo.source().unwrap_or(&Variable::Named(Named::RemoteAddr));
+        let mut text = Vec::new();
+        self.write(source, &mut text);
+        let address = script::address(&text)?;
+        if !geo.believes_proxies() {
+            return Some(address);
+        }
+        let mut forwarded = Vec::new();
+        self.outside.write(self.state, &Variable::RequestHeader(FORWARDED), &mut forwarded);
+        Some(geo.behind_proxies(address, &forwarded))
+    }
+
+    fn rendered(&mut self, template: &Template) -> Vec<u8> {
+        let mut out = Vec::new();
+        template.render(self, &mut out);
+        out
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::config::model::{ServerId, ServerName};
-use crate::script::{LimitReached, Matched, Pattern};
+use crate::script::{LimitReached, Matched, Pattern, Wildcards};
 
 /// What a search finds.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub struct HostTable {
     single: bool,
     exact: HashMap<Box<[u8]>, ServerId>,
     /// `.example.org`
-    suffixes: Wildcards,
+    suffixes: Wildcards<ServerId>,
     /// `mail.`
-    prefixes: Wildcards,
+    prefixes: Wildcards<ServerId>,
     regexes: Vec<(Pattern, ServerId)>,
 }
 
@@ -65,12 +65,16 @@ impl HostTable {
             ServerName::Exact(name) => {
                 self.exact.entry(name.as_bytes().into()).or_insert(id);
             }
-            ServerName::LeadingWildcard(suffix) => self.suffixes.add(suffix, id),
+            ServerName::LeadingWildcard(suffix) => {
+                self.suffixes.add(suffix, id);
+            }
             ServerName::DomainAndSubdomains(suffix) => {
                 self.exact.entry(suffix.as_bytes()[1..].into()).or_insert(id);
                 self.suffixes.add(suffix, id);
             }
-            ServerName::TrailingWildcard(prefix) => self.prefixes.add(prefix, id),
+            ServerName::TrailingWildcard(prefix) => {
+                self.prefixes.add(prefix, id);
+            }
             ServerName::Regex(regex) => self.regexes.push((regex.clone(), id)),
         }
     }
@@ -102,46 +106,8 @@ impl HostTable {
     }
 
     fn find_name(&self, name: &[u8]) -> Option<ServerId> {
-        if let Some(id) = self.exact.get(name) {
-            return Some(*id);
-        }
-        if name.is_empty() {
-            return None;
-        }
-        self.suffixes.find_suffix(name).or_else(|| self.prefixes.find_prefix(name))
-    }
-}
-
-/// The fixed parts of wildcard names. A wildcard stands for whole labels, so that a name can match only at its dots:
-/// it is looked up once for each, however many names there are.
-#[derive(Debug, Default)]
-struct Wildcards {
-    servers: HashMap<Box<[u8]>, ServerId>,
-    /// The length of the longest; longer parts are not looked up, since a client decides how many dots a name has.
-    longest: usize,
-}
-
-impl Wildcards {
-    /// The first server to claim a name keeps it.
-    fn add(&mut self, fixed: &str, id: ServerId) {
-        self.longest = self.longest.max(fixed.len());
-        self.servers.entry(fixed.as_bytes().into()).or_insert(id);
-    }
-
-    /// For `.example.org`: the longest that the name ends with. The wildcard stands for at least one byte.
-    fn find_suffix(&self, name: &[u8]) -> Option<ServerId> {
-        let from = name.len().saturating_sub(self.longest).max(1);
-        let tail = name.get(from..).filter(|_| !self.servers.is_empty())?;
-        let dots = tail.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-        dots.map(|(at, _)| &tail[at..]).find_map(|suffix| self.servers.get(suffix)).copied()
-    }
-
-    /// For `mail.`: the longest that the name begins with, likewise.
-    fn find_prefix(&self, name: &[u8]) -> Option<ServerId> {
-        let to = name.len().saturating_sub(1).min(self.longest);
-        let head = name.get(..to).filter(|_| !self.servers.is_empty())?;
-        let dots = head.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
-        dots.map(|(at, _)| &head[..=at]).find_map(|prefix| self.servers.get(prefix)).copied()
+        let wildcard = || self.suffixes.find_suffix(name).or_else(|| self.prefixes.find_prefix(name));
+        self.exact.get(name).or_else(wildcard).copied()
     }
 }
 

@@ -1,8 +1,11 @@
 //! A variable that the configuration defines: its name, where a request keeps its value, and where the value comes from.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use super::geo::Geo;
+use super::map::Map;
 use super::slots::SlotId;
+use super::split_clients::SplitClients;
 
 /// A variable that the configuration defines, or is expected to define.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,14 +44,20 @@ pub enum Definition {
     Set,
     /// From a named group: until its regular expression has matched the variable has no value.
     Group,
+    /// From a `map`.
+    Map(Arc<Map>),
+    /// From a `geo`.
+    Geo(Arc<Geo>),
+    /// From a `split_clients`.
+    SplitClients(Arc<SplitClients>),
 }
 
 impl Definition {
     /// Whether a definition of the same name that stands further down takes its place. As in nginx, `set` and named
-    /// groups leave a `map` what it is.
+    /// groups leave a `map` what it is; of several blocks that define it the last counts.
     pub(super) fn gives_way_to(&self, later: &Self) -> bool {
         match (self, later) {
-            (Self::Group, Self::Set) => true,
+            (Self::Group, Self::Set) | (_, Self::Map(_) | Self::Geo(_) | Self::SplitClients(_)) => true,
             (_, Self::Set | Self::Group) => false,
         }
     }

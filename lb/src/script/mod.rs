@@ -5,18 +5,28 @@
 
 mod defined;
 mod escape;
+mod geo;
+mod map;
 mod names;
+mod networks;
 mod pattern;
 mod regex;
 mod slots;
+mod split_clients;
 mod template;
 mod variable;
+mod wildcards;
 
 pub use defined::{Defined, Definition};
 pub use escape::Escape;
+pub use geo::{Geo, address};
+pub use map::{Chosen, Map, ValueId};
 pub use names::{BuiltIn, Names, Use};
+pub use networks::{Added, Network, Networks, Ranges};
 pub use pattern::{Matched, Pattern};
 pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
+pub use split_clients::{MoreThanAll, Share, SplitClients};
 pub use template::{Template, TemplateError, Values};
 pub use variable::{Named, Variable, variable_names};
+pub use wildcards::Wildcards;

@@ -46,6 +46,8 @@ pub enum Named {
     ContentLength,
     /// `$content_type`
     ContentType,
+    /// `$document_root`: `root` or `alias`.
+    DocumentRoot,
     /// `$document_uri`, `$uri`: the normalised path.
     Uri,
     /// `$host`
@@ -80,6 +82,8 @@ pub enum Named {
     Request,
     /// `$request_completion`
     RequestCompletion,
+    /// `$request_filename`: the path that the URI names.
+    RequestFilename,
     /// `$request_id`
     RequestId,
     /// `$request_length`
@@ -134,6 +138,7 @@ const NAMED: &[(&str, Named)] = &[
     ("connection_requests", Named::ConnectionRequests),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
+    ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
@@ -151,6 +156,7 @@ const NAMED: &[(&str, Named)] = &[
     ("remote_user", Named::RemoteUser),
     ("request", Named::Request),
     ("request_completion", Named::RequestCompletion),
+    ("request_filename", Named::RequestFilename),
     ("request_id", Named::RequestId),
     ("request_length", Named::RequestLength),
     ("request_method", Named::RequestMethod),
@@ -188,7 +194,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "connections_writing",
     "date_gmt",
     "date_local",
-    "document_root",
     "fastcgi_path_info",
     "fastcgi_script_name",
     "gzip_ratio",
@@ -214,7 +219,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "realpath_root",
     "request_body",
     "request_body_file",
-    "request_filename",
     "request_port",
     "secure_link",
     "secure_link_expires",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
-    Acceptor, ConnectionFacts, ConnectionHost, Drain, FieldRules, Limits, ListenerFacts, Listeners, Refused,
+    Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
     RequestFacts, Wanted, Worker,
 };
 use pingora::http::ResponseHeader;
@@ -59,7 +59,7 @@ impl Default for TestFront {
                 first_request_timeout: PATIENCE,
                 idle_timeout: PATIENCE,
                 header: HeaderLimits { line_bytes: 8192, total_bytes: 33792 },
-                fields: FieldRules::NGINXS,
+                max_fields: 256,
                 server_tokens: false,
             }),
             refused: Mutex::default(),

@@ -9,6 +9,7 @@ use super::upstream_support::{NameServer, Says, eventually, http, ip, ips, named
 use lb::balance::{Ask, Tried};
 use lb::config::model::{self, Resolver};
 use lb::observe::status::StatusClass;
+use lb::routing::passed::Passed;
 use lb::upstream::{NoPeer, Outcome, Peer, Runtime, Upstream, Upstreams, now};
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -215,4 +216,40 @@ async fn ipv4_and_ipv6_are_asked_for_as_configured() {
     upstreams.start(WITHIN).await;
     assert_eq!(dns.asked(), 0);
     assert!(only(&upstreams).peers().is_empty());
+}
+
+fn asked_for(url: &str) -> Passed {
+    Passed::parse(url.as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_a_request_makes_is_looked_up_and_kept_while_the_answer_is_valid() {
+    let dns = NameServer::start(ips(&[1, 2]), 600).await;
+    let resolver = dns.resolver();
+    let valid = Resolver { valid: Some(Duration::from_secs(3600)), ..resolver.clone() };
+    let upstreams = Runtime::new().prepare(&http(vec![]), None).unwrap();
+    let passed = asked_for("http://made.example:81");
+    let first = upstreams.upstream_for(&passed, Some(&valid)).await.unwrap();
+    assert_eq!(names(&first), ["127.0.0.1:81", "127.0.0.2:81"]);
+    let asked = dns.asked();
+    let again = upstreams.upstream_for(&asked_for("http://MADE.example:81/x"), Some(&valid)).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &again) && dns.asked() == asked);
+    dns.says(Says::NoSuchName);
+    let unknown = upstreams.upstream_for(&asked_for("http://other.example"), Some(&valid)).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "other.example could not be resolved (3: Host not found)");
+    dns.says(ips(&[1]));
+    assert!(upstreams.upstream_for(&asked_for("http://other.example"), Some(&valid)).await.is_ok());
+    let nobody = upstreams.upstream_for(&asked_for("http://x.example"), None).await.unwrap_err();
+    assert_eq!(nobody.to_string(), "no resolver defined to resolve x.example");
+}
+
+#[tokio::test]
+async fn a_name_that_a_request_makes_may_be_an_upstream() {
+    let upstreams = Runtime::new().prepare(&http(vec![upstream("group", vec![])]), None).unwrap();
+    let found = upstreams.upstream_for(&asked_for("http://Group/x"), None).await.unwrap();
+    assert!(Arc::ptr_eq(&found, &only(&upstreams)));
+    assert!(
+        upstreams.upstream_for(&asked_for("http://group:80"), None).await.is_err(),
+        "its ports are its servers'"
+    );
 }

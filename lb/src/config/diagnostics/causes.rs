@@ -62,20 +62,20 @@ impl Cause {
 pub(super) fn settle(findings: &mut [Diagnostic]) {
     let asked_for: Vec<&'static Package> = findings
         .iter()
-        .filter_map(|finding| match &finding.cause {
+        .filter_map(|finding| match finding.cause.as_deref() {
             Some(Cause::Pending { what, package }) if package.is_asked_for_by(what) => Some(*package),
             _ => None,
         })
         .collect();
     for finding in findings {
-        let Some(Cause::Pending { what, package }) = &finding.cause else { continue };
+        let Some(Cause::Pending { what, package }) = finding.cause.as_deref() else { continue };
         if asked_for.contains(package) {
             continue;
         }
         let reason = package.switched_on_by;
         finding.severity = Severity::Warn;
         finding.message = format!("\"{what}\" has no effect here: {reason}");
-        finding.cause = Some(Cause::NoEffect { what: what.clone(), reason });
+        finding.cause = Some(Box::new(Cause::NoEffect { what: what.clone(), reason }));
     }
 }
 
@@ -113,7 +113,7 @@ fn one_of(group: Vec<Diagnostic>) -> Option<Diagnostic> {
 
 /// What a group of several names says; none where they all say the same.
 fn common_message(group: &[Diagnostic]) -> Option<String> {
-    let cause = group.first()?.cause.as_ref()?;
+    let cause = group.first()?.cause.as_deref()?;
     let names = names(group);
     if names.len() < 2 {
         return None;
@@ -132,7 +132,7 @@ fn sum(groups: &[Vec<Diagnostic>]) -> Option<Diagnostic> {
     let mut count = 0;
     let mut packages = Vec::new();
     for group in groups {
-        let Some(Cause::Pending { package, .. }) = group.first().and_then(|first| first.cause.as_ref())
+        let Some(Cause::Pending { package, .. }) = group.first().and_then(|first| first.cause.as_deref())
         else {
             continue;
         };
@@ -159,7 +159,7 @@ fn sum(groups: &[Vec<Diagnostic>]) -> Option<Diagnostic> {
 /// What the findings of a group are about, each once, in order.
 fn names(group: &[Diagnostic]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for name in group.iter().filter_map(|finding| finding.cause.as_ref()).map(Cause::what) {
+    for name in group.iter().filter_map(|finding| finding.cause.as_deref()).map(Cause::what) {
         if !names.contains(&name) {
             names.push(name);
         }

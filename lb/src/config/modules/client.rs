@@ -28,9 +28,9 @@ settings! {
         "Limits of the request header: a line (414), a field (400) of at most `size`, all of at most `number` times as much";
 
         "max_headers" in HTTP.or(SERVER),
-        max_headers: u64 as MaxHeaders = 1000,
+        max_headers: usize as MaxHeaders = 1000,
         "How many fields a request header may have; beyond that 400",
-        differs "more than 256 are refused in any case";
+        differs "more than 256 are refused in any case; the number of the default server holds for the whole address";
 
         "ignore_invalid_headers" in HTTP.or(SERVER),
         ignore_invalid_headers: bool as Flag = true,
@@ -90,25 +90,25 @@ impl DroppedNames {
 }
 
 /// The number of fields that Pingora's parser has room for.
-const MOST_HEADERS: u64 = 256;
+const MOST_HEADERS: usize = 256;
 
 /// `max_headers`
 struct MaxHeaders;
 
 impl Argument for MaxHeaders {
-    type Value = u64;
+    type Value = usize;
 
     const ARGUMENTS: Arguments = NUMBER;
 
-    fn read(into: &mut Option<u64>, directive: &Directive, report: &mut Report) {
-        *into = report.number(directive, 0);
+    fn read(into: &mut Option<usize>, directive: &Directive, report: &mut Report) {
+        *into = report.number(directive, 0).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         if into.is_some_and(|number| number > MOST_HEADERS) {
             let message = format!("\"max_headers\" above {MOST_HEADERS} means {MOST_HEADERS} here");
             report.warn(message, &directive.argument_position(0));
         }
     }
 
-    fn print(value: &u64) -> String {
+    fn print(value: &usize) -> String {
         value.to_string()
     }
 }

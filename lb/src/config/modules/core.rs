@@ -23,11 +23,13 @@ settings! {
     Core {
         "user" in MAIN,
         user: Option<User> as Maybe<User> = None,
-        "Whom to become once the sockets are bound, when started as root; without it nothing changes";
+        "Whom to become once the sockets are bound, when started as root",
+        differs "without it the process stays who it is; nginx becomes `nobody`";
 
         "worker_processes" in MAIN,
         worker_processes: WorkerCount as WorkerCount = WorkerCount::Exactly(1),
-        "How many threads serve requests; `auto` is one per processor. There is one process in any case";
+        "How many threads serve requests; `auto` is one per processor",
+        differs "there is one process in any case";
 
         "worker_rlimit_nofile" in MAIN,
         worker_rlimit_nofile: Option<u64> as Maybe<Number> = None,
@@ -76,8 +78,8 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("debug_points", MAIN, one("abort | stop"), "there are no debug points"),
     refused("load_module", MAIN,
         "there are no loadable modules; what the module does is either built in or not available"),
-    refused("stream", MAIN, "only HTTP is balanced"),
-    refused("mail", MAIN, "only HTTP is balanced"),
+    refused("stream", MAIN, "only HTTP is balanced; leave TCP and UDP to nginx or HAProxy on ports of their own"),
+    refused("mail", MAIN, "only HTTP is balanced; leave mail to nginx on ports of its own"),
     refused("google_perftools_profiles", MAIN, "there is no profiler built in"),
 ];
 

@@ -9,7 +9,7 @@ mod other_protocols;
 mod rest;
 
 use crate::config::diagnostics::Package;
-use crate::config::table::{Family, Fate, HTTP, NUMBER, Row, no_effect, refused};
+use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
 static HTTP_2: Package =
@@ -95,27 +95,14 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
 }
 
 const NO_FILES: &str = "no file is served";
-const NO_VARIABLES: &str = "such variables cannot be defined";
+const NO_VARIABLES: &str = "variables are defined by set, map, geo and split_clients alone";
 const NO_SCRIPTS: &str = "no scripts are run";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    refused("map", HTTP, NO_VARIABLES).with_block(),
-    no_effect("map_hash_bucket_size", HTTP, NUMBER, "there are no maps"),
-    no_effect("map_hash_max_size", HTTP, NUMBER, "there are no maps"),
+    no_effect("map_hash_bucket_size", HTTP, NUMBER, "maps take the room that they need"),
+    no_effect("map_hash_max_size", HTTP, NUMBER, "maps take the room that they need"),
 ];
 
-pub(super) const FAMILIES: &[&[Family]] = &[
-    edge::FAMILIES,
-    guards::FAMILIES,
-    bodies::FAMILIES,
-    other_protocols::FAMILIES,
-    rest::FAMILIES,
-    &[Family {
-        module: "ngx_http_geo_module, split_clients",
-        fate: Fate::Refused(NO_VARIABLES),
-        lines: "\
-geo H [$address] $variable { … }
-split_clients H string $variable { … }",
-    }],
-];
+pub(super) const FAMILIES: &[&[Family]] =
+    &[edge::FAMILIES, guards::FAMILIES, bodies::FAMILIES, other_protocols::FAMILIES, rest::FAMILIES];

@@ -16,7 +16,8 @@ const ACCEPTED: &str = "default_server, backlog=number and ipv6only=on|off";
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [backlog=number] [ipv6only=on|off]"), Reads(listen),
-        "Where the server accepts connections; `reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect, `ssl`, `http2`, `quic` and `proxy_protocol` are refused").repeatable().without("*:80, or *:8000 unless root"),
+        "Where the server accepts connections").repeatable()
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `ssl`, `http2` and `proxy_protocol` are not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.

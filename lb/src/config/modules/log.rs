@@ -24,13 +24,16 @@ pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("access_log", LEVELS.or(IF_IN_LOCATION), at_least(1, "file [format] | off"), Reads(access_log),
-        "Where a line for each request goes, and how it looks; `buffer=`, `flush=` and `gzip` are accepted without effect: lines are written in the background, as plain text. A level that has any inherits none").repeatable().default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
+        "Where a line for each request goes, and how it looks. A level that has any inherits none").repeatable()
+        .differs("`buffer=`, `flush=` and `gzip` are accepted without effect, as lines are written in the background, as plain text; `if=`, variables in the name and `syslog:` are refused").default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
     row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), Reads(log_format),
         "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable().without("combined"),
     row("error_log", HTTP, words(1, 2, "file | stderr [level]"), Reads(error_log),
-        "Stands in for the `error_log` of the main context where there is none").repeatable(),
+        "Where messages go and how severe they must be").repeatable()
+        .differs("it stands in for the `error_log` of the main context where there is none, and holds for all messages"),
     row("error_log", SERVER.or(LOCATION), words(1, 2, "file | stderr [level]"), Reads(no_error_log_here),
-        "Accepted with a warning: all messages go where the `error_log` of the main context says").repeatable(),
+        "Where messages go and how severe they must be").repeatable()
+        .differs("accepted with a warning: all messages go where the `error_log` of the main context says"),
     no_effect("open_log_file_cache", LEVELS, at_least(1, "…"), "log files stay open until USR1"),
 ];
 

@@ -33,6 +33,7 @@ mod elsewhere;
 pub(super) mod error_page;
 mod events;
 mod expires;
+mod geo;
 pub(super) mod headers;
 mod http;
 mod index;
@@ -42,12 +43,14 @@ mod limit_rate;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
+mod map;
 pub(super) mod proxy;
 mod proxy_refused;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
 pub(super) mod server_name;
+mod split_clients;
 mod static_files;
 pub(super) mod try_files;
 mod types;
@@ -124,6 +127,7 @@ pub(super) const TABLE: Table = Table {
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
+        Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },

@@ -74,7 +74,7 @@ fn parse(written: &str, position: &Position, report: &mut Report) -> Option<Serv
     parsed
 }
 
-fn classify(name: &str) -> Option<ServerName> {
+pub(super) fn classify(name: &str) -> Option<ServerName> {
     let stars = name.matches('*').count();
     if stars > 1 || name.contains("..") || name.contains('\0') {
         return None;

@@ -20,8 +20,6 @@
 
 use std::ops::Range;
 
-use crate::config::model::DroppedNames;
-
 use super::target::{
     Encode, FORBIDDEN, MAX_NAME_OR_TARGET_BYTES, SUSPECT, is_method_byte, is_valid_host, request_line,
     without_return,
@@ -32,33 +30,6 @@ pub use super::target::{HttpVersion, Rewrite};
 
 /// Pingora parses at most so many fields (`MAX_HEADERS` in pingora-core).
 pub const MAX_FIELDS: usize = 256;
-
-/// What the configuration says of a header's fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FieldRules {
-    max_fields: usize,
-    dropped_names: DroppedNames,
-}
-
-impl FieldRules {
-    /// nginx's defaults.
-    pub const NGINXS: Self = Self::new(1000, DroppedNames::SpecialAndUnderscores);
-
-    /// At most so many fields, and [`MAX_FIELDS`], of which those named so are dropped.
-    pub const fn new(max_fields: u64, dropped_names: DroppedNames) -> Self {
-        let max_fields = if max_fields < MAX_FIELDS as u64 { max_fields as usize } else { MAX_FIELDS };
-        Self { max_fields, dropped_names }
-    }
-
-    /// The classes of characters that drop a field.
-    fn unusual(self) -> u8 {
-        match self.dropped_names {
-            DroppedNames::Nothing => 0,
-            DroppedNames::Special => SUSPECT,
-            DroppedNames::SpecialAndUnderscores => SUSPECT | UNDERSCORE,
-        }
-    }
-}
 
 /// The framing of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +74,9 @@ pub struct Shape {
     pub expects_continue: bool,
     /// The client asks to keep the connection.
     pub keep_alive: bool,
-    /// The fields to drop because of their names: nothing where there is none, so that nobody searches for them.
-    pub dropped_names: DroppedNames,
+    /// A field name contains characters other than letters, digits and hyphens. Such fields are dropped unless the
+    /// configuration says otherwise; the search for them is needed only then.
+    pub unusual_names: bool,
     /// The fields to remove before the request is passed on: knowing that there are none saves ten searches.
     pub hop_fields: HopFields,
 }
@@ -118,9 +90,10 @@ pub enum Verdict {
     Refuse(Reason),
 }
 
-/// Checks a whole header: from the first byte of the request line through the empty line.
-pub fn judge(head: &[u8], rules: FieldRules) -> Verdict {
-    match admit(head, rules) {
+/// Checks a whole header: from the first byte of the request line through the empty line. It may have `max_fields`
+/// fields, and [`MAX_FIELDS`].
+pub fn judge(head: &[u8], max_fields: usize) -> Verdict {
+    match admit(head, max_fields) {
         Ok((shape, rewrite)) => Verdict::Admit(shape, rewrite),
         Err(reason) => Verdict::Refuse(reason),
     }
@@ -138,10 +111,10 @@ pub fn judge_beginning(beginning: &[u8]) -> Option<Reason> {
     }
 }
 
-fn admit(head: &[u8], rules: FieldRules) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
+fn admit(head: &[u8], max_fields: usize) -> Result<(Shape, Option<Box<Rewrite>>), Reason> {
     let line_end = memchr::memchr(b'\n', head).ok_or(Reason::InvalidRequestLine)?;
     let line = request_line(without_return(&head[..line_end]))?;
-    let fields = fields(head, line_end + 1, rules)?;
+    let fields = fields(head, line_end + 1, max_fields)?;
 
     let http_1_1 = line.version == HttpVersion::Http11;
     if fields.host_line.is_none() && http_1_1 {
@@ -182,7 +155,7 @@ fn admit(head: &[u8], rules: FieldRules) -> Result<(Shape, Option<Box<Rewrite>>)
         upgrade,
         expects_continue: fields.expects_continue == Some(true) && http_1_1,
         keep_alive: if http_1_1 { !fields.close } else { fields.keep_alive && !fields.close },
-        dropped_names: if fields.unusual_names { rules.dropped_names } else { DroppedNames::Nothing },
+        unusual_names: fields.unusual_names,
         hop_fields: fields.hop_fields,
     };
     Ok((shape, rewrite))
@@ -210,9 +183,8 @@ struct Fields {
 }
 
 /// Reads the fields of `head` from the offset `start` to the empty line.
-fn fields(head: &[u8], start: usize, rules: FieldRules) -> Result<Fields, Reason> {
+fn fields(head: &[u8], start: usize, max_fields: usize) -> Result<Fields, Reason> {
     let mut fields = Fields::default();
-    let unusual = rules.unusual();
     let mut line_start = start;
     let mut count = 0;
     for line_end in memchr::memchr_iter(b'\n', &head[start..]).map(|end| start + end) {
@@ -221,10 +193,10 @@ fn fields(head: &[u8], start: usize, rules: FieldRules) -> Result<Fields, Reason
             return Ok(fields);
         }
         count += 1;
-        if count > rules.max_fields {
+        if count > max_fields.min(MAX_FIELDS) {
             return Err(Reason::TooManyFields);
         }
-        fields.read(line, line_start..line_end + 1, unusual)?;
+        fields.read(line, line_start..line_end + 1)?;
         line_start = line_end + 1;
     }
     // Callers pass whole headers; a header without an empty line is not one.
@@ -232,7 +204,7 @@ fn fields(head: &[u8], start: usize, rules: FieldRules) -> Result<Fields, Reason
 }
 
 impl Fields {
-    fn read(&mut self, line: &[u8], range: Range<usize>, unusual: u8) -> Result<(), Reason> {
+    fn read(&mut self, line: &[u8], range: Range<usize>) -> Result<(), Reason> {
         let colon = memchr::memchr(b':', line).ok_or(Reason::InvalidField)?;
         let name = &line[..colon];
         let classes = name.iter().fold(0, |classes, byte| classes | NAME_CLASSES[usize::from(*byte)]);
@@ -243,7 +215,7 @@ impl Fields {
         if name.len() > MAX_NAME_OR_TARGET_BYTES {
             return Err(Reason::HeaderTooLarge);
         }
-        self.unusual_names |= classes & unusual != 0;
+        self.unusual_names |= classes & SUSPECT != 0;
         let untrimmed = &line[colon + 1..];
         let value = trim(untrimmed);
         // No early exit: this compiles to a few vector instructions.
@@ -323,20 +295,15 @@ const OTHER_HOP_FIELDS: [&str; 8] = [
     "proxy-authorization",
 ];
 
-/// The class of `_`, which a setting of its own lets through.
-const UNDERSCORE: u8 = 4;
-
-/// `tchar` of RFC 9110, section 5.6.2, in classes: characters that NGINX takes without a question, `_`, and the rest.
+/// `tchar` of RFC 9110, section 5.6.2, in two classes: characters that NGINX takes without a question, and the rest.
 const NAME_CLASSES: [u8; 256] = {
     let mut classes = [FORBIDDEN; 256];
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => 0,
-            b'_' => UNDERSCORE,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'`' | b'|' | b'~' => {
-                SUSPECT
-            }
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'_' | b'`' | b'|'
+            | b'~' => SUSPECT,
             _ => FORBIDDEN,
         };
         byte += 1;

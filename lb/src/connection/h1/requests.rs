@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::chunks::{ChunkScanner, Scan};
 use super::head::{HeadScanner, Progress, leading_line_ends};
-use super::hygiene::{FieldRules, Framing, Reason, Shape, Verdict, judge};
+use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
 use super::input::ReadLimit;
 use super::refuse::{self, Sent};
 use super::stream::ClientStream;
@@ -90,7 +90,7 @@ where
             read_head(&mut stream, &mut buffer, &limits).await
         };
         let admitted = match head {
-            Head::Complete(head_bytes) => admit(&buffer, head_bytes, limits.fields),
+            Head::Complete(head_bytes) => admit(&buffer, head_bytes, limits.max_fields),
             Head::Refused(reason) => Err(reason),
             Head::Nothing => return,
         };
@@ -327,9 +327,9 @@ struct Admitted {
 }
 
 /// Checks the header that `buffer` begins with, and tells which of the following bytes belong to it.
-fn admit(buffer: &[u8], head_bytes: usize, fields: FieldRules) -> Result<Admitted, Reason> {
+fn admit(buffer: &[u8], head_bytes: usize, max_fields: usize) -> Result<Admitted, Reason> {
     let (head, rest) = buffer.split_at(head_bytes);
-    let (shape, rewrite) = match judge(head, fields) {
+    let (shape, rewrite) = match judge(head, max_fields) {
         Verdict::Admit(shape, rewrite) => (shape, rewrite),
         Verdict::Refuse(reason) => return Err(reason),
     };
@@ -445,7 +445,7 @@ mod tests {
                 first_request_timeout: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(1),
                 header: HeaderLimits { line_bytes: 8192, total_bytes: 33792 },
-                fields: FieldRules::NGINXS,
+                max_fields: 256,
                 server_tokens: true,
             }
         }

@@ -93,7 +93,9 @@ pub fn respond(
         fields: SmallVec::new(),
         pieces: SmallVec::new(),
     };
-    answer.set(&LAST_MODIFIED_FIELD, &http_time::written(file.modified));
+    if file.conditional {
+        answer.set(&LAST_MODIFIED_FIELD, &http_time::written(file.modified));
+    }
     if let Some(etag) = &etag {
         answer.set(&ETAG_FIELD, etag);
     }
@@ -254,6 +256,26 @@ mod tests {
         let settings = StaticFiles { etag: false, max_ranges: Some(0), ..StaticFiles::default() };
         let expected = "200|text/plain|5|Last-Modified: Thu, 01 Jan 1970 00:01:41 GMT|0..5";
         assert_eq!(shown(&[("range", "bytes=1-2")], &settings, false), expected);
+    }
+
+    #[test]
+    fn what_stands_for_an_error_hears_no_conditions() {
+        let fields = HeaderMap::from_iter([
+            (RANGE, HeaderValue::from_static("bytes=1-2")),
+            (http::header::IF_NONE_MATCH, HeaderValue::from_static("*")),
+        ]);
+        let file = Facts {
+            length: 5,
+            modified: 101,
+            content_type: None,
+            gzip: false,
+            varies: false,
+            conditional: false,
+        };
+        let answer = respond(&fields, file, &StaticFiles::default(), || 7).unwrap();
+        assert_eq!((answer.status, answer.length), (StatusCode::OK, Some(5)));
+        let names: Vec<&str> = answer.fields.iter().map(|(name, _)| name.name().as_str()).collect();
+        assert_eq!(names, ["etag"]);
     }
 
     #[test]

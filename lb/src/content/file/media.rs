@@ -29,7 +29,9 @@ pub fn with_charset(content_type: &str, charset: &str, types: &MediaTypes) -> Op
         && content_type.split(';').skip(1).any(|parameter| {
             parameter.trim().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("charset="))
         });
-    let applies = !charset.is_empty() && !media_type.is_empty() && !has_one && types.contains(media_type);
+    // The parts of a `multipart/byteranges` name theirs, each for itself.
+    let is_text = !media_type.is_empty() && media_type != "multipart/byteranges";
+    let applies = !charset.is_empty() && is_text && !has_one && types.contains(media_type);
     applies.then(|| format!("{content_type}; charset={charset}"))
 }
 
@@ -101,6 +103,7 @@ mod tests {
             assert_eq!(with_charset(content_type, charset, &types).as_deref(), expected, "{content_type}");
         }
         assert!(with_charset("image/gif", "x", &MediaTypes::All).is_some());
+        assert!(with_charset("multipart/byteranges; boundary=1", "x", &MediaTypes::All).is_none());
     }
 
     #[test]

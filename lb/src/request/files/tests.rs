@@ -7,7 +7,8 @@ use crate::request::{FileKind, Note};
 const FILE: FileKind = FileKind::File { executable: false };
 const DIRECTORY: FileKind = FileKind::Directory;
 
-const DISK: [(&str, FileKind); 9] = [
+const DISK: [(&str, FileKind); 10] = [
+    ("/w/", DIRECTORY),
     ("/w/a.txt", FILE),
     ("/w/d", DIRECTORY),
     ("/w/d/", DIRECTORY),
@@ -128,7 +129,7 @@ fn try_files_takes_the_first_that_is_there() {
         "location / { try_files /none /q?u=$uri; } location = /q { return 200 $uri?$args; }",
         &[("/b?x=1", "return 200 /q?u=/b")],
     );
-    each("location / { try_files /../etc/passwd /none /a.txt; }", &[("/", "file /w/a.txt")]);
+    each("location / { try_files /../etc/passwd /none /a.txt =404; }", &[("/", "file /w/a.txt")]);
     each("location / { try_files $uri /x; }", &[("/none", "500 internal")]);
     each("try_files /a.txt =404;", &[("/none", "file /w/a.txt")]);
     each(
@@ -155,6 +156,19 @@ fn an_error_page_may_be_a_file() {
     assert_eq!(
         (said.as_str(), state.status().map(|status| status.as_u16())),
         ("file /w/app.html", Some(405))
+    );
+}
+
+#[test]
+fn variables_tell_directory_and_path() {
+    each("location / { return 200 $document_root|$request_filename; }", &[("/a/b", "return 200 /w|/w/a/b")]);
+    each(
+        "location /x/ { alias /v/; return 200 $document_root|$request_filename; }",
+        &[("/x/a", "return 200 /v/|/v/a"), ("/x/..a", "return 200 /v/|/v/..a")],
+    );
+    each(
+        "location / { if (-f $request_filename) { return 200 here; } return 404; }",
+        &[("/a.txt", "return 200 here")],
     );
 }
 

@@ -8,6 +8,7 @@ mod balancing;
 mod balancing_methods;
 mod byte_counts;
 mod command_line;
+mod files;
 mod large_answers;
 mod messages;
 mod proxy_settings;
