@@ -216,7 +216,8 @@ class Arena:
                 lines.append(f"no answer that can be read: {error}")
             for who, seen in list(self._seen):
                 lines += seen.transcript(who)
-            if answer is None or (answer.field("connection") or "close").lower() == "close" or "up to the end" in answer.note:
+            # After a 412 NGINX closes the connection, in spite of what it says: a filter ended the request.
+            if answer is None or answer.status == 412 or (answer.field("connection") or "close").lower() == "close" or "up to the end" in answer.note:
                 connection.close()
                 connection = None
             transcript.append([self._neutral(side, line, tag) for line in lines])
