@@ -32,10 +32,21 @@ pub struct Found {
 pub struct Wanted {
     /// Which links are followed.
     pub links: Links,
-    /// A file with `.gz` at the end of its name is taken in place of it.
-    pub gzip: bool,
+    /// What becomes of a file with `.gz` at the end of its name.
+    pub compressed: Compressed,
     /// The content is wanted, not only what is known of it.
     pub content: bool,
+}
+
+/// What becomes of a file with `.gz` at the end of the wanted one's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compressed {
+    /// Nobody asks for it.
+    Ignored,
+    /// Whether it is there is told.
+    Noticed,
+    /// It is taken in place of the other.
+    Taken,
 }
 
 /// What was opened.
@@ -53,6 +64,10 @@ pub struct Opened {
     pub content: Option<Bytes>,
     /// It is the `.gz`.
     pub gzip: bool,
+    /// The `.gz` is there, as far as anybody asked.
+    pub has_compressed: bool,
+    /// The path that was opened.
+    pub path: Vec<u8>,
 }
 
 /// Opens `path`, and reads it where it is small.
@@ -81,15 +96,21 @@ pub async fn read(file: Arc<File>, at: u64, length: u64) -> io::Result<Bytes> {
 }
 
 fn open_here(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
-    if wanted.gzip {
-        let compressed = [path.as_slice(), b".gz"].concat();
-        if let Ok(opened) = open_one(compressed, wanted)
-            && matches!(opened.kind, Kind::File)
-        {
-            return Ok(Opened { gzip: true, ..opened });
+    let compressed = || [path.as_slice(), b".gz"].concat();
+    match wanted.compressed {
+        Compressed::Ignored => open_one(path, wanted),
+        Compressed::Noticed => {
+            let found = look_here(compressed(), wanted.links);
+            let has_compressed = found.is_ok_and(|found| found.kind == Kind::File);
+            Ok(Opened { has_compressed, ..open_one(path, wanted)? })
         }
+        Compressed::Taken => match open_one(compressed(), wanted) {
+            Ok(opened) if opened.kind == Kind::File => {
+                Ok(Opened { gzip: true, has_compressed: true, ..opened })
+            }
+            _ => open_one(path, wanted),
+        },
     }
-    open_one(path, wanted)
 }
 
 fn open_one(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
@@ -126,7 +147,9 @@ fn open_one(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
             Err(error) => return Err(failed("read()", path, error)),
         }
     }
-    Ok(Opened { file: Arc::new(file), kind, length, modified: found.mtime(), content, gzip: false })
+    let modified = found.mtime();
+    let file = Arc::new(file);
+    Ok(Opened { file, kind, length, modified, content, gzip: false, has_compressed: false, path })
 }
 
 fn look_here(path: Vec<u8>, links: Links) -> Result<Found, FileError> {
@@ -167,7 +190,7 @@ mod tests {
     use super::*;
     use crate::files::Meaning;
 
-    const WANTED: Wanted = Wanted { links: Links::Followed, gzip: false, content: true };
+    const WANTED: Wanted = Wanted { links: Links::Followed, compressed: Compressed::Ignored, content: true };
 
     fn path(directory: &tempfile::TempDir, name: &str) -> Vec<u8> {
         directory.path().join(name).as_os_str().as_bytes().to_vec()
@@ -225,13 +248,17 @@ mod tests {
         for (name, text) in [("a", "plain"), ("a.gz", "packed"), ("b", "plain")] {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
-        for (name, gzip, text) in [("a", true, "packed"), ("a", false, "plain"), ("b", true, "plain")] {
-            let opened = open(path(&directory, name), Wanted { gzip, ..WANTED }).await.unwrap();
-            assert_eq!(
-                (opened.gzip, opened.content.unwrap()),
-                (text == "packed", Bytes::from(text)),
-                "{name} {gzip}"
-            );
+        use Compressed::{Ignored, Noticed, Taken};
+        for (name, compressed, text, has_compressed) in [
+            ("a", Taken, "packed", true),
+            ("a", Noticed, "plain", true),
+            ("a", Ignored, "plain", false),
+            ("b", Taken, "plain", false),
+            ("b", Noticed, "plain", false),
+        ] {
+            let opened = open(path(&directory, name), Wanted { compressed, ..WANTED }).await.unwrap();
+            assert_eq!(opened.content.unwrap(), Bytes::from(text), "{name} {compressed:?}");
+            assert_eq!((opened.gzip, opened.has_compressed), (text == "packed", has_compressed), "{name}");
         }
     }
 }

@@ -75,6 +75,17 @@ pub fn with_text<T>(now: SystemTime, show: impl FnOnce(&TimeText) -> T) -> T {
     shown
 }
 
+/// Now, in seconds after 1970, and what local time is ahead of UTC then.
+pub fn now_and_zone() -> (i64, i64) {
+    let now = SystemTime::now();
+    (unix_second(now), ahead_of_utc(now))
+}
+
+/// What local time is ahead of UTC, in seconds.
+pub fn ahead_of_utc(now: SystemTime) -> i64 {
+    i64::from(DateTime::<Local>::from(now).offset().local_minus_utc())
+}
+
 /// Whole seconds since 1970, rounded down, also before it.
 fn unix_second(now: SystemTime) -> i64 {
     match now.duration_since(UNIX_EPOCH) {

@@ -7,7 +7,9 @@
 pub enum Generated {
     /// `return`.
     Return,
-    /// No location, or nothing to do in it.
+    /// A file or a list, or a request that none can answer.
+    File,
+    /// Nothing is there.
     NotFound,
     /// The request was malformed.
     BadRequest,
@@ -35,11 +37,12 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
+        Self::File,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -64,6 +67,7 @@ impl Generated {
     pub fn label(self) -> &'static str {
         match self {
             Self::Return => "return",
+            Self::File => "file",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",

@@ -11,8 +11,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
+use super::file;
 use super::values::host_field;
 use crate::content::{Answer, page, redirect};
+use crate::observe::clock;
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
 use crate::request::headers::to_client::{self, ToClient};
@@ -29,7 +31,14 @@ pub(super) async fn content(
 ) -> Result<()> {
     let server_tokens = request.state.server_tokens();
     let answer = match content {
-        Content::Page(_, status) => Answer::standard(status, server_tokens),
+        Content::File => return Box::pin(file::write(session, request, now)).await,
+        Content::Page(_, status) => {
+            let page = Answer::standard(status, server_tokens);
+            match file::refusal(request, status) {
+                Some((name, value)) => page.with(name, value),
+                None => page,
+            }
+        }
         Content::Text { status, body } => match request.state.location() {
             Some(location) => {
                 let path = request.state.uri.path(request.facts.path_and_query());
@@ -140,6 +149,7 @@ pub(super) fn finish(
         http_1_0: received.version == Version::HTTP_10,
         keeps_alive: session.get_keepalive().is_some(),
         keeps_server,
+        clock: clock::now_and_zone,
     };
     to_client::finish(answer, &to, |answer, template| {
         field_value(request, received, Some(answer), template, now)

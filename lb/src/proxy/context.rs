@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
-use super::gather;
 use super::values::RequestValues;
-use crate::config::model::Server;
+use super::{file, gather};
+use crate::config::model::{FieldName, Server};
 use crate::connection::RequestFacts;
 use crate::request::pace::Pace;
 use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
@@ -25,6 +26,10 @@ pub struct Request {
     pub state: State,
     /// Where it goes after an upstream that does not answer the client.
     pub(super) turn: Turn,
+    /// The answer with a file that has been opened.
+    pub(super) ready: Option<Box<file::Ready>>,
+    /// A field that belongs to the page of a refused request: `Content-Range`.
+    pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
@@ -44,6 +49,8 @@ impl Request {
             facts,
             state: State::default(),
             turn: Turn::Stay,
+            ready: None,
+            refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,

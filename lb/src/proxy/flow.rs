@@ -1,15 +1,14 @@
 //! Carries out what `request/` wants done until it says what a hook can do, and turns a request away from an upstream
 //! that does not answer the client.
 
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{answer, destination, record};
+use super::{answer, destination, file, record};
+use crate::files::{self, Kind, Meaning};
 use crate::request::{Event, Failure, FileKind, Question, Step};
 
 /// The name of the error that ends a try because something else answers in the server's place.
@@ -23,44 +22,44 @@ pub(super) async fn drive(
     now: Instant,
 ) -> Result<Step> {
     let mut step = request.step(event, session.req_header(), now);
-    if let Step::Ask(question) = step {
-        step = look_and_go_on(session, request, question, now).await?;
+    if step.needs_files() {
+        step = Box::pin(ask_files(session, request, step, now)).await?;
     }
     record::notes(session, request);
     Ok(step)
 }
 
-/// Looks at a file and goes on, as often as that is wanted.
-pub(super) async fn look_and_go_on(
+/// Has the file system asked, and goes on, as often as that is wanted. Files are looked at off the worker, which serves
+/// other requests meanwhile.
+pub(super) async fn ask_files(
     session: &Session,
     request: &mut Request,
-    question: Question,
+    step: Step,
     now: Instant,
 ) -> Result<Step> {
-    let mut question = question;
+    let mut step = step;
     loop {
-        let found = look(question).await?;
-        match request.step(Event::Found(found), session.req_header(), now) {
-            Step::Ask(next) => question = next,
+        let event = match step {
+            Step::Ask(question) => Event::Found(look(question).await),
+            Step::Open(open) => Event::Opened(file::open(session, request, open, now).await),
+            Step::List(question) => Event::Opened(file::list(session, request, question, now).await),
             step => return Ok(step),
-        }
+        };
+        step = request.step(event, session.req_header(), now);
     }
 }
 
-/// What the file system has there. Files are looked at off the worker, which serves other requests meanwhile.
-async fn look(question: Question) -> Result<FileKind> {
-    let looked = tokio::task::spawn_blocking(move || {
-        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&question.path));
-        match std::fs::metadata(path) {
-            Err(_) => FileKind::Missing,
-            Ok(found) if found.is_dir() => FileKind::Directory,
-            Ok(found) if found.is_file() => {
-                FileKind::File { executable: found.permissions().mode() & 0o100 != 0 }
-            }
-            Ok(_) => FileKind::Other,
-        }
-    });
-    looked.await.or_else(|_| Error::e_explain(ErrorType::InternalError, "a file could not be looked at"))
+/// What the file system has there.
+async fn look(question: Question) -> FileKind {
+    match files::look_at(question.path, question.links).await {
+        Err(error) if error.meaning() == Meaning::Forbidden => FileKind::Forbidden,
+        Err(_) => FileKind::Missing,
+        Ok(found) => match found.kind {
+            Kind::Directory => FileKind::Directory,
+            Kind::File => FileKind::File { executable: found.executable },
+            Kind::Other => FileKind::Other,
+        },
+    }
 }
 
 /// Sends the request on its way to a server where that is the step. Otherwise, and where there is no such server, what

@@ -19,6 +19,7 @@
 //! | `destination` | the upstream of a `proxy_pass` |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
+//! | `file` | files and lists of directories as answers |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -30,6 +31,7 @@ pub mod context;
 mod destination;
 mod failure;
 mod fields;
+mod file;
 mod flow;
 mod gather;
 mod host;

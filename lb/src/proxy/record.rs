@@ -10,6 +10,7 @@ use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, host_field};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::files::{FileError, Meaning};
 use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
 use crate::request::Note;
@@ -222,8 +223,41 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             Note::NoNamedLocation(name) => {
                 log::error!("could not find named location \"@{}\"{tail}", name.escape_ascii());
             }
+            Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
+            Note::IndexNotFound(path) => {
+                log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
+            }
+            Note::IndexForbidden(path) => {
+                log::error!("\"{}\" is forbidden (13: Permission denied){tail}", shown(&path));
+            }
+            Note::NoDirectory(path) => log::error!("\"{}\" is not a directory{tail}", shown(&path)),
+            Note::NoIndex(path) => {
+                log::error!("directory index of \"{}\" is forbidden{tail}", shown(&path));
+            }
+            Note::AliasOfRewritten => {
+                crate::alert!("\"alias\" cannot be used in a location whose URI was rewritten{tail}");
+            }
         }
     }
+}
+
+/// A file that cannot be opened, or a directory that cannot be listed.
+pub(super) fn file_failed(session: &Session, request: &Request, error: &FileError) {
+    let tail = OnDemand(|| circumstances(session, request));
+    match error.meaning() {
+        Meaning::Missing | Meaning::Forbidden => log::error!("{error}{tail}"),
+        Meaning::Failed => crate::crit!("{error}{tail}"),
+    }
+}
+
+/// A socket, a pipe or a device where a file was expected.
+pub(super) fn no_regular_file(session: &Session, request: &Request, path: &[u8]) {
+    crate::crit!("\"{}\" is not a regular file{}", shown(path), circumstances(session, request));
+}
+
+/// A path, for the log.
+fn shown(path: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(path)
 }
 
 /// Why an answer was refused, if `admit` did it or its chunks did; Pingora's own reasons are no words of nginx's.

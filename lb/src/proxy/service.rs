@@ -63,8 +63,8 @@ impl ProxyHttp for ProxyService {
         client::expect_unwanted_bodies(session);
         let begin = Event::Begin(host_field(session.req_header()));
         let mut step = request.step(begin, session.req_header(), now);
-        if let Step::Ask(question) = step {
-            step = flow::look_and_go_on(session, request, question, now).await?;
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
@@ -88,7 +88,12 @@ impl ProxyHttp for ProxyService {
                 // Only an error ends a session without an answer; `fail_to_proxy` stays silent on this one.
                 Error::e_explain(ErrorType::HTTPStatus(444), "return 444")
             }
-            Step::Proxy(_) | Step::Ask(_) | Step::PassOn | Step::Settle(_) => unexpected(),
+            Step::Proxy(_)
+            | Step::Ask(_)
+            | Step::Open(_)
+            | Step::List(_)
+            | Step::PassOn
+            | Step::Settle(_) => unexpected(),
         }
     }
 
@@ -274,8 +279,8 @@ impl ProxyHttp for ProxyService {
         let accel_redirect = answer.headers.get(X_ACCEL_REDIRECT).map(HeaderValue::as_bytes);
         let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
         let mut step = request.step(event, session.req_header(), now);
-        if let Step::Ask(question) = step {
-            step = flow::look_and_go_on(session, request, question, now).await?;
+        if step.needs_files() {
+            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
         }
         match step {
             Step::PassOn => Ok(()),

@@ -42,6 +42,10 @@ impl Outside for RequestValues<'_> {
         self.facts.path_and_query()
     }
 
+    fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
     fn announced(&self) -> Option<u64> {
         match self.facts.shape.framing {
             Framing::Length(bytes) => Some(bytes),

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::config::model::Program;
+use crate::files::Links;
 
 /// How often nginx lets the URI of a request change, and one more.
 const CHANGES: u8 = 11;
@@ -60,6 +61,10 @@ pub(super) struct Flow {
     pub(super) uri_changed: bool,
     /// `rewrite … break` has changed the URI: it no longer begins with the path of the location.
     pub(super) leaves_location: bool,
+    /// `try_files` has found a file below an `alias` that is a whole path otherwise.
+    pub(super) follows_whole_alias: bool,
+    /// Where the search for an index file stands.
+    pub(super) looking: Looking,
     /// It is no longer what the client asked for: locations that are `internal` are open to it.
     pub(super) internal: bool,
     /// An `error_page` has answered.
@@ -82,6 +87,8 @@ impl Default for Flow {
             changes_left: CHANGES,
             uri_changed: false,
             leaves_location: false,
+            follows_whole_alias: false,
+            looking: Looking::AtFile,
             internal: false,
             error_page_given: false,
             status: None,
@@ -91,18 +98,33 @@ impl Default for Flow {
     }
 }
 
+/// Where the search for an index file stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looking {
+    /// At a file; whether its directory is there is not known.
+    AtFile,
+    /// At the directory of a file that is missing.
+    AtDirectory,
+    /// At a file of a directory that is there.
+    AtFileInDirectory,
+}
+
 /// A question about the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The path as the configuration makes it.
     pub path: Vec<u8>,
+    /// Which symbolic links are followed.
+    pub links: Links,
 }
 
 /// What the file system has at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// Nothing, or nothing that may be looked at.
+    /// Nothing.
     Missing,
+    /// Something that may not be looked at.
+    Forbidden,
     /// A file.
     File {
         /// Its owner may execute it.
@@ -143,4 +165,16 @@ pub enum Note {
     Cycle(Vec<u8>),
     /// A named location is not there.
     NoNamedLocation(Vec<u8>),
+    /// `limit_except` refuses the method.
+    ForbiddenByRule,
+    /// The directory of an index file is not there.
+    IndexNotFound(Vec<u8>),
+    /// An index file may not be looked at.
+    IndexForbidden(Vec<u8>),
+    /// What a URI with a slash at its end names is no directory.
+    NoDirectory(Vec<u8>),
+    /// A directory has no index file and is not listed.
+    NoIndex(Vec<u8>),
+    /// `alias` in a location whose path the URI has lost.
+    AliasOfRewritten,
 }

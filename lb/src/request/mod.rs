@@ -11,6 +11,7 @@
 //! | `flow` | where it stands among the phases |
 //! | `values` | variables, and whom to ask for them |
 //! | `phases` | nginx's phases in their order, and what happens after each event |
+//! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
@@ -21,6 +22,7 @@
 pub mod answer_hygiene;
 mod escape;
 pub mod failure;
+mod files;
 mod flow;
 pub mod headers;
 pub mod pace;
@@ -35,6 +37,7 @@ mod uri;
 pub mod values;
 
 pub use failure::Failure;
+pub use files::{Open, Opening};
 pub use flow::{FileKind, Note, Question};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};

@@ -21,7 +21,8 @@ use std::time::Instant;
 use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
-use super::flow::{FileKind, Note, Phase, Question};
+use super::files::{Open, Opening};
+use super::flow::{FileKind, Looking, Note, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
@@ -59,6 +60,8 @@ pub enum Event<'a> {
     Begin(Option<&'a [u8]>),
     /// The answer to a [`Step::Ask`].
     Found(FileKind),
+    /// What came of a [`Step::Open`] or a [`Step::List`].
+    Opened(Opening),
     /// No server of the upstream can be asked.
     NoServer,
     /// The header of a server's answer is there.
@@ -111,6 +114,10 @@ pub struct TryFailed {
 pub enum Step {
     /// The file system is asked, and [`Event::Found`] follows.
     Ask(Question),
+    /// A file is opened, and [`Event::Opened`] follows.
+    Open(Open),
+    /// A directory is listed, and [`Event::Opened`] follows.
+    List(Question),
     /// The program answers.
     Answer(Content),
     /// The connection closes without an answer.
@@ -135,6 +142,8 @@ pub enum Content {
         /// The body.
         body: Vec<u8>,
     },
+    /// The file that was opened, or the list that was made.
+    File,
     /// A redirect.
     Redirect {
         /// The status.
@@ -166,12 +175,20 @@ pub enum Settlement {
     ServerFailed(FailedTry, Verdict),
 }
 
+impl Step {
+    /// Whether the file system is to be asked.
+    pub fn needs_files(&self) -> bool {
+        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_))
+    }
+}
+
 impl Content {
     /// The `reason` label of `lb_responses_generated_total`.
     pub fn reason(&self) -> Generated {
         match self {
             Self::Page(reason, _) => *reason,
             Self::Text { .. } | Self::Redirect { .. } => Generated::Return,
+            Self::File => Generated::File,
         }
     }
 
@@ -179,6 +196,7 @@ impl Content {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Page(_, status) | Self::Text { status, .. } | Self::Redirect { status, .. } => *status,
+            Self::File => StatusCode::OK,
         }
     }
 }
@@ -191,6 +209,10 @@ impl State {
             Event::Found(found) => {
                 self.flow.found = Some(found);
                 self.run(around)
+            }
+            Event::Opened(opening) => {
+                let outcome = self.opened(opening, around);
+                self.resume(outcome, around)
             }
             Event::NoServer => self.no_server(around, now),
             Event::UpstreamHead(head) => self.upstream_head(head, around, now),
@@ -251,6 +273,7 @@ impl State {
         self.flow.phase = phase;
         self.flow.at = 0;
         self.flow.program = None;
+        self.flow.looking = Looking::AtFile;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -268,8 +291,10 @@ impl State {
                 }
             }
             Phase::Content => self.content(around),
+            Phase::Access => self.limit_methods(around),
+            Phase::PreContent => self.try_files(around),
             // No directive of these phases is known yet.
-            Phase::PostRead | Phase::PreAccess | Phase::Access | Phase::PreContent => Outcome::Next,
+            Phase::PostRead | Phase::PreAccess => Outcome::Next,
         }
     }
 
@@ -325,7 +350,8 @@ impl State {
     fn content(&mut self, around: Around<'_>) -> Outcome {
         match self.location().map(|location| &location.action) {
             Some(Action::Proxy(proxy)) => Outcome::Done(Step::Proxy(Arc::clone(proxy))),
-            Some(Action::NotFound) | None => self.special(not_found(), around),
+            Some(Action::Files) => self.file_content(around),
+            None => self.special(not_found(), around),
         }
     }
 

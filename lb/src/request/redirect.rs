@@ -90,11 +90,12 @@ impl State {
         self.uri.set_arguments(arguments);
         self.flow.internal = true;
         self.flow.leaves_location = false;
+        self.flow.follows_whole_alias = false;
         self.leave_location(around);
         Outcome::Goto(Phase::ServerRewrite)
     }
 
-    fn go_to_named(&mut self, name: &[u8], around: Around<'_>) -> Outcome {
+    pub(super) fn go_to_named(&mut self, name: &[u8], around: Around<'_>) -> Outcome {
         if !self.may_change() {
             return self.cycle(name.to_vec(), around);
         }

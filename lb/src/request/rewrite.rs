@@ -14,6 +14,7 @@ use super::state::State;
 use crate::config::model::{
     Assigned, Condition, FileTest, Operation, Program, Replacement, Return, ReturnContent, Rewrite,
 };
+use crate::files::Links;
 use crate::observe::reasons::Generated;
 use crate::script::{LimitReached, Pattern, Template};
 
@@ -104,9 +105,16 @@ impl State {
             }
             Condition::File { test, path, negated } => match self.flow.found.take() {
                 Some(found) => Ok(passes(*test, found) != *negated),
-                None => Err(Open::Ask(Question { path: self.render(path, around) })),
+                None => Err(Open::Ask(self.question(path, around))),
             },
         }
+    }
+
+    fn question(&mut self, path: &Template, around: Around<'_>) -> Question {
+        let path = self.render(path, around);
+        let location = self.location().cloned();
+        let links = location.map_or(Links::Followed, |location| self.links(&location, &path, around));
+        Question { path, links }
     }
 
     /// Whether `pattern` matches. If so its groups are the request's from here on.
@@ -230,7 +238,7 @@ fn internal_error() -> Content {
 
 fn passes(test: FileTest, found: FileKind) -> bool {
     match (test, found) {
-        (_, FileKind::Missing) => false,
+        (_, FileKind::Missing | FileKind::Forbidden) => false,
         (FileTest::Exists, _) => true,
         (FileTest::IsFile, FileKind::File { .. }) | (FileTest::IsDirectory, FileKind::Directory) => true,
         (FileTest::IsExecutable, FileKind::File { executable }) => executable,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed};
 use super::values::Outside;
-use super::{FileKind, ProxyTarget, State};
+use super::{FileKind, Open, Opening, ProxyTarget, Question, State};
 use crate::balance::{Ask, Now};
 use crate::config::files::InMemory;
 use crate::config::model::Config;
@@ -24,19 +24,24 @@ pub(super) struct Rig {
 /// What a client asks for; its fields by their variables' names.
 pub(super) struct Asked<'a> {
     pub(super) target: &'a str,
+    pub(super) method: &'a str,
     pub(super) announced: Option<u64>,
     pub(super) fields: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn of(target: &'a str) -> Self {
-        Self { target, announced: None, fields: &[] }
+        Self { target, method: "GET", announced: None, fields: &[] }
     }
 }
 
 impl Outside for Asked<'_> {
     fn target(&self) -> &[u8] {
         self.target.as_bytes()
+    }
+
+    fn method(&self) -> &str {
+        self.method
     }
 
     fn announced(&self) -> Option<u64> {
@@ -93,13 +98,33 @@ impl Rig {
     pub(super) fn run(&self, asked: &Asked<'_>, files: &[(&str, FileKind)]) -> (State, String) {
         let mut state = State::default();
         let mut step = self.begin(&mut state, asked);
-        while let Step::Ask(question) = step {
-            let found = files.iter().find(|(path, _)| path.as_bytes() == question.path);
-            let found = found.map_or(FileKind::Missing, |(_, kind)| *kind);
-            step = state.step(Event::Found(found), self.around(asked), Instant::now());
+        let found = |path: &[u8]| {
+            let found = files.iter().find(|(known, _)| known.as_bytes() == path);
+            found.map_or(FileKind::Missing, |(_, kind)| *kind)
+        };
+        let mut opened = String::new();
+        loop {
+            let event = match &step {
+                Step::Ask(question) => Event::Found(found(&question.path)),
+                Step::Open(Open { path, .. }) | Step::List(Question { path, .. }) => {
+                    opened = format!(" {}", path.escape_ascii());
+                    Event::Opened(match (found(path), &step) {
+                        (FileKind::File { .. }, Step::Open(_)) => Opening::Ready,
+                        (FileKind::Directory, Step::List(_)) => Opening::Ready,
+                        (FileKind::Directory, _) => Opening::Directory,
+                        (FileKind::Missing, _) => Opening::Missing,
+                        (FileKind::Forbidden, _) => Opening::Forbidden,
+                        _ => Opening::Other,
+                    })
+                }
+                Step::Answer(Content::File) => return (state, format!("file{opened}")),
+                step => {
+                    let said = said(step);
+                    return (state, said);
+                }
+            };
+            step = state.step(event, self.around(asked), Instant::now());
         }
-        let said = said(&step);
-        (state, said)
     }
 
     /// A request to `/` that has tried `tries` servers.
@@ -139,6 +164,9 @@ pub(super) fn said(step: &Step) -> String {
         Step::Answer(Content::Redirect { status, location }) => {
             format!("return {} {}", status.as_u16(), location.escape_ascii())
         }
+        Step::Answer(Content::File) => "file".to_owned(),
+        Step::Open(open) => format!("open {}", open.path.escape_ascii()),
+        Step::List(question) => format!("list {}", question.path.escape_ascii()),
         Step::Close => "close".to_owned(),
         Step::Proxy(proxy) => format!("proxy {}", proxy.host),
         Step::PassOn => "pass on".to_owned(),

@@ -79,6 +79,12 @@ impl Uri {
         self.is_changed = true;
     }
 
+    /// Gives the request the path of a file that `try_files` has found. As in nginx, a server is still asked for what the
+    /// client wrote.
+    pub fn set_found_path(&mut self, path: Vec<u8>) {
+        self.path = Path::Normalised(path.into());
+    }
+
     /// Gives the request other arguments.
     pub fn set_arguments(&mut self, arguments: Vec<u8>) {
         self.arguments = Some(arguments.into());

@@ -11,6 +11,9 @@ pub trait Outside {
     /// Path and query as the client sent them.
     fn target(&self) -> &[u8];
 
+    /// The method, as the client sent it.
+    fn method(&self) -> &str;
+
     /// The length of the request's body, where one was announced.
     fn announced(&self) -> Option<u64>;
 
@@ -21,6 +24,10 @@ pub trait Outside {
 impl<T: Outside + ?Sized> Outside for &T {
     fn target(&self) -> &[u8] {
         (**self).target()
+    }
+
+    fn method(&self) -> &str {
+        (**self).method()
     }
 
     fn announced(&self) -> Option<u64> {

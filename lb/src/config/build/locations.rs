@@ -16,7 +16,6 @@ use crate::config::modules::error_page::Internal;
 use crate::config::modules::limit_except;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
-use crate::config::modules::rewrite::Singles;
 use crate::config::modules::root::{DEFAULT_ROOT, GivenRoot};
 use crate::config::modules::upstream::HealthCheck;
 use crate::config::table::{Block, LOCATION};
@@ -66,7 +65,7 @@ impl Builder<'_> {
     pub(super) fn fallback(&mut self, server: &mut Block, level: &Level) -> Location {
         let position = server.position.clone();
         let mut location =
-            self.location(LocationMatch::Prefix(String::new()), Action::NotFound, level, position);
+            self.location(LocationMatch::Prefix(String::new()), Action::Files, level, position);
         location.try_files = taken_try_files(server);
         location
     }
@@ -94,14 +93,14 @@ impl Builder<'_> {
         let level = self.level(&mut block, above);
         let pattern = block.take().unwrap_or(LocationMatch::Prefix(String::new()));
         let nested = block.take_children(LOCATION);
-        let action = self.action(&mut block, &level, &pattern, !nested.is_empty());
+        let action = self.action(&mut block, &level, &pattern);
         let program = self.program_of_location(&mut block, &level, &pattern, &action);
         let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
         let position = block.position.clone();
-        let mut location =
-            Location { program, try_files, limit_except, ..self.location(pattern, action, &level, position) };
+        let location = self.location(pattern, action, &level, position);
+        let mut location = Location { program, try_files, limit_except, ..location };
         if !nested.is_empty() {
             let outer = location.pattern.name();
             let longer = |other: &&String| other.len() > outer.len() && other.starts_with(outer);
@@ -179,13 +178,7 @@ impl Builder<'_> {
         }
     }
 
-    fn action(
-        &mut self,
-        block: &mut Block,
-        level: &Level,
-        pattern: &LocationMatch,
-        has_nested: bool,
-    ) -> Action {
+    fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
         let place = Place { pattern, inside_if: false };
@@ -193,14 +186,7 @@ impl Builder<'_> {
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
-        // Where something is wrong, a `proxy_pass` may only seem to be missing.
-        let answers = has_nested || block.given::<Singles>().is_some() || !block.children.is_empty();
-        if proxy.is_none() && !answers && !self.report.refuses() {
-            let message =
-                "the location has neither \"proxy_pass\" nor \"return\" and answers 404: no file is served";
-            self.report.warn(message, &block.position);
-        }
-        proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Arc::new(proxy)))
+        proxy.map_or(Action::Files, |proxy| Action::Proxy(Arc::new(proxy)))
     }
 }
 
@@ -233,7 +219,7 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
             pattern: LocationMatch::Exact(path.to_owned()),
             program: Arc::new([Operation::Return(answer)]),
             internal: false,
-            action: Action::NotFound,
+            action: Action::Files,
             try_files: None,
             limit_except: None,
             nested: Vec::new(),

@@ -54,8 +54,8 @@ impl Location {
 pub enum Action {
     /// `proxy_pass`
     Proxy(Arc<Proxy>),
-    /// Nothing: 404, as there are no files to serve.
-    NotFound,
+    /// Neither: the file that the URI names.
+    Files,
 }
 
 /// One `access_log`.

@@ -94,7 +94,7 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     }
 }
 
-const NO_FILES: &str = "no file is served";
+const NO_FILES: &str = "files are sent as they are, and never written";
 const NO_VARIABLES: &str = "such variables cannot be defined";
 const NO_SCRIPTS: &str = "no scripts are run";
 

@@ -246,7 +246,6 @@ mod tests {
         assert!(
             warnings(&in_server("location a { return 204; }"))[0].contains("location \"a\" never matches")
         );
-        assert!(warnings(&in_server("location /a { }"))[0].contains("answers 404"));
         let twice = "location @a { return 204; } location @a { return 205; }";
         assert!(warnings(&in_server(twice))[0].contains("location \"@a\" is never reached"));
     }

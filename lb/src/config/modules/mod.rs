@@ -164,10 +164,6 @@ levels! {
     types: Types,
     /// What is added to answers.
     headers: Headers,
-    /// What answers in place of a status.
-    error_pages: ErrorPages,
-    /// What is told of rewriting.
-    rewriting: Rewriting,
     /// The character set of answers.
     charset: Charset,
     /// The files that stand for a directory.
@@ -178,6 +174,10 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// What answers in place of a status.
+    error_pages: ErrorPages,
+    /// What is told of rewriting.
+    rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
     /// Whom to ask for the addresses of names that requests make.

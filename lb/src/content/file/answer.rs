@@ -37,6 +37,8 @@ pub struct Facts<'a> {
     pub gzip: bool,
     /// Another client may get another file for the same URI.
     pub varies: bool,
+    /// Conditions and ranges are heard: not where the file stands for an error.
+    pub conditional: bool,
 }
 
 /// Part of a body.
@@ -95,7 +97,10 @@ pub fn respond(
     if let Some(etag) = &etag {
         answer.set(&ETAG_FIELD, etag);
     }
-    let verdict = conditional::judge(request, validators, settings.if_modified_since);
+    let verdict = match file.conditional {
+        true => conditional::judge(request, validators, settings.if_modified_since),
+        false => Verdict::Serve,
+    };
     if verdict == Verdict::PreconditionFailed {
         return Err(Refused { status: StatusCode::PRECONDITION_FAILED, field: None });
     }
@@ -110,7 +115,8 @@ pub fn respond(
     if file.gzip {
         answer.set(&CONTENT_ENCODING_FIELD, "gzip");
     }
-    match wanted(request, validators, settings.max_ranges, file.length) {
+    let max_ranges = settings.max_ranges.or(Some(u64::MAX)).filter(|_| file.conditional).or(Some(0));
+    match wanted(request, validators, max_ranges, file.length) {
         Wanted::Nothing => {
             let field =
                 value(&range::unsatisfied(file.length)).map(|value| (CONTENT_RANGE_FIELD.clone(), value));
@@ -118,7 +124,7 @@ pub fn respond(
         }
         Wanted::Parts(spans) => answer.part(&spans, file.length, boundary),
         Wanted::Everything => {
-            if settings.max_ranges != Some(0) {
+            if max_ranges != Some(0) {
                 answer.set(&ACCEPT_RANGES_FIELD, "bytes");
             }
             answer.pieces = smallvec![Piece::File(0..file.length)];
@@ -183,7 +189,14 @@ mod tests {
             fields.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         let content_type = HeaderValue::from_static("text/plain");
-        let file = Facts { length: 5, modified: 101, content_type: Some(&content_type), gzip, varies: gzip };
+        let file = Facts {
+            length: 5,
+            modified: 101,
+            content_type: Some(&content_type),
+            gzip,
+            varies: gzip,
+            conditional: true,
+        };
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         match respond(&fields, file, settings, || 7) {
             Err(refused) => {

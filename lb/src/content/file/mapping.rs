@@ -5,7 +5,6 @@
 //! directory ends in [`Unmapped::Outside`].
 
 use crate::config::model::{DocumentRoot, Mapping};
-use crate::script::Values;
 
 /// Why a URI has no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +35,26 @@ pub struct Uri<'a> {
     pub follows_whole_alias: bool,
 }
 
-/// What `root` or `alias` is for this request: `$document_root`.
-pub fn directory(root: &DocumentRoot, values: &mut dyn Values) -> Vec<u8> {
-    let mut path = Vec::new();
-    root.path.render(values, &mut path);
-    if let Some(prefix) = &root.relative_to
-        && path.first() != Some(&b'/')
-    {
-        let separator: &[u8] = if prefix.ends_with('/') { b"" } else { b"/" };
-        path = [prefix.as_bytes(), separator, &path].concat();
+impl FilePath {
+    /// The path of a file in the directory that this one names.
+    pub fn followed_by(mut self, name: &[u8]) -> Result<Self, Unmapped> {
+        if name.contains(&0) || name.split(|byte| *byte == b'/').any(|segment| segment == b"..") {
+            return Err(Unmapped::Outside);
+        }
+        self.path.extend_from_slice(name);
+        Ok(self)
     }
-    path
+}
+
+/// What `root` or `alias`, as `rendered` for this request, names: `$document_root`.
+pub fn directory(root: &DocumentRoot, rendered: Vec<u8>) -> Vec<u8> {
+    match &root.relative_to {
+        Some(prefix) if rendered.first() != Some(&b'/') => {
+            let separator: &[u8] = if prefix.ends_with('/') { b"" } else { b"/" };
+            [prefix.as_bytes(), separator, &rendered].concat()
+        }
+        _ => rendered,
+    }
 }
 
 /// The path of `uri` under `directory`: `$request_filename`.
@@ -120,16 +128,6 @@ fn joined(root: &DocumentRoot, directory: Vec<u8>, rest: &[u8]) -> Result<FilePa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::Variable;
-
-    struct NoValues;
-
-    impl Values for NoValues {
-        fn write(&mut self, _: &Variable, _: &mut Vec<u8>) -> bool {
-            false
-        }
-    }
-
     fn root(path: &str, mapping: Mapping) -> DocumentRoot {
         let fixed = DocumentRoot::fixed("/prefix", path);
         let path = crate::script::Template::literal(path);
@@ -141,7 +139,8 @@ mod tests {
     }
 
     fn path(root: &DocumentRoot, uri: Uri<'_>) -> Result<String, Unmapped> {
-        let path = path_of(root, directory(root, &mut NoValues), uri)?;
+        let rendered = root.path.as_literal().unwrap().as_bytes().to_vec();
+        let path = path_of(root, directory(root, rendered), uri)?;
         Ok(String::from_utf8(path.path).unwrap())
     }
 
@@ -185,7 +184,7 @@ mod tests {
             [("/p", "w", "/p/w"), ("/p/", "w", "/p/w"), ("/p", "/w", "/w"), ("/p", "", "/p/")]
         {
             let root = DocumentRoot { relative_to: Some(prefix.into()), ..root(text, Mapping::Root) };
-            assert_eq!(directory(&root, &mut NoValues), expected.as_bytes(), "{prefix} {text}");
+            assert_eq!(directory(&root, text.as_bytes().to_vec()), expected.as_bytes(), "{prefix} {text}");
         }
     }
 

@@ -2,12 +2,14 @@
 
 use http::StatusCode;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFRESH, SERVER, SET_COOKIE,
-    TRANSFER_ENCODING,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
+    REFRESH, SERVER, SET_COOKIE, TRANSFER_ENCODING,
 };
 
 use super::{Fields, rewriting};
-use crate::config::model::{FieldName, IgnoredHeaders, Location, Proxy};
+use crate::config::model::{Expires, ExpiresTime, FieldName, IgnoredHeaders, Location, MediaTypes, Proxy};
+use crate::content::file::answer::FileAnswer;
+use crate::content::file::{expires, http_time, media};
 use crate::content::{Answer, page};
 use crate::request::pace;
 use crate::script::{Template, Values};
@@ -22,6 +24,10 @@ mod known {
     pub(super) static SERVER: FieldName = FieldName::known(super::SERVER, "Server");
     pub(super) static CONTENT_TYPE: FieldName = FieldName::known(super::CONTENT_TYPE, "Content-Type");
     pub(super) static CONTENT_LENGTH: FieldName = FieldName::known(super::CONTENT_LENGTH, "Content-Length");
+    pub(super) static TRANSFER_ENCODING: FieldName =
+        FieldName::known(super::TRANSFER_ENCODING, "Transfer-Encoding");
+    pub(super) static EXPIRES: FieldName = FieldName::known(super::EXPIRES, "Expires");
+    pub(super) static CACHE_CONTROL: FieldName = FieldName::known(super::CACHE_CONTROL, "Cache-Control");
     pub(super) static KEEP_ALIVE: FieldName = FieldName::known(super::KEEP_ALIVE, "Keep-Alive");
 }
 
@@ -37,6 +43,8 @@ pub struct ToClient<'a> {
     pub keeps_alive: bool,
     /// A `Server` that is there stays: a server's with `proxy_pass_header Server`, or one that the configuration sets.
     pub keeps_server: bool,
+    /// Now, in seconds after 1970, and what local time is ahead of UTC then; asked for only by `expires`.
+    pub clock: fn() -> (i64, i64),
 }
 
 /// Sets what every answer gets, whether a server's or the program's own. `render` makes a value for the answer as it is by
@@ -61,6 +69,15 @@ pub fn finish<F: Fields>(
         // Such a client cannot read chunks: the end of the connection ends the body.
         answer.remove(&TRANSFER_ENCODING);
     }
+    if let Some(charset) = &location.settings.charset.name
+        && !matches!(to.status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND)
+    {
+        let name = render(answer, charset);
+        set_charset(answer, name.as_ref(), &location.settings.charset.types)?;
+    }
+    if location.settings.headers.expires != Expires::Off && adds_by_default(to.status) {
+        set_expires(answer, &location.settings.headers.expires, to.clock, &mut render)?;
+    }
     if location.settings.headers.add.is_empty() {
         return Ok(());
     }
@@ -71,6 +88,71 @@ pub fn finish<F: Fields>(
         applies.filter_map(|field| Some((&field.name, render(answer, &field.value)?))).collect();
     for (name, value) in rendered {
         answer.add(name, value)?;
+    }
+    Ok(())
+}
+
+/// Names the character set of a text that has none.
+fn set_charset<F: Fields>(
+    answer: &mut F,
+    name: Option<&HeaderValue>,
+    types: &MediaTypes,
+) -> Result<(), F::Error> {
+    let content_type = answer.map().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let with_charset = content_type
+        .zip(name.and_then(|name| name.to_str().ok()))
+        .and_then(|(content_type, name)| media::with_charset(content_type, name, types))
+        .and_then(|content_type| HeaderValue::try_from(content_type).ok());
+    match with_charset {
+        Some(content_type) => answer.set(&known::CONTENT_TYPE, content_type),
+        None => Ok(()),
+    }
+}
+
+/// `expires`
+fn set_expires<F: Fields>(
+    answer: &mut F,
+    given: &Expires,
+    clock: fn() -> (i64, i64),
+    render: &mut impl FnMut(&F, &Template) -> Option<HeaderValue>,
+) -> Result<(), F::Error> {
+    let mut parsed = |template: &Template, after_modified: bool| {
+        let value = render(answer, template)?;
+        // What is no time is as if nothing was said, as in nginx.
+        ExpiresTime::parse(value.to_str().ok()?, after_modified).ok().flatten()
+    };
+    let at = match given {
+        Expires::Off => None,
+        Expires::Fixed(at) => Some(*at),
+        Expires::PerRequest(template) => parsed(template, false),
+        Expires::ModifiedPerRequest(template) => parsed(template, true),
+    };
+    let Some(at) = at else { return Ok(()) };
+    let modified = answer.map().get(LAST_MODIFIED).and_then(|value| http_time::read(value.as_bytes()));
+    let (now, ahead) = clock();
+    let fields = expires::fields(at, now, modified, ahead);
+    if let (Ok(expires), Ok(cache_control)) =
+        (HeaderValue::try_from(fields.expires), HeaderValue::try_from(fields.cache_control))
+    {
+        answer.set(&known::EXPIRES, expires)?;
+        answer.set(&known::CACHE_CONTROL, cache_control)?;
+    }
+    Ok(())
+}
+
+/// The fields of an answer with a file, in nginx's order. One whose length is not known is sent in chunks.
+pub fn file<F: Fields>(fields: &mut F, answer: &FileAnswer, server_tokens: bool) -> Result<(), F::Error> {
+    fields.set(&known::SERVER, page::server_field(server_tokens))?;
+    if let Some(content_type) = &answer.content_type {
+        fields.set(&known::CONTENT_TYPE, content_type.clone())?;
+    }
+    match answer.length {
+        Some(length) => fields.set(&known::CONTENT_LENGTH, HeaderValue::from(length))?,
+        None if answer.pieces.is_empty() => {}
+        None => fields.set(&known::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?,
+    }
+    for (name, value) in &answer.fields {
+        fields.add(name, value.clone())?;
     }
     Ok(())
 }

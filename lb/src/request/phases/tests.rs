@@ -57,9 +57,9 @@ fn a_request_goes_through_the_phases_in_their_order() {
 }
 
 #[test]
-fn without_anything_to_do_there_is_nothing_to_find() {
+fn without_anything_to_do_files_are_looked_for() {
     let rig = Rig::of("server { listen 81; }");
-    assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/"))), "404 not_found");
+    assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/"))), "ask /html/index.html");
 }
 
 #[test]

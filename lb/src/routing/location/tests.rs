@@ -19,7 +19,7 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         pattern,
         program: Arc::from([]),
         internal: false,
-        action: Action::NotFound,
+        action: Action::Files,
         settings: Settings::default(),
         access_logs: Arc::from([]),
         root: Arc::new(DocumentRoot::fixed("", "/html")),

@@ -1,0 +1,294 @@
+//! Files and lists of directories as answers: opens what `request/` names, decides with `content/file` what is sent, and
+//! writes it to the client.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::{Method, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::context::{Request, unexpected};
+use super::{answer, record};
+use crate::config::model::{AutoindexFormat, Charset, FieldName, GzipStatic, Location, SizeValue};
+use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
+use crate::content::file::{listing, listing_data, media, pace};
+use crate::content::page;
+use crate::files::{self, Compressed, FileError, Kind, Meaning, PIECE_BYTES, Wanted};
+use crate::observe::clock;
+use crate::request::headers::to_client;
+use crate::request::{Open, Opening, Question};
+use crate::script::{Template, Variable};
+
+/// An answer that is ready to be written.
+pub(super) struct Ready {
+    answer: FileAnswer,
+    source: Source,
+}
+
+/// Where the bytes of [`Piece::File`] come from.
+enum Source {
+    /// A small file, or a list.
+    Memory(Bytes),
+    /// A large file.
+    Disk(Arc<File>),
+}
+
+/// The number of the next answer with several parts.
+static BOUNDARY: AtomicU64 = AtomicU64::new(1);
+
+/// Opens a file, and decides the answer with it.
+pub(super) async fn open(session: &Session, request: &mut Request, open: Open, now: Instant) -> Opening {
+    let Some(location) = request.state.location().cloned() else { return Opening::Failed };
+    let received = session.req_header();
+    let compressed = match open.gzip {
+        GzipStatic::Off => Compressed::Ignored,
+        GzipStatic::Always => Compressed::Taken,
+        GzipStatic::On if media::takes_gzip(&received.headers, received.version < Version::HTTP_11) => {
+            Compressed::Taken
+        }
+        GzipStatic::On if location.settings.static_files.gzip_vary => Compressed::Noticed,
+        GzipStatic::On => Compressed::Ignored,
+    };
+    let wanted = Wanted { links: open.links, compressed, content: !open.head_only };
+    let opened = match files::open(open.path, wanted).await {
+        Ok(opened) => opened,
+        Err(error) => return failed(session, request, &location, &error),
+    };
+    match opened.kind {
+        Kind::File => {}
+        Kind::Directory => return Opening::Directory,
+        Kind::Other => {
+            record::no_regular_file(session, request, &opened.path);
+            return Opening::Other;
+        }
+    }
+    let path = request.state.uri.path(request.facts.path_and_query());
+    let media_type = media::by_extension(&location.settings.types, path);
+    let content_type = content_type(request, received, &location.settings.charset, media_type, now);
+    let facts = Facts {
+        length: opened.length,
+        modified: opened.modified,
+        content_type: content_type.as_ref(),
+        gzip: opened.gzip,
+        varies: opened.has_compressed
+            && open.gzip == GzipStatic::On
+            && location.settings.static_files.gzip_vary,
+        // What answers in place of an error is answered with as a whole.
+        conditional: request.state.status().is_none_or(|status| status == StatusCode::OK),
+    };
+    let boundary = || BOUNDARY.fetch_add(1, Ordering::Relaxed);
+    match decided::respond(&received.headers, facts, &location.settings.static_files, boundary) {
+        Ok(answer) => {
+            let source = match opened.content {
+                Some(content) => Source::Memory(content),
+                None => Source::Disk(opened.file),
+            };
+            request.ready = Some(Box::new(Ready { answer, source }));
+            Opening::Ready
+        }
+        Err(refused) => {
+            request.refused_with = refused.field;
+            Opening::Refused(refused.status)
+        }
+    }
+}
+
+/// Lists a directory.
+pub(super) async fn list(session: &Session, request: &mut Request, asked: Question, now: Instant) -> Opening {
+    let Some(location) = request.state.location().cloned() else { return Opening::Failed };
+    let mut entries = match files::list(asked.path, asked.links).await {
+        Ok(entries) => entries,
+        Err(error) => return failed(session, request, &location, &error),
+    };
+    listing::sort(&mut entries);
+    let settings = &location.settings.autoindex;
+    let received = session.req_header();
+    let callback = match settings.format {
+        AutoindexFormat::Jsonp => {
+            let template = Template::variable(Variable::Argument("callback".into()));
+            let mut name = Vec::new();
+            template.render(&mut request.values(received, None, now), &mut name);
+            name
+        }
+        _ => Vec::new(),
+    };
+    let Ok(callback) = listing_data::callback(Some(&callback)) else {
+        return Opening::Refused(StatusCode::BAD_REQUEST);
+    };
+    let media_type = match settings.format {
+        AutoindexFormat::Html => "text/html",
+        AutoindexFormat::Json => "application/json",
+        AutoindexFormat::Jsonp if callback.is_none() => "application/json",
+        AutoindexFormat::Jsonp => "application/javascript",
+        AutoindexFormat::Xml => "text/xml; charset=utf-8",
+    };
+    let content_type = content_type(request, received, &location.settings.charset, media_type, now);
+    let body = match settings.format {
+        AutoindexFormat::Html => {
+            let utf8 = content_type
+                .as_ref()
+                .is_some_and(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"charset=utf-8"));
+            let ahead = if settings.local_time { clock::ahead_of_utc(SystemTime::now()) } else { 0 };
+            let page = listing::Page { exact_size: settings.exact_size, ahead, utf8 };
+            listing::html(request.state.uri.path(request.facts.path_and_query()), &entries, page)
+        }
+        AutoindexFormat::Json => listing_data::json(&entries),
+        AutoindexFormat::Jsonp => listing_data::jsonp(callback, &entries),
+        AutoindexFormat::Xml => listing_data::xml(&entries),
+    };
+    let answer = FileAnswer {
+        status: StatusCode::OK,
+        content_type,
+        length: None,
+        fields: smallvec::SmallVec::new(),
+        pieces: Pieces::from_elem(Piece::File(0..body.len() as u64), 1),
+    };
+    request.ready = Some(Box::new(Ready { answer, source: Source::Memory(Bytes::from(body)) }));
+    Opening::Ready
+}
+
+fn failed(session: &Session, request: &Request, location: &Location, error: &FileError) -> Opening {
+    let (opening, is_told) = match error.meaning() {
+        Meaning::Missing => (Opening::Missing, location.settings.static_files.log_not_found),
+        Meaning::Forbidden => (Opening::Forbidden, true),
+        Meaning::Failed => (Opening::Failed, true),
+    };
+    if is_told {
+        record::file_failed(session, request, error);
+    }
+    opening
+}
+
+/// A media type with the character set that the location gives it.
+fn content_type(
+    request: &mut Request,
+    received: &RequestHeader,
+    charset: &Charset,
+    media_type: &str,
+    now: Instant,
+) -> Option<HeaderValue> {
+    let name = charset.name.as_ref().map(|name| {
+        let mut value = Vec::new();
+        name.render(&mut request.values(received, None, now), &mut value);
+        String::from_utf8_lossy(&value).into_owned()
+    });
+    let with_charset = name.and_then(|name| media::with_charset(media_type, &name, &charset.types));
+    HeaderValue::from_str(with_charset.as_deref().unwrap_or(media_type)).ok()
+}
+
+/// Writes what was opened.
+pub(super) async fn write(session: &mut Session, request: &mut Request, now: Instant) -> Result<()> {
+    let Some(ready) = request.ready.take() else { return unexpected() };
+    let Ready { answer, source } = *ready;
+    let status = request.state.status().filter(|_| answer.status == StatusCode::OK).unwrap_or(answer.status);
+    let mut header = ResponseHeader::build(status, Some(answer.fields.len() + 6))?;
+    header.set_reason_phrase(Some(page::status_phrase(status)))?;
+    to_client::file(&mut header, &answer, request.state.server_tokens())?;
+    answer::finish(&mut header, session, request, true, now)?;
+    let is_empty = answer.length == Some(0) || answer.pieces.is_empty();
+    let head_only = session.req_header().method == Method::HEAD || is_empty;
+    let endless = answer.length.is_none() && to_client::has_body(status);
+    if endless && session.req_header().version < Version::HTTP_11 {
+        session.set_keepalive(None);
+    }
+    let pace = Pace::of(request, session.req_header(), now);
+    session.write_response_header(Box::new(header), head_only).await?;
+    if head_only {
+        return Ok(());
+    }
+    let mut sending = Sending { session, pace, sent: 0 };
+    let last = answer.pieces.len() - 1;
+    for (index, piece) in answer.pieces.into_iter().enumerate() {
+        sending.piece(piece, &source, index == last).await?;
+    }
+    Ok(())
+}
+
+/// `limit_rate` and `limit_rate_after`, as they are for this request.
+struct Pace {
+    rate: u64,
+    after: u64,
+    began: Instant,
+}
+
+impl Pace {
+    fn of(request: &mut Request, received: &RequestHeader, now: Instant) -> Self {
+        let settings = request.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
+        let mut size = |value: &SizeValue| match value {
+            SizeValue::Bytes(bytes) => *bytes,
+            SizeValue::PerRequest(template) => {
+                let mut text = Vec::new();
+                template.render(&mut request.values(received, None, now), &mut text);
+                SizeValue::parse(&text)
+            }
+        };
+        let (rate, after) = settings.map_or((0, 0), |given| (size(&given.rate), size(&given.after)));
+        Self { rate, after, began: now }
+    }
+}
+
+/// A body on its way to the client.
+struct Sending<'a> {
+    session: &'a mut Session,
+    pace: Pace,
+    sent: u64,
+}
+
+impl Sending<'_> {
+    async fn piece(&mut self, piece: Piece, source: &Source, is_last: bool) -> Result<()> {
+        let span = match piece {
+            Piece::Text(text) => return self.bytes(text, is_last).await,
+            Piece::File(span) => span,
+        };
+        let most = pace::piece(self.pace.rate, PIECE_BYTES as u64);
+        let mut at = span.start;
+        while at < span.end {
+            let length =
+                (span.end - at).min(if self.sent < self.pace.after { PIECE_BYTES as u64 } else { most });
+            let bytes = match source {
+                Source::Memory(all) => slice(all, at, length),
+                Source::Disk(file) => match files::read(Arc::clone(file), at, length).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        return Error::e_because(ErrorType::ReadError, "a file cannot be read", error);
+                    }
+                },
+            };
+            at += bytes.len() as u64;
+            if bytes.is_empty() {
+                // Its length has been promised: only the end of the connection tells that it has become shorter.
+                return Error::e_explain(ErrorType::ReadError, "a file has become shorter while it was sent");
+            }
+            self.bytes(bytes, is_last && at >= span.end).await?;
+        }
+        Ok(())
+    }
+
+    async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
+        if self.pace.rate > 0 {
+            let wait = pace::wait(self.sent, self.pace.began.elapsed(), self.pace.rate, self.pace.after);
+            if !wait.is_zero() {
+                pingora_timeout::sleep(wait).await;
+            }
+        }
+        self.sent += bytes.len() as u64;
+        self.session.write_response_body(Some(bytes), is_last).await
+    }
+}
+
+fn slice(all: &Bytes, at: u64, length: u64) -> Bytes {
+    let start = usize::try_from(at).unwrap_or(usize::MAX).min(all.len());
+    let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(all.len());
+    all.slice(start..end)
+}
+
+/// The field of an answer that is refused with `status`, where it has one.
+pub(super) fn refusal(request: &mut Request, status: StatusCode) -> Option<(FieldName, HeaderValue)> {
+    request.refused_with.take().filter(|_| status == StatusCode::RANGE_NOT_SATISFIABLE)
+}
