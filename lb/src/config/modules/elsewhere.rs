@@ -34,7 +34,7 @@ static AUTHENTICATION: Package = Package {
     switched_on_by: "nothing asks who the client is",
 };
 static LIMITS: Package = Package {
-    name: "limits of requests and connections",
+    name: "limiting of requests and connections",
     switches: "limit_req limit_conn",
     switched_on_by: "nothing says `limit_req` or `limit_conn`",
 };
