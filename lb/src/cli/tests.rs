@@ -171,6 +171,7 @@ fn the_version_has_the_form_that_tools_read_of_nginx() {
     let has = |word: &str| arguments.split(' ').any(|argument| argument == word);
     assert!(has("--without-http_fastcgi_module") && !has("--without-http_proxy_module"), "{arguments}");
     assert!(!arguments.contains("http_upstream_hash_module"), "{arguments}");
+    assert_eq!(has("--without-http_access_module"), !crate::config::implements("deny"), "{arguments}");
     for (directive, module) in [("ssl_certificate", "http_ssl_module"), ("gunzip", "http_gunzip_module")] {
         let there = crate::config::implements(directive);
         assert_eq!(has(&format!("--with-{module}")), there, "{arguments}");

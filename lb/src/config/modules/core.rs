@@ -66,7 +66,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("ssl_engine", MAIN, one("device"), "there is no TLS here to accelerate"),
     no_effect("ssl_object_cache_inheritable", MAIN, FLAG, "there are no TLS objects to cache").without("on"),
     no_effect("thread_pool", MAIN, words(2, 3, "name threads=number [max_queue=number]"),
-        "no file is served, so none is read in a pool").without("default threads=32 max_queue=65536").repeatable(),
+        "files are read by the runtime's own threads").without("default threads=32 max_queue=65536").repeatable(),
     no_effect("timer_resolution", MAIN, TIME, "the clock is read when it is needed"),
     no_effect("working_directory", MAIN, one("directory"),
         "no file name is relative to it, and core dumps follow the system's settings"),

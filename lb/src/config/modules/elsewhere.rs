@@ -34,7 +34,7 @@ static AUTHENTICATION: Package = Package {
     switched_on_by: "nothing asks who the client is",
 };
 static LIMITS: Package = Package {
-    name: "limits of requests and connections",
+    name: "limiting of requests and connections",
     switches: "limit_req limit_conn",
     switched_on_by: "nothing says `limit_req` or `limit_conn`",
 };
@@ -94,7 +94,7 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     }
 }
 
-const NO_FILES: &str = "no file is served";
+const NO_FILES: &str = "files are sent as they are, and never written";
 const NO_VARIABLES: &str = "variables are defined by set, map, geo and split_clients alone";
 const NO_SCRIPTS: &str = "no scripts are run";
 

@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("multi_accept", EVENTS, FLAG, "connections are accepted as they come").without("off"),
     no_effect("accept_mutex", EVENTS, FLAG, "there is one process: nobody to take turns with").without("off"),
     no_effect("accept_mutex_delay", EVENTS, TIME, "there is one process: nobody to take turns with").without("500ms"),
-    no_effect("worker_aio_requests", EVENTS, NUMBER, "no file is served").without("32"),
+    no_effect("worker_aio_requests", EVENTS, NUMBER, "files are read by the runtime's own threads").without("32"),
     no_effect(
         "debug_connection",
         EVENTS,

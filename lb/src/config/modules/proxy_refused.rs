@@ -3,7 +3,6 @@
 use crate::config::table::{LEVELS, NUMBER, Row, SIZE, no_effect, refused, words};
 
 const STREAMED: &str = "answers are streamed with buffers of their own size and never written to disk";
-pub(super) const NO_TLS: &str = "there is no TLS to servers yet";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[

@@ -68,9 +68,12 @@ impl Table {
         self.families().find_map(|family| Some((family, family.member(name)?)))
     }
 
-    /// Whether a row of this name does something.
+    /// Whether a directive of this name does something, and not only inside `limit_except` or the like.
     pub(super) fn implements(&self, name: &str) -> bool {
-        self.rows(name).any(|row| !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_)))
+        self.rows(name).any(|row| {
+            let does_something = !matches!(row.effect, Effect::Ignored(_) | Effect::Refused(_));
+            does_something && row.contexts.meets(ANYWHERE)
+        })
     }
 
     /// The names that make sense in a context, for suggestions: what does something first.

@@ -2,7 +2,7 @@
 
 use crate::config::address::{self, ServerAddress, Target};
 use crate::config::diagnostics::{Position, Report};
-use crate::config::modules::proxy_refused::NO_TLS;
+use crate::config::modules::elsewhere::TLS_TO_SERVERS;
 use crate::config::syntax::Directive;
 use crate::config::table::Block;
 use crate::script::Template;
@@ -46,7 +46,8 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
     let position = directive.argument_position(0);
     let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     if scheme("https://") {
-        report.unsupported(directive, 0, NO_TLS);
+        let message = format!("\"{url}\" in the \"proxy_pass\" directive is not supported yet");
+        report.pending(&TLS_TO_SERVERS, "proxy_pass https://…".to_owned(), message, &position);
         return;
     }
     if url.contains('$') {
