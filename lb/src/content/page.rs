@@ -90,9 +90,11 @@ pub fn header_too_large_page(server_tokens: bool) -> Bytes {
 /// The phrase of the status line as NGINX words it; the registered one where NGINX has none, and empty for an
 /// unregistered status.
 pub fn status_phrase(status: StatusCode) -> &'static str {
-    // The one status whose line and page NGINX words differently.
-    if status == StatusCode::FOUND {
-        return "Moved Temporarily";
+    // The two statuses whose line and page NGINX words differently.
+    match status {
+        StatusCode::FOUND => return "Moved Temporarily",
+        StatusCode::UNAUTHORIZED => return "Unauthorized",
+        _ => {}
     }
     match PAGES.binary_search_by_key(&status.as_u16(), |(code, _)| *code) {
         Ok(index) => PAGES[index].1,
@@ -157,6 +159,7 @@ mod tests {
         assert_eq!(status_phrase(StatusCode::IM_A_TEAPOT), "I'm a teapot");
         assert_eq!(status_phrase(StatusCode::from_u16(599).unwrap()), "");
         assert_eq!(status_phrase(StatusCode::FOUND), "Moved Temporarily");
+        assert_eq!(status_phrase(StatusCode::UNAUTHORIZED), "Unauthorized");
         assert_eq!(status_phrase(StatusCode::SERVICE_UNAVAILABLE), "Service Temporarily Unavailable");
     }
 }

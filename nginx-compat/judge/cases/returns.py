@@ -20,6 +20,7 @@ server {
     location /url { return http://other.example/; }
     location /url-scheme { return $scheme://other.example/; }
     location /400 { return 400; }
+    location /401 { return 401; }
     location /403 { return 403; }
     location /404-text { return 404 "nothing here\\n"; }
     location /405 { return 405; }
@@ -41,7 +42,7 @@ server { listen 127.0.0.1:%PORT2%; return 200 "whole server $uri\\n"; location /
 
 requests("returns", RETURNS, [
     *((f"status {path}", f"/{path}") for path in (
-        "204", "200", "200-text", "200-empty", "301", "301-path", "303", "307", "308", "url", "url-scheme", "400", "403",
+        "204", "200", "200-text", "200-empty", "301", "301-path", "303", "307", "308", "url", "url-scheme", "400", "401", "403",
         "404-text", "405", "410", "429", "444", "500", "502", "503-text", "504", "418", "599", "no-variable", "quote", "dollar")),
     ("variables", "/200-vars?a=1&b=2", "example.org", "X: x y", "Cookie: b=1; c=2"),
     ("variables without a value", "/200-vars"),
