@@ -303,11 +303,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Location, "proxy_hide_header X-A; proxy_hide_header X-B; proxy_pass_header Server;", Both),
     (Location, "proxy_buffering off; proxy_request_buffering off; proxy_redirect off;", Both),
     (Location, "proxy_pass http://u; proxy_redirect default;", Both),
-    (
-        Location,
-        "proxy_pass http://u; proxy_redirect http://u/ /;",
-        OnlyNginx("redirects of one's own are refused for now"),
-    ),
+    (Location, "proxy_pass http://u; proxy_redirect http://u/ /;", Both),
     (Location, "proxy_buffers 8 16k; proxy_buffer_size 16k;", Both),
     // What must not be ignored.
     (Location, "deny all;", OnlyNginx("access rules must not be ignored")),
