@@ -128,7 +128,9 @@ impl Known<'_> {
             ),
             Named::BytesSent => print(out, self.outside.bytes_sent),
             Named::ProxyHost => self.proxied().is_some_and(|proxy| put(proxy.host.as_bytes(), out)),
-            Named::ProxyPort => self.proxied().is_some_and(|proxy| print(out, u64::from(proxy.port))),
+            Named::ProxyPort => {
+                self.proxied().is_some_and(|proxy| proxy.host.is_empty() || print(out, u64::from(proxy.port)))
+            }
             Named::UpstreamAddr => self.upstream_addresses(out),
             Named::UpstreamStatus => self.each_try(
                 out,

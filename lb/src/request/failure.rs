@@ -94,6 +94,8 @@ impl Failure {
             }
             Self::ClientGone => (None, Generated::ClientTimeout),
             Self::ClientTimeout => (Some(408), Generated::ClientTimeout),
+            // No server could be found or picked: nothing is wrong with the client's connection.
+            Self::Status(502) => (Some(502), Generated::NoLiveUpstream),
             Self::Status(413) => (Some(413), Generated::BodyTooLarge),
             Self::Status(status @ 400..=499) => (Some(status), Generated::BadRequest),
             Self::Status(status) => (Some(status), Generated::Internal),
@@ -139,7 +141,8 @@ mod tests {
             (Failure::ClientGone, None, "client_timeout", true),
             (Failure::Status(413), Some(413), "body_too_large", true),
             (Failure::Status(400), Some(400), "bad_request", true),
-            (Failure::Status(502), Some(502), "internal", true),
+            (Failure::Status(502), Some(502), "no_live_upstream", false),
+            (Failure::Status(501), Some(501), "internal", true),
             (Failure::Internal, Some(500), "internal", true),
         ] {
             let meaning = failure.meaning();
