@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::flow::{FileKind, Looking, Note, Question};
+use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
@@ -15,39 +15,6 @@ use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
 use crate::routing::target;
-
-/// A file to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// The path.
-    pub path: Vec<u8>,
-    /// Which links are followed.
-    pub links: Links,
-    /// Whether a compressed file may be sent in its place.
-    pub gzip: GzipStatic,
-    /// Only the answer's header is wanted.
-    pub head_only: bool,
-}
-
-/// What came of opening a file, or of listing a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// It can be answered with: it is a file, or the list is there.
-    Ready,
-    /// It is a directory.
-    Directory,
-    /// It is neither.
-    Other,
-    /// It is not there.
-    Missing,
-    /// It may not be opened.
-    Forbidden,
-    /// The system failed.
-    Failed,
-    /// It is a file, and the request's conditions or ranges do not let it be answered: 412, 416; 400 where a list is
-    /// asked for in a way that makes no sense.
-    Refused(StatusCode),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
