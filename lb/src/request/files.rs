@@ -135,10 +135,10 @@ impl State {
             };
             let directory = || path.path[..path.path.len() - name.len()].to_vec();
             match (self.flow.looking, self.flow.found.take()) {
-                (Looking::AtFile | Looking::AtFileInDirectory, None) => {
+                (Looking::File | Looking::InDirectory, None) => {
                     return self.look_at(location, path, around);
                 }
-                (Looking::AtDirectory, None) => {
+                (Looking::Directory, None) => {
                     let path = FilePath { path: directory(), ..path };
                     return self.look_at(location, path, around);
                 }
@@ -147,23 +147,23 @@ impl State {
                     return self.special(forbidden(), around);
                 }
                 // A missing file may be missing because its directory is.
-                (Looking::AtFile, Some(FileKind::Missing)) => self.flow.looking = Looking::AtDirectory,
-                (Looking::AtDirectory, Some(FileKind::Directory)) => {
-                    self.flow.looking = Looking::AtFileInDirectory;
+                (Looking::File, Some(FileKind::Missing)) => self.flow.looking = Looking::Directory,
+                (Looking::Directory, Some(FileKind::Directory)) => {
+                    self.flow.looking = Looking::InDirectory;
                     self.flow.at += 1;
                 }
-                (Looking::AtDirectory, Some(FileKind::Missing)) => {
+                (Looking::Directory, Some(FileKind::Missing)) => {
                     if location.settings.static_files.log_not_found {
                         self.flow.notes.push(Note::IndexNotFound(path.path));
                     }
                     return self.special(not_found(), around);
                 }
-                (Looking::AtDirectory, Some(_)) => {
+                (Looking::Directory, Some(_)) => {
                     self.flow.notes.push(Note::NoDirectory(directory()));
                     return self.special(internal_error(), around);
                 }
-                (Looking::AtFileInDirectory, Some(FileKind::Missing)) => self.flow.at += 1,
-                (Looking::AtFile | Looking::AtFileInDirectory, Some(_)) => {
+                (Looking::InDirectory, Some(FileKind::Missing)) => self.flow.at += 1,
+                (Looking::File | Looking::InDirectory, Some(_)) => {
                     let uri = [self.uri.path(around.outside.target()), &name].concat();
                     return self.go_to_index(uri, around);
                 }

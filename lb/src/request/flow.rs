@@ -88,7 +88,7 @@ impl Default for Flow {
             uri_changed: false,
             leaves_location: false,
             follows_whole_alias: false,
-            looking: Looking::AtFile,
+            looking: Looking::File,
             internal: false,
             error_page_given: false,
             status: None,
@@ -102,11 +102,11 @@ impl Default for Flow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looking {
     /// At a file; whether its directory is there is not known.
-    AtFile,
+    File,
     /// At the directory of a file that is missing.
-    AtDirectory,
+    Directory,
     /// At a file of a directory that is there.
-    AtFileInDirectory,
+    InDirectory,
 }
 
 /// A question about the file system.

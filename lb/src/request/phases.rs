@@ -272,7 +272,7 @@ impl State {
         self.flow.phase = phase;
         self.flow.at = 0;
         self.flow.program = None;
-        self.flow.looking = Looking::AtFile;
+        self.flow.looking = Looking::File;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
