@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::header::HeaderValue;
 use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -12,15 +10,14 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::file;
+use super::finish::finish;
 use super::values::host_field;
 use crate::content::{Answer, page, redirect};
-use crate::observe::clock;
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
-use crate::request::headers::to_client::{self, ToClient};
+use crate::request::headers::to_client;
 use crate::request::pace::{self, Pace};
 use crate::routing::redirect::{self as own_redirect, Origin};
-use crate::script::Template;
 
 /// Makes what `content` says, and writes it.
 pub(super) async fn content(
@@ -34,7 +31,7 @@ pub(super) async fn content(
         Content::File => return Box::pin(file::write(session, request, now)).await,
         Content::Page(_, status) => {
             let page = Answer::standard(status, server_tokens);
-            match file::refusal(request, status) {
+            match request.take_refusal(status) {
                 Some((name, value)) => page.with(name, value),
                 None => page,
             }
@@ -131,43 +128,6 @@ pub(super) fn take_over(
         answer.set_version(Version::HTTP_11);
     }
     finish(answer, session, request, proxy.passes_server, now)
-}
-
-/// Sets what every answer gets.
-pub(super) fn finish(
-    answer: &mut ResponseHeader,
-    session: &Session,
-    request: &mut Request,
-    keeps_server: bool,
-    now: Instant,
-) -> Result<()> {
-    let received = session.req_header();
-    let location = request.state.location().cloned();
-    let to = ToClient {
-        location: location.as_deref(),
-        status: answer.status,
-        http_1_0: received.version == Version::HTTP_10,
-        keeps_alive: session.get_keepalive().is_some(),
-        keeps_server,
-        clock: clock::now_and_zone,
-    };
-    to_client::finish(answer, &to, |answer, template| {
-        field_value(request, received, Some(answer), template, now)
-    })
-}
-
-/// A field's value for this request. `None` where it is empty, and where it cannot stand in a header (a line break from
-/// a decoded argument), which is left out rather than sent.
-pub(super) fn field_value(
-    request: &mut Request,
-    received: &RequestHeader,
-    answer: Option<&ResponseHeader>,
-    template: &Template,
-    now: Instant,
-) -> Option<HeaderValue> {
-    let mut value = Vec::new();
-    template.render(&mut request.values(received, answer, now), &mut value);
-    HeaderValue::from_maybe_shared(Bytes::from(value)).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether the client has part of an answer.

@@ -5,15 +5,17 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::gather;
 use super::limit::Limit;
+use super::ready::Ready;
 use super::values::RequestValues;
-use super::{file, gather};
-use crate::config::model::{FieldName, Server};
+use crate::config::model::{FieldName, Server, SizeValue};
 use crate::connection::RequestFacts;
 use crate::request::pace::Pace;
 use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
@@ -28,7 +30,7 @@ pub struct Request {
     /// Where it goes after an upstream that does not answer the client.
     pub(super) turn: Turn,
     /// The answer with a file that has been opened.
-    pub(super) ready: Option<Box<file::Ready>>,
+    pub(super) ready: Option<Box<Ready>>,
     /// How fast a server's answer goes on to the client, where that is limited.
     pub(super) limit: Option<Box<Limit>>,
     /// A field that belongs to the page of a refused request: `Content-Range`.
@@ -95,6 +97,26 @@ impl Request {
             computed: &facts.snapshot.config.http.computed,
             outside: outside(facts, request_id, received, response, now),
         }
+    }
+
+    /// `limit_rate` and `limit_rate_after` for its answer, which begins at `now`.
+    pub(super) fn limit(&mut self, received: &RequestHeader, now: Instant) -> Limit {
+        let settings = self.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
+        let mut size = |value: &SizeValue| match value {
+            SizeValue::Bytes(bytes) => *bytes,
+            SizeValue::PerRequest(template) => {
+                let mut text = Vec::new();
+                template.render(&mut self.values(received, None, now), &mut text);
+                SizeValue::parse(&text)
+            }
+        };
+        let (rate, after) = settings.map_or((0, 0), |given| (size(&given.rate), size(&given.after)));
+        Limit::new(rate, after, now)
+    }
+
+    /// The field that belongs to the page of `status`, where the request was refused with it.
+    pub(super) fn take_refusal(&mut self, status: StatusCode) -> Option<(FieldName, HeaderValue)> {
+        self.refused_with.take().filter(|_| status == StatusCode::RANGE_NOT_SATISFIABLE)
     }
 
     /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where

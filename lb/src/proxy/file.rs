@@ -1,7 +1,6 @@
 //! Files and lists of directories as answers: opens what `request/` names, decides with `content/file` what is sent, and
 //! writes it to the client.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
@@ -15,8 +14,9 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::limit::Limit;
-use super::{answer, record};
-use crate::config::model::{AutoindexFormat, Charset, FieldName, GzipStatic, Location};
+use super::ready::{Ready, Source};
+use super::{finish, record};
+use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media, pace};
 use crate::content::page;
@@ -25,20 +25,6 @@ use crate::observe::clock;
 use crate::request::headers::to_client;
 use crate::request::{Open, Opening, Question};
 use crate::script::{Template, Variable};
-
-/// An answer that is ready to be written.
-pub(super) struct Ready {
-    answer: FileAnswer,
-    source: Source,
-}
-
-/// Where the bytes of [`Piece::File`] come from.
-enum Source {
-    /// A small file, or a list.
-    Memory(Bytes),
-    /// A large file.
-    Disk(Arc<File>),
-}
 
 /// The number of the next answer with several parts.
 static BOUNDARY: AtomicU64 = AtomicU64::new(1);
@@ -191,7 +177,7 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     let mut header = ResponseHeader::build(status, Some(answer.fields.len() + 6))?;
     header.set_reason_phrase(Some(page::status_phrase(status)))?;
     to_client::file(&mut header, &answer, request.state.server_tokens())?;
-    answer::finish(&mut header, session, request, true, now)?;
+    finish::finish(&mut header, session, request, true, now)?;
     let is_empty = answer.length == Some(0) || answer.pieces.is_empty();
     let is_head = session.req_header().method == Method::HEAD;
     if is_head {
@@ -203,7 +189,7 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     if endless && session.req_header().version < Version::HTTP_11 {
         session.set_keepalive(None);
     }
-    let limit = Limit::of(request, session.req_header(), now);
+    let limit = request.limit(session.req_header(), now);
     session.write_response_header(Box::new(header), head_only).await?;
     if head_only {
         return Ok(());
@@ -264,9 +250,4 @@ fn slice(all: &Bytes, at: u64, length: u64) -> Bytes {
     let start = usize::try_from(at).unwrap_or(usize::MAX).min(all.len());
     let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(all.len());
     all.slice(start..end)
-}
-
-/// The field of an answer that is refused with `status`, where it has one.
-pub(super) fn refusal(request: &mut Request, status: StatusCode) -> Option<(FieldName, HeaderValue)> {
-    request.refused_with.take().filter(|_| status == StatusCode::RANGE_NOT_SATISFIABLE)
 }

@@ -1,11 +1,7 @@
 //! `limit_rate` and `limit_rate_after`, as they are for one answer.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pingora::http::RequestHeader;
-
-use super::context::Request;
 use crate::config::model::{Location, SizeValue};
 use crate::content::file::pace;
 
@@ -18,19 +14,9 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// What the location says for this request, whose answer begins at `now`.
-    pub(super) fn of(request: &mut Request, received: &RequestHeader, now: Instant) -> Self {
-        let settings = request.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
-        let mut size = |value: &SizeValue| match value {
-            SizeValue::Bytes(bytes) => *bytes,
-            SizeValue::PerRequest(template) => {
-                let mut text = Vec::new();
-                template.render(&mut request.values(received, None, now), &mut text);
-                SizeValue::parse(&text)
-            }
-        };
-        let (rate, after) = settings.map_or((0, 0), |given| (size(&given.rate), size(&given.after)));
-        Self { rate, after, began: now, sent: 0 }
+    /// So many bytes a second, after the first; `began` is when the answer begins.
+    pub(super) fn new(rate: u64, after: u64, began: Instant) -> Self {
+        Self { rate, after, began, sent: 0 }
     }
 
     /// Whether `location` can limit anything.

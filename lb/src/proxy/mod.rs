@@ -20,6 +20,8 @@
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
+//! | `ready` | an answer with a file, before it is written |
+//! | `finish` | what every answer gets |
 //! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
@@ -33,11 +35,13 @@ mod destination;
 mod failure;
 mod fields;
 mod file;
+mod finish;
 mod flow;
 mod gather;
 mod host;
 mod limit;
 mod peer;
+mod ready;
 pub mod record;
 pub mod reuse;
 mod service;

@@ -15,8 +15,8 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_proxy::Session;
 use tokio::net::TcpSocket;
 
-use super::answer;
 use super::context::{self, Request};
+use super::finish;
 use crate::config::model::{BindAddress, DroppedNames};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
@@ -152,6 +152,6 @@ pub(super) fn request_header(
         }
     }
     to_server::prepare(upstream_request, &to, |template| {
-        answer::field_value(request, session.req_header(), None, template, now)
+        finish::field_value(request, session.req_header(), None, template, now)
     })
 }

@@ -313,7 +313,7 @@ impl ProxyHttp for ProxyService {
     ) -> Result<Option<Duration>> {
         let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
         if wanted && request.limit.is_none() {
-            request.limit = Some(Box::new(Limit::of(request, session.req_header(), Instant::now())));
+            request.limit = Some(Box::new(request.limit(session.req_header(), Instant::now())));
         }
         if request.limit.is_none() && request.pace.is_none() {
             gather::consider(session, body.as_ref(), &mut request.gathering);

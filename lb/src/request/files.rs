@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::flow::{FileKind, Looking, Note, Question};
+use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
@@ -15,39 +15,6 @@ use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
 use crate::routing::target;
-
-/// A file to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// The path.
-    pub path: Vec<u8>,
-    /// Which links are followed.
-    pub links: Links,
-    /// Whether a compressed file may be sent in its place.
-    pub gzip: GzipStatic,
-    /// Only the answer's header is wanted.
-    pub head_only: bool,
-}
-
-/// What came of opening a file, or of listing a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// It can be answered with: it is a file, or the list is there.
-    Ready,
-    /// It is a directory.
-    Directory,
-    /// It is neither.
-    Other,
-    /// It is not there.
-    Missing,
-    /// It may not be opened.
-    Forbidden,
-    /// The system failed.
-    Failed,
-    /// It is a file, and the request's conditions or ranges do not let it be answered: 412, 416; 400 where a list is
-    /// asked for in a way that makes no sense.
-    Refused(StatusCode),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -168,10 +135,10 @@ impl State {
             };
             let directory = || path.path[..path.path.len() - name.len()].to_vec();
             match (self.flow.looking, self.flow.found.take()) {
-                (Looking::AtFile | Looking::AtFileInDirectory, None) => {
+                (Looking::File | Looking::InDirectory, None) => {
                     return self.look_at(location, path, around);
                 }
-                (Looking::AtDirectory, None) => {
+                (Looking::Directory, None) => {
                     let path = FilePath { path: directory(), ..path };
                     return self.look_at(location, path, around);
                 }
@@ -180,23 +147,23 @@ impl State {
                     return self.special(forbidden(), around);
                 }
                 // A missing file may be missing because its directory is.
-                (Looking::AtFile, Some(FileKind::Missing)) => self.flow.looking = Looking::AtDirectory,
-                (Looking::AtDirectory, Some(FileKind::Directory)) => {
-                    self.flow.looking = Looking::AtFileInDirectory;
+                (Looking::File, Some(FileKind::Missing)) => self.flow.looking = Looking::Directory,
+                (Looking::Directory, Some(FileKind::Directory)) => {
+                    self.flow.looking = Looking::InDirectory;
                     self.flow.at += 1;
                 }
-                (Looking::AtDirectory, Some(FileKind::Missing)) => {
+                (Looking::Directory, Some(FileKind::Missing)) => {
                     if location.settings.static_files.log_not_found {
                         self.flow.notes.push(Note::IndexNotFound(path.path));
                     }
                     return self.special(not_found(), around);
                 }
-                (Looking::AtDirectory, Some(_)) => {
+                (Looking::Directory, Some(_)) => {
                     self.flow.notes.push(Note::NoDirectory(directory()));
                     return self.special(internal_error(), around);
                 }
-                (Looking::AtFileInDirectory, Some(FileKind::Missing)) => self.flow.at += 1,
-                (Looking::AtFile | Looking::AtFileInDirectory, Some(_)) => {
+                (Looking::InDirectory, Some(FileKind::Missing)) => self.flow.at += 1,
+                (Looking::File | Looking::InDirectory, Some(_)) => {
                     let uri = [self.uri.path(around.outside.target()), &name].concat();
                     return self.go_to_index(uri, around);
                 }

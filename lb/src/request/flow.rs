@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::config::model::Program;
+use crate::config::model::{GzipStatic, Program};
 use crate::files::Links;
 
 /// How often nginx lets the URI of a request change, and one more.
@@ -88,7 +88,7 @@ impl Default for Flow {
             uri_changed: false,
             leaves_location: false,
             follows_whole_alias: false,
-            looking: Looking::AtFile,
+            looking: Looking::File,
             internal: false,
             error_page_given: false,
             status: None,
@@ -102,11 +102,11 @@ impl Default for Flow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looking {
     /// At a file; whether its directory is there is not known.
-    AtFile,
+    File,
     /// At the directory of a file that is missing.
-    AtDirectory,
+    Directory,
     /// At a file of a directory that is there.
-    AtFileInDirectory,
+    InDirectory,
 }
 
 /// A question about the file system.
@@ -116,6 +116,39 @@ pub struct Question {
     pub path: Vec<u8>,
     /// Which symbolic links are followed.
     pub links: Links,
+}
+
+/// A file to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The path.
+    pub path: Vec<u8>,
+    /// Which links are followed.
+    pub links: Links,
+    /// Whether a compressed file may be sent in its place.
+    pub gzip: GzipStatic,
+    /// Only the answer's header is wanted.
+    pub head_only: bool,
+}
+
+/// What came of opening a file, or of listing a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It can be answered with: it is a file, or the list is there.
+    Ready,
+    /// It is a directory.
+    Directory,
+    /// It is neither.
+    Other,
+    /// It is not there.
+    Missing,
+    /// It may not be opened.
+    Forbidden,
+    /// The system failed.
+    Failed,
+    /// It is a file, and the request's conditions or ranges do not let it be answered: 412, 416; 400 where a list is
+    /// asked for in a way that makes no sense.
+    Refused(StatusCode),
 }
 
 /// What the file system has at a path.

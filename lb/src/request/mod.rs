@@ -37,8 +37,7 @@ mod uri;
 pub mod values;
 
 pub use failure::Failure;
-pub use files::{Open, Opening};
-pub use flow::{FileKind, Note, Question};
+pub use flow::{FileKind, Note, Open, Opening, Question};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
 pub use uri::{Path, Uri};

@@ -21,8 +21,7 @@ use std::time::Instant;
 use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
-use super::files::{Open, Opening};
-use super::flow::{FileKind, Looking, Note, Phase, Question};
+use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
@@ -273,7 +272,7 @@ impl State {
         self.flow.phase = phase;
         self.flow.at = 0;
         self.flow.program = None;
-        self.flow.looking = Looking::AtFile;
+        self.flow.looking = Looking::File;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
