@@ -107,6 +107,7 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
     let mut config = build::build(main, around, &mut report);
     report.check_names(modules::pending_variable);
     report.settle();
+    config.http.reads = report.names().reads();
     config.http.definitions = report.take_definitions();
     config.http.computed = report.take_computed();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();

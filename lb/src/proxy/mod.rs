@@ -17,6 +17,8 @@
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
 //! | `destination` | the upstream of a `proxy_pass` |
+//! | `received` | the header of a server's answer |
+//! | `flow` | what `request/` wants done, one thing after another |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
@@ -42,6 +44,7 @@ mod host;
 mod limit;
 mod peer;
 mod ready;
+mod received;
 pub mod record;
 pub mod reuse;
 mod service;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -21,14 +21,15 @@ use super::limit::Limit;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
-use super::{admit, answer, balancing_key, client, failure, flow, gather, peer, record, upload, wire_bytes};
+use super::{
+    answer, balancing_key, client, failure, flow, gather, peer, received, record, upload, wire_bytes,
+};
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
-use crate::request::phases::body_too_large;
-use crate::request::{Event, Failure, Step, UpstreamHead};
+use crate::request::{Event, Failure, Step};
 use crate::server::ServerState;
-use crate::upstream::{self, Outcome};
+use crate::upstream;
 
 /// The service that every connection's requests pass through. Each worker has one; clones share their state.
 #[derive(Clone)]
@@ -36,9 +37,6 @@ pub struct ProxyService {
     state: Arc<ServerState>,
     reuse: Arc<ReuseCounts>,
 }
-
-/// A server's wish that another location answers.
-const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 impl ProxyService {
     /// A service over the process-wide state.
@@ -208,7 +206,7 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         peer::request_header(upstream_request, session, request, Instant::now())?;
-        let counts = request.facts.snapshot.logs_upstream_bytes;
+        let counts = request.facts.snapshot.config.http.reads.upstream_bytes;
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
         let head_bytes = if counts { wire_bytes::request_head(upstream_request, in_chunks) } else { 0 };
         let upgrade_asked =
@@ -227,27 +225,7 @@ impl ProxyHttp for ProxyService {
         end_of_stream: bool,
         request: &mut Request,
     ) -> Result<()> {
-        upload::prepend(&mut request.outgrown, body);
-        if upload::replaces_body(session, request, body, end_of_stream)? {
-            return Ok(());
-        }
-        let in_chunks = request.facts.shape.framing == Framing::Chunked;
-        let proxying = request.proxying()?;
-        let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
-        if in_chunks && end_of_stream {
-            last.overhead_bytes_sent += wire_bytes::chunk_framing(0);
-        }
-        let Some(body) = body.as_ref().filter(|body| !body.is_empty()) else { return Ok(()) };
-        if in_chunks {
-            last.overhead_bytes_sent += wire_bytes::chunk_framing(body.len());
-        }
-        last.bytes_sent += body.len() as u64;
-        let bytes = last.bytes_sent;
-        // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
-        if !session.was_upgraded() && body_too_large(&proxying.routed.location, bytes) {
-            return Err(upload::too_large(session, request, bytes));
-        }
-        Ok(())
+        upload::pass_on(session, request, body, end_of_stream)
     }
 
     async fn upstream_response_filter(
@@ -256,40 +234,7 @@ impl ProxyHttp for ProxyService {
         answer: &mut ResponseHeader,
         request: &mut Request,
     ) -> Result<()> {
-        let counts = request.facts.snapshot.logs_upstream_bytes;
-        let Some(last) = request.proxying()?.tries.last_mut() else { return unexpected() };
-        if counts {
-            last.head_bytes_received += wire_bytes::response_head(answer);
-        }
-        let Some(framing) = admit::admit(answer, session.req_header(), last.upgrade_asked)? else {
-            return Ok(());
-        };
-        last.framing = Some(framing);
-        let now = Instant::now();
-        if tries::leaves_answer(session, request, answer.status, &self.state.totals, now) {
-            return Err(failure::left_answer());
-        }
-        let keeps_fields = request.facts.snapshot.logs_upstream_header;
-        let proxying = request.proxying()?;
-        if let Some(last) = proxying.tries.last() {
-            proxying.target.upstream.settle(&last.peer, Outcome::Answered, upstream::at(now));
-        }
-        if keeps_fields {
-            proxying.upstream_fields = Some(Box::new(answer.headers.clone()));
-        }
-        let accel_redirect = answer.headers.get(X_ACCEL_REDIRECT).map(HeaderValue::as_bytes);
-        let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
-        let mut step = request.step(event, session.req_header(), now);
-        if step.needs_files() {
-            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
-        }
-        match step {
-            Step::PassOn => Ok(()),
-            step => {
-                record::notes(session, request);
-                Err(flow::turn(session, request, step, now).await?)
-            }
-        }
+        received::head(session, answer, request, &self.state).await
     }
 
     async fn response_filter(

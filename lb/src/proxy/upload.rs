@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::Request;
-use super::record;
+use super::{record, wire_bytes};
 use crate::connection::facts::Framing;
 use crate::request::phases::body_too_large;
 
@@ -100,6 +100,36 @@ fn last_sent(request: &mut Request, bytes: usize) {
     if let Some(last) = proxying.and_then(|proxying| proxying.tries.last_mut()) {
         last.bytes_sent = bytes as u64;
     }
+}
+
+/// Passes a piece of the request's body on, counted and held against `client_max_body_size`.
+pub(super) fn pass_on(
+    session: &mut Session,
+    request: &mut Request,
+    body: &mut Option<Bytes>,
+    end_of_stream: bool,
+) -> Result<()> {
+    prepend(&mut request.outgrown, body);
+    if replaces_body(session, request, body, end_of_stream)? {
+        return Ok(());
+    }
+    let in_chunks = request.facts.shape.framing == Framing::Chunked;
+    let proxying = request.proxying()?;
+    let Some(last) = proxying.tries.last_mut() else { return Ok(()) };
+    if in_chunks && end_of_stream {
+        last.overhead_bytes_sent += wire_bytes::chunk_framing(0);
+    }
+    let Some(body) = body.as_ref().filter(|body| !body.is_empty()) else { return Ok(()) };
+    if in_chunks {
+        last.overhead_bytes_sent += wire_bytes::chunk_framing(body.len());
+    }
+    last.bytes_sent += body.len() as u64;
+    let bytes = last.bytes_sent;
+    // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
+    if !session.was_upgraded() && body_too_large(&proxying.routed.location, bytes) {
+        return Err(too_large(session, request, bytes));
+    }
+    Ok(())
 }
 
 /// The error of a body beyond `client_max_body_size`, which is logged here.

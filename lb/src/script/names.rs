@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::defined::{Defined, Definition};
 use super::slots::SlotId;
-use super::variable::{self, Variable};
+use super::variable::{self, Named, Variable};
 
 /// The names met so far. `P` is a place in the configuration.
 #[derive(Debug)]
@@ -18,6 +18,16 @@ pub struct Names<P> {
     defined: BTreeMap<Box<str>, Entry<P>>,
     /// By slot.
     definitions: Vec<Definition>,
+    reads: Reads,
+}
+
+/// What a configuration asks of requests that is kept for nobody else.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// Some template reads `$upstream_http_*`.
+    pub upstream_fields: bool,
+    /// Some template reads `$upstream_bytes_sent` or `$upstream_bytes_received`.
+    pub upstream_bytes: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +52,7 @@ pub struct BuiltIn(pub String);
 
 impl<P> Default for Names<P> {
     fn default() -> Self {
-        Self { defined: BTreeMap::new(), definitions: Vec::new() }
+        Self { defined: BTreeMap::new(), definitions: Vec::new(), reads: Reads::default() }
     }
 }
 
@@ -55,11 +65,24 @@ impl<P: Clone> Names<P> {
         if let Some(entry) = own {
             return Variable::Defined(entry.variable.clone());
         }
-        variable::built_in(&name).unwrap_or_else(|| {
+        let Some(built_in) = variable::built_in(&name) else {
             let entry = self.entry(&name);
             entry.uses.push(Use { written: written.into(), at: at.clone() });
-            Variable::Defined(entry.variable.clone())
-        })
+            return Variable::Defined(entry.variable.clone());
+        };
+        match built_in {
+            Variable::UpstreamHeader(_) => self.reads.upstream_fields = true,
+            Variable::Named(Named::UpstreamBytesSent | Named::UpstreamBytesReceived) => {
+                self.reads.upstream_bytes = true;
+            }
+            _ => {}
+        }
+        built_in
+    }
+
+    /// What the names met so far ask of requests.
+    pub fn reads(&self) -> Reads {
+        self.reads
     }
 
     /// Says that the configuration defines a name. The slot is the same however often that is said.
@@ -130,6 +153,17 @@ mod tests {
         assert!(matches!(names.resolve("http_x", &1), Variable::RequestHeader(_)));
         assert!(names.define("http_x", Definition::Set).is_ok());
         assert!(matches!(names.resolve("http_x", &2), Variable::Defined(_)));
+    }
+
+    #[test]
+    fn what_is_kept_for_a_variable_alone_is_known_by_its_use() {
+        let mut names = Names::default();
+        names.resolve("upstream_addr", &1);
+        assert_eq!(names.reads(), Reads::default());
+        names.resolve("Upstream_Http_X", &1);
+        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: false });
+        names.resolve("upstream_bytes_sent", &1);
+        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: true });
     }
 
     #[test]

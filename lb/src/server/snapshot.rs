@@ -3,11 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::model::{Action, Config, Listener, Location, SentValue, Server, UpstreamId};
+use crate::config::model::{Config, Listener, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
-use crate::script::{Named, Template, Variable};
 use crate::upstream::Upstreams;
 
 /// The checked configuration and the values built from it; immutable.
@@ -20,10 +19,6 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
-    /// True if a template reads `$upstream_http_*`, for which answers' headers must be kept.
-    pub logs_upstream_header: bool,
-    /// True if any template reads `$upstream_bytes_sent` or `$upstream_bytes_received`.
-    pub logs_upstream_bytes: bool,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -35,31 +30,13 @@ impl Snapshot {
     /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
     pub fn new(config: Config, upstreams: Upstreams, access_logs: AccessLogs, slots: &[usize]) -> Arc<Self> {
         let routes = Routes::new(&config.http);
-        let logs_upstream_header = templates(&config).any(|template| {
-            template.variables().any(|variable| matches!(variable, Variable::UpstreamHeader(_)))
-        });
-        let logs_upstream_bytes = templates(&config).any(|template| {
-            let counts = |variable: &Variable| {
-                matches!(variable, Variable::Named(Named::UpstreamBytesSent | Named::UpstreamBytesReceived))
-            };
-            template.variables().any(counts)
-        });
         let mut by_slot = vec![None; slots.iter().max().map_or(0, |slot| slot + 1)];
         for (listener, slot) in slots.iter().enumerate() {
             by_slot[*slot] = Some(listener);
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self {
-            config,
-            routes,
-            upstreams,
-            access_logs,
-            logs_upstream_header,
-            logs_upstream_bytes,
-            connection_groups,
-            slots: by_slot,
-        })
+        Arc::new(Self { config, routes, upstreams, access_logs, connection_groups, slots: by_slot })
     }
 
     /// The group of an upstream's connections in Pingora's pool.
@@ -87,22 +64,4 @@ fn group_of(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Every template that is rendered for a request.
-fn templates(config: &Config) -> impl Iterator<Item = &Template> {
-    config.http.servers.iter().flat_map(Server::all_locations).flat_map(templates_of)
-}
-
-fn templates_of(location: &Location) -> impl Iterator<Item = &Template> {
-    let added = location.settings.headers.add.iter().map(|field| &field.value);
-    let logged = location.access_logs.iter().map(|log| &log.format.template);
-    let set = match &location.action {
-        Action::Proxy(proxy) => Some(proxy.set_headers.iter().filter_map(|field| match &field.value {
-            SentValue::PerRequest(value) => Some(value),
-            SentValue::Nothing | SentValue::Constant(_) => None,
-        })),
-        _ => None,
-    };
-    added.chain(logged).chain(set.into_iter().flatten())
 }

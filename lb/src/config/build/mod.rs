@@ -106,6 +106,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         servers,
         upstreams: proxies.upstreams,
         definitions: Vec::new(),
+        reads: crate::script::Reads::default(),
         computed: Vec::new(),
         access_log_files: logs.files,
     }

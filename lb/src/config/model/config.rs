@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, Upstream};
-use crate::script::{Computed, Definition};
+use crate::script::{Computed, Definition, Reads};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub struct Http {
     pub definitions: Vec<Definition>,
     /// The blocks that work out the values of variables, in order of appearance.
     pub computed: Vec<Computed>,
+    /// What the configuration's templates ask of requests.
+    pub reads: Reads,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
 }
