@@ -11,6 +11,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::carried::Carried;
 use super::gather;
 use super::limit::Limit;
 use super::ready::Ready;
@@ -27,6 +28,8 @@ pub struct Request {
     pub facts: Box<RequestFacts<Snapshot>>,
     /// What is known of it, and what was decided.
     pub state: State,
+    /// What is kept of an answer that asked for another location.
+    pub(super) carried: Carried,
     /// Where it goes after an upstream that does not answer the client.
     pub(super) turn: Turn,
     /// The answer with a file that has been opened.
@@ -53,6 +56,7 @@ impl Request {
         Self {
             facts,
             state: State::default(),
+            carried: Carried::new(),
             turn: Turn::Stay,
             ready: None,
             limit: None,

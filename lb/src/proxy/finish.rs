@@ -9,6 +9,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
+use super::carried;
 use super::context::Request;
 use crate::observe::clock;
 use crate::request::headers::to_client::{self, ToClient};
@@ -22,6 +23,9 @@ pub(super) fn finish(
     keeps_server: bool,
     now: Instant,
 ) -> Result<()> {
+    if !request.carried.is_empty() {
+        carried::give(answer, &request.carried)?;
+    }
     let received = session.req_header();
     let location = request.state.location().cloned();
     let to = ToClient {

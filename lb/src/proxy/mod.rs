@@ -10,6 +10,7 @@
 //! | `context` | what is carried from hook to hook |
 //! | `admit` | a server's answer, judged before anything is made of it |
 //! | `answer` | answers of the program's own, and the header of a server's |
+//! | `carried` | what is kept of an answer with `X-Accel-Redirect` |
 //! | `client` | the client's connection, as its location wants it |
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
@@ -31,6 +32,7 @@
 mod admit;
 mod answer;
 mod balancing_key;
+mod carried;
 mod client;
 pub mod context;
 mod destination;

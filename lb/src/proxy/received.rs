@@ -8,7 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::{admit, failure, flow, record, tries, wire_bytes};
+use super::{admit, carried, failure, flow, record, tries, wire_bytes};
 use crate::request::{Event, Step, UpstreamHead};
 use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
@@ -54,6 +54,7 @@ pub(super) async fn head(
         Step::PassOn => Ok(()),
         step => {
             record::notes(session, request);
+            request.carried = carried::of(&answer.headers, answer.headers.contains_key(X_ACCEL_REDIRECT));
             Err(flow::turn(session, request, step, now).await?)
         }
     }

@@ -372,7 +372,7 @@ impl State {
             head.accel_redirect.filter(|_| !settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_REDIRECT))
         {
             self.leave_upstream(now);
-            let outcome = self.go_to(target, around);
+            let outcome = self.go_where_asked(target, around);
             return self.resume(outcome, around);
         }
         let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use percent_encoding::percent_decode;
 
 use super::failure::Failure;
 use super::flow::{Note, Phase};
@@ -77,6 +78,18 @@ impl State {
         let path = parts.next().unwrap_or_default().to_vec();
         let arguments = parts.next().unwrap_or_default().to_vec();
         // A request for a page has no body, whatever the one that failed had.
+        self.flow.is_get = true;
+        self.go_inside(path, arguments, around)
+    }
+
+    /// Has the location answer that a server names: as [`go_to`](Self::go_to), for a path that is escaped.
+    pub(super) fn go_where_asked(&mut self, target: &[u8], around: Around<'_>) -> Outcome {
+        if target.starts_with(b"@") {
+            return self.go_to(target, around);
+        }
+        let mut parts = target.splitn(2, |byte| *byte == b'?');
+        let path = percent_decode(parts.next().unwrap_or_default()).collect();
+        let arguments = parts.next().unwrap_or_default().to_vec();
         self.flow.is_get = true;
         self.go_inside(path, arguments, around)
     }
