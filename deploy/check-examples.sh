@@ -9,8 +9,8 @@ trap 'rm -rf "$prefix"' EXIT
 
 # nginx-compat/original/nginx.conf names servers that only the network of its containers knows; deploy/e2e loads it
 # there. Files with this name ending elsewhere are examples, wherever they stand.
-mapfile -t examples < <(find nginx-compat/nginx.conf deploy docs examples -name '*.conf' 2>/dev/null | sort)
-[[ ${#examples[@]} -ge 2 ]] || { printf 'too few examples found: %s\n' "${examples[*]}" >&2; exit 1; }
+mapfile -t examples < <(find nginx-compat/nginx.conf nginx-compat/examples deploy docs -name '*.conf' | sort)
+[[ ${#examples[@]} -ge 15 ]] || { printf 'too few examples found: %s\n' "${examples[*]}" >&2; exit 1; }
 failed=0
 for example in "${examples[@]}"; do
     # A prefix of its own, so that neither pid file nor logs of this machine are touched.

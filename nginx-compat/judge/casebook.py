@@ -15,6 +15,8 @@ class Case:
     script: Callable
     main: Optional[str] = None
     checks_only: bool = False
+    # Called before the proxy starts: it puts beside the configuration what that names.
+    lays_out: Optional[Callable] = None
 
 
 def topic_of(module):

@@ -20,6 +20,8 @@ PAGE = re.compile(
 DATE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$")
 # A Date further from now than this was not made for this answer.
 FRESH_WITHIN_S = 60
+# An Expires that is ahead, and no further than this, was counted from now.
+LONGEST_LIFE_S = 366 * 86400
 
 
 def name_and_version(value):
@@ -42,6 +44,13 @@ class Answer:
     def field(self, name):
         return next((value for key, value in self.fields if key.lower() == name), None)
 
+    def _after_its_date(self, value):
+        """A time to live that was counted from now is told by its length, any other moment as it is."""
+        date, expires = self.field("date"), parsedate_to_datetime(value).timestamp()
+        if not date or not is_fresh(date) or not -FRESH_WITHIN_S < expires - time.time() < LONGEST_LIFE_S:
+            return value
+        return f"(now + {expires - parsedate_to_datetime(date).timestamp():.0f} s)"
+
     def transcript(self):
         body = self.body.decode("latin-1")
         foot = PAGE_FOOT.search(body)
@@ -53,6 +62,8 @@ class Answer:
                 value = name_and_version(value)
             elif name == "date" and DATE.match(value) and is_fresh(value):
                 value = "(now)"
+            elif name == "expires" and DATE.match(value):
+                value = self._after_its_date(value)
             elif name == "content-length" and foot and value == str(len(body)):
                 value = "(the page's)"
             lines.append(f"   {written}: {value}")

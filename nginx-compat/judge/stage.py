@@ -93,6 +93,8 @@ class Stage:
         configuration = self._directory_file("nginx.conf", self._render(self._case.main or MAIN))
         command = [self._program, "-p", str(self.directory), "-c", str(configuration)]
         try:
+            if self._case.lays_out:
+                self._case.lays_out(self)
             if self._case.checks_only:
                 self._check(command + ["-t"])
             else:
@@ -142,6 +144,10 @@ class Stage:
         """Lines into the transcript."""
         with self._lock:
             self._lines += lines
+
+    def fail(self, what):
+        """Notes what neither program may do: a difference even where both do it."""
+        self.note(f"{'NGINX' if self._is_nginx else 'lb'} fails: {what}")
 
     def reload(self, http):
         """Puts another configuration in place of the first and sends HUP."""
@@ -247,7 +253,8 @@ class Stage:
         text = text.replace("%TEMPORARY%", TEMPORARY if self._is_nginx else "")
         for mark, port in self._ports.items():
             text = text.replace(f"%{mark}%", str(port) if mark.startswith("PORT") else f"127.0.0.1:{port}")
-        text = text.replace("%PORTA%", str(self._ports["A"]))
+        for mark in "ABCD":
+            text = text.replace(f"%PORT{mark}%", str(self._ports[mark]))
         text = text.replace("%UP_SOCK%", f"unix:{self.directory}/up.sock").replace("%SOCK%", f"unix:{self.directory}/lb.sock")
         return text.replace("%DIR%", str(self.directory))
 

@@ -2,8 +2,8 @@
 //! names the type and the cookies of a file that another location sends, and the challenge of an intercepted 401.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, EXPIRES, HeaderMap, HeaderName, HeaderValue,
-    SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, EXPIRES, HeaderMap, HeaderName,
+    HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use pingora::Result;
 use pingora::http::ResponseHeader;
@@ -12,8 +12,9 @@ use crate::config::model::FieldName;
 use crate::request::headers::Fields;
 
 /// The names, as nginx writes them.
-static KEPT: [FieldName; 6] = [
+static KEPT: [FieldName; 7] = [
     FieldName::known(WWW_AUTHENTICATE, "WWW-Authenticate"),
+    FieldName::known(ACCEPT_RANGES, "Accept-Ranges"),
     FieldName::known(CONTENT_TYPE, "Content-Type"),
     FieldName::known(SET_COOKIE, "Set-Cookie"),
     FieldName::known(CONTENT_DISPOSITION, "Content-Disposition"),
@@ -33,13 +34,13 @@ pub(super) fn of(fields: &HeaderMap, asked: bool) -> Carried {
     KEPT.iter().enumerate().filter(|(place, _)| (*place == 0) != asked).flat_map(each).collect()
 }
 
-/// Gives another answer what was kept.
-pub(super) fn give(answer: &mut ResponseHeader, carried: &Carried) -> Result<()> {
+/// Gives another answer what was kept; `of_a_server` where it has a type of its own.
+pub(super) fn give(answer: &mut ResponseHeader, carried: &Carried, of_a_server: bool) -> Result<()> {
     for (place, value) in carried {
         let name = &KEPT[*place];
         match *name.name() {
             // A page has its own type.
-            CONTENT_TYPE if answer.status.as_u16() >= 300 => {}
+            CONTENT_TYPE if of_a_server || answer.status.as_u16() >= 300 => {}
             SET_COOKIE => answer.add(name, value.clone())?,
             _ => answer.set(name, value.clone())?,
         }

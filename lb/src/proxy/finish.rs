@@ -24,7 +24,7 @@ pub(super) fn finish(
     now: Instant,
 ) -> Result<()> {
     if !request.carried.is_empty() {
-        carried::give(answer, &request.carried)?;
+        carried::give(answer, &request.carried, request.state.proxying().is_some())?;
     }
     let received = session.req_header();
     let location = request.state.location().cloned();

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::ResponseHeader;
@@ -9,6 +10,7 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::{admit, carried, failure, flow, record, tries, wire_bytes};
+use crate::observe::reasons::Generated;
 use crate::request::{Event, Step, UpstreamHead};
 use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
@@ -54,7 +56,10 @@ pub(super) async fn head(
         Step::PassOn => Ok(()),
         step => {
             record::notes(session, request);
-            request.carried = carried::of(&answer.headers, answer.headers.contains_key(X_ACCEL_REDIRECT));
+            let intercepted = request.state.ending.generated == Some(Generated::Intercepted);
+            if !intercepted || answer.status == StatusCode::UNAUTHORIZED {
+                request.carried = carried::of(&answer.headers, !intercepted);
+            }
             Err(flow::turn(session, request, step, now).await?)
         }
     }

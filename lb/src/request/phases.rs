@@ -368,16 +368,16 @@ impl State {
         }
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
+        let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;
+        if intercepts && self.has_error_page(head.status) {
+            return self.turn_away(Content::Page(Generated::Intercepted, head.status), around, now);
+        }
         if let Some(target) =
             head.accel_redirect.filter(|_| !settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_REDIRECT))
         {
             self.leave_upstream(now);
             let outcome = self.go_where_asked(target, around);
             return self.resume(outcome, around);
-        }
-        let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;
-        if intercepts && self.has_error_page(head.status) {
-            return self.turn_away(Content::Page(Generated::Intercepted, head.status), around, now);
         }
         Step::PassOn
     }

@@ -1,0 +1,441 @@
+"""The files of nginx-compat/examples, each played as its reader would try it.
+
+A file stands as it is but for its addresses and logs. What each request is to be answered with is written here, too:
+an example that does not do what it promises is a difference, even where both programs agree.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from cases.proxy_settings import serve_names
+from cases.streaming import HANDSHAKE, echo, talk
+from casebook import CASES, Case
+from upstream import answer, in_turn, stall
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+# 5 January 2026: the same tag and the same date under both.
+CHANGED = 1767582245
+
+REPLACED = (
+    (r"^worker_processes auto;$", "worker_processes 1; daemon off;"),
+    (r"^pid nginx\.pid;$", "pid %DIR%/pid;"),
+    (r"^error_log stderr notice;$", "error_log %DIR%/error.log info;"),
+    (r"^http \{$", "http { %TEMPORARY%"),
+    (r"\baccess_log /dev/stdout;", "access_log off;"),
+    (r"\baccess_log /dev/stdout (\w+);", r"access_log %DIR%/judge.access \1;"),
+    (r"\blisten 8080\b", "listen 127.0.0.1:%PORT%"),
+    (r"\bresolver 127\.0\.0\.1:5353\b", "resolver 127.0.0.1:%PORT2%"),
+    *((rf"\b127\.0\.0\.1:500{number}\b", f"%{mark}%") for number, mark in enumerate("ABCD", 1)),
+    *((rf":500{number}\b", f":%PORT{mark}%") for number, mark in enumerate("ABCD", 1)),
+)
+
+
+def text_of(name):
+    text = (EXAMPLES / f"{name}.conf").read_text()
+    for pattern, instead in REPLACED:
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE)
+    return text
+
+
+def lay_out(t):
+    """What the files name, beside the configuration: the site and the types."""
+    shutil.copy(EXAMPLES / "mime.types", t.directory)
+    shutil.copytree(EXAMPLES / "site", t.directory / "site")
+    for folder, folders, files in os.walk(t.directory / "site"):
+        os.chmod(folder, 0o755)
+        for name in files + folders:
+            os.utime(os.path.join(folder, name), (CHANGED, CHANGED))
+
+
+def example(name):
+    """A function that plays one part of the example; its name is the case's."""
+
+    def add(script):
+        title = script.__name__.replace("_", " ")
+        CASES.append(Case(f"examples/{name}, {title}", "", script, text_of(name), lays_out=lay_out))
+        return script
+
+    return add
+
+
+def expect(t, status, *arguments, **named):
+    """`Stage.get`, and the status that the example promises."""
+    got = t.get(*arguments, **named)
+    if (got.status if got else 0) != status:
+        t.fail(f"{arguments[0]} was to be answered with {status}")
+    return got
+
+
+def expect_field(t, got, name, value):
+    if got is None or got.field(name) != value:
+        t.fail(f"{name} was to be {value!r}")
+
+
+# -- a single-page app with an API
+
+
+@example("single-page-app")
+def the_page_for_every_path(t):
+    for target in ("/", "/index.html", "/orders/42", "/orders/42?tab=items", "/orders/"):
+        got = expect(t, 200, target)
+        expect_field(t, got, "cache-control", "no-cache")
+    expect(t, 304, "/index.html", "example.org", "If-Modified-Since: Mon, 05 Jan 2026 03:04:05 GMT")
+    expect(t, 200, "/", method="HEAD")
+
+
+@example("single-page-app")
+def assets_that_never_change(t):
+    expect(t, 200, "/assets/main.3f2a9c.js")
+    expect(t, 404, "/assets/main.old.js")
+    expect(t, 404, "/assets/")
+
+
+@example("single-page-app")
+def the_API_without_its_prefix(t):
+    expect(t, 200, "/api/orders?page=2", "app.example.org:8080", "X-Forwarded-For: 192.0.2.1")
+    expect(t, 200, "/api/", method="POST", body=b'{"item":1}')
+    expect(t, 301, "/api")
+    t.a.behave = answer('{"error":"none"}', "404 Not Found", "Content-Type: application/json")
+    expect(t, 404, "/api/orders/43")
+
+
+# -- WebSockets
+
+
+@example("websocket")
+def websocket_upgraded(t):
+    t.a.behave = t.b.behave = echo
+    connection = t.connect().send(HANDSHAKE.replace("GET /", "GET /ws/chat"))
+    connection.read()
+    talk(t, connection, b"hello", b"\x81\x05again")
+
+
+@example("websocket")
+def no_websocket(t):
+    expect(t, 200, "/")
+    expect(t, 200, "/ws/poll")
+
+
+# -- several hosts
+
+
+@example("redirecting-hosts")
+def www_to_bare(t):
+    for host, target in (("www.shop.example.org", "/a%20b/?x=1&y=%2F"), ("WWW.blog.example.org:8080", "/")):
+        got = expect(t, 301, target, host)
+        expect_field(t, got, "location", f"http://{host.lower().split(':')[0][4:]}{target}")
+
+
+@example("redirecting-hosts")
+def other_names(t):
+    for host in ("shop.example.net", "de.shop.example.net", "store.example.org"):
+        expect_field(t, expect(t, 301, "/cart?id=7", host), "location", "http://shop.example.org/cart?id=7")
+    expect_field(t, expect(t, 301, "/login", "secure.example.org:8080"), "location", "https://secure.example.org/login")
+
+
+@example("redirecting-hosts")
+def each_host_its_own_app(t):
+    expect(t, 200, "/", "shop.example.org")
+    expect(t, 200, "/2026/", "blog.example.org")
+    expect(t, 302, "/sale", "shop.example.org")
+
+
+@example("redirecting-hosts")
+def strangers(t):
+    for host in ("other.example.org", "www.other.example.org", "127.0.0.1"):
+        expect(t, 0, "/", host)
+
+
+# -- blue and green
+
+
+@example("blue-green")
+def blue_unless_asked(t):
+    for fields, release in (
+            ((), "blue"), (("Cookie: release=green",), "green"), (("Cookie: a=b; release=blue",), "blue"),
+            (("Cookie: release=red",), "blue"), (("X-Release: green",), "green"), (("X-Release: GREEN",), "green"),
+            (("X-Release: blue", "Cookie: release=green"), "blue"),
+            (("X-Release: 192.0.2.1:80", "Cookie: release=green"), "green")):
+        expect_field(t, expect(t, 200, "/page?a=b", "example.org", *fields), "x-release", release)
+
+
+@example("blue-green")
+def a_link_for_testers(t):
+    got = expect(t, 302, "/release/green")
+    expect_field(t, got, "set-cookie", "release=green; Path=/; HttpOnly")
+    expect(t, 200, "/release/red")
+
+
+# -- canary
+
+
+@example("canary")
+def a_share_of_the_users(t):
+    for number in range(40):
+        expect(t, 200, "/", "example.org", f"Cookie: user={number}")
+    expect(t, 200, "/")
+
+
+@example("canary")
+def in_and_out_by_a_header(t):
+    for value, group in (("always", "canary"), ("never", "stable")):
+        expect_field(t, expect(t, 200, "/x", "example.org", f"X-Canary: {value}"), "x-group", group)
+
+
+@example("canary")
+def a_failing_canary(t):
+    t.c.behave = answer("broken", "500 Internal Server Error")
+    expect(t, 200, "/x?y", "example.org", "X-Canary: always")
+    t.c.stop()
+    expect(t, 200, "/x?y", "example.org", "X-Canary: always")
+
+
+# -- maintenance
+
+
+@example("maintenance")
+def off_and_on_and_off(t):
+    expect(t, 200, "/app?x")
+    flag = t.directory / "site" / "maintenance.on"
+    flag.touch()
+    got = expect(t, 503, "/app?x")
+    expect_field(t, got, "retry-after", "600")
+    expect(t, 503, "/", method="HEAD")
+    expect(t, 503, "/order", method="POST", body=b"a=b")
+    expect(t, 200, "/errors/maintenance.html")
+    expect(t, 200, "/app", "example.org", "X-Staff-Token: let-me-in")
+    flag.unlink()
+    expect(t, 200, "/app?x")
+
+
+# -- a static site
+
+
+@example("static-site")
+def pages(t):
+    for target in ("/", "/about", "/about.html", "/guide/", "/css/style.1.css", "/images/logo.svg"):
+        expect(t, 200, target)
+    expect(t, 301, "/guide")
+
+
+@example("static-site")
+def what_is_missing(t):
+    for target in ("/none", "/none.css", "/images/none.png", "/404.html", "/.git/config", "/.env", "/.git/logo.svg",
+                   "/.well-known/security.txt", "/css/"):
+        expect(t, 404 if target != "/css/" else 403, target)
+
+
+@example("static-site")
+def asked_again(t):
+    tag = expect(t, 200, "/about", method="HEAD").field("etag")
+    expect(t, 304, "/about", "example.org", f"If-None-Match: {tag}")
+    expect(t, 304, "/images/logo.svg", "example.org", "If-Modified-Since: Mon, 05 Jan 2026 03:04:05 GMT")
+    expect(t, 206, "/about", "example.org", "Range: bytes=0-8")
+    expect(t, 405, "/about", method="POST", body=b"x")
+
+
+# -- names at run time
+
+
+def with_names(t, script):
+    _, end = serve_names(t, {"app.internal": ["127.0.0.1"], "orders.internal": ["127.0.0.1"]})
+    try:
+        script()
+    finally:
+        end()
+
+
+@example("dynamic-upstream")
+def names_looked_up(t):
+    def play():
+        expect(t, 200, "/page?a=b")
+        expect(t, 200, "/services/orders/list/7?full=1")
+        expect(t, 200, "/services/orders/")
+
+    with_names(t, play)
+
+
+@example("dynamic-upstream")
+def a_group_by_its_name(t):
+    expect(t, 200, "/accounts/17?x=%20")
+
+
+@example("dynamic-upstream")
+def a_name_that_nobody_has(t):
+    with_names(t, lambda: expect(t, 404, "/services/nothing/x"))
+
+
+# -- a backend that is down
+
+
+@example("down-backend")
+def pages_in_place_of_the_servers_own(t):
+    for status in ("502 Bad Gateway", "503 Service Unavailable", "404 Not Found"):
+        t.a.behave = answer("the server's own words", status)
+        expect(t, int(status[:3]), "/page")
+
+
+@example("down-backend")
+def what_the_server_says(t):
+    expect(t, 200, "/")
+    t.a.behave = answer("the server's own words", "500 Internal Server Error")
+    expect(t, 500, "/page")
+    for status in ("502 Bad Gateway", "503 Service Unavailable", "404 Not Found"):
+        t.a.behave = answer('{"error":"own words"}', status)
+        expect(t, int(status[:3]), "/api/page")
+    expect(t, 404, "/50x.html")
+
+
+@example("down-backend")
+def a_server_that_refuses(t):
+    t.a.stop()
+    expect(t, 502, "/page")
+    expect(t, 502, "/page", method="HEAD")
+    expect(t, 502, "/form", method="POST", body=b"a=b")
+    expect(t, 503, "/api/orders")
+
+
+@example("down-backend")
+def a_server_that_is_slow(t):
+    t.a.behave = t.b.behave = stall
+    expect(t, 504, "/page")
+    expect(t, 503, "/api/orders")
+    expect(t, 200, "/reports/today")
+
+
+# -- old addresses
+
+
+@example("old-urls")
+def moved_for_good(t):
+    for target, to in (
+            ("/about.php", "/about"), ("/press/2019.html", "/news/2019"), ("/product/saw?colour=red", "/products/saw"),
+            ("/product/saw/", "/products/saw"), ("/index.php?id=17", "/products"), ("/old/page.PHP?x=1", "/old/page"),
+            ("/blog/2019/05/a-saw.html", "/articles/a-saw?published=2019-05"),
+            ("/blog/2019/05/a-saw.html?utm=x", "/articles/a-saw?published=2019-05&utm=x")):
+        got = expect(t, 301, target)
+        if not got or not (got.field("location") or "").endswith(to):
+            t.fail(f"{target} was to go to {to}")
+    expect_field(t, expect(t, 301, "/jobs.php"), "location", "https://jobs.example.org/")
+    expect(t, 302, "/search/red%20saw")
+    expect(t, 410, "/index.php?id=99")
+
+
+@example("old-urls")
+def unseen_by_the_client(t):
+    for target in ("/de/shop/saw?x=1", "/en/", "/~ann", "/~ann/notes/1.txt?raw", "/about", "/blog/2019/5/a.html"):
+        expect(t, 200, target)
+
+
+# -- an origin
+
+
+@example("cdn-origin")
+def files_for_every_origin(t):
+    file = "/static/lib/1.2.0/widget.js"
+    expect_field(t, expect(t, 200, file, "example.org", "Origin: http://a.example"), "access-control-allow-origin", "*")
+    expect(t, 200, file, method="HEAD")
+    expect(t, 204, file, method="OPTIONS")
+    expect(t, 206, file, "example.org", "Range: bytes=0-5")
+    expect(t, 200, "/latest/widget.js")
+    expect(t, 200, "/healthy")
+
+
+@example("cdn-origin")
+def nothing_else(t):
+    for status, target in ((404, "/"), (404, "/static/none.js"), (404, "/latest/none.js"), (403, "/static/lib/"),
+                           (404, "/static/../nginx.conf"), (301, "/static/lib"),
+                           (404, "/latest/x%2f..%2f..%2fx"), (400, "/latest/..%2f..%2f..%2fx")):
+        expect(t, status, target)
+    expect(t, 405, "/static/lib/1.2.0/widget.js", method="POST", body=b"x")
+
+
+@example("cdn-origin")
+def read_only(t):
+    t.a.behave = answer("made", "200 OK", "Cache-Control: private", "Set-Cookie: a=b", "Content-Type: text/plain")
+    expect_field(t, expect(t, 200, "/rendered/chart?w=9"), "cache-control", "public, max-age=60")
+    expect(t, 200, "/rendered/chart", method="HEAD")
+    for method in ("PUT", "POST", "DELETE", "OPTIONS"):
+        expect(t, 403, "/rendered/chart", method=method)
+
+
+# -- load balancing
+
+
+@example("load-balancing")
+def the_fewest_in_flight(t):
+    for number in range(9):
+        expect(t, 200, f"/{number}")
+
+
+@example("load-balancing")
+def one_server_for_an_image(t):
+    for number in range(12):
+        expect(t, 200, f"/images/{number % 6}.png")
+
+
+@example("load-balancing")
+def one_server_for_a_session(t):
+    for session in ("a", "b", "c", "a", "b"):
+        expect(t, 200, "/account/", "example.org", f"Cookie: session={session}")
+
+
+@example("load-balancing")
+def a_failing_server_passed_over(t):
+    t.a.behave = in_turn(answer("busy", "503 Service Unavailable"), answer("a"))
+    t.b.behave = in_turn(answer("gone", "502 Bad Gateway"), answer("b"))
+    for number in range(4):
+        expect(t, 200, f"/{number}")
+
+
+@example("load-balancing")
+def a_POST_is_sent_once(t):
+    t.a.behave = t.b.behave = answer("busy", "503 Service Unavailable")
+    expect(t, 503, "/order", method="POST", body=b"a=b")
+
+
+@example("load-balancing")
+def the_backup(t):
+    t.a.stop()
+    t.b.stop()
+    # One request: behind it lb knows by its probes what NGINX finds out by trying.
+    expect(t, 200, "/")
+
+
+# -- downloads
+
+
+def allows(where, *fields):
+    return answer("", "200 OK", f"X-Accel-Redirect: {where}", *fields)
+
+
+@example("guarded-downloads")
+def a_file_that_the_app_allows(t):
+    t.a.behave = allows("/protected/handbook.txt", "Content-Disposition: attachment; filename=handbook.txt",
+                        "Set-Cookie: seen=1", "Content-Type: text/plain")
+    expect(t, 200, "/download/7")
+    expect(t, 206, "/download/7", "example.org", "Range: bytes=0-9")
+    expect(t, 200, "/download/7", method="HEAD")
+    expect(t, 200, "/download/7", method="POST", body=b"why=because")
+
+
+@example("guarded-downloads")
+def a_file_that_the_app_forbids(t):
+    t.a.behave = answer("log in first", "403 Forbidden")
+    expect(t, 403, "/download/7")
+    expect(t, 404, "/protected/handbook.txt")
+    expect(t, 404, "/remote/handbook.txt")
+
+
+@example("guarded-downloads")
+def a_file_that_is_not_there(t):
+    t.a.behave = allows("/protected/none.txt")
+    expect(t, 404, "/download/8")
+
+
+@example("guarded-downloads")
+def a_file_of_another_server(t):
+    t.a.behave = allows("/remote/files/7?v=2", "Content-Disposition: inline")
+    expect(t, 200, "/download/7")
