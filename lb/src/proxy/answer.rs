@@ -79,6 +79,7 @@ pub(super) async fn write(
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
+    to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
     let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
     let body = has_body.then_some(answer.body);
@@ -120,6 +121,9 @@ pub(super) fn take_over(
     }
     request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
     if let Some(status) = request.state.status() {
+        if session.req_header().method != Method::HEAD {
+            to_client::give_body(answer, answer.status, status, without_chunks)?;
+        }
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;
     }

@@ -166,7 +166,9 @@ fn content_type(
         String::from_utf8_lossy(&value).into_owned()
     });
     let with_charset = name.and_then(|name| media::with_charset(media_type, &name, &charset.types));
-    HeaderValue::from_str(with_charset.as_deref().unwrap_or(media_type)).ok()
+    let content_type = with_charset.as_deref().unwrap_or(media_type);
+    // An empty type is none.
+    HeaderValue::from_str(content_type).ok().filter(|content_type| !content_type.is_empty())
 }
 
 /// Writes what was opened.

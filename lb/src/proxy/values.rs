@@ -12,9 +12,10 @@ use http::{HeaderMap, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::wire_bytes;
-use crate::config::model::{Action, Proxy, Server};
+use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
 use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
+use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
@@ -51,6 +52,10 @@ impl Outside for RequestValues<'_> {
             Framing::Length(bytes) => Some(bytes),
             Framing::Empty | Framing::Chunked => None,
         }
+    }
+
+    fn conditions(&self, compared: IfModifiedSince) -> Verdict {
+        conditional::judge(&self.request.headers, Validators::default(), compared)
     }
 
     fn write(&self, state: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
@@ -191,10 +196,10 @@ impl Known<'_> {
     /// silence, as nginx writes them.
     fn unanswered_status(&self, out: &mut Vec<u8>) -> bool {
         let ending = &self.state.ending;
-        let status = if ending.silent {
-            self.state.status().map_or(444, |status| status.as_u16())
-        } else {
-            ending.failure.map_or(0, |failure| failure.status().unwrap_or(499))
+        let status = match self.state.status() {
+            Some(status) => status.as_u16(),
+            None if ending.silent => 444,
+            None => ending.failure.map_or(0, |failure| failure.status().unwrap_or(499)),
         };
         write!(out, "{status:03}").is_ok()
     }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
-use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
+use crate::config::model::{GzipStatic, LastResort, LimitExcept, Location, Symlinks};
 use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
@@ -27,16 +27,23 @@ enum Method {
 impl State {
     /// `limit_except`: the phase of access.
     pub(super) fn limit_methods(&mut self, around: Around<'_>) -> Outcome {
-        let refuses =
-            self.location().and_then(|location| location.limit_except.as_ref()).is_some_and(|limit| {
-                let is_get = self.flow.is_get && around.outside.method() != "HEAD";
-                limit.refuses(if is_get { "GET" } else { around.outside.method() })
-            });
-        if !refuses {
+        if !self.limit_except(around).is_some_and(|(limit, method)| limit.refuses(method)) {
             return Outcome::Next;
         }
         self.flow.notes.push(Note::ForbiddenByRule);
         self.special(forbidden(), around)
+    }
+
+    /// Whether the location's `limit_except` takes the place of its program and of its `try_files`.
+    pub(super) fn is_limited(&self, around: Around<'_>) -> bool {
+        self.limit_except(around).is_some_and(|(limit, method)| limit.holds_for(method))
+    }
+
+    /// The location's `limit_except`, and the method that it is about.
+    fn limit_except<'a>(&'a self, around: Around<'a>) -> Option<(&'a LimitExcept, &'a str)> {
+        let limit = self.location()?.limit_except.as_ref()?;
+        let is_get = self.flow.is_get && around.outside.method() != "HEAD";
+        Some((limit, if is_get { "GET" } else { around.outside.method() }))
     }
 
     /// `try_files`.
@@ -44,7 +51,9 @@ impl State {
         let Some(location) = self.location().filter(|location| location.try_files.is_some()).cloned() else {
             return Outcome::Next;
         };
-        let Some(tried) = &location.try_files else { return Outcome::Next };
+        let Some(tried) = location.try_files.as_ref().filter(|_| !self.is_limited(around)) else {
+            return Outcome::Next;
+        };
         while let Some(candidate) = tried.candidates.get(self.flow.at) {
             let uri = self.uri.path(around.outside.target()).to_vec();
             let rendered = self.render(&candidate.uri, around);
@@ -190,7 +199,9 @@ impl State {
     /// What follows an attempt to open the file, or to list the directory, that a step named.
     pub(super) fn opened(&mut self, opening: Opening, around: Around<'_>) -> Outcome {
         match opening {
-            Opening::Ready if self.method(around) == Method::Post => self.special(not_allowed(), around),
+            Opening::Ready | Opening::Refused(_) if self.method(around) == Method::Post => {
+                self.special(not_allowed(), around)
+            }
             Opening::Ready => Outcome::Done(self.answer(Content::File)),
             Opening::Directory => {
                 let asked = around.outside.target();

@@ -26,7 +26,7 @@ use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy};
+use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy, ServerId};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
 use crate::script::{Matched, Template, Values, Variable};
@@ -226,6 +226,15 @@ impl State {
             // The snapshot of a request knows the address that it came in on.
             return self.answer(Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR));
         };
+        // nginx reads the URI before the Host field, by the settings of the address's default server.
+        let default = rules.http.listeners.get(listener).map_or(ServerId(0), |known| known.default_server);
+        let fallback = |server: ServerId| Arc::clone(&rules.http.servers[server.0].fallback);
+        let location = fallback(default);
+        self.uri = Uri::of(around.outside.target(), location.settings.core.merge_slashes.into());
+        if self.uri.is_bad() {
+            self.stage = Stage::Routed(Routed { server: default, location });
+            return self.answer(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST));
+        }
         let Ok(FoundServer { id: server, matched }) = rules.routes.server(listener, host) else {
             self.flow.notes.push(Note::MatchLimit);
             return self.answer(Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR));
@@ -233,16 +242,7 @@ impl State {
         if let Some(Matched { pattern, captures }) = matched {
             self.variables.matched(&pattern, captures, rules.http.definitions.len());
         }
-        let location = Arc::clone(&rules.http.servers[server.0].fallback);
-        self.stage = Stage::Routed(Routed { server, location });
-        // nginx reads the URI before the Host field, by the settings of the address's default server.
-        let default = rules.http.listeners.get(listener).map(|listener| listener.default_server.0);
-        let slashes = default.and_then(|default| rules.http.servers.get(default));
-        let merges = slashes.is_none_or(|server| server.fallback.settings.core.merge_slashes);
-        self.uri = Uri::of(around.outside.target(), merges.into());
-        if self.uri.is_bad() {
-            return self.answer(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST));
-        }
+        self.stage = Stage::Routed(Routed { server, location: fallback(server) });
         self.run(around)
     }
 
@@ -284,6 +284,7 @@ impl State {
             Phase::FindConfig => self.find_config(around),
             Phase::Rewrite => {
                 let program = self.location().map(|location| &location.program).cloned();
+                let program = program.filter(|program| !program.is_empty() && !self.is_limited(around));
                 match self.run_level(program, around) {
                     Outcome::Next if self.flow.uri_changed => self.find_again(around),
                     outcome => outcome,

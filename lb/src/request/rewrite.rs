@@ -14,6 +14,7 @@ use super::state::State;
 use crate::config::model::{
     Assigned, Condition, FileTest, Operation, Program, Replacement, Return, ReturnContent, Rewrite,
 };
+use crate::content::file::conditional::Verdict;
 use crate::files::Links;
 use crate::observe::reasons::Generated;
 use crate::script::{LimitReached, Pattern, Template};
@@ -117,14 +118,18 @@ impl State {
         Question { path, links }
     }
 
-    /// Whether `pattern` matches. If so its groups are the request's from here on.
+    /// Whether `pattern` matches. If so its groups are the request's from here on; otherwise there are no numbered groups
+    /// any more, as in nginx, where named ones keep their values.
     pub(super) fn matches(
         &mut self,
         pattern: &Pattern,
         subject: &[u8],
         around: Around<'_>,
     ) -> Result<bool, LimitReached> {
-        let Some(captures) = pattern.captures(subject)? else { return Ok(false) };
+        let Some(captures) = pattern.captures(subject)? else {
+            self.variables.unmatched();
+            return Ok(false);
+        };
         self.variables.matched(pattern, captures, around.rules.http.definitions.len());
         Ok(true)
     }
@@ -187,13 +192,15 @@ impl State {
             self.flow.status = Some(to.status);
             return Outcome::Done(self.close());
         }
+        // The texts see it as `$status`.
+        self.flow.status.get_or_insert(to.status);
         match &to.content {
             // A success without a text is an empty text, not a page.
-            ReturnContent::Standard if to.status.is_success() => self.text(to.status, Vec::new()),
+            ReturnContent::Standard if to.status.is_success() => self.text(to.status, Vec::new(), around),
             ReturnContent::Standard => self.special(Content::Page(Generated::Return, to.status), around),
             ReturnContent::Text(text) => {
                 let body = self.render(text, around);
-                self.text(to.status, body)
+                self.text(to.status, body, around)
             }
             ReturnContent::Location(url) => {
                 let location = self.render(url, around);
@@ -202,9 +209,22 @@ impl State {
         }
     }
 
-    fn text(&mut self, status: StatusCode, body: Vec<u8>) -> Outcome {
+    /// The request's conditions are judged as for a file, of which neither time nor tag is known.
+    fn text(&mut self, status: StatusCode, body: Vec<u8>, around: Around<'_>) -> Outcome {
         let status = self.flow.status.unwrap_or(status);
-        Outcome::Done(self.answer(Content::Text { status, body }))
+        let compared = self.location().filter(|_| status == StatusCode::OK);
+        let compared = compared.map(|location| location.settings.static_files.if_modified_since);
+        match compared.map_or(Verdict::Serve, |compared| around.outside.conditions(compared)) {
+            Verdict::Serve => Outcome::Done(self.answer(Content::Text { status, body })),
+            Verdict::NotModified => {
+                let status = StatusCode::NOT_MODIFIED;
+                Outcome::Done(self.answer(Content::Text { status, body: Vec::new() }))
+            }
+            Verdict::PreconditionFailed => {
+                let status = StatusCode::PRECONDITION_FAILED;
+                self.special(Content::Page(Generated::Return, status), around)
+            }
+        }
     }
 
     /// A text whose groups are escaped where the client's path was, as they would change the meaning of what they stand

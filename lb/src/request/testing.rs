@@ -3,13 +3,16 @@
 
 use std::time::Instant;
 
+use http::{HeaderMap, HeaderName};
+
 use super::phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed};
 use super::values::Outside;
 use super::{FileKind, Open, Opening, ProxyTarget, Question, State};
 use crate::balance::{Ask, Now};
 use crate::config::files::InMemory;
-use crate::config::model::Config;
+use crate::config::model::{Config, IfModifiedSince};
 use crate::config::{Source, load_from};
+use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::routing::Routes;
 use crate::script::{Named, Variable};
 use crate::upstream::{Runtime, Upstreams};
@@ -46,6 +49,13 @@ impl Outside for Asked<'_> {
 
     fn announced(&self) -> Option<u64> {
         self.announced
+    }
+
+    fn conditions(&self, compared: IfModifiedSince) -> Verdict {
+        let fields = self.fields.iter().map(|(name, value)| {
+            (HeaderName::try_from(name.replace('_', "-")).unwrap(), value.parse().unwrap())
+        });
+        conditional::judge(&HeaderMap::from_iter(fields), Validators::default(), compared)
     }
 
     fn write(&self, state: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use http::HeaderName;
 
 use super::{Note, State};
+use crate::config::model::IfModifiedSince;
+use crate::content::file::conditional::Verdict;
 use crate::content::file::mapping;
 use crate::script::{
     self, Captures, Chosen, Computed, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template,
@@ -25,6 +27,9 @@ pub trait Outside {
     /// The length of the request's body, where one was announced.
     fn announced(&self) -> Option<u64>;
 
+    /// What the request's conditions (`If-Match` and the like) ask of an answer without validators.
+    fn conditions(&self, compared: IfModifiedSince) -> Verdict;
+
     /// Appends the value of a variable that is nginx's own; false where it has none.
     fn write(&self, state: &State, variable: &Variable, out: &mut Vec<u8>) -> bool;
 }
@@ -40,6 +45,10 @@ impl<T: Outside + ?Sized> Outside for &T {
 
     fn announced(&self) -> Option<u64> {
         (**self).announced()
+    }
+
+    fn conditions(&self, compared: IfModifiedSince) -> Verdict {
+        (**self).conditions(compared)
     }
 
     fn write(&self, state: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
@@ -77,6 +86,11 @@ impl Variables {
             }
         }
         self.captures = Some(captures);
+    }
+
+    /// Forgets the numbered groups: a regular expression of a program has not matched.
+    pub fn unmatched(&mut self) {
+        self.captures = None;
     }
 
     /// Keeps a value; `slots` is how many there are.

@@ -200,7 +200,9 @@ class Arena:
         port = side.ports["PORT2" if played.slashes else "PORT"]
         lines, connection = [], None
         for request in played.requests:
-            lines = [f"> {request.method} {request.target}"]
+            # What differences.toml tells apart by it.
+            redirects = [field for field in request.fields if field in ("X-Want: internal", "X-Want: named")]
+            lines = [" ".join([f"> {request.method} {request.target}", *redirects])]
             if connection is None:
                 try:
                     connection = Connection(("127.0.0.1", port), lambda *more: lines.extend(more))

@@ -218,7 +218,6 @@ fn slash_redirects(locations: &[Arc<Location>]) -> Vec<Arc<Location>> {
         redirects.push(Arc::new(Location {
             pattern: LocationMatch::Exact(path.to_owned()),
             program: Arc::new([Operation::Return(answer)]),
-            internal: false,
             action: Action::Files,
             try_files: None,
             limit_except: None,

@@ -45,9 +45,15 @@ pub struct LimitExcept {
 }
 
 impl LimitExcept {
+    /// Whether the block holds for a request by `method`: then the location's `rewrite`, `set`, `if`, `return` and
+    /// `try_files`, which no block inside inherits, do not.
+    pub fn holds_for(&self, method: &str) -> bool {
+        !self.methods.contains(&method)
+    }
+
     /// Whether a request by `method` is answered with 403.
     pub fn refuses(&self, method: &str) -> bool {
-        self.denies && !self.methods.contains(&method)
+        self.denies && self.holds_for(method)
     }
 }
 
@@ -96,7 +102,7 @@ pub(in crate::config) fn take(location: &mut Block) -> Option<LimitExcept> {
     let mut block = location.take_children(LIMIT_EXCEPT).pop()?;
     let Verdict(verdict) = block.take().unwrap_or_default();
     let Methods(methods) = block.take()?;
-    Some(LimitExcept { methods, denies: verdict? })
+    Some(LimitExcept { methods, denies: verdict == Some(true) })
 }
 
 #[cfg(test)]

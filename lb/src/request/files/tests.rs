@@ -1,8 +1,12 @@
 //! Files by tables: a configuration, a request and a file system in, what is done out.
 #![allow(clippy::unwrap_used)]
 
-use crate::request::testing::{Asked, Rig};
-use crate::request::{FileKind, Note};
+use std::time::Instant;
+
+use http::StatusCode;
+
+use crate::request::testing::{Asked, Rig, said};
+use crate::request::{Event, FileKind, Note, Opening, State};
 
 const FILE: FileKind = FileKind::File { executable: false };
 const DIRECTORY: FileKind = FileKind::Directory;
@@ -72,6 +76,46 @@ fn methods_that_change_something_are_not_allowed() {
         let (state, said) = rig.run(&Asked { method, ..Asked::of(target) }, &DISK);
         assert_eq!(said, expected, "{method} {target}");
         assert_eq!(state.flow.notes.contains(&Note::ForbiddenByRule), target == "/l" && method == "POST");
+    }
+}
+
+#[test]
+fn limit_except_inherits_settings_and_no_program() {
+    let rig = Rig::of(
+        "server { listen 81; root /w;
+         location /a.txt { limit_except POST { } return 301 /x; }
+         location /d { limit_except GET { } set $y 1; if ($y) { return 404; } }
+         location /none { limit_except POST { allow all; } rewrite ^ /a.txt; }
+         location /tried { limit_except POST { } try_files /a.txt =418; }
+         location /p { limit_except GET { deny all; } return 200 x; proxy_pass http://127.0.0.1:9; }
+         location /q { limit_except GET { allow all; } return 200 x; proxy_pass http://127.0.0.1:9; } }",
+    );
+    for (method, target, expected) in [
+        ("GET", "/a.txt", "file /w/a.txt"),
+        ("POST", "/a.txt", "return 301 /x"),
+        ("PUT", "/d", "405 file"),
+        ("HEAD", "/d", "404 return"),
+        ("GET", "/none", "404 not_found"),
+        ("GET", "/tried", "404 not_found"),
+        ("POST", "/tried", "405 file"),
+        ("GET", "/p", "return 200 x"),
+        ("PUT", "/p", "403 file"),
+        ("PUT", "/q", "proxy 127.0.0.1:9"),
+    ] {
+        let said = rig.run(&Asked { method, ..Asked::of(target) }, &DISK).1;
+        assert_eq!(said, expected, "{method} {target}");
+    }
+}
+
+#[test]
+fn a_method_is_refused_before_the_conditions_are_judged() {
+    let rig = Rig::of("server { listen 81; root /w; }");
+    for (method, expected) in [("GET", "412 file"), ("POST", "405 file")] {
+        let asked = Asked { method, ..Asked::of("/a.txt") };
+        let mut state = State::default();
+        assert!(rig.begin(&mut state, &asked).needs_files());
+        let refused = Event::Opened(Opening::Refused(StatusCode::PRECONDITION_FAILED));
+        assert_eq!(said(&state.step(refused, rig.around(&asked), Instant::now())), expected, "{method}");
     }
 }
 

@@ -160,10 +160,13 @@ pub fn file<F: Fields>(fields: &mut F, answer: &FileAnswer, server_tokens: bool)
 /// The fields of an answer of the program's own, in nginx's order.
 pub fn own<F: Fields>(fields: &mut F, answer: &Answer, server_tokens: bool) -> Result<(), F::Error> {
     fields.set(&known::SERVER, page::server_field(server_tokens))?;
+    // That of a 204 is there for `$sent_http_content_type` alone: `drop_type` takes it out again.
+    if (has_body(answer.status) || answer.status == StatusCode::NO_CONTENT)
+        && let Some(content_type) = &answer.content_type
+    {
+        fields.set(&known::CONTENT_TYPE, content_type.clone())?;
+    }
     if has_body(answer.status) {
-        if let Some(content_type) = &answer.content_type {
-            fields.set(&known::CONTENT_TYPE, content_type.clone())?;
-        }
         fields.set(&known::CONTENT_LENGTH, HeaderValue::from(answer.body.len()))?;
     }
     for (name, value) in &answer.headers {
@@ -172,9 +175,39 @@ pub fn own<F: Fields>(fields: &mut F, answer: &Answer, server_tokens: bool) -> R
     Ok(())
 }
 
+/// Takes the media type out of a 204 of the program's own; one that the configuration adds stays.
+pub fn drop_type<F: Fields>(fields: &mut F, answer: &Answer) -> Result<(), F::Error> {
+    if answer.status != StatusCode::NO_CONTENT || answer.content_type.is_none() {
+        return Ok(());
+    }
+    let added: Vec<_> = fields.map().get_all(CONTENT_TYPE).iter().skip(1).cloned().collect();
+    fields.remove(&CONTENT_TYPE);
+    for value in added {
+        fields.add(&known::CONTENT_TYPE, value)?;
+    }
+    Ok(())
+}
+
 /// Whether an answer of this status has a body.
 pub fn has_body(status: StatusCode) -> bool {
     !(status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED)
+}
+
+/// A server's answer without a body, such as a 304, that gets the status of one with a body says where that ends.
+pub fn give_body<F: Fields>(
+    answer: &mut F,
+    had: StatusCode,
+    given: StatusCode,
+    without_chunks: bool,
+) -> Result<(), F::Error> {
+    if has_body(had) || !has_body(given) {
+        return Ok(());
+    }
+    answer.remove(&CONTENT_LENGTH);
+    match without_chunks {
+        true => answer.set(&known::CONTENT_LENGTH, HeaderValue::from(0)),
+        false => answer.set(&known::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+    }
 }
 
 /// The header of the answer to a request that was refused before Pingora saw it.
@@ -252,8 +285,30 @@ mod tests {
     fn an_answer_without_a_body_has_no_type_and_no_length() {
         let mut fields = Plain::of("");
         own(&mut fields, &Answer::standard(StatusCode::NO_CONTENT, false), false).unwrap();
+        drop_type(&mut fields, &Answer::standard(StatusCode::NO_CONTENT, false)).unwrap();
         assert_eq!(wire(&fields), "Server: cirque");
+        let text = Answer::text(StatusCode::NO_CONTENT, "");
+        own(&mut fields, &text, false).unwrap();
+        fields.add(&FieldName::known(CONTENT_TYPE, "Content-Type"), HeaderValue::from_static("a/b")).unwrap();
+        drop_type(&mut fields, &text).unwrap();
+        assert_eq!(wire(&fields), "Server: cirque|Content-Type: a/b");
+        fields = Plain::of("");
         own(&mut fields, &Answer::text(StatusCode::OK, "hi"), false).unwrap();
         assert_eq!(wire(&fields), "Server: cirque|Content-Type: text/plain; charset=utf-8|Content-Length: 2");
+    }
+
+    #[test]
+    fn an_answer_that_gets_a_body_says_where_it_ends() {
+        let (ok, not_modified) = (StatusCode::OK, StatusCode::NOT_MODIFIED);
+        for (had, given, without_chunks, expected) in [
+            (not_modified, ok, false, "x-a: 1|Transfer-Encoding: chunked"),
+            (StatusCode::NO_CONTENT, ok, true, "x-a: 1|Content-Length: 0"),
+            (not_modified, StatusCode::NO_CONTENT, false, "x-a: 1|content-length: 5"),
+            (StatusCode::NOT_FOUND, ok, false, "x-a: 1|content-length: 5"),
+        ] {
+            let mut fields = Plain::of("x-a: 1|content-length: 5");
+            give_body(&mut fields, had, given, without_chunks).unwrap();
+            assert_eq!(wire(&fields), expected, "{had} {given}");
+        }
     }
 }

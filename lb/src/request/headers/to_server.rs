@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
 
 use super::Fields;
 use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, SentUri, SentValue};
@@ -64,6 +66,8 @@ pub fn prepare<F: Fields>(
             SentValue::PerRequest(template) => render(template),
         };
         match value {
+            // A request with two hosts is refused, by Pingora as by servers: the first that is no empty text is the host.
+            Some(_) if field.again && *field.name.name() == HOST && fields.map().contains_key(HOST) => {}
             Some(value) if field.again => fields.add(&field.name, value)?,
             Some(value) => fields.set(&field.name, value)?,
             None if field.again => {}
@@ -165,6 +169,7 @@ mod tests {
     fn fields_for_a_server() {
         let set = [field("Host", "upstream", false), field("X-a", "1", false), field("x-A", "2", true)];
         let gone = [field("accept", "", false)];
+        let hosts = [field("Host", "", false), field("Host", "b", true), field("host", "c", true)];
         let to = |set| ToServer {
             set,
             dropped_names: DroppedNames::Nothing,
@@ -182,6 +187,7 @@ mod tests {
                 ToServer { upgrades: true, ..to(&[]) },
                 "host: a|Upgrade: websocket",
             ),
+            ("several hosts", "host: a|accept: b", to(&hosts), "accept: b|Host: b"),
             ("left out", "host: a|accept: b", to(&gone), "host: a"),
             ("expectation", "host: a|expect: 100-continue", to(&[]), "host: a"),
             (

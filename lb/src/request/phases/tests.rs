@@ -36,6 +36,8 @@ fn a_request_goes_through_the_phases_in_their_order() {
         ("", "/x/../r", None, "return 204"),
         ("", "/%72", None, "return 204"),
         ("", "/silent", None, "close"),
+        ("location /p/ { proxy_pass http://127.0.0.1:9; }", "/p", None, "return 301 /p/"),
+        ("location /p/ { internal; proxy_pass http://127.0.0.1:9; }", "/p", None, "404 not_found"),
         ("", "/../r", None, "400 bad_request"),
         ("", "*", None, "400 bad_request"),
         ("", "/small", Some(10), "return 200 x"),
@@ -53,6 +55,16 @@ fn a_request_goes_through_the_phases_in_their_order() {
         assert_eq!(said(&step), expected, "{server} {target} {announced:?}");
         assert_eq!(state.ending.silent, expected == "close");
         assert_eq!(state.ending.generated.is_none(), expected.starts_with("proxy"), "{target}");
+    }
+}
+
+#[test]
+fn a_uri_that_makes_no_sense_is_answered_by_the_addresss_default_server() {
+    let rig = Rig::of("server { listen 81; server_name other; } server { listen 81; server_name t; }");
+    for (target, server) in [("/x", 1), ("/..", 0)] {
+        let mut state = State::default();
+        rig.begin(&mut state, &Asked::of(target));
+        assert_eq!(state.routed().map(|routed| routed.server), Some(ServerId(server)), "{target}");
     }
 }
 

@@ -36,6 +36,10 @@ fn rewrite_changes_uri_and_arguments() {
         ("rewrite ^/a/(.*)$ https://$host/$1;", "/a/x%20y?q", "return 302 https://host.example/x%20y?q"),
         ("rewrite ^/a/(.*)$ /$1 redirect;", "/a/%2Fb%3F", "return 302 /b?"),
         ("rewrite ^ ${http_none};", "/a", "500 internal"),
+        ("rewrite ^/(a)/ /b; rewrite ^/none /c; return 200 $1|;", "/a/x", "return 200 |"),
+        ("rewrite ^/(?<kept>a)/ /b; rewrite ^/none /c; return 200 $kept|$1;", "/a/x", "return 200 a|"),
+        ("rewrite ^/(a)/ /b; if ($uri ~ ^/c) { } return 200 $1|;", "/a/x", "return 200 |"),
+        ("rewrite ^/(a)/ /b; if ($uri !~* ^/c) { } return 200 $1|;", "/a/x", "return 200 |"),
     ] {
         each(&format!("{rewrite} {TELL}"), &[(target, expected)]);
     }
@@ -166,6 +170,42 @@ fn error_pages_answer_in_place_of_a_status() {
             ("/lost", "500 internal"),
         ],
     );
+}
+
+#[test]
+fn the_conditions_of_a_request_are_judged_for_a_text_of_status_200() {
+    let rig = Rig::of(
+        "server { listen 81; location / { return 200 x; } location /201 { return 201 x; }
+         location /page { error_page 412 /201; return 200 x; } location /as { error_page 404 =200 /; return 404; } }",
+    );
+    let (never, star, tag) = ("if-unmodified-since", ("if-none-match", "*"), ("if-match", "\"x\""));
+    for (field, target, expected) in [
+        (star, "/", "return 304"),
+        (star, "/201", "return 201 x"),
+        (star, "/as", "return 304"),
+        (("if-none-match", "\"x\""), "/", "return 200 x"),
+        (("if-modified-since", "Thu, 01 Jan 2015 00:00:00 GMT"), "/", "return 200 x"),
+        ((never, "Thu, 01 Jan 2015 00:00:00 GMT"), "/", "412 return"),
+        (tag, "/", "412 return"),
+        (tag, "/201", "return 201 x"),
+        (tag, "/page", "return 412 x"),
+    ] {
+        let said = rig.run(&Asked { fields: &[field], ..Asked::of(target) }, &[]).1;
+        assert_eq!(said, expected, "{field:?} {target}");
+    }
+}
+
+#[test]
+fn a_text_sees_its_own_status() {
+    for (server, expected) in [
+        ("location / { return 201 x; }", 201),
+        ("location / { return 302 /x; }", 302),
+        ("error_page 404 /p; location /p { return 200 x; } location / { return 404; }", 404),
+    ] {
+        let rig = Rig::of(&format!("server {{ listen 81; {server} }}"));
+        let (state, _) = rig.run(&Asked::of("/"), &[]);
+        assert_eq!(state.status().map(|status| status.as_u16()), Some(expected), "{server}");
+    }
 }
 
 #[test]
