@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use percent_encoding::percent_encode_byte;
+
 /// The port that `http://` means.
 const DEFAULT_PORT: u16 = 80;
 
@@ -139,12 +141,23 @@ fn number(digits: &str) -> Option<u16> {
     all.then(|| digits.parse().ok()).flatten().filter(|port| *port > 0)
 }
 
-/// What is sent; arguments alone need a path before them.
+/// What is sent; arguments alone need a path before them. White space, which a group of a decoded path may hold and a
+/// request line may not, is escaped.
 fn uri_of(uri: &str) -> Option<String> {
-    match uri.chars().next()? {
-        '/' => Some(uri.to_owned()),
-        _ => Some(format!("/{uri}")),
+    if uri.is_empty() {
+        return None;
     }
+    let mut out = String::with_capacity(uri.len() + 1);
+    if !uri.starts_with('/') {
+        out.push('/');
+    }
+    for character in uri.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if byte <= b' ' || byte == 0x7f => out.push_str(percent_encode_byte(byte)),
+            _ => out.push(character),
+        }
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -161,6 +174,7 @@ mod tests {
             ("http://[::1]", "[::1]", 80, None),
             ("http://[::1]:8080/a", "[::1]:8080", 8080, Some("/a")),
             ("http://a?b=c", "a", 80, Some("/?b=c")),
+            ("http://a/b c\n\u{e4}", "a", 80, Some("/b%20c%0A\u{e4}")),
             ("http://unix:/tmp/a.sock:/u", "localhost", 0, Some("/u")),
             ("http://unix:/tmp/a.sock", "localhost", 0, None),
         ] {

@@ -10,6 +10,7 @@ server {
     location ~ ^/negated/(.*)$ { if ($host !~* index) { } return 200 "$1|"; }
     location ~ ^/rewrite/(?<kept>.*)$ { rewrite ^/none / last; return 200 "$1|$kept"; }
     location ~ ^/passed/(.*)$ { if ($host ~ ^/old/(.*)$) { } proxy_pass http://%A%/$1?x=1; }
+    location ~ ^/spaced/(.*)$ { proxy_pass http://%A%/$1; }
     location /limited { limit_except GET { } set $x 1; if ($x) { return 404 "x"; } }
     location /allowed { limit_except POST { allow all; } return 301 /elsewhere; }
     location /tried { limit_except POST { } try_files /none =418; }
@@ -49,6 +50,7 @@ requests("phases", PHASES, [
     ("an if that must not match leaves no groups", "/negated/a"),
     ("a rewrite that does not match leaves the named groups", "/rewrite/a"),
     ("no group for a server", "/passed/a"),
+    ("a space in a group for a server", "/spaced/a%20b"),
     ("limit_except has no return, GET", "/allowed"),
     ("limit_except has no return, PUT", "/limited", {"method": "PUT"}),
     ("limit_except leaves the return to its methods", "/limited"),
