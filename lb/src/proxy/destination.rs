@@ -27,7 +27,8 @@ pub(super) async fn target(
             proxy,
         }),
         Destination::PerRequest { url, resolver } => {
-            named(session, request, &proxy, url, resolver.as_deref(), now).await
+            // What looks names up is large, and stands apart: Pingora moves the futures of its hooks.
+            Box::pin(named(session, request, &proxy, url, resolver.as_deref(), now)).await
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) async fn enter(
             }
             Err(failure) => {
                 let event = Event::Failed { failure, answer_begun: false };
-                step = drive(session, request, event, now).await?;
+                step = Box::pin(drive(session, request, event, now)).await?;
             }
         }
     }

@@ -60,7 +60,7 @@ pub(super) async fn head(
             if !intercepted || answer.status == StatusCode::UNAUTHORIZED {
                 request.carried = carried::of(&answer.headers, !intercepted);
             }
-            Err(flow::turn(session, request, step, now).await?)
+            Err(Box::pin(flow::turn(session, request, step, now)).await?)
         }
     }
 }

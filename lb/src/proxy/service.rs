@@ -79,7 +79,7 @@ impl ProxyHttp for ProxyService {
                 if reason.is_some_and(Generated::ends_connection) {
                     session.set_keepalive(None);
                 }
-                answer::content(session, request, content, now).await?;
+                Box::pin(answer::content(session, request, content, now)).await?;
                 Ok(true)
             }
             Step::Close => {
@@ -113,11 +113,11 @@ impl ProxyHttp for ProxyService {
                 return Ok(true);
             }
             record::no_live_upstream(session, request);
-            let step = flow::drive(session, request, Event::NoServer, now).await?;
+            let step = Box::pin(flow::drive(session, request, Event::NoServer, now)).await?;
             match flow::enter(session, request, step, now).await? {
                 None => {}
                 Some(Step::Answer(content)) => {
-                    answer::content(session, request, content, now).await?;
+                    Box::pin(answer::content(session, request, content, now)).await?;
                     return Ok(false);
                 }
                 Some(_) => return unexpected(),
@@ -128,7 +128,7 @@ impl ProxyHttp for ProxyService {
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
         if let Turn::Ask(failure) = std::mem::replace(&mut request.turn, Turn::Stay) {
-            flow::resolve(session, request, failure).await?;
+            Box::pin(flow::resolve(session, request, failure)).await?;
         }
         let proxying = request.proxying()?;
         if proxying.tries.is_empty() && proxying.next.is_none() {
@@ -146,7 +146,7 @@ impl ProxyHttp for ProxyService {
             proxying.no_live_upstream = true;
             record::no_live_upstream(session, request);
             if flow::consider(session, request, Failure::Status(502)) {
-                flow::resolve(session, request, Failure::Status(502)).await?;
+                Box::pin(flow::resolve(session, request, Failure::Status(502))).await?;
                 return self.upstream_peer(session, request).await;
             }
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
@@ -305,14 +305,14 @@ impl ProxyHttp for ProxyService {
         session.set_keepalive(None);
         if flow::turned(request, error).is_some() {
             // A client that cannot be written to any more will not miss it.
-            let _ = flow::write_own(session, request, now).await;
+            let _ = Box::pin(flow::write_own(session, request, now)).await;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let failure = failure::of(error);
         let event = Event::Failed { failure, answer_begun: answer_begun(session) };
-        if let Ok(Step::Answer(content)) = flow::drive(session, request, event, now).await {
+        if let Ok(Step::Answer(content)) = Box::pin(flow::drive(session, request, event, now)).await {
             // A client that cannot be written to any more will not miss it.
-            let _ = answer::content(session, request, content, now).await;
+            let _ = Box::pin(answer::content(session, request, content, now)).await;
         }
         FailToProxy { error_code: failure.status().unwrap_or_default(), can_reuse_downstream: false }
     }
