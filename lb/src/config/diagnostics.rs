@@ -2,7 +2,7 @@
 //!
 //! nginx stops at the first mistake; `Report` takes them all. The words that nginx has for a mistake are kept
 //! as they are, so that whoever searches for them finds what is written about nginx; what we can say beyond them
-//! stands behind the position, in parentheses. What is found many times for one cause is one line ([`causes`]).
+//! stands behind the position, in parentheses. What is found many times for one cause is one line (`causes`).
 
 use std::collections::HashSet;
 use std::fmt;
