@@ -108,7 +108,9 @@ impl State {
 
     /// The content of a location without `proxy_pass`.
     pub(super) fn file_content(&mut self, around: Around<'_>) -> Outcome {
-        let Some(location) = self.location().cloned() else { return self.special(not_found(), around) };
+        let Some(location) = self.location().cloned() else {
+            return self.special(Content::not_found(), around);
+        };
         let method = self.method(around);
         if method == Method::Other {
             return self.special(not_allowed(), around);
@@ -165,11 +167,11 @@ impl State {
                     if location.settings.static_files.log_not_found {
                         self.flow.notes.push(Note::IndexNotFound(path.path));
                     }
-                    return self.special(not_found(), around);
+                    return self.special(Content::not_found(), around);
                 }
                 (Looking::Directory, Some(_)) => {
                     self.flow.notes.push(Note::NoDirectory(directory()));
-                    return self.special(internal_error(), around);
+                    return self.special(Content::internal_error(), around);
                 }
                 (Looking::InDirectory, Some(FileKind::Missing)) => self.flow.at += 1,
                 (Looking::File | Looking::InDirectory, Some(_)) => {
@@ -209,9 +211,9 @@ impl State {
                 let location = target::replace("", &path, self.uri.arguments(asked).unwrap_or_default());
                 self.special(Content::Redirect { status: StatusCode::MOVED_PERMANENTLY, location }, around)
             }
-            Opening::Missing | Opening::Other => self.special(not_found(), around),
+            Opening::Missing | Opening::Other => self.special(Content::not_found(), around),
             Opening::Forbidden => self.special(forbidden(), around),
-            Opening::Failed => self.special(internal_error(), around),
+            Opening::Failed => self.special(Content::internal_error(), around),
             Opening::Refused(StatusCode::BAD_REQUEST) => {
                 self.special(Content::Page(Generated::BadRequest, StatusCode::BAD_REQUEST), around)
             }
@@ -257,10 +259,10 @@ impl State {
 
     fn unmapped(&mut self, unmapped: Unmapped, around: Around<'_>) -> Outcome {
         match unmapped {
-            Unmapped::Outside => self.special(not_found(), around),
+            Unmapped::Outside => self.special(Content::not_found(), around),
             Unmapped::Rewritten => {
                 self.flow.notes.push(Note::AliasOfRewritten);
-                self.special(internal_error(), around)
+                self.special(Content::internal_error(), around)
             }
         }
     }
@@ -290,20 +292,12 @@ impl State {
     }
 }
 
-fn not_found() -> Content {
-    Content::Page(Generated::NotFound, StatusCode::NOT_FOUND)
-}
-
 fn forbidden() -> Content {
     Content::Page(Generated::File, StatusCode::FORBIDDEN)
 }
 
 fn not_allowed() -> Content {
     Content::Page(Generated::File, StatusCode::METHOD_NOT_ALLOWED)
-}
-
-fn internal_error() -> Content {
-    Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 #[cfg(test)]

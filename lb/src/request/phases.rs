@@ -182,6 +182,16 @@ impl Step {
 }
 
 impl Content {
+    /// The page of what is not there.
+    pub(super) fn not_found() -> Self {
+        Self::Page(Generated::NotFound, StatusCode::NOT_FOUND)
+    }
+
+    /// The page of an error of this program or its configuration.
+    pub(super) fn internal_error() -> Self {
+        Self::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The `reason` label of `lb_responses_generated_total`.
     pub fn reason(&self) -> Generated {
         match self {
@@ -312,7 +322,7 @@ impl State {
     fn find_config(&mut self, around: Around<'_>) -> Outcome {
         self.flow.uri_changed = false;
         let Some(id) = self.routed().map(|routed| routed.server) else {
-            return self.special(not_found(), around);
+            return self.special(Content::not_found(), around);
         };
         let path = self.uri.path(around.outside.target());
         let Ok(Found { location: found, matched }) = around.rules.routes.location(id, path) else {
@@ -328,7 +338,7 @@ impl State {
         }
         let Some(location) = self.location() else { return Outcome::Next };
         if location.internal && !self.flow.internal {
-            return self.special(not_found(), around);
+            return self.special(Content::not_found(), around);
         }
         if around.outside.announced().is_some_and(|announced| body_too_large(location, announced)) {
             let page = Content::Page(Generated::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
@@ -351,7 +361,7 @@ impl State {
         match self.location().map(|location| &location.action) {
             Some(Action::Proxy(proxy)) => Outcome::Done(Step::Proxy(Arc::clone(proxy))),
             Some(Action::Files) => self.file_content(around),
-            None => self.special(not_found(), around),
+            None => self.special(Content::not_found(), around),
         }
     }
 
@@ -458,10 +468,6 @@ impl State {
         self.evaluation(around).write(variable, &mut out);
         out
     }
-}
-
-fn not_found() -> Content {
-    Content::Page(Generated::NotFound, StatusCode::NOT_FOUND)
 }
 
 /// Whether a body of so many bytes is beyond `client_max_body_size`.

@@ -116,7 +116,7 @@ impl State {
         let Some(location) = server.and_then(|server| server.named(name)).cloned() else {
             self.flow.notes.push(Note::NoNamedLocation(name.to_vec()));
             self.ending.generated = Some(Generated::Internal);
-            return self.special(internal_error(), around);
+            return self.special(Content::internal_error(), around);
         };
         self.flow.internal = true;
         self.flow.uri_changed = false;
@@ -136,7 +136,7 @@ impl State {
     pub(super) fn cycle(&mut self, at: Vec<u8>, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::Cycle(at));
         self.ending.generated = Some(Generated::Internal);
-        self.special(internal_error(), around)
+        self.special(Content::internal_error(), around)
     }
 
     /// The server's own settings hold until a location is found again.
@@ -158,8 +158,4 @@ impl State {
         self.ending.silent = true;
         Step::Close
     }
-}
-
-fn internal_error() -> Content {
-    Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -157,7 +157,7 @@ impl State {
                 let path = self.render(path, around);
                 if path.is_empty() {
                     self.flow.notes.push(Note::EmptyUri);
-                    return Ok(Rewritten::Answer(internal_error()));
+                    return Ok(Rewritten::Answer(Content::internal_error()));
                 }
                 match arguments {
                     Some(arguments) => {
@@ -242,7 +242,7 @@ impl State {
 
     pub(super) fn internal_error(&mut self, around: Around<'_>) -> Outcome {
         self.flow.notes.push(Note::MatchLimit);
-        self.special(internal_error(), around)
+        self.special(Content::internal_error(), around)
     }
 
     fn note_rewrite(&mut self, note: impl FnOnce() -> Note) {
@@ -250,10 +250,6 @@ impl State {
             self.flow.notes.push(note());
         }
     }
-}
-
-fn internal_error() -> Content {
-    Content::Page(Generated::Internal, StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn passes(test: FileTest, found: FileKind) -> bool {

@@ -117,7 +117,8 @@ impl Builder<'_> {
         position: &Position,
     ) {
         let Some(path) = pattern.path() else { return };
-        if !path.starts_with('/') {
+        // The empty prefix begins every path; it also stands for an expression that could not be read.
+        if !path.is_empty() && !path.starts_with('/') {
             let message = format!("location \"{path}\" never matches: paths begin with \"/\"");
             self.report.warn(message, position);
         }
