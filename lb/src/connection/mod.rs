@@ -15,6 +15,7 @@ pub mod facts;
 pub mod h1;
 pub mod host;
 pub mod listen;
+mod opening;
 mod transport;
 
 use pingora::server::ShutdownWatch;

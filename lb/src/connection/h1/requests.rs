@@ -19,44 +19,18 @@ use super::hygiene::{Framing, Reason, Shape, Verdict, judge};
 use super::input::ReadLimit;
 use super::refuse::{self, Sent};
 use super::stream::ClientStream;
-use crate::connection::acceptor::{Acceptor, Place};
+use crate::connection::acceptor::Acceptor;
 use crate::connection::closing;
 use crate::connection::drain::{Drain, Event, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
 use crate::connection::host::{ConnectionHost, Limits, Refused};
-use crate::connection::transport::Accepted;
 
-/// Serves one connection until it ends.
-pub(in crate::connection) async fn connection<F, A>(
-    accepted: Accepted,
+/// Serves the requests of one connection until it ends.
+pub(in crate::connection) async fn requests<F, A>(
+    mut stream: Box<ClientStream>,
     facts: Arc<ConnectionFacts>,
-    acceptor: Acceptor<F, A>,
-    _place: Place<F, A>,
+    acceptor: &Acceptor<F, A>,
 ) where
-    F: ConnectionHost,
-    A: HttpServerApp + Send + Sync + 'static,
-{
-    let _closed = Closed(acceptor.drain().clone());
-    match accepted.register() {
-        Ok(transport) => {
-            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
-            requests(stream, facts, &acceptor).await;
-        }
-        Err(error) => log::error!("a connection could not be registered: {error}"),
-    }
-}
-
-/// Counts the end of a connection.
-struct Closed(Drain);
-
-impl Drop for Closed {
-    fn drop(&mut self) {
-        self.0.book(Event::Closed);
-    }
-}
-
-async fn requests<F, A>(mut stream: Box<ClientStream>, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
-where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
@@ -406,64 +380,5 @@ async fn refused<F, A>(
     drop((snapshot, buffer));
     if answered {
         stream.close_gently().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::config::model::{HeaderLimits, ListenAddress};
-    use crate::connection::acceptor::Worker;
-    use crate::connection::facts::{ClientAddress, ListenerFacts};
-
-    struct Nothing;
-
-    #[async_trait]
-    impl HttpServerApp for Nothing {
-        async fn process_new_http(
-            self: &Arc<Self>,
-            _: ServerSession,
-            _: &ShutdownWatch,
-        ) -> Option<ReusedHttpStream> {
-            None
-        }
-    }
-
-    impl ConnectionHost for Nothing {
-        type Snapshot = ();
-
-        fn current(&self) -> Arc<()> {
-            Arc::new(())
-        }
-
-        fn limits(&self, (): &(), _: &ListenerFacts) -> Limits {
-            Limits {
-                header_timeout: Duration::from_secs(1),
-                first_request_timeout: Duration::from_secs(1),
-                idle_timeout: Duration::from_secs(1),
-                header: HeaderLimits { line_bytes: 8192, total_bytes: 33792 },
-                max_fields: 256,
-                server_tokens: true,
-            }
-        }
-
-        fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}
-    }
-
-    #[tokio::test]
-    async fn the_task_of_a_connection_stays_small() {
-        let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
-        let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()));
-        let drain = Drain::default();
-        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
-        let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));
-        let acceptor = Acceptor::new(Arc::new(Nothing), vec![worker], drain);
-        let (acceptor, place) = acceptor.place(1);
-        let task = connection(Accepted::Unix(ours), Arc::new(facts), acceptor, place);
-        let bytes = size_of_val(&task);
-        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

@@ -72,7 +72,7 @@ impl ClientStream {
         self.output.calls
     }
 
-    pub(super) fn new(transport: Transport, drain: Drain) -> Self {
+    pub(in crate::connection) fn new(transport: Transport, drain: Drain) -> Self {
         Self {
             transport: Some(transport),
             input: Input::default(),

@@ -3,8 +3,8 @@
 //! Every connection runs over one [`Transport`]: the loop and the stream ask it for bytes and for the facts of its
 //! security, and never for its kind. A kind of transport is a file here and a variant of the two enums. The exchanges
 //! before the first request (a TLS handshake, a PROXY protocol header, which changes the client's address in the
-//! facts) belong between [`Accepted`] and [`Transport`]: in [`Accepted::register`], before the loop waits for a
-//! request.
+//! facts) belong behind [`Accepted::register`], before the loop waits for a request: in
+//! [`opening`](super::opening).
 
 mod linger;
 mod tcp;
