@@ -16,6 +16,7 @@ pub mod h1;
 pub mod host;
 pub mod listen;
 mod opening;
+pub mod proxy_protocol;
 mod transport;
 
 use pingora::server::ShutdownWatch;
