@@ -1,6 +1,6 @@
 //! The facts of a connection and of a request that are known before Pingora parses it.
 //!
-//! [`ConnectionFacts`] are settled when the connection is accepted and never change. [`RequestFacts`] belong to one
+//! [`ConnectionFacts`] are settled before the first request and never change from then on. [`RequestFacts`] belong to one
 //! request: the data that Pingora does not keep (the request line byte for byte, the arrival time of its first byte)
 //! and the snapshot that applies to the whole request. The connection keeps nothing of a request, because some
 //! protocols carry several at once; the hooks answer the loop through the request's own [`RequestReply`].
@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
+use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
@@ -64,6 +66,16 @@ pub enum ClientAddress {
     Unix,
 }
 
+impl fmt::Display for ClientAddress {
+    /// Without the port, as in nginx's logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.ip().fmt(f),
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
+}
+
 /// A client connection, for as long as it lives.
 #[derive(Debug)]
 pub struct ConnectionFacts {
@@ -75,6 +87,8 @@ pub struct ConnectionFacts {
     pub local: Option<SocketAddr>,
     /// The listening address that accepted it.
     pub listener: Arc<ListenerFacts>,
+    /// What the PROXY protocol header said, where one came and said anything.
+    pub proxied: Option<Box<Proxied>>,
     scheme: &'static str,
     closing: ShutdownWatch,
 }
@@ -88,12 +102,30 @@ impl ConnectionFacts {
         closing: ShutdownWatch,
     ) -> Self {
         // Every transport so far is a plain one.
-        Self { serial, client, local, listener, scheme: "http", closing }
+        Self { serial, client, local, listener, proxied: None, scheme: "http", closing }
+    }
+
+    /// The facts of the same connection, once its PROXY protocol header has been read.
+    pub(super) fn behind_proxy(&self, proxied: Proxied) -> Self {
+        Self {
+            serial: self.serial,
+            client: self.client,
+            local: self.local,
+            listener: self.listener.clone(),
+            proxied: Some(Box::new(proxied)),
+            scheme: self.scheme,
+            closing: self.closing.clone(),
+        }
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.
     pub fn scheme(&self) -> &'static str {
         self.scheme
+    }
+
+    /// The tail of nginx's lines about a connection.
+    pub(super) fn circumstances(&self) -> String {
+        format!(", client: {}, server: {}", self.client, self.listener.address)
     }
 
     /// Turns true when this connection is to end: the process stops gracefully, or its listening address was removed.

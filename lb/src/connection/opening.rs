@@ -12,12 +12,14 @@ use std::sync::Arc;
 use pingora::apps::HttpServerApp;
 
 use super::acceptor::{Acceptor, Place};
-use super::drain::{Drain, Event};
+use super::closing;
+use super::drain::{Drain, Event, LAST_CALL};
 use super::facts::ConnectionFacts;
 use super::h1::requests::requests;
 use super::h1::stream::ClientStream;
 use super::host::ConnectionHost;
-use super::transport::Accepted;
+use super::proxy_protocol::{self, ReadError};
+use super::transport::{Accepted, Transport};
 
 /// Serves one connection until it ends.
 pub(super) async fn connection<F, A>(
@@ -31,12 +33,63 @@ pub(super) async fn connection<F, A>(
 {
     let _closed = Closed(acceptor.drain().clone());
     match accepted.register() {
-        Ok(transport) => {
+        Ok(mut transport) => {
+            let facts = if is_behind_proxy(&facts, &acceptor) {
+                match Box::pin(proxied(&mut transport, facts, &acceptor)).await {
+                    Some(facts) => facts,
+                    None => return,
+                }
+            } else {
+                facts
+            };
             let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
             requests(stream, facts, &acceptor).await;
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
     }
+}
+
+/// Whether the connection begins with a PROXY protocol header, as the configuration in force says.
+fn is_behind_proxy<F, A>(facts: &ConnectionFacts, acceptor: &Acceptor<F, A>) -> bool
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    host.reads_proxy_protocol(&host.snapshot(&facts.listener), &facts.listener)
+}
+
+/// Reads the PROXY protocol header within the time for a request's header, as nginx; the facts with what it says, or
+/// nothing where the connection is to end. A graceful stop leaves a header on its way the time that it leaves a request.
+async fn proxied<F, A>(
+    transport: &mut Transport,
+    facts: Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) -> Option<Arc<ConnectionFacts>>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let patience = host.limits(&host.snapshot(&facts.listener), &facts.listener).header_timeout;
+    let mut stopping = acceptor.drain().watch();
+    let reading = proxy_protocol::read(transport);
+    tokio::pin!(reading);
+    let read = tokio::select! {
+        biased;
+        read = &mut reading => Some(read),
+        () = closing(&mut stopping) => tokio::time::timeout(LAST_CALL, reading).await.ok(),
+        () = tokio::time::sleep(patience) => None,
+    };
+    let tail = || format!("while reading PROXY protocol{}", facts.circumstances());
+    match read {
+        Some(Ok(None)) => return Some(facts),
+        Some(Ok(Some(proxied))) => return Some(Arc::new(facts.behind_proxy(proxied))),
+        Some(Err(ReadError::Broken(error))) => log::error!("{error} {}", tail()),
+        Some(Err(error)) => log::info!("{error} {}", tail()),
+        None => log::info!("client timed out (110: Connection timed out) {}", tail()),
+    }
+    None
 }
 
 /// Counts the end of a connection.

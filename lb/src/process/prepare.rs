@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::user::{self, Identity};
-use super::{environment, pid_file};
+use super::{environment, pid_file, real_ip};
 use crate::cli::Options;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, WorkerCount};
@@ -70,6 +70,7 @@ pub(super) fn prepare(
     if let Some(pid) = main.pid.as_ref().filter(|_| previous.is_none()) {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
     }
+    real_ip::look_up_names(&loaded.config.http)?;
     let upstreams = runtime.prepare(&loaded.config.http, previous)?;
     Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
 }

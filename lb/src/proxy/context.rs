@@ -17,7 +17,7 @@ use super::limit::Limit;
 use super::ready::Ready;
 use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
-use crate::connection::RequestFacts;
+use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::pace::Pace;
 use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
@@ -78,6 +78,11 @@ impl Request {
     pub fn server(&self) -> Option<&Server> {
         let routed = self.state.routed()?;
         self.facts.snapshot.config.http.servers.get(routed.server.0)
+    }
+
+    /// The client: the other end of the connection, or whom a proxy that is believed has named.
+    pub(super) fn client(&self) -> ClientAddress {
+        self.state.real_client().map_or(self.facts.connection.client, ClientAddress::Inet)
     }
 
     /// Asks what happens next.

@@ -44,6 +44,10 @@ impl ConnectionHost for ServerState {
         }
     }
 
+    fn reads_proxy_protocol(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
+        snapshot.listener(listener).is_some_and(|listener| listener.proxy_protocol)
+    }
+
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {
         self.totals.refused.increment();
         self.totals

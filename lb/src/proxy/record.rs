@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, host_field};
-use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
 use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
@@ -70,10 +70,7 @@ pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: 
 }
 
 fn refused_circumstances(connection: &ConnectionFacts, refused: &Refused<'_>) -> String {
-    let client = match &connection.client {
-        ClientAddress::Inet(address) => address.ip().to_string(),
-        ClientAddress::Unix => "unix:".to_owned(),
-    };
+    let client = connection.client;
     let request = String::from_utf8_lossy(refused.request_line);
     format!(", client: {client}, request: \"{request}\"")
 }
@@ -100,10 +97,7 @@ fn circumstances(session: &Session, request: &Request) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     let facts = &request.facts;
-    let _ = match &facts.connection.client {
-        ClientAddress::Inet(address) => write!(text, ", client: {}", address.ip()),
-        ClientAddress::Unix => write!(text, ", client: unix:"),
-    };
+    let _ = write!(text, ", client: {}", request.client());
     let server = request.server().map_or("", |server| server.first_name.as_str());
     let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");

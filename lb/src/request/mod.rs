@@ -13,6 +13,7 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
+//! | `real_ip` | who the client is behind proxies that are believed |
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
@@ -27,6 +28,7 @@ mod flow;
 pub mod headers;
 pub mod pace;
 pub mod phases;
+mod real_ip;
 mod redirect;
 pub mod retry;
 mod rewrite;

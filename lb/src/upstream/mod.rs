@@ -51,4 +51,4 @@ pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
 pub use peer_set::PeerSet;
 pub use pingora_lb::{Selection, SelectionIter, Slot};
 pub use running::{NoPeer, Outcome, PeerState, Settled, Upstream};
-pub use runtime::{NoDestination, Runtime, Upstreams};
+pub use runtime::{NoDestination, Runtime, Upstreams, look_up};

@@ -283,7 +283,7 @@ fn is_meant(upstream: &model::Upstream, host: &str, passed: &Passed) -> bool {
 }
 
 /// All addresses of a name, as the system's resolver finds them; `None` when it finds none.
-fn look_up(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+pub fn look_up(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
     let mut distinct: Vec<SocketAddr> = Vec::new();
     for address in (host, port).to_socket_addrs().ok()? {
         if !distinct.contains(&address) {

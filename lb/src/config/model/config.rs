@@ -69,6 +69,8 @@ pub struct Listener {
     pub backlog: u32,
     /// `ipv6only=`; on by default.
     pub ipv6_only: bool,
+    /// `proxy_protocol`: connections begin with a header that says who the client is.
+    pub proxy_protocol: bool,
     /// The server marked `default_server`, or the first on this address.
     pub default_server: ServerId,
     /// All servers on this address, in order.

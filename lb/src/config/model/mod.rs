@@ -24,9 +24,9 @@ pub use super::modules::{
     ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic, HeaderLimits, Headers,
     HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
     LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
-    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution,
-    Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles,
-    Substitute, Substitution, Symlinks, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User,
-    WorkerCount,
+    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, RealIp, RealIpHeader, RedirectRule,
+    Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings,
+    SizeValue, StaticFiles, Substitute, Substitution, Symlinks, Trusted, TrustedName, TryFiles, Types,
+    UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -14,11 +14,6 @@ use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
 static HTTP_2: Package =
     Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
-static REAL_ADDRESSES: Package = Package {
-    name: "the client's address behind a proxy",
-    switches: "set_real_ip_from",
-    switched_on_by: "nothing says `set_real_ip_from`",
-};
 static GRPC: Package =
     Package { name: "gRPC", switches: "grpc_pass", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
@@ -64,7 +59,6 @@ pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
         "ssl" => Some(&TLS),
         "http2" => Some(&HTTP_2),
-        "proxy_protocol" => Some(&REAL_ADDRESSES),
         _ => None,
     }
 }
@@ -75,7 +69,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     match name {
         "https" => Some(&TLS),
         "http2" => Some(&HTTP_2),
-        "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),
@@ -88,7 +81,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
         _ if begins("ssl_") => Some(&TLS),
-        _ if begins("proxy_protocol_") => Some(&REAL_ADDRESSES),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }

@@ -46,6 +46,7 @@ pub(super) mod log;
 mod map;
 pub(super) mod proxy;
 mod proxy_refused;
+mod real_ip;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
@@ -80,6 +81,7 @@ pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
     RedirectRule, SetHeader, Substitute, Substitution,
 };
+pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
@@ -121,6 +123,7 @@ pub(super) const TABLE: Table = Table {
                 static_files::ROWS,
             ],
         },
+        Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
         Section { title: "Logging", rows: &[log::ROWS] },
         Section {
             title: "Response headers",
@@ -164,6 +167,8 @@ levels! {
     keepalive: Keepalive,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Whom to believe when they say who the client is.
+    real_ip: RealIp,
     /// Media types.
     types: Types,
     /// What is added to answers.

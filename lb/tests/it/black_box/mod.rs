@@ -7,6 +7,7 @@ mod answer_hygiene;
 mod balancing;
 mod balancing_methods;
 mod byte_counts;
+mod clients;
 mod command_line;
 mod files;
 mod large_answers;

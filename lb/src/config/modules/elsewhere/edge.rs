@@ -1,6 +1,6 @@
-//! The edge: TLS and HTTP/2 to clients, who the client is behind other proxies, and TLS and gRPC to servers.
+//! The edge: TLS and HTTP/2 to clients, and TLS and gRPC to servers.
 
-use super::{GRPC, HTTP_2, REAL_ADDRESSES, TLS, TLS_TO_SERVERS};
+use super::{GRPC, HTTP_2, TLS, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -55,11 +55,6 @@ http2_recv_buffer_size H size = 256k
 http2_recv_timeout HS time = 30s
 http2_streams_index_size HS number = 32
 early_hints HSL string …" },
-    Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
-set_real_ip_from HSL address | CIDR | unix:
-real_ip_header HSL field | X-Real-IP | X-Forwarded-For | proxy_protocol = X-Real-IP
-real_ip_recursive HSL on | off = off
-proxy_protocol_timeout HS time = 30s" },
     Family { module: "ngx_http_grpc_module", fate: Fate::Pending(&GRPC), lines: "\
 grpc_allow_upstream HSL string …
 grpc_bind HSL address [transparent] | off
