@@ -20,6 +20,7 @@ use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::config::model::ListenAddress;
+use crate::tls::Session;
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
@@ -75,8 +76,20 @@ pub struct ConnectionFacts {
     pub local: Option<SocketAddr>,
     /// The listening address that accepted it.
     pub listener: Arc<ListenerFacts>,
-    scheme: &'static str,
+    /// Whether TLS is spoken, and what its handshake agreed on.
+    pub security: Security,
     closing: ShutdownWatch,
+}
+
+/// What protects a connection.
+#[derive(Debug)]
+pub enum Security {
+    /// Nothing, and nothing is asked for.
+    Plain,
+    /// Nothing, although its address speaks TLS: each request is answered with 497.
+    PlainWhereTlsIsSpoken,
+    /// TLS.
+    Tls(Box<Session>),
 }
 
 impl ConnectionFacts {
@@ -87,13 +100,41 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        // Every transport so far is a plain one.
-        Self { serial, client, local, listener, scheme: "http", closing }
+        Self { serial, client, local, listener, security: Security::Plain, closing }
+    }
+
+    /// The same connection, after its client has or has not begun to speak TLS.
+    pub(super) fn with_security(&self, security: Security) -> Self {
+        Self {
+            serial: self.serial,
+            client: self.client,
+            local: self.local,
+            listener: self.listener.clone(),
+            security,
+            closing: self.closing.clone(),
+        }
+    }
+
+    /// What the TLS handshake agreed on, if there was one.
+    pub fn tls(&self) -> Option<&Session> {
+        match &self.security {
+            Security::Tls(session) => Some(session),
+            Security::Plain | Security::PlainWhereTlsIsSpoken => None,
+        }
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.
     pub fn scheme(&self) -> &'static str {
-        self.scheme
+        if self.tls().is_some() { "https" } else { "http" }
+    }
+
+    /// The tail of nginx's lines about a connection.
+    pub(super) fn circumstances(&self) -> String {
+        let client = match self.client {
+            ClientAddress::Inet(address) => address.ip().to_string(),
+            ClientAddress::Unix => "unix:".to_owned(),
+        };
+        format!(", client: {client}, server: {}", self.listener.address)
     }
 
     /// Turns true when this connection is to end: the process stops gracefully, or its listening address was removed.

@@ -13,11 +13,12 @@ use pingora::apps::HttpServerApp;
 
 use super::acceptor::{Acceptor, Place};
 use super::drain::{Drain, Event};
-use super::facts::ConnectionFacts;
+use super::facts::{ConnectionFacts, Security};
 use super::h1::requests::requests;
 use super::h1::stream::ClientStream;
+use super::handshake::{Spoken, handshake};
 use super::host::ConnectionHost;
-use super::transport::Accepted;
+use super::transport::{Accepted, Transport};
 
 /// Serves one connection until it ends.
 pub(super) async fn connection<F, A>(
@@ -30,13 +31,72 @@ pub(super) async fn connection<F, A>(
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    match accepted.register() {
-        Ok(transport) => {
-            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+    let transport = match accepted.register() {
+        Ok(transport) => transport,
+        Err(error) => return log::error!("a connection could not be registered: {error}"),
+    };
+    let snapshot = acceptor.host().snapshot(&facts.listener);
+    if !acceptor.host().speaks_tls(&snapshot, &facts.listener) {
+        drop(snapshot);
+        let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+        return requests(stream, facts, &acceptor).await;
+    }
+    drop(snapshot);
+    let Some(Opened { protocol, transport, facts, first }) =
+        Box::pin(secure(transport, facts, &acceptor)).await
+    else {
+        return;
+    };
+    match protocol {
+        Protocol::Http1 => {
+            let stream = Box::new(ClientStream::after(first, transport, acceptor.drain().clone()));
             requests(stream, facts, &acceptor).await;
         }
-        Err(error) => log::error!("a connection could not be registered: {error}"),
     }
+}
+
+/// The protocol of a connection's requests.
+enum Protocol {
+    Http1,
+}
+
+/// A connection that is ready for its first request.
+struct Opened {
+    protocol: Protocol,
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    /// What was read already.
+    first: Vec<u8>,
+}
+
+/// Does the TLS handshake, within the time that a client has for its first header, as in nginx. None where it fails.
+async fn secure<F, A>(
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) -> Option<Opened>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let snapshot = host.snapshot(&facts.listener);
+    let patience = host.limits(&snapshot, &facts.listener).first_request_timeout;
+    let shaking = handshake(transport, |name| host.tls(&snapshot, &facts.listener, name));
+    let (transport, security, first) = match tokio::time::timeout(patience, shaking).await {
+        Ok(Ok(Spoken::Tls(transport, session))) => (transport, Security::Tls(session), Vec::new()),
+        Ok(Ok(Spoken::Plain(transport, first))) => (transport, Security::PlainWhereTlsIsSpoken, first),
+        Ok(Err(error)) => {
+            log::info!("SSL_do_handshake() failed ({error}) while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+        Err(_) => {
+            log::info!("client timed out while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+    };
+    let facts = Arc::new(facts.with_security(security));
+    Some(Opened { protocol: Protocol::Http1, transport, facts, first })
 }
 
 /// Counts the end of a connection.

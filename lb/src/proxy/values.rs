@@ -173,7 +173,9 @@ impl Known<'_> {
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
-            | Named::Scheme => connection_value(&self.outside.facts.connection, named, out),
+            | Named::Scheme
+            | Named::Https
+            | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
             | Named::Version
@@ -319,6 +321,8 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, _, None) => true,
         (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
+        (Named::Https, _, _) => connection.tls().is_none_or(|_| put(b"on", out)),
+        (Named::Tls(variable), _, _) => connection.tls().is_some_and(|tls| tls.write(variable, out)),
         (Named::Connection, _, _) => print(out, connection.serial),
         _ => false,
     }

@@ -60,6 +60,7 @@ impl Listeners {
                     backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
                     ipv6_only: listen.ipv6_only.unwrap_or(true),
                     default_server: server,
+                    ssl: listen.ssl,
                     servers: vec![server],
                     position: listen.position.clone(),
                 },
@@ -74,6 +75,8 @@ impl Listeners {
             return;
         }
         known.listener.servers.push(server);
+        // As in nginx: what one `listen` of an address asks of the protocol holds for the address.
+        known.listener.ssl |= listen.ssl;
         if listen.sets_options {
             if known.has_options {
                 report.emerg(format!("duplicate listen options for {address}"), &listen.position);

@@ -62,7 +62,6 @@ static VISITORS: Package =
 /// What `listen` needs for its parameters that are to come.
 pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
-        "ssl" => Some(&TLS),
         "http2" => Some(&HTTP_2),
         "proxy_protocol" => Some(&REAL_ADDRESSES),
         _ => None,
@@ -73,7 +72,6 @@ pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "https" => Some(&TLS),
         "http2" => Some(&HTTP_2),
         "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
