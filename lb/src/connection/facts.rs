@@ -22,6 +22,7 @@ use tokio::task::futures::TaskLocalFuture;
 
 use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
+use crate::tls::Session;
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
@@ -89,8 +90,20 @@ pub struct ConnectionFacts {
     pub listener: Arc<ListenerFacts>,
     /// What the PROXY protocol header said, where one came and said anything.
     pub proxied: Option<Box<Proxied>>,
-    scheme: &'static str,
+    /// Whether TLS is spoken, and what its handshake agreed on.
+    pub security: Security,
     closing: ShutdownWatch,
+}
+
+/// What protects a connection.
+#[derive(Debug)]
+pub enum Security {
+    /// Nothing, and nothing is asked for.
+    Plain,
+    /// Nothing, although its address speaks TLS: each request is answered with 497.
+    PlainWhereTlsIsSpoken,
+    /// TLS.
+    Tls(Box<Session>),
 }
 
 impl ConnectionFacts {
@@ -101,11 +114,10 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        // Every transport so far is a plain one.
-        Self { serial, client, local, listener, proxied: None, scheme: "http", closing }
+        Self { serial, client, local, listener, proxied: None, security: Security::Plain, closing }
     }
 
-    /// The facts of the same connection, once its PROXY protocol header has been read.
+    /// The facts of the same connection, once its PROXY protocol header has been read, before TLS is spoken.
     pub(super) fn behind_proxy(&self, proxied: Proxied) -> Self {
         Self {
             serial: self.serial,
@@ -113,14 +125,35 @@ impl ConnectionFacts {
             local: self.local,
             listener: self.listener.clone(),
             proxied: Some(Box::new(proxied)),
-            scheme: self.scheme,
+            security: Security::Plain,
             closing: self.closing.clone(),
+        }
+    }
+
+    /// The same connection, after its client has or has not begun to speak TLS.
+    pub(super) fn with_security(&self, security: Security) -> Self {
+        Self {
+            serial: self.serial,
+            client: self.client,
+            local: self.local,
+            listener: self.listener.clone(),
+            proxied: self.proxied.clone(),
+            security,
+            closing: self.closing.clone(),
+        }
+    }
+
+    /// What the TLS handshake agreed on, if there was one.
+    pub fn tls(&self) -> Option<&Session> {
+        match &self.security {
+            Security::Tls(session) => Some(session),
+            Security::Plain | Security::PlainWhereTlsIsSpoken => None,
         }
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.
     pub fn scheme(&self) -> &'static str {
-        self.scheme
+        if self.tls().is_some() { "https" } else { "http" }
     }
 
     /// The tail of nginx's lines about a connection.

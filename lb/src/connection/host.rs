@@ -11,6 +11,7 @@ use http::StatusCode;
 use super::facts::{ConnectionFacts, ListenerFacts};
 use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
+use crate::tls::Chosen;
 
 /// The limits of a request before its server block is known: settings of the address's default server, as in NGINX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,21 @@ pub trait ConnectionHost: Send + Sync + 'static {
 
     /// The limits on `listener` before a server block is known.
     fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;
+
+    /// Whether TLS is spoken on `listener`.
+    fn speaks_tls(&self, _snapshot: &Self::Snapshot, _listener: &ListenerFacts) -> bool {
+        false
+    }
+
+    /// The TLS for a client on `listener` that asks for the server of this name, if it names one.
+    fn tls(
+        &self,
+        _snapshot: &Self::Snapshot,
+        _listener: &ListenerFacts,
+        _server_name: Option<&str>,
+    ) -> Chosen {
+        Chosen::default()
+    }
 
     /// A request ended before the proxy saw it: log and count it.
     fn refused(

@@ -13,6 +13,7 @@ pub(crate) mod acceptor;
 pub mod drain;
 pub mod facts;
 pub mod h1;
+mod handshake;
 pub mod host;
 pub mod listen;
 mod opening;
@@ -23,7 +24,7 @@ use pingora::server::ShutdownWatch;
 
 pub use acceptor::{Acceptor, Worker};
 pub use drain::{ConnectionTotals, Drain, Drained};
-pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, RequestFacts, RequestReply};
+pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, RequestFacts, RequestReply, Security};
 pub(crate) use h1::input::is_invalid_body;
 pub use h1::stream::ClientStream;
 pub use host::{ConnectionHost, Limits, Refused};

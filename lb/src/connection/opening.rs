@@ -14,9 +14,10 @@ use pingora::apps::HttpServerApp;
 use super::acceptor::{Acceptor, Place};
 use super::closing;
 use super::drain::{Drain, Event, LAST_CALL};
-use super::facts::ConnectionFacts;
+use super::facts::{ConnectionFacts, Security};
 use super::h1::requests::requests;
 use super::h1::stream::ClientStream;
+use super::handshake::{Spoken, handshake};
 use super::host::ConnectionHost;
 use super::proxy_protocol::{self, ReadError};
 use super::transport::{Accepted, Transport};
@@ -32,31 +33,53 @@ pub(super) async fn connection<F, A>(
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    match accepted.register() {
-        Ok(mut transport) => {
-            let facts = if is_behind_proxy(&facts, &acceptor) {
-                match Box::pin(proxied(&mut transport, facts, &acceptor)).await {
-                    Some(facts) => facts,
-                    None => return,
-                }
-            } else {
-                facts
-            };
-            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+    let mut transport = match accepted.register() {
+        Ok(transport) => transport,
+        Err(error) => return log::error!("a connection could not be registered: {error}"),
+    };
+    let asks = asks(&facts, &acceptor);
+    let facts = if asks.proxy_protocol {
+        match Box::pin(proxied(&mut transport, facts, &acceptor)).await {
+            Some(facts) => facts,
+            None => return,
+        }
+    } else {
+        facts
+    };
+    if !asks.tls {
+        let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+        return requests(stream, facts, &acceptor).await;
+    }
+    let Some(Opened { protocol, transport, facts, first }) =
+        Box::pin(secure(transport, facts, &acceptor)).await
+    else {
+        return;
+    };
+    match protocol {
+        Protocol::Http1 => {
+            let stream = Box::new(ClientStream::after(first, transport, acceptor.drain().clone()));
             requests(stream, facts, &acceptor).await;
         }
-        Err(error) => log::error!("a connection could not be registered: {error}"),
     }
 }
 
-/// Whether the connection begins with a PROXY protocol header, as the configuration in force says.
-fn is_behind_proxy<F, A>(facts: &ConnectionFacts, acceptor: &Acceptor<F, A>) -> bool
+/// What the configuration in force asks of a connection before its first request.
+struct Asks {
+    proxy_protocol: bool,
+    tls: bool,
+}
+
+fn asks<F, A>(facts: &ConnectionFacts, acceptor: &Acceptor<F, A>) -> Asks
 where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
     let host = acceptor.host();
-    host.reads_proxy_protocol(&host.snapshot(&facts.listener), &facts.listener)
+    let snapshot = host.snapshot(&facts.listener);
+    Asks {
+        proxy_protocol: host.reads_proxy_protocol(&snapshot, &facts.listener),
+        tls: host.speaks_tls(&snapshot, &facts.listener),
+    }
 }
 
 /// Reads the PROXY protocol header within the time for a request's header, as nginx; the facts with what it says, or
@@ -90,6 +113,50 @@ where
         None => log::info!("client timed out (110: Connection timed out) {}", tail()),
     }
     None
+}
+
+/// The protocol of a connection's requests.
+enum Protocol {
+    Http1,
+}
+
+/// A connection that is ready for its first request.
+struct Opened {
+    protocol: Protocol,
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    /// What was read already.
+    first: Vec<u8>,
+}
+
+/// Does the TLS handshake, within the time that a client has for its first header, as in nginx. None where it fails.
+async fn secure<F, A>(
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) -> Option<Opened>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let snapshot = host.snapshot(&facts.listener);
+    let patience = host.limits(&snapshot, &facts.listener).first_request_timeout;
+    let shaking = handshake(transport, |name| host.tls(&snapshot, &facts.listener, name));
+    let (transport, security, first) = match tokio::time::timeout(patience, shaking).await {
+        Ok(Ok(Spoken::Tls(transport, session))) => (transport, Security::Tls(session), Vec::new()),
+        Ok(Ok(Spoken::Plain(transport, first))) => (transport, Security::PlainWhereTlsIsSpoken, first),
+        Ok(Err(error)) => {
+            log::info!("SSL_do_handshake() failed ({error}) while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+        Err(_) => {
+            log::info!("client timed out while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+    };
+    let facts = Arc::new(facts.with_security(security));
+    Some(Opened { protocol: Protocol::Http1, transport, facts, first })
 }
 
 /// Counts the end of a connection.

@@ -16,6 +16,7 @@ use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
 use crate::observe::cells;
 use crate::observe::log_file::{LogFile, LogFiles};
+use crate::tls;
 use crate::upstream::{Runtime, Upstreams};
 
 /// A configuration that was read, checked, and found to be possible on this machine.
@@ -23,6 +24,7 @@ pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     pub(super) upstreams: Upstreams,
     pub(super) access_logs: AccessLogs,
+    pub(super) tls: tls::Servers,
     /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
     /// The user to become, if one is configured and can be assumed.
@@ -71,8 +73,11 @@ pub(super) fn prepare(
         pid_file::check(pid).map_err(|error| fatal(&error))?;
     }
     real_ip::look_up_names(&loaded.config.http)?;
+    // As in nginx, paths of certificates are relative to the folder of the configuration file.
+    let folder = options.configuration.parent().unwrap_or(&options.prefix);
+    let tls = tls::Servers::load(&loaded.config.http, folder)?;
     let upstreams = runtime.prepare(&loaded.config.http, previous)?;
-    Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
+    Ok(Prepared { loaded, upstreams, access_logs, tls, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one

@@ -8,6 +8,7 @@ use crate::config::model::HeaderLimits;
 use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
 use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
+use crate::tls::Chosen;
 
 /// For a connection whose address a reload has taken away: the configuration no longer describes it.
 const FALLBACK_LIMITS: Limits = Limits {
@@ -46,6 +47,14 @@ impl ConnectionHost for ServerState {
 
     fn reads_proxy_protocol(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
         snapshot.listener(listener).is_some_and(|listener| listener.proxy_protocol)
+    }
+
+    fn speaks_tls(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
+        snapshot.listener(listener).is_some_and(|listener| listener.ssl)
+    }
+
+    fn tls(&self, snapshot: &Snapshot, listener: &ListenerFacts, server_name: Option<&str>) -> Chosen {
+        snapshot.tls(listener, server_name)
     }
 
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {

@@ -199,7 +199,9 @@ impl Known<'_> {
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
-            | Named::Scheme => connection_value(&self.outside.facts.connection, named, out),
+            | Named::Scheme
+            | Named::Https
+            | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
             | Named::Version
@@ -344,6 +346,8 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerPort, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, None) => true,
         (Named::Scheme, _) => put(connection.scheme().as_bytes(), out),
+        (Named::Https, _) => connection.tls().is_none_or(|_| put(b"on", out)),
+        (Named::Tls(variable), _) => connection.tls().is_some_and(|tls| tls.write(variable, out)),
         (Named::Connection, _) => print(out, connection.serial),
         (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
         (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),

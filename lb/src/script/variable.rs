@@ -57,6 +57,8 @@ pub enum Named {
     Host,
     /// `$hostname`
     Hostname,
+    /// `$https`: `on` over TLS.
+    Https,
     /// `$is_args`
     IsArgs,
     /// `$msec`
@@ -119,6 +121,8 @@ pub enum Named {
     ServerPort,
     /// `$server_protocol`
     ServerProtocol,
+    /// `$ssl_*`
+    Tls(TlsVariable),
     /// `$status`
     Status,
     /// `$time_iso8601`
@@ -143,6 +147,23 @@ pub enum Named {
     UpstreamStatus,
 }
 
+/// What a TLS handshake has agreed on: `$ssl_` and the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsVariable {
+    /// `$ssl_alpn_protocol`
+    AlpnProtocol,
+    /// `$ssl_cipher`
+    Cipher,
+    /// `$ssl_curve`
+    Curve,
+    /// `$ssl_protocol`
+    Protocol,
+    /// `$ssl_server_name`
+    ServerName,
+    /// `$ssl_session_reused`
+    SessionReused,
+}
+
 /// Every variable with a fixed name.
 const NAMED: &[(&str, Named)] = &[
     ("args", Named::Args),
@@ -157,6 +178,7 @@ const NAMED: &[(&str, Named)] = &[
     ("document_uri", Named::Uri),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
+    ("https", Named::Https),
     ("is_args", Named::IsArgs),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),
@@ -188,6 +210,12 @@ const NAMED: &[(&str, Named)] = &[
     ("server_name", Named::ServerName),
     ("server_port", Named::ServerPort),
     ("server_protocol", Named::ServerProtocol),
+    ("ssl_alpn_protocol", Named::Tls(TlsVariable::AlpnProtocol)),
+    ("ssl_cipher", Named::Tls(TlsVariable::Cipher)),
+    ("ssl_curve", Named::Tls(TlsVariable::Curve)),
+    ("ssl_protocol", Named::Tls(TlsVariable::Protocol)),
+    ("ssl_server_name", Named::Tls(TlsVariable::ServerName)),
+    ("ssl_session_reused", Named::Tls(TlsVariable::SessionReused)),
     ("status", Named::Status),
     ("time_iso8601", Named::TimeIso8601),
     ("time_local", Named::TimeLocal),
@@ -221,7 +249,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "gzip_ratio",
     "http2",
     "http3",
-    "https",
     "invalid_referer",
     "is_request_port",
     "limit_conn_status",
@@ -339,7 +366,7 @@ mod tests {
     #[test]
     fn a_name_without_meaning_is_told_what_would_help() {
         assert_eq!(hint("remote_adr").as_deref(), Some("did you mean \"$remote_addr\"?"));
-        assert_eq!(hint("ssl_protocol").as_deref(), Some("nginx has it, lb has not"));
+        assert_eq!(hint("ssl_client_fingerprint").as_deref(), Some("nginx has it, lb has not"));
         assert_eq!(hint("quite_something"), None);
     }
 }

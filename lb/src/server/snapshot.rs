@@ -7,6 +7,7 @@ use crate::config::model::{Config, Listener, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
+use crate::tls;
 use crate::upstream::Upstreams;
 
 /// The checked configuration and the values built from it; immutable.
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
+    /// The TLS of each server block.
+    pub tls: tls::Servers,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -28,7 +31,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
-    pub fn new(config: Config, upstreams: Upstreams, access_logs: AccessLogs, slots: &[usize]) -> Arc<Self> {
+    pub fn new(
+        config: Config,
+        upstreams: Upstreams,
+        access_logs: AccessLogs,
+        tls: tls::Servers,
+        slots: &[usize],
+    ) -> Arc<Self> {
         let routes = Routes::new(&config.http);
         let mut by_slot = vec![None; slots.iter().max().map_or(0, |slot| slot + 1)];
         for (listener, slot) in slots.iter().enumerate() {
@@ -36,7 +45,7 @@ impl Snapshot {
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self { config, routes, upstreams, access_logs, connection_groups, slots: by_slot })
+        Arc::new(Self { config, routes, upstreams, access_logs, tls, connection_groups, slots: by_slot })
     }
 
     /// The group of an upstream's connections in Pingora's pool.
@@ -52,6 +61,18 @@ impl Snapshot {
     /// The index of a listener in this configuration; `None` for one that it no longer has.
     pub fn listener_index(&self, facts: &ListenerFacts) -> Option<usize> {
         self.slots.get(facts.slot).copied().flatten()
+    }
+
+    /// The TLS for a client on this listener that asks for the server of this name. As in nginx, a server without a
+    /// certificate has that of the address's default server.
+    pub fn tls(&self, facts: &ListenerFacts, server_name: Option<&str>) -> tls::Chosen {
+        let Some(index) = self.listener_index(facts) else { return tls::Chosen::default() };
+        let default = self.config.http.listeners[index].default_server;
+        let found =
+            server_name.and_then(|name| self.routes.named_server(index, name.as_bytes()).ok().flatten());
+        let named = found.map(|found| found.id);
+        let server = named.and_then(|server| self.tls.get(server)).or_else(|| self.tls.get(default));
+        tls::Chosen { config: server.map(|server| server.config(false).clone()), named: named.is_some() }
     }
 
     /// The listener, if this configuration still has it.

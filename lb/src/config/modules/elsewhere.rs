@@ -57,7 +57,6 @@ static VISITORS: Package =
 /// What `listen` needs for its parameters that are to come.
 pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
-        "ssl" => Some(&TLS),
         "http2" => Some(&HTTP_2),
         _ => None,
     }
@@ -67,7 +66,6 @@ pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "https" => Some(&TLS),
         "http2" => Some(&HTTP_2),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),

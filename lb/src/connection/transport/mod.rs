@@ -8,21 +8,21 @@
 
 mod linger;
 mod tcp;
+mod tls;
 mod unix;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use nix::sys::socket::{MsgFlags, recv};
-use pingora::protocols::tls::SslDigest;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use linger::linger;
+pub(super) use tls::{Broken, Tls, Wire};
 
 /// The most that one look at waiting bytes shows.
 const PEEK_BYTES: usize = 4096;
@@ -49,17 +49,21 @@ impl Accepted {
 pub(super) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Over one of the others.
+    Tls(Box<Tls>),
 }
 
 impl Transport {
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_read(buffer),
             Self::Unix(socket) => socket.try_read(buffer),
+            Self::Tls(tls) => tls.try_read(buffer),
         }
     }
 
-    /// Appends bytes that have come, at most `most`, and leaves them in the socket; 0 at the end.
+    /// Appends bytes that have come, at most `most`, and leaves them in the socket; 0 at the end. Not once TLS
+    /// is spoken.
     pub(super) async fn peek(&self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let descriptor = self.descriptor();
         let look = || {
@@ -71,13 +75,23 @@ impl Transport {
         match self {
             Self::Tcp(socket) => socket.async_io(Interest::READABLE, look).await,
             Self::Unix(socket) => socket.async_io(Interest::READABLE, look).await,
+            Self::Tls(_) => Err(io::Error::other("a PROXY protocol header comes before TLS")),
         }
     }
 
-    pub(super) fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(super) fn try_write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_write_vectored(data),
             Self::Unix(socket) => socket.try_write_vectored(data),
+            Self::Tls(tls) => tls.try_write_vectored(data),
+        }
+    }
+
+    /// True if something that was written has not gone to the socket: a flush sends it.
+    pub(super) fn must_flush(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(tls) => tls.has_sealed(),
         }
     }
 
@@ -85,13 +99,7 @@ impl Transport {
         match self {
             Self::Tcp(socket) => socket.as_raw_fd(),
             Self::Unix(socket) => socket.as_raw_fd(),
-        }
-    }
-
-    /// The parameters of the TLS handshake; `None` without one.
-    pub(super) fn tls(&self) -> Option<Arc<SslDigest>> {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tls(tls) => tls.below().descriptor(),
         }
     }
 }
@@ -105,6 +113,10 @@ macro_rules! delegate {
             }
             Transport::Unix(socket) => {
                 let $socket = Pin::new(socket);
+                $call
+            }
+            Transport::Tls(tls) => {
+                let $socket = Pin::new(&mut **tls);
                 $call
             }
         }

@@ -18,6 +18,8 @@ mod request_bodies;
 mod stop;
 mod support;
 mod survival;
+mod tls;
+mod tls_support;
 mod upgrades;
 mod uploads;
 mod workers;

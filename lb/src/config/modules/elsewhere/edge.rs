@@ -7,10 +7,8 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { module: "ngx_http_ssl_module", fate: Fate::Pending(&TLS), lines: "\
 ssl HS on | off = off
 ssl_buffer_size HS size = 16k
-ssl_certificate HS file
 ssl_certificate_cache HS off | max=N [inactive=time] [valid=time] = off
 ssl_certificate_compression HS on | off = off
-ssl_certificate_key HS file
 ssl_ciphers HS ciphers = HIGH:!aNULL:!MD5
 ssl_client_certificate HS file
 ssl_conf_command HS name value

@@ -1,0 +1,16 @@
+//! TLS to clients: everything about it but the bytes of a connection.
+//!
+//! [`Servers::load`] turns the settings of each server block into a `rustls` configuration, and reads every file that
+//! those name: only here, when a configuration is prepared, so that a mistake refuses the configuration and a handshake
+//! never waits for a disk. [`Session`] is what is kept of a handshake for variables, logs and decisions. The
+//! handshake itself, and the records after it, are driven by `connection/`.
+
+mod certificate;
+mod key;
+mod server_config;
+mod servers;
+mod session;
+mod variables;
+
+pub use servers::{Chosen, ServerTls, Servers};
+pub use session::Session;
