@@ -77,8 +77,8 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
-    RedirectRule, SetHeader, Substitute, Substitution,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
+    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
@@ -132,7 +132,10 @@ pub(super) const TABLE: Table = Table {
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
-        Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
+        Section {
+            title: "Proxying",
+            rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
+        },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -184,6 +187,8 @@ levels! {
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// How TLS is spoken to servers.
+    tls_to_servers: TlsToServers,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }
