@@ -21,6 +21,7 @@ use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::pace::Pace;
 use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
+use crate::upstream::tls::Dial;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
 pub struct Request {
@@ -46,6 +47,8 @@ pub struct Request {
     pub(super) gathering: Option<gather::Home>,
     /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
     pub(super) own_body: Option<Bytes>,
+    /// The connection to the server of the try under way, where TLS is spoken.
+    pub(super) dial: Option<Arc<Dial>>,
     /// How fast the answer goes to the client, where that is limited.
     pub(super) pace: Option<Pace>,
 }
@@ -65,6 +68,7 @@ impl Request {
             outgrown: Vec::new(),
             gathering: None,
             own_body: None,
+            dial: None,
             pace: None,
         }
     }

@@ -21,6 +21,9 @@ use crate::server::Snapshot;
 use crate::system_error;
 use crate::upstream::FailureKind;
 
+/// nginx's words for the time between a connection and the first byte that is not TLS.
+const SHAKING_HANDS: &str = "SSL handshaking to upstream";
+
 /// Counts and logs a request that is over.
 pub(super) fn finish(session: &mut Session, request: &mut Request, state: &ServerState) {
     let now = Instant::now();
@@ -103,7 +106,9 @@ fn circumstances(session: &Session, request: &Request) -> String {
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
     if let Some(last) = request.state.tries().last() {
         let target = String::from_utf8_lossy(facts.path_and_query());
-        let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
+        let secure = request.state.proxying().is_some_and(|proxying| proxying.target.proxy.tls.is_some());
+        let scheme = if secure { "https" } else { "http" };
+        let _ = write!(text, ", upstream: \"{scheme}://{}{target}\"", last.peer.name());
     }
     if let Some(host) = host_field(session.req_header()).filter(|host| !host.is_empty()) {
         let _ = write!(text, ", host: \"{}\"", String::from_utf8_lossy(host));
@@ -151,7 +156,15 @@ pub(super) fn failed_try(
         FailureKind::Connect => {
             log::error!("{words} ({}) while connecting to upstream{circumstances}", cause(error));
         }
-        FailureKind::ConnectTimeout => log::error!("{words} while connecting to upstream{circumstances}"),
+        FailureKind::ConnectTimeout => {
+            let shaking = *error.etype() == ErrorType::TLSHandshakeTimedout;
+            let doing = if shaking { SHAKING_HANDS } else { "connecting to upstream" };
+            log::error!("{words} while {doing}{circumstances}");
+        }
+        FailureKind::Handshake => {
+            let words = error.context.as_ref().map_or(words, |why| why.as_str());
+            log::error!("{words} while {SHAKING_HANDS}{circumstances}");
+        }
         FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
             log::error!("{words} while {doing}{circumstances}");
         }

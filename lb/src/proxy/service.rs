@@ -22,7 +22,7 @@ use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, upload, wire_bytes,
+    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, upload, wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
@@ -30,18 +30,26 @@ use crate::observe::reasons::Generated;
 use crate::request::{Event, Failure, Step};
 use crate::server::ServerState;
 use crate::upstream;
+use crate::upstream::tls::Kept;
 
-/// The service that every connection's requests pass through. Each worker has one; clones share their state.
+/// The service that every connection's requests pass through. Each worker has one ([`Self::of_another_worker`]).
 #[derive(Clone)]
 pub struct ProxyService {
     state: Arc<ServerState>,
     reuse: Arc<ReuseCounts>,
+    /// Idle connections on which TLS is spoken.
+    kept: Arc<Kept>,
 }
 
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: Arc::default() }
+        Self { state, reuse: Arc::default(), kept: Arc::default() }
+    }
+
+    /// The same service with connections of its own, which stay with the worker that made them.
+    pub fn of_another_worker(&self) -> Self {
+        Self { kept: Arc::default(), ..self.clone() }
     }
 }
 
@@ -152,6 +160,11 @@ impl ProxyHttp for ProxyService {
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
         let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
+        request.dial = secure::dial(session, request, in_flight.peer(), bind, &self.kept)?;
+        if let Some(dial) = &request.dial {
+            secure::through(&mut http_peer, dial);
+        }
+        let proxying = request.proxying()?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -189,12 +202,19 @@ impl ProxyHttp for ProxyService {
         digest: Option<&Digest>,
         request: &mut Request,
     ) -> Result<()> {
+        let dialled = request.dial.as_ref().and_then(|dial| dial.dialled());
+        let reused = dialled.map_or(reused, |dialled| dialled.reused);
         let proxying = request.proxying()?;
         proxying.connected(reused, Instant::now());
+        let keepalive = &proxying.target.upstream.model().keepalive;
+        if let Some(dialled) = dialled {
+            proxying.last_on_connection = dialled.requests >= keepalive.requests;
+            return Ok(());
+        }
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
             let count = self.reuse.book(descriptor, established.established_ts);
-            proxying.last_on_connection = count >= proxying.target.upstream.model().keepalive.requests;
+            proxying.last_on_connection = count >= keepalive.requests;
         }
         Ok(())
     }
@@ -288,6 +308,8 @@ impl ProxyHttp for ProxyService {
             error.set_retry(again);
             return error;
         }
+        // A kept connection of ours is a new one to Pingora.
+        let reused = reused || request.state.tries().last().is_some_and(|last| last.reused);
         let told = Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
         let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);

@@ -24,6 +24,7 @@
 //! | `shared_task` | tasks that run while they have users |
 //! | `pingora_lb` | the traits of pingora-load-balancing |
 //! | `runtime` | the state that outlives a configuration; start, stop, reload |
+//! | `tls/` | TLS to servers |
 //! | `address` | the address of a server |
 //! | `monotonic` | the clock |
 
@@ -41,6 +42,7 @@ mod pingora_lb;
 mod running;
 mod runtime;
 mod shared_task;
+pub mod tls;
 
 pub use address::Address;
 pub use check::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};

@@ -79,8 +79,8 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
-    RedirectRule, SetHeader, Substitute, Substitution,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
+    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
@@ -138,7 +138,10 @@ pub(super) const TABLE: Table = Table {
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
-        Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
+        Section {
+            title: "Proxying",
+            rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
+        },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -194,6 +197,8 @@ levels! {
     proxy: ProxySettings,
     /// How TLS is spoken to clients.
     tls: Tls,
+    /// How TLS is spoken to servers.
+    tls_to_servers: TlsToServers,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

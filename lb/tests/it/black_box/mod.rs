@@ -15,6 +15,8 @@ mod messages;
 mod proxy_settings;
 mod reload;
 mod request_bodies;
+mod secure_backend;
+mod secure_servers;
 mod stop;
 mod support;
 mod survival;
