@@ -19,7 +19,7 @@ use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::pace::Pace;
-use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
+use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
@@ -152,8 +152,8 @@ pub(super) enum Turn {
     Ask(Failure),
     /// Another upstream is asked.
     Elsewhere,
-    /// The program answers.
-    Own(Content),
+    /// The program has answered.
+    Answered,
 }
 
 fn outside<'a>(

@@ -256,6 +256,10 @@ impl ProxyHttp for ProxyService {
         _end_of_stream: bool,
         request: &mut Request,
     ) -> Result<Option<Duration>> {
+        if matches!(request.turn, Turn::Answered) {
+            *body = None;
+            return Ok(None);
+        }
         let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
         if wanted && request.limit.is_none() {
             request.limit = Some(Box::new(request.limit(session.req_header(), Instant::now())));
@@ -304,8 +308,6 @@ impl ProxyHttp for ProxyService {
         // Pingora closes the client's connection after an error, whatever is said here.
         session.set_keepalive(None);
         if flow::turned(request, error).is_some() {
-            // A client that cannot be written to any more will not miss it.
-            let _ = Box::pin(flow::write_own(session, request, now)).await;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let failure = failure::of(error);
@@ -319,7 +321,9 @@ impl ProxyHttp for ProxyService {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         request.end_gathering(session);
-        if let Some(error) = error {
+        if let Some(error) = error
+            && flow::turned(request, error).is_none()
+        {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
