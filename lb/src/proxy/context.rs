@@ -19,7 +19,7 @@ use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::pace::Pace;
-use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
+use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
 use crate::upstream::tls::Dial;
 
@@ -156,8 +156,8 @@ pub(super) enum Turn {
     Ask(Failure),
     /// Another upstream is asked.
     Elsewhere,
-    /// The program answers.
-    Own(Content),
+    /// The program has answered.
+    Answered,
 }
 
 fn outside<'a>(

@@ -55,16 +55,16 @@ impl ProxyService {
 
 #[async_trait]
 impl ProxyHttp for ProxyService {
-    type CTX = Request;
+    type CTX = Box<Request>;
 
-    fn new_ctx(&self) -> Request {
-        Request::new(RequestFacts::take())
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Request::new(RequestFacts::take()))
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
@@ -106,7 +106,7 @@ impl ProxyHttp for ProxyService {
 
     /// The first pick stands here and not in `upstream_peer`, because an answer given here keeps the client's
     /// connection.
-    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         if request.facts.shape.expects_continue {
             session.write_continue_response().await?;
         }
@@ -133,7 +133,7 @@ impl ProxyHttp for ProxyService {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, request: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
         if let Turn::Ask(failure) = std::mem::replace(&mut request.turn, Turn::Stay) {
             Box::pin(flow::resolve(session, request, failure)).await?;
@@ -179,7 +179,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        request: &mut Request,
+        request: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         let told = Told {
@@ -200,7 +200,7 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         descriptor: std::os::fd::RawFd,
         digest: Option<&Digest>,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         let dialled = request.dial.as_ref().and_then(|dial| dial.dialled());
         let reused = dialled.map_or(reused, |dialled| dialled.reused);
@@ -223,7 +223,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         upstream_request: &mut RequestHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         peer::request_header(upstream_request, session, request, Instant::now())?;
         let counts = request.facts.snapshot.config.http.reads.upstream_bytes;
@@ -243,7 +243,7 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         upload::pass_on(session, request, body, end_of_stream)
     }
@@ -252,7 +252,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         received::head(session, answer, request, &self.state).await
     }
@@ -261,7 +261,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         if is_interim(answer) {
             return Ok(());
@@ -274,8 +274,12 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
+        if matches!(request.turn, Turn::Answered) {
+            *body = None;
+            return Ok(None);
+        }
         let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
         if wanted && request.limit.is_none() {
             request.limit = Some(Box::new(request.limit(session.req_header(), Instant::now())));
@@ -296,7 +300,7 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        request: &mut Request,
+        request: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
@@ -320,14 +324,12 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         error: &Error,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> FailToProxy {
         let now = Instant::now();
         // Pingora closes the client's connection after an error, whatever is said here.
         session.set_keepalive(None);
         if flow::turned(request, error).is_some() {
-            // A client that cannot be written to any more will not miss it.
-            let _ = Box::pin(flow::write_own(session, request, now)).await;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let failure = failure::of(error);
@@ -339,23 +341,25 @@ impl ProxyHttp for ProxyService {
         FailToProxy { error_code: failure.status().unwrap_or_default(), can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Self::CTX) {
         request.end_gathering(session);
-        if let Some(error) = error {
+        if let Some(error) = error
+            && flow::turned(request, error).is_none()
+        {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.
-    fn suppress_error_log(&self, _session: &Session, _request: &Request, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _request: &Self::CTX, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _request: &Request,
+        _request: &Self::CTX,
         _error: &Error,
         _at: ProxyWarnLogContext,
     ) -> bool {

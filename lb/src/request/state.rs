@@ -191,13 +191,9 @@ impl State {
     /// nothing changes, for a request that has no location.
     #[must_use]
     pub fn enter_upstream(&mut self, target: ProxyTarget) -> bool {
-        match std::mem::take(&mut self.stage) {
-            Stage::Routed(routed) | Stage::Proxying(Proxying { routed, .. }) => {
-                self.stage = Stage::Proxying(Proxying::new(routed, target));
-                true
-            }
-            Stage::Admitted => false,
-        }
+        let Some(routed) = self.routed().cloned() else { return false };
+        self.stage = Stage::Proxying(Proxying::new(routed, target));
+        true
     }
 
     /// The tries at the present upstream; none where the request went to no server.

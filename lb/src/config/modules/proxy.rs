@@ -117,7 +117,7 @@ settings! {
 
         "proxy_ignore_headers" in LEVELS,
         ignore_headers: IgnoredHeaders as IgnoredHeaders = IgnoredHeaders::NONE,
-        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Limit-Rate` does here, and an answer with `X-Accel-Redirect` is 502 for now; the others concern a cache or buffers that are not there";
+        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Redirect` and `X-Accel-Limit-Rate` do here; the others concern a cache or buffers that are not there";
 
         "proxy_method" in LEVELS,
         method: Option<Template> as Maybe<Text> = None,

@@ -14,6 +14,7 @@ mod large_answers;
 mod messages;
 mod proxy_settings;
 mod reload;
+mod replaced_answers;
 mod request_bodies;
 mod secure_backend;
 mod secure_servers;
