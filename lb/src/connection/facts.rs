@@ -22,7 +22,7 @@ use tokio::task::futures::TaskLocalFuture;
 
 use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
-use crate::tls::Session;
+use crate::tls::{Security, Session};
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
@@ -95,17 +95,6 @@ pub struct ConnectionFacts {
     closing: ShutdownWatch,
 }
 
-/// What protects a connection.
-#[derive(Debug)]
-pub enum Security {
-    /// Nothing, and nothing is asked for.
-    Plain,
-    /// Nothing, although its address speaks TLS: each request is answered with 497.
-    PlainWhereTlsIsSpoken,
-    /// TLS.
-    Tls(Box<Session>),
-}
-
 impl ConnectionFacts {
     pub(super) fn new(
         serial: u64,
@@ -145,10 +134,7 @@ impl ConnectionFacts {
 
     /// What the TLS handshake agreed on, if there was one.
     pub fn tls(&self) -> Option<&Session> {
-        match &self.security {
-            Security::Tls(session) => Some(session),
-            Security::Plain | Security::PlainWhereTlsIsSpoken => None,
-        }
+        self.security.session()
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.

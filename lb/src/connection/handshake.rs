@@ -3,7 +3,7 @@
 //! The client's first message is read before anything is decided: the name in it chooses the server block, whose
 //! certificate and settings the handshake is done with. A client that does not speak TLS is known by its first byte.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,7 +11,8 @@ use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::transport::{Broken, Tls, Transport, Wire};
-use crate::tls::{Chosen, Session};
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
+use crate::tls::{Chosen, Offered, Session};
 
 /// What a client turned out to speak.
 pub(super) enum Spoken {
@@ -20,6 +21,10 @@ pub(super) enum Spoken {
     /// Something else, of which this much was read.
     Plain(Transport, Vec<u8>),
 }
+
+/// The alert that rejects a handshake (`ssl_reject_handshake`): a record of type 21 in the version of every first
+/// record, of two bytes: fatal, unrecognized_name.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Size of the first read.
 const FIRST_BYTES: usize = 4096;
@@ -34,22 +39,53 @@ pub(super) async fn handshake(
         return Ok(Spoken::Plain(transport, first));
     }
     let accepted = client_hello(&mut transport, first).await?;
-    let Chosen { config, named } = choose(accepted.client_hello().server_name());
+    let offered = Offered::of(&accepted.client_hello());
+    let Chosen { config, authorities, is_named } = choose(accepted.client_hello().server_name());
     let Some(config) = config else {
-        return Err(rustls::Error::General("no certificate for this client".to_owned()).into());
+        // A client that does not take it learns it from the end of the connection.
+        let _ = transport.try_write_vectored(&[IoSlice::new(&UNRECOGNIZED_NAME)]);
+        return Err(Broken::Rejected);
     };
     let session = match accepted.into_connection(config) {
         Ok(session) => session,
         Err((error, mut alert)) => {
-            // A client that does not take it learns it from the end of the connection.
             let _ = alert.write(&mut Wire { below: &mut transport, cx: None });
             return Err(error.into());
         }
     };
     let mut tls = Box::new(Tls::new(transport, session));
     tls.handshake().await?;
-    let session = Box::new(Session::of(tls.session(), named));
+    let session = Box::new(Session::of(tls.session(), offered, is_named, authorities.as_deref()));
     Ok(Spoken::Tls(Transport::Tls(tls), session))
+}
+
+/// The label of a handshake that was done.
+pub(super) fn kind(session: &Session) -> Handshake {
+    match (session.protocol(), session.resumed()) {
+        ("TLSv1.2", false) => Handshake::Tls12,
+        ("TLSv1.2", true) => Handshake::Tls12Resumed,
+        (_, false) => Handshake::Tls13,
+        (_, true) => Handshake::Tls13Resumed,
+    }
+}
+
+/// The label of a handshake that was not.
+pub(super) fn reason(error: &Broken) -> HandshakeFailure {
+    use rustls::{Error, PeerIncompatible};
+    match error {
+        Broken::Socket(_) => HandshakeFailure::Closed,
+        Broken::Rejected => HandshakeFailure::Rejected,
+        Broken::Protocol(Error::AlertReceived(_)) => HandshakeFailure::ClientAlert,
+        Broken::Protocol(Error::NoApplicationProtocol) => HandshakeFailure::Alpn,
+        Broken::Protocol(Error::PeerIncompatible(why)) => match why {
+            PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::Tls13RequiredForQuic => HandshakeFailure::Protocol,
+            _ => HandshakeFailure::Cipher,
+        },
+        Broken::Protocol(_) => HandshakeFailure::Invalid,
+    }
 }
 
 /// Whether these are the beginning of a TLS handshake: a record of that type, or, as nginx has it, what could be one of

@@ -11,6 +11,7 @@ use http::StatusCode;
 use super::facts::{ConnectionFacts, ListenerFacts};
 use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::tls::Chosen;
 
 /// The limits of a request before its server block is known: settings of the address's default server, as in NGINX.
@@ -92,6 +93,9 @@ pub trait ConnectionHost: Send + Sync + 'static {
     ) -> Chosen {
         Chosen::default()
     }
+
+    /// A TLS handshake ended: count it.
+    fn handshake_ended(&self, _outcome: Result<Handshake, HandshakeFailure>) {}
 
     /// A request ended before the proxy saw it: log and count it.
     fn refused(

@@ -24,7 +24,7 @@ use pingora::server::ShutdownWatch;
 
 pub use acceptor::{Acceptor, Worker};
 pub use drain::{ConnectionTotals, Drain, Drained};
-pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, RequestFacts, RequestReply, Security};
+pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, RequestFacts, RequestReply};
 pub(crate) use h1::input::is_invalid_body;
 pub use h1::stream::ClientStream;
 pub use host::{ConnectionHost, Limits, Refused};

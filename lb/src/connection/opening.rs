@@ -14,13 +14,15 @@ use pingora::apps::HttpServerApp;
 use super::acceptor::{Acceptor, Place};
 use super::closing;
 use super::drain::{Drain, Event, LAST_CALL};
-use super::facts::{ConnectionFacts, Security};
+use super::facts::ConnectionFacts;
 use super::h1::requests::requests;
 use super::h1::stream::ClientStream;
-use super::handshake::{Spoken, handshake};
+use super::handshake::{Spoken, handshake, kind, reason};
 use super::host::ConnectionHost;
 use super::proxy_protocol::{self, ReadError};
 use super::transport::{Accepted, Transport};
+use crate::observe::handshakes::HandshakeFailure;
+use crate::tls::Security;
 
 /// Serves one connection until it ends.
 pub(super) async fn connection<F, A>(
@@ -144,13 +146,21 @@ where
     let patience = host.limits(&snapshot, &facts.listener).first_request_timeout;
     let shaking = handshake(transport, |name| host.tls(&snapshot, &facts.listener, name));
     let (transport, security, first) = match tokio::time::timeout(patience, shaking).await {
-        Ok(Ok(Spoken::Tls(transport, session))) => (transport, Security::Tls(session), Vec::new()),
-        Ok(Ok(Spoken::Plain(transport, first))) => (transport, Security::PlainWhereTlsIsSpoken, first),
+        Ok(Ok(Spoken::Tls(transport, session))) => {
+            host.handshake_ended(Ok(kind(&session)));
+            (transport, Security::Tls(session), Vec::new())
+        }
+        Ok(Ok(Spoken::Plain(transport, first))) => {
+            host.handshake_ended(Err(HandshakeFailure::PlainHttp));
+            (transport, Security::PlainWhereTlsIsSpoken, first)
+        }
         Ok(Err(error)) => {
+            host.handshake_ended(Err(reason(&error)));
             log::info!("SSL_do_handshake() failed ({error}) while SSL handshaking{}", facts.circumstances());
             return None;
         }
         Err(_) => {
+            host.handshake_ended(Err(HandshakeFailure::TimedOut));
             log::info!("client timed out while SSL handshaking{}", facts.circumstances());
             return None;
         }

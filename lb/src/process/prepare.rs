@@ -16,6 +16,7 @@ use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
 use crate::observe::cells;
 use crate::observe::log_file::{LogFile, LogFiles};
+use crate::server::Snapshot;
 use crate::tls;
 use crate::upstream::{Runtime, Upstreams};
 
@@ -37,7 +38,7 @@ pub(super) fn prepare(
     options: &Options,
     runtime: &Arc<Runtime>,
     files: &LogFiles,
-    previous: Option<&Upstreams>,
+    previous: Option<&Snapshot>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let mut loaded = config::load(&source(options))?;
     cells::expect_workers(worker_threads(loaded.config.main.core.worker_processes));
@@ -75,8 +76,10 @@ pub(super) fn prepare(
     real_ip::look_up_names(&loaded.config.http)?;
     // As in nginx, paths of certificates are relative to the folder of the configuration file.
     let folder = options.configuration.parent().unwrap_or(&options.prefix);
-    let tls = tls::Servers::load(&loaded.config.http, folder)?;
-    let upstreams = runtime.prepare(&loaded.config.http, previous)?;
+    let previous_tls = previous.map(|snapshot| &snapshot.tls);
+    let (tls, warnings) = tls::Servers::load(&loaded.config.http, folder, previous_tls)?;
+    loaded.warnings.extend(warnings);
+    let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
     Ok(Prepared { loaded, upstreams, access_logs, tls, _error_logs: error_logs, identity })
 }
 

@@ -158,9 +158,8 @@ impl SignalLoop {
                 (self.options.clone(), self.runtime.clone(), self.state.log_files.clone());
             let current = current.clone();
             // A panic over a configuration refuses the reload.
-            let work = move || {
-                panics::expendable(|| prepare::prepare(&options, &runtime, &files, Some(&current.upstreams)))
-            };
+            let work =
+                move || panics::expendable(|| prepare::prepare(&options, &runtime, &files, Some(&current)));
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
         let Prepared { loaded, upstreams, .. } = &prepared;

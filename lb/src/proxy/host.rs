@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::record;
 use crate::config::model::HeaderLimits;
 use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
 use crate::tls::Chosen;
@@ -55,6 +56,13 @@ impl ConnectionHost for ServerState {
 
     fn tls(&self, snapshot: &Snapshot, listener: &ListenerFacts, server_name: Option<&str>) -> Chosen {
         snapshot.tls(listener, server_name)
+    }
+
+    fn handshake_ended(&self, outcome: Result<Handshake, HandshakeFailure>) {
+        match outcome {
+            Ok(handshake) => self.totals.handshakes.increment(handshake as usize),
+            Err(failure) => self.totals.failed_handshakes.increment(failure as usize),
+        }
     }
 
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {

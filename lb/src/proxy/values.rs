@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
+use rustls::pki_types::UnixTime;
 
 use super::wire_bytes;
 use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
@@ -22,6 +23,7 @@ use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
 use crate::script::{Named, Values, Variable};
 use crate::server::Snapshot;
+use crate::tls::{Security, Session};
 
 /// Everything that a variable may speak of beside what `request/` knows. The answer is absent while none is known.
 pub struct RequestValues<'a> {
@@ -61,6 +63,14 @@ impl Outside for RequestValues<'_> {
 
     fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
         self.request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    }
+
+    fn tls(&self) -> Option<&Session> {
+        self.facts.connection.tls()
+    }
+
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        matches!(self.facts.connection.security, Security::PlainWhereTlsIsSpoken)
     }
 
     fn announced(&self) -> Option<u64> {
@@ -347,7 +357,9 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerPort, None) => true,
         (Named::Scheme, _) => put(connection.scheme().as_bytes(), out),
         (Named::Https, _) => connection.tls().is_none_or(|_| put(b"on", out)),
-        (Named::Tls(variable), _) => connection.tls().is_some_and(|tls| tls.write(variable, out)),
+        (Named::Tls(variable), _) => {
+            connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
+        }
         (Named::Connection, _) => print(out, connection.serial),
         (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
         (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),

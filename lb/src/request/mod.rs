@@ -14,6 +14,7 @@
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `real_ip` | who the client is behind proxies that are believed |
+//! | `security` | whether the connection is as secure as the server asks |
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
@@ -32,6 +33,7 @@ mod real_ip;
 mod redirect;
 pub mod retry;
 mod rewrite;
+mod security;
 pub mod state;
 #[cfg(test)]
 mod testing;

@@ -15,6 +15,7 @@ use crate::script::{
     self, Captures, Chosen, Computed, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template,
     Values, Variable,
 };
+use crate::tls::Session;
 
 /// What the request's surroundings know.
 pub trait Outside {
@@ -32,6 +33,16 @@ pub trait Outside {
 
     /// The values of all fields of a name, in order.
     fn fields(&self, name: &HeaderName) -> Vec<&[u8]>;
+
+    /// What the connection's TLS handshake agreed on, if there was one.
+    fn tls(&self) -> Option<&Session> {
+        None
+    }
+
+    /// The client speaks HTTP where it has to speak TLS.
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        false
+    }
 
     /// The length of the request's body, where one was announced.
     fn announced(&self) -> Option<u64>;
@@ -62,6 +73,14 @@ impl<T: Outside + ?Sized> Outside for &T {
 
     fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
         (**self).fields(name)
+    }
+
+    fn tls(&self) -> Option<&Session> {
+        (**self).tls()
+    }
+
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        (**self).is_plain_where_tls_is_spoken()
     }
 
     fn announced(&self) -> Option<u64> {

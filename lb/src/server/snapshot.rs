@@ -68,11 +68,10 @@ impl Snapshot {
     pub fn tls(&self, facts: &ListenerFacts, server_name: Option<&str>) -> tls::Chosen {
         let Some(index) = self.listener_index(facts) else { return tls::Chosen::default() };
         let default = self.config.http.listeners[index].default_server;
-        let found =
+        // As in nginx, a regular expression that gives up has not matched.
+        let named =
             server_name.and_then(|name| self.routes.named_server(index, name.as_bytes()).ok().flatten());
-        let named = found.map(|found| found.id);
-        let server = named.and_then(|server| self.tls.get(server)).or_else(|| self.tls.get(default));
-        tls::Chosen { config: server.map(|server| server.config(false).clone()), named: named.is_some() }
+        self.tls.choose(named.map(|found| found.id), default, false)
     }
 
     /// The listener, if this configuration still has it.

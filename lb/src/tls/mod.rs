@@ -6,11 +6,20 @@
 //! handshake itself, and the records after it, are driven by `connection/`.
 
 mod certificate;
+mod ciphers;
+mod client_verification;
+mod curves;
+mod distinguished_names;
 mod key;
+mod loading;
+mod openssl_names;
 mod server_config;
 mod servers;
 mod session;
+mod sessions;
+mod tickets;
 mod variables;
 
-pub use servers::{Chosen, ServerTls, Servers};
-pub use session::Session;
+pub use client_verification::{Authorities, Refusal, Verdict};
+pub use servers::{Chosen, ServerTls, Servers, Shown};
+pub use session::{Offered, Security, Session};

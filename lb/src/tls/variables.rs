@@ -1,60 +1,159 @@
-//! The values of `$ssl_*`.
+//! The values of `$ssl_*`: worked out when they are asked for.
 
-use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
+use std::fmt::Write;
 
-use super::Session;
+use aws_lc_rs::digest;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use rustls::pki_types::UnixTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
+
+use super::client_verification::Verdict;
+use super::{Session, ciphers, curves, distinguished_names, openssl_names};
 use crate::script::TlsVariable;
 
 impl Session {
     /// Appends the value of a variable; false where it has none.
-    pub fn write(&self, variable: TlsVariable, out: &mut Vec<u8>) -> bool {
+    pub fn write(&self, variable: TlsVariable, now: UnixTime, out: &mut Vec<u8>) -> bool {
         match variable {
             TlsVariable::AlpnProtocol => put(self.alpn.as_deref(), out),
-            TlsVariable::Cipher => put(self.suite.and_then(openssl_suite), out),
-            TlsVariable::Curve => put(self.group.and_then(openssl_group), out),
+            TlsVariable::Cipher => put(self.suite.and_then(ciphers::name), out),
+            TlsVariable::Ciphers => {
+                !self.resumed && put(Some(&list(&self.offered.suites, openssl_names::suite)), out)
+            }
+            TlsVariable::Curve => put(self.group.and_then(curves::name), out),
+            TlsVariable::Curves => {
+                !self.resumed && put(Some(&list(&self.offered.groups, openssl_names::group)), out)
+            }
+            // None is accepted.
+            TlsVariable::EarlyData => false,
             TlsVariable::Protocol => put(Some(self.protocol()), out),
             TlsVariable::ServerName => put(self.server_name.as_deref(), out),
             TlsVariable::SessionReused => put(Some(if self.resumed { "r" } else { "." }), out),
-        }
-    }
-
-    /// `$ssl_protocol`
-    pub fn protocol(&self) -> &'static str {
-        match self.version {
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
+            TlsVariable::ClientVerify => match self.verdict {
+                Verdict::Absent => put(Some("NONE"), out),
+                Verdict::Trusted => put(Some("SUCCESS"), out),
+                Verdict::Refused(refusal) => put(Some(&format!("FAILED:{}", refusal.words)), out),
+            },
+            _ => self.client.as_deref().is_some_and(|der| of_client(der, variable, now, out)),
         }
     }
 }
 
-/// OpenSSL's name of a suite, as in `ssl_ciphers`.
-fn openssl_suite(suite: CipherSuite) -> Option<&'static str> {
-    Some(match suite {
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        _ => return None,
+/// What only a client with a certificate has.
+fn of_client(der: &[u8], variable: TlsVariable, now: UnixTime, out: &mut Vec<u8>) -> bool {
+    match variable {
+        TlsVariable::ClientCert => return put(Some(&pem(der).replace('\n', "\n\t")), out),
+        TlsVariable::ClientRawCert => return put(Some(&pem(der)), out),
+        TlsVariable::ClientEscapedCert => return put(Some(&escaped(&pem(der))), out),
+        TlsVariable::ClientFingerprint => {
+            let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+            return put(Some(&hexadecimal(hash.as_ref()).to_ascii_lowercase()), out);
+        }
+        _ => {}
+    }
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    let validity = certificate.validity();
+    let text = match variable {
+        TlsVariable::ClientSubject => distinguished_names::rfc_2253(certificate.subject()),
+        TlsVariable::ClientIssuer => distinguished_names::rfc_2253(certificate.issuer()),
+        TlsVariable::ClientSubjectLegacy => distinguished_names::legacy(certificate.subject()),
+        TlsVariable::ClientIssuerLegacy => distinguished_names::legacy(certificate.issuer()),
+        TlsVariable::ClientSerial => serial(certificate.raw_serial()),
+        TlsVariable::ClientValidFrom => time(validity.not_before),
+        TlsVariable::ClientValidTo => time(validity.not_after),
+        TlsVariable::ClientValidDays => {
+            let left = validity.not_after.timestamp().saturating_sub(now.as_secs() as i64);
+            (left.max(0) / 86_400).to_string()
+        }
+        _ => return false,
+    };
+    put(Some(&text), out)
+}
+
+/// Names of what a client offers, or numbers where OpenSSL has no name.
+fn list(numbers: &[u16], name: impl Fn(u16) -> Option<&'static str>) -> String {
+    let mut out = String::new();
+    for number in numbers {
+        if !out.is_empty() {
+            out.push(':');
+        }
+        match name(*number) {
+            Some(name) => out.push_str(name),
+            None => {
+                let _ = write!(out, "0x{number:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// A certificate in PEM, without the last line end.
+fn pem(der: &[u8]) -> String {
+    let encoded = BASE64_STANDARD.encode(der);
+    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in encoded.as_bytes().chunks(64) {
+        out.extend(line.iter().map(|byte| char::from(*byte)));
+        out.push('\n');
+    }
+    out.push_str("-----END CERTIFICATE-----");
+    out
+}
+
+/// As nginx escapes a component of a URI.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 5 / 4);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02X}");
+        out
     })
 }
 
-/// OpenSSL's name of a group, as in `ssl_ecdh_curve`. None where a resumed session made no key exchange.
-fn openssl_group(group: NamedGroup) -> Option<&'static str> {
-    Some(match group {
-        NamedGroup::X25519 => "X25519",
-        NamedGroup::secp256r1 => "prime256v1",
-        NamedGroup::secp384r1 => "secp384r1",
-        NamedGroup::X25519MLKEM768 => "X25519MLKEM768",
-        NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768",
-        _ => return None,
-    })
+/// A serial number, without the zero that keeps it from being negative.
+fn serial(bytes: &[u8]) -> String {
+    match bytes {
+        [0, rest @ ..] if !rest.is_empty() => hexadecimal(rest),
+        bytes => hexadecimal(bytes),
+    }
+}
+
+/// OpenSSL's way to write a time: `Nov  3 08:00:00 2026 GMT`.
+fn time(time: ASN1Time) -> String {
+    let parsed = chrono::DateTime::from_timestamp(time.timestamp(), 0);
+    parsed.map(|time| time.format("%b %e %H:%M:%S %Y GMT").to_string()).unwrap_or_default()
 }
 
 fn put<T: AsRef<[u8]> + ?Sized>(value: Option<&T>, out: &mut Vec<u8>) -> bool {
     value.inspect(|value| out.extend_from_slice(value.as_ref())).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_nginx_writes_them() {
+        assert_eq!(serial(&[0, 0xff, 1]), "FF01");
+        assert_eq!(serial(&[0]), "00");
+        assert_eq!(time(ASN1Time::from_timestamp(1_793_692_800).unwrap()), "Nov  3 08:00:00 2026 GMT");
+        assert_eq!(
+            list(&[0x1301, 0x0a0a, 0xc02f], openssl_names::suite),
+            "TLS_AES_128_GCM_SHA256:0x0a0a:ECDHE-RSA-AES128-GCM-SHA256"
+        );
+        let pem = pem(&[0; 50]);
+        assert_eq!(pem.lines().map(str::len).collect::<Vec<_>>(), [27, 64, 4, 25]);
+        assert!(escaped(&pem).starts_with("-----BEGIN%20CERTIFICATE-----%0AAAAA"));
+    }
 }

@@ -11,7 +11,6 @@ mod rest;
 use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
-static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
 static HTTP_2: Package =
     Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
 static GRPC: Package =
@@ -78,7 +77,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
             Some(&STATUS)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("ssl_") => Some(&TLS),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }

@@ -336,13 +336,13 @@ mod tests {
     #[test]
     fn settings_without_their_switch_are_warned_of() {
         let said = warnings(&in_http(
-            "ssl_protocols TLSv1.3;\ngzip_comp_level 5;\nserver { ssl_prefer_server_ciphers on; }",
+            "limit_req_status 429;\ngzip_comp_level 5;\nserver { limit_conn_status 429; }",
         ));
         assert_eq!(
             said,
             [
-                "[warn] \"ssl_protocols\" and \"ssl_prefer_server_ciphers\" have no effect here: no `listen` says \"ssl\" \
-                 in /conf/nginx.conf:1 (also in line 3)",
+                "[warn] \"limit_req_status\" and \"limit_conn_status\" have no effect here: nothing says `limit_req` or \
+                 `limit_conn` in /conf/nginx.conf:1 (also in line 3)",
                 "[warn] \"gzip_comp_level\" has no effect here: nothing says `gzip on` in /conf/nginx.conf:2",
             ]
         );

@@ -38,6 +38,9 @@ pub(in crate::connection) enum Broken {
     /// What the client sent.
     #[error("{0}")]
     Protocol(#[from] rustls::Error),
+    /// `ssl_reject_handshake`
+    #[error("handshake rejected")]
+    Rejected,
 }
 
 /// What came of an attempt to receive.
@@ -126,9 +129,7 @@ impl Tls {
                 Ok(Received::Some | Received::End) => {}
                 Err(Broken::Socket(error)) => return Err(error),
                 // Not `InvalidData`, which means a body whose framing is wrong.
-                Err(Broken::Protocol(error)) => {
-                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, error));
-                }
+                Err(error) => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
             }
             // What the client has to be told meanwhile, such as new keys. Where that fails, the next write says so.
             let _ = self.send_sealed(cx.as_deref_mut());

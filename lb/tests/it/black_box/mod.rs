@@ -22,6 +22,8 @@ mod stop;
 mod support;
 mod survival;
 mod tls;
+mod tls_clients;
+mod tls_sessions;
 mod tls_support;
 mod upgrades;
 mod uploads;

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 use super::support::{Answer, PATIENCE, read_answer};
@@ -15,6 +16,8 @@ use super::support::{Answer, PATIENCE, read_answer};
 /// A certificate authority of this test.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, in PEM.
+    pub(crate) pem: String,
 }
 
 /// A certificate and its key, in PEM.
@@ -28,7 +31,9 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
-        Self { issuer: Issuer::new(params, KeyPair::generate().unwrap()) }
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
     }
 
     /// A certificate for these names.
@@ -36,6 +41,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names.clone()).unwrap();
         params.distinguished_name.push(DnType::CommonName, names[0].as_str());
+        params.serial_number = Some(SerialNumber::from(0xabcd));
         let key = KeyPair::generate().unwrap();
         let chain = params.signed_by(&key, &self.issuer).unwrap().pem();
         Certificate { chain, key: key.serialize_pem() }
@@ -93,6 +99,11 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
+/// Takes whatever certificate the server shows.
+pub(crate) fn trusting() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Trusting)
+}
+
 /// What a client of these tests offers: everything, with ALPN `http/1.1`.
 pub(crate) fn client_config() -> ClientConfig {
     let mut config = ClientConfig::builder()
@@ -101,6 +112,16 @@ pub(crate) fn client_config() -> ClientConfig {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
+}
+
+/// The same with a certificate to show.
+pub(crate) fn client_config_with(certificate: &Certificate) -> ClientConfig {
+    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
+    ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Trusting))
+        .with_client_auth_cert(vec![der(&certificate.chain)], key)
+        .unwrap()
 }
 
 /// A client connection over TLS.
@@ -158,6 +179,5 @@ impl TlsClient {
 
 /// The certificate of a PEM text.
 pub(crate) fn der(pem: &str) -> CertificateDer<'static> {
-    use rustls::pki_types::pem::PemObject;
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
