@@ -12,14 +12,14 @@ use http::{HeaderMap, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::wire_bytes;
-use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
+use crate::config::model::{IfModifiedSince, Proxy, Server};
 use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
-use crate::script::{Named, Values, Variable};
+use crate::script::{Named, Variable};
 use crate::server::Snapshot;
 
 /// Everything that a variable may speak of beside what `request/` knows. The answer is absent while none is known.
@@ -78,7 +78,10 @@ impl Outside for RequestValues<'_> {
                 .is_some_and(|value| put(value, out)),
             Variable::Named(named) => Known { outside: self, state }.named(*named, out),
             // `request/` has them.
-            Variable::Argument(_) | Variable::Capture(_) | Variable::Defined(_) => false,
+            Variable::Argument(_)
+            | Variable::Capture(_)
+            | Variable::Defined(_)
+            | Variable::SentTrailer(_) => false,
         }
     }
 }
@@ -93,7 +96,12 @@ impl Known<'_> {
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
         match named {
             // `request/` has them.
-            Named::Args | Named::IsArgs | Named::Uri | Named::DocumentRoot | Named::RequestFilename => false,
+            Named::Args
+            | Named::IsArgs
+            | Named::Uri
+            | Named::DocumentRoot
+            | Named::RequestFilename
+            | Named::LimitRate => false,
             Named::Host => self.host(out),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
@@ -218,13 +226,9 @@ impl Known<'_> {
         self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
     }
 
-    /// The `proxy_pass` of the location; of a URL with variables, what came of it.
+    /// The `proxy_pass` that was reached; of a URL with variables, what came of it.
     fn proxied(&self) -> Option<&Proxy> {
-        let Action::Proxy(configured) = &self.state.location()?.action else { return None };
-        match self.state.proxying() {
-            Some(proxying) if configured.upstream().is_none() => Some(&proxying.target.proxy),
-            _ => Some(configured),
-        }
+        self.state.proxying().map(|proxying| &*proxying.target.proxy)
     }
 
     fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {
@@ -250,11 +254,17 @@ impl Known<'_> {
         value: impl Fn(&Try, &mut Vec<u8>) -> bool,
     ) -> bool {
         let mut any = false;
-        for (place, proxying) in self.state.upstreams().enumerate() {
-            if place > 0 {
+        for proxying in self.state.upstreams() {
+            // A try of which nothing has come yet is being asked for just now.
+            let is_told = |one: &&Try| one.finished.is_some() || one.status.is_some();
+            let tries = proxying.tries.iter().filter(is_told).count();
+            if tries == 0 && !proxying.no_live_upstream {
+                continue;
+            }
+            if any {
                 out.extend_from_slice(b" : ");
             }
-            for (index, one) in proxying.tries.iter().enumerate() {
+            for (index, one) in proxying.tries.iter().filter(is_told).enumerate() {
                 if index > 0 {
                     out.extend_from_slice(b", ");
                 }
@@ -263,12 +273,12 @@ impl Known<'_> {
                 }
             }
             if proxying.no_live_upstream {
-                if !proxying.tries.is_empty() {
+                if tries > 0 {
                     out.extend_from_slice(b", ");
                 }
                 out.extend_from_slice(missing(proxying).as_bytes());
             }
-            any |= !proxying.tries.is_empty() || proxying.no_live_upstream;
+            any = true;
         }
         any
     }
@@ -286,8 +296,24 @@ pub struct RefusedValues<'a> {
     pub now: Instant,
 }
 
-impl Values for RefusedValues<'_> {
-    fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+impl Outside for RefusedValues<'_> {
+    fn target(&self) -> &[u8] {
+        b""
+    }
+
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn announced(&self) -> Option<u64> {
+        None
+    }
+
+    fn conditions(&self, _: IfModifiedSince) -> Verdict {
+        Verdict::Serve
+    }
+
+    fn write(&self, _: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let Variable::Named(named) = variable else { return false };
         match named {
             Named::Request => !self.refused.request_line.is_empty() && put(self.refused.request_line, out),

@@ -11,7 +11,9 @@ mod server;
 mod upstream;
 
 pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
-pub use self::location::{AccessLog, Action, Destination, Location, Proxy, SentField, SentUri, SentValue};
+pub use self::location::{
+    AccessLog, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri, SentValue,
+};
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
@@ -19,14 +21,13 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate, Charset,
-    Client, Condition, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, ErrorLog, ErrorPage,
-    ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic, HeaderLimits, Headers,
-    HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
-    LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
-    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution,
-    Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles,
-    Substitute, Substitution, Symlinks, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User,
-    WorkerCount,
+    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
+    Charset, Client, Condition, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints,
+    ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic, HeaderLimits,
+    Headers, HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
+    LastResort, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched, MediaTypes, Methods,
+    NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles, Substitute,
+    Substitution, Symlinks, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, WorkerCount,
 };
 pub use crate::script::Escape;

@@ -13,7 +13,7 @@ use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
 static HTTP_2: Package =
-    Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
+    Package { name: "HTTP/2", switches: "http2", switched_on_by: "nothing says `http2 on`" };
 static REAL_ADDRESSES: Package = Package {
     name: "the client's address behind a proxy",
     switches: "set_real_ip_from",
@@ -24,9 +24,9 @@ static GRPC: Package =
 pub(super) static TLS_TO_SERVERS: Package =
     Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {
-    name: "access by address, referer or link",
-    switches: "allow deny valid_referers secure_link secure_link_secret",
-    switched_on_by: "there are no rules of access",
+    name: "access by referer or link",
+    switches: "valid_referers secure_link secure_link_secret",
+    switched_on_by: "nothing asks for a referer or a link",
 };
 static AUTHENTICATION: Package = Package {
     name: "authentication",

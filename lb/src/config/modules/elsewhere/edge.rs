@@ -53,8 +53,7 @@ http2_push HSL uri | off = off
 http2_push_preload HSL on | off = off
 http2_recv_buffer_size H size = 256k
 http2_recv_timeout HS time = 30s
-http2_streams_index_size HS number = 32
-early_hints HSL string …" },
+http2_streams_index_size HS number = 32" },
     Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
 set_real_ip_from HSL address | CIDR | unix:
 real_ip_header HSL field | X-Real-IP | X-Forwarded-For | proxy_protocol = X-Real-IP

@@ -15,6 +15,8 @@ const DEFAULT_PORT: u16 = 80;
 pub(in crate::config) struct ProxyPass {
     pub(in crate::config) to: PassedTo,
     pub(in crate::config) position: Position,
+    /// When it was read.
+    pub(in crate::config) order: usize,
 }
 
 /// Where it goes.
@@ -43,7 +45,7 @@ impl FixedPass {
 
 pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut Report) {
     let url = directive.argument(0);
-    let position = directive.argument_position(0);
+    let (position, order) = (directive.argument_position(0), directive.order);
     let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     if scheme("https://") {
         let message = format!("\"{url}\" in the \"proxy_pass\" directive is not supported yet");
@@ -52,7 +54,7 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
     }
     if url.contains('$') {
         if let Some(url) = report.template(directive, 0) {
-            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position }));
+            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position, order }));
         }
         return;
     }
@@ -71,7 +73,7 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
         }
         Ok(target) => {
             let to = PassedTo::Fixed(FixedPass { written: written.to_owned(), target });
-            let pass = ProxyPass { to, position };
+            let pass = ProxyPass { to, position, order };
             block.edit(|given| *given = Some(pass));
         }
         Err(error) => report.emerg_hint(
