@@ -65,6 +65,7 @@ e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, 
 judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests: cases, and ROUNDS=200 drawn at random
 	@status=0; \
 	nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb || status=$$?; \
+	nginx-compat/judge/contexts || status=$$?; \
 	nginx-compat/judge/generate.py $(CARGO_TARGET_DIR)/debug/lb --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1) \
 	    $(JUDGE_OPTIONS) || status=$$?; \
 	exit $$status

@@ -71,8 +71,12 @@ pub(super) struct Flow {
     pub(super) error_page_given: bool,
     /// The answer's status, whatever the location that answers says: that which `error_page` stands for.
     pub(super) status: Option<StatusCode>,
+    /// A page was asked for since the last server answered: nginx forgets the media type that the server gave then.
+    pub(super) has_page: bool,
     /// The method is `GET` from here on.
     pub(super) is_get: bool,
+    /// Bytes a second, whatever the location says: `set $limit_rate`, `X-Accel-Limit-Rate`.
+    pub(super) limit_rate: Option<u64>,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -92,7 +96,9 @@ impl Default for Flow {
             internal: false,
             error_page_given: false,
             status: None,
+            has_page: false,
             is_get: false,
+            limit_rate: None,
             notes: Vec::new(),
         }
     }
@@ -196,6 +202,8 @@ pub enum Note {
     MatchLimit,
     /// The URI changed too often, at the URI that is named.
     Cycle(Vec<u8>),
+    /// `set $limit_rate` gave it what is no size.
+    InvalidLimitRate(Vec<u8>),
     /// A named location is not there.
     NoNamedLocation(Vec<u8>),
     /// `limit_except` refuses the method.

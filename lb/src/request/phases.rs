@@ -299,14 +299,14 @@ impl State {
             Phase::FindConfig => self.find_config(around),
             Phase::Rewrite => {
                 let program = self.location().map(|location| &location.program).cloned();
-                let program = program.filter(|program| !program.is_empty() && !self.is_limited(around));
+                let program = program.filter(|program| !program.is_empty());
                 match self.run_level(program, around) {
                     Outcome::Next if self.flow.uri_changed => self.find_again(around),
                     outcome => outcome,
                 }
             }
             Phase::Content => self.content(around),
-            Phase::Access => self.limit_methods(around),
+            Phase::Access => self.access(around),
             Phase::PreContent => self.try_files(around),
             Phase::PostRead | Phase::PreAccess => self.find_client(around),
         }
@@ -340,10 +340,11 @@ impl State {
             (None, _) => self.leave_location(around),
             (Some(_), None) => {}
         }
-        let Some(location) = self.location() else { return Outcome::Next };
-        if location.internal && !self.flow.internal {
+        if self.location().is_some_and(|location| location.internal && !self.flow.internal) {
             return self.special(Content::not_found(), around);
         }
+        self.limit_methods(around);
+        let Some(location) = self.location() else { return Outcome::Next };
         if around.outside.announced().is_some_and(|announced| body_too_large(location, announced)) {
             let page = Content::Page(Generated::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
             return self.special(page, around);
@@ -381,6 +382,7 @@ impl State {
             last.header = Some(now.duration_since(last.started));
             last.status = Some(head.status);
         }
+        self.flow.has_page = false;
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
         let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;

@@ -41,6 +41,8 @@ server { listen 127.0.0.1:%PORT2% default_server; server_name _; %SLASHES% retur
 class Outcome:
     """What one round came to: both transcripts, by request, or why a program did not take its configuration."""
 
+    # The configuration.
+    text: str = ""
     nginx: list = field(default_factory=list)
     lb: list = field(default_factory=list)
     invalid: str = ""
@@ -145,7 +147,7 @@ class Arena:
 
     def check(self, rounds):
         """Which rounds the programs refuse."""
-        outcomes = [Outcome() for _ in rounds]
+        outcomes = [Outcome("\n".join(each.lines("x"))) for each in rounds]
         for side in self.sides:
             self._check(side, rounds, tags_of(rounds), outcomes, any(each.slashes for each in rounds))
         return outcomes

@@ -16,6 +16,7 @@ use crate::config::model::{
 };
 use crate::config::modules::proxy::{FixedPass, PassedTo, ProxyPass};
 use crate::config::modules::upstream::PROBES;
+use crate::config::table::Block;
 use crate::script::{Named, Template, Variable};
 
 /// The port of a URL whose scheme is not known yet.
@@ -40,8 +41,8 @@ const NO_URI_HERE: &str = "\"proxy_pass\" cannot have URI part in location given
 pub(super) struct Place<'a> {
     /// The location.
     pub(super) pattern: &'a LocationMatch,
-    /// In an `if` of it.
-    pub(super) inside_if: bool,
+    /// In an `if` or the `limit_except` of it.
+    pub(super) inside_block: bool,
 }
 
 /// The address of the settings, the host and the port.
@@ -93,7 +94,7 @@ impl Proxies {
         report: &mut Report,
     ) -> Proxy {
         let settings = &level.proxy;
-        if !pass.target.uri.is_empty() && (place.inside_if || place.pattern.path().is_none()) {
+        if !pass.target.uri.is_empty() && (place.inside_block || place.pattern.path().is_none()) {
             report.emerg(NO_URI_HERE, position);
         }
         let upstream = self.upstream(pass, position, report);
@@ -270,23 +271,46 @@ fn host_field(pass: &FixedPass) -> String {
 /// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
 /// becomes the root. A URL with variables has no such rule.
 fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>) -> Arc<[Substitution]> {
-    let default = || {
-        let (pass, pattern) = pass?;
-        let (slash, to) = match pass.target.uri.as_str() {
-            "" => ("/", "/"),
-            _ => ("", pattern.name()),
-        };
-        let from = format!("{}{}{slash}", pass.scheme.written(), pass.written);
-        Some(Substitution {
-            from: Matched::Text(Template::literal(&from)),
-            to: Substitute::plain(Template::literal(to)),
-        })
-    };
     let rule = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => default(),
+        RedirectRule::Default => pass.map(|(pass, pattern)| default_redirect(pass, pattern)),
         RedirectRule::Substitution(rule) => Some(rule.clone()),
+        // What stood where it cannot has been reported.
+        RedirectRule::Asked { .. } => None,
     };
     rules.iter().filter_map(rule).collect()
+}
+
+fn default_redirect(pass: &FixedPass, pattern: &LocationMatch) -> Substitution {
+    let (slash, to) = match pass.target.uri.as_str() {
+        "" => ("/", "/"),
+        _ => ("", pattern.name()),
+    };
+    let from = format!("{}{}{slash}", pass.scheme.written(), pass.written);
+    Substitution {
+        from: Matched::Text(Template::literal(&from)),
+        to: Substitute::plain(Template::literal(to)),
+    }
+}
+
+/// Makes rules of the `proxy_redirect default` of a level, for its `proxy_pass` and for what inherits them.
+pub(super) fn resolve_redirects(settings: &mut Settings, block: &Block, report: &mut Report) {
+    let is_asked = |rule: &RedirectRule| matches!(rule, RedirectRule::Asked { .. });
+    if !settings.proxy.redirects.iter().any(is_asked) {
+        return;
+    }
+    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref);
+    for rule in &mut Arc::make_mut(&mut settings.proxy).redirects {
+        let RedirectRule::Asked { position, order } = rule else { continue };
+        let complaint = match (pass.filter(|pass| pass.order < *order), block.given::<LocationMatch>()) {
+            (Some(ProxyPass { to: PassedTo::Fixed(pass), .. }), Some(pattern)) => {
+                *rule = RedirectRule::Substitution(default_redirect(pass, pattern));
+                continue;
+            }
+            (Some(_), _) => "cannot be used with \"proxy_pass\" directive with variables",
+            (None, _) => "should be placed after the \"proxy_pass\" directive",
+        };
+        report.emerg(format!("\"proxy_redirect default\" {complaint}"), position);
+    }
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.
