@@ -80,7 +80,9 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
             Opening::Ready
         }
         Err(refused) => {
-            request.refused_with = refused.field;
+            // Another method is refused for itself.
+            let may_ask = request.state.is_get() || matches!(received.method, Method::GET | Method::HEAD);
+            request.refused_with = refused.field.filter(|_| may_ask);
             Opening::Refused(refused.status)
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn finish(
     now: Instant,
 ) -> Result<()> {
     if !request.carried.is_empty() {
-        let has_own_type = request.state.proxying().is_some() || request.state.has_page();
+        let has_own_type = request.state.proxying().is_some() || request.state.has_own_type();
         carried::give(answer, &request.carried, has_own_type)?;
     }
     if let Some((name, value)) = request.refused_with.take() {

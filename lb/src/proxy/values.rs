@@ -14,7 +14,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
 
 use super::wire_bytes;
-use crate::config::model::{IfModifiedSince, Proxy, Server};
+use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
 use crate::connection::facts::Framing;
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
@@ -267,7 +267,13 @@ impl Known<'_> {
 
     /// The `proxy_pass` that was reached; of a URL with variables, what came of it.
     fn proxied(&self) -> Option<&Proxy> {
-        self.state.proxying().map(|proxying| &*proxying.target.proxy)
+        if let Some(proxying) = self.state.proxying() {
+            return Some(&proxying.target.proxy);
+        }
+        match &self.state.location().filter(|_| self.state.is_passed())?.action {
+            Action::Proxy(configured) => Some(configured),
+            Action::Files => None,
+        }
     }
 
     fn upstream_addresses(&self, out: &mut Vec<u8>) -> bool {

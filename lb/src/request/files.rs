@@ -166,6 +166,7 @@ impl State {
         };
         if location.settings.autoindex.enabled && method != Method::Post {
             let links = self.links(location, &path.path, around);
+            self.flow.has_own_type = true;
             return Outcome::Done(Step::List(Question { path: path.path, links }));
         }
         self.flow.notes.push(Note::NoIndex(path.path));

@@ -71,8 +71,10 @@ pub(super) struct Flow {
     pub(super) error_page_given: bool,
     /// The answer's status, whatever the location that answers says: that which `error_page` stands for.
     pub(super) status: Option<StatusCode>,
-    /// A page was asked for since the last server answered: nginx forgets the media type that the server gave then.
-    pub(super) has_page: bool,
+    /// A page or a list was asked for since the last server answered: the media type that the server gave is forgotten.
+    pub(super) has_own_type: bool,
+    /// Its location has said that it goes to a server.
+    pub(super) is_passed: bool,
     /// The method is `GET` from here on.
     pub(super) is_get: bool,
     /// Bytes a second, whatever the location says: `set $limit_rate`, `X-Accel-Limit-Rate`.
@@ -96,7 +98,8 @@ impl Default for Flow {
             internal: false,
             error_page_given: false,
             status: None,
-            has_page: false,
+            has_own_type: false,
+            is_passed: false,
             is_get: false,
             limit_rate: None,
             notes: Vec::new(),

@@ -288,6 +288,7 @@ impl State {
         self.flow.at = 0;
         self.flow.program = None;
         self.flow.looking = Looking::File;
+        self.flow.is_passed = false;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -363,11 +364,13 @@ impl State {
     }
 
     fn content(&mut self, around: Around<'_>) -> Outcome {
-        match self.location().map(|location| &location.action) {
-            Some(Action::Proxy(proxy)) => Outcome::Done(Step::Proxy(Arc::clone(proxy))),
-            Some(Action::Files) => self.file_content(around),
-            None => self.special(Content::not_found(), around),
-        }
+        let proxy = match self.location().map(|location| &location.action) {
+            Some(Action::Proxy(proxy)) => Arc::clone(proxy),
+            Some(Action::Files) => return self.file_content(around),
+            None => return self.special(Content::not_found(), around),
+        };
+        self.flow.is_passed = true;
+        Outcome::Done(Step::Proxy(proxy))
     }
 
     fn no_server(&mut self, around: Around<'_>, now: Instant) -> Step {
@@ -382,7 +385,7 @@ impl State {
             last.header = Some(now.duration_since(last.started));
             last.status = Some(head.status);
         }
-        self.flow.has_page = false;
+        self.flow.has_own_type = false;
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
         let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;

@@ -19,7 +19,7 @@ impl State {
     pub(super) fn special(&mut self, content: Content, around: Around<'_>) -> Outcome {
         let status = content.status();
         self.flow.status = Some(status);
-        self.flow.has_page = true;
+        self.flow.has_own_type = true;
         // The first cause is the one that is told.
         self.ending.generated.get_or_insert(content.reason());
         match self.error_page(status) {

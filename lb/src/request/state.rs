@@ -229,9 +229,14 @@ impl State {
         self.flow.is_get
     }
 
-    /// A page, or what answers in its place, has a media type of its own, whatever a server's answer had before.
-    pub fn has_page(&self) -> bool {
-        self.flow.has_page
+    /// A page, or what answers in its place, and a list have a media type of their own, whatever a server's answer had before.
+    pub fn has_own_type(&self) -> bool {
+        self.flow.has_own_type
+    }
+
+    /// Its location has said that it goes to a server; whether there is one has yet to show.
+    pub fn is_passed(&self) -> bool {
+        self.flow.is_passed
     }
 
     /// The path of the location no longer begins the URI.

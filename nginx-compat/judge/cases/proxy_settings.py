@@ -568,7 +568,7 @@ for path in ("outer/", "outer/inner/", "outer/own/", "outer/off/", "unsaid/", "u
     @case(SAID, f"proxy_redirect default, /{path}")
     def said(t, path=path):
         for base in "xyz":
-            location = f"Location: http://127.0.0.1:{t.a.port}/{base}/to"
+            location = f"Location: http://127.0.0.1:{t.a.address[1]}/{base}/to"
             t.a.behave = answer("", "302 Found", location)
             t.get(f"/{path}")
 

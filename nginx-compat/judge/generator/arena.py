@@ -129,7 +129,8 @@ class Arena:
         shared = {name: ports.pop() for name in ("A", "B", "DEAD")}
         self.sides = []
         for name, program in (("nginx", nginx), ("lb", lb)):
-            directory = self.directory / name[:2]  # Names of one length, as they may be told.
+            # Names of one length, as they may be told, and without a letter that an expression looks for.
+            directory = self.directory / {"nginx": "zy", "lb": "zw"}[name]
             directory.mkdir()
             os.chmod(directory, 0o777)
             own = {mark: ports.pop() for mark in ("PORT", "PORT2")}

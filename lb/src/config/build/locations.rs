@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::logs::AccessLogs;
-use super::proxies::{Place, Proxies, resolve_redirects};
+use super::proxies::{Place, Proxies, default_of_level, resolve_redirects};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
     AccessLog, AccessRules, Action, DocumentRoot, LimitExcept, Location, LocationMatch, Methods, Operation,
-    Return, ReturnContent, Settings, TryFiles,
+    Return, ReturnContent, Settings, Substitution, TryFiles,
 };
 use crate::config::modules::access;
 use crate::config::modules::error_page::Internal;
@@ -33,6 +33,8 @@ pub(super) struct Level {
     root: Option<Arc<DocumentRoot>>,
     /// `allow` and `deny`
     access: AccessRules,
+    /// The rule in the place of a `proxy_redirect`, where a `proxy_pass` here or around makes one.
+    pub(super) default_redirect: Option<Substitution>,
 }
 
 /// Makes locations, and with them the upstreams and log files that they name.
@@ -59,10 +61,11 @@ impl Builder<'_> {
         let access = access::take(block).unwrap_or_else(|| above.access.clone());
         let mut settings = above.settings.inside(block);
         resolve_redirects(&mut settings, block, self.report);
+        let default_redirect = default_of_level(above.default_redirect.as_ref(), block);
         if let Some(complaint) = settings.charset.complaint() {
             self.report.emerg(complaint, &block.position);
         }
-        Level { settings, internal: internal || above.internal, access_logs, root, access }
+        Level { settings, internal: internal || above.internal, access_logs, root, access, default_redirect }
     }
 
     /// What a server does where no location matches.
@@ -202,7 +205,8 @@ impl Builder<'_> {
     fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
-        let place = Place { pattern, inside_block: false };
+        let default_redirect = level.default_redirect.as_ref();
+        let place = Place { pattern, inside_block: false, default_redirect };
         let proxy = pass.map(|pass| self.proxies.proxy(&pass, place, &level.settings, probe, self.report));
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);

@@ -66,7 +66,8 @@ impl Builder<'_> {
         let pass = block.take::<Option<ProxyPass>>().flatten();
         let action = match pass {
             Some(pass) => {
-                let place = Place { pattern, inside_block: true };
+                let default_redirect = level.default_redirect.as_ref();
+                let place = Place { pattern, inside_block: true, default_redirect };
                 let proxy = self.proxies.proxy(&pass, place, &level.settings, None, self.report);
                 Action::Proxy(Arc::new(proxy))
             }

@@ -43,6 +43,8 @@ pub(super) struct Place<'a> {
     pub(super) pattern: &'a LocationMatch,
     /// In an `if` or the `limit_except` of it.
     pub(super) inside_block: bool,
+    /// What holds in the place of a `proxy_redirect` of its own.
+    pub(super) default_redirect: Option<&'a Substitution>,
 }
 
 /// The address of the settings, the host and the port.
@@ -80,7 +82,9 @@ impl Proxies {
     ) -> Proxy {
         match &pass.to {
             PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, level, probe, report),
-            PassedTo::PerRequest(url) => self.per_request(url, &pass.position, level, report),
+            PassedTo::PerRequest(url) => {
+                self.per_request(url, &pass.position, level, place.default_redirect, report)
+            }
         }
     }
 
@@ -108,7 +112,10 @@ impl Proxies {
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, Some((pass, place.pattern))),
+            redirects: match place.default_redirect {
+                Some(default) => redirects(&settings.redirects, Some(default)),
+                None => redirects(&settings.redirects, Some(&default_redirect(pass, place.pattern))),
+            },
             settings: Arc::clone(settings),
             tls,
             host,
@@ -122,6 +129,7 @@ impl Proxies {
         url: &Template,
         position: &Position,
         level: &Settings,
+        default: Option<&Substitution>,
         report: &mut Report,
     ) -> Proxy {
         let settings = &level.proxy;
@@ -136,7 +144,7 @@ impl Proxies {
             set_headers: sent_fields(&settings.set_headers, None).into(),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, None),
+            redirects: redirects(&settings.redirects, default),
             settings: Arc::clone(settings),
             tls,
             host: String::new(),
@@ -270,14 +278,24 @@ fn host_field(pass: &FixedPass) -> String {
 
 /// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
 /// becomes the root. A URL with variables has no such rule.
-fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>) -> Arc<[Substitution]> {
+fn redirects(rules: &[RedirectRule], default: Option<&Substitution>) -> Arc<[Substitution]> {
     let rule = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => pass.map(|(pass, pattern)| default_redirect(pass, pattern)),
+        RedirectRule::Default => default.cloned(),
         RedirectRule::Substitution(rule) => Some(rule.clone()),
         // What stood where it cannot has been reported.
         RedirectRule::Asked { .. } => None,
     };
     rules.iter().filter_map(rule).collect()
+}
+
+/// What holds in a location with a `proxy_pass`, and as in nginx in all that is inside, where no `proxy_redirect` is said:
+/// what holds around it, or else the rule of this `proxy_pass`.
+pub(super) fn default_of_level(above: Option<&Substitution>, block: &Block) -> Option<Substitution> {
+    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref).map(|pass| &pass.to);
+    match (above, pass, block.given::<LocationMatch>()) {
+        (None, Some(PassedTo::Fixed(pass)), Some(pattern)) => Some(default_redirect(pass, pattern)),
+        (above, _, _) => above.cloned(),
+    }
 }
 
 fn default_redirect(pass: &FixedPass, pattern: &LocationMatch) -> Substitution {

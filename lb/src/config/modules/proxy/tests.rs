@@ -288,7 +288,8 @@ fn rewriting_is_said_rule_by_rule_or_not_at_all() {
 fn what_is_asked_for_as_default_is_that_of_the_proxy_pass_above_it() {
     let config = accepted(&in_server(
         "location /a/ { proxy_pass http://group/x/; proxy_redirect default; location /a/b/ { proxy_pass http://group/y/; } \
-         location /a/c/ { proxy_pass http://group/z/; proxy_redirect default; } }",
+         location /a/c/ { proxy_pass http://group/z/; proxy_redirect default; } } \
+         location /b/ { proxy_pass http://group/x/; location /b/c/ { proxy_pass http://group/y/; } }",
     ));
     let outer = &config.http.servers[0].locations[0];
     let rule = |location: &Location| {
@@ -300,6 +301,9 @@ fn what_is_asked_for_as_default_is_that_of_the_proxy_pass_above_it() {
     };
     let rules = [outer, &outer.nested[0], &outer.nested[1]].map(|location| rule(location));
     assert_eq!(rules, ["http://group/x/", "http://group/x/", "http://group/z/"]);
+    // What is not asked for is inherited as well.
+    let unasked = &config.http.servers[0].locations[1];
+    assert_eq!([unasked, &unasked.nested[0]].map(|location| rule(location)), ["http://group/x/"; 2]);
     let after = "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive";
     let variables = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables";
     refused(&in_location("proxy_redirect default; proxy_pass http://group;"), after);
