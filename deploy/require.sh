@@ -27,7 +27,8 @@ needs_of() {
             ;;
         check) ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
-        bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
+        # openssl makes the certificates of the judge's cases.
+        bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" "openssl openssl" ;;
         *) fail "require.sh: no group is called $1: build, release, test, check, e2e or bench" ;;
     esac
 }

@@ -75,6 +75,7 @@ impl Generated {
                 | Self::BodyTooLarge
                 | Self::ClientTimeout
                 | Self::Internal
+                | Self::Misdirected
                 | Self::ClientCertificate
                 | Self::PlainHttp
         )

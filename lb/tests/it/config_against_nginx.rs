@@ -161,7 +161,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "listen 18081 backlog=0;", Neither),
     (Server, "listen 18081 reuseport deferred so_keepalive=on rcvbuf=8k;", Both),
     (Server, "listen 18081 so_keepalive=perhaps;", Neither),
-    (Server, "listen 18081 ssl;", NeitherAlike("nginx wants a certificate, we speak no TLS yet")),
+    (Server, "listen 18081 ssl;", Neither),
     (Server, "listen 18081 proxy_protocol;", OnlyNginx("the PROXY protocol is not read")),
     (Server, "listen 18081; listen *:18081;", Neither),
     (Http, "server { listen 18081 default_server; } server { listen 18081 default_server; }", Neither),
