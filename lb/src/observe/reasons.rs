@@ -21,6 +21,8 @@ pub enum Generated {
     ConnectError,
     /// The last server tried could not be connected to in time.
     ConnectTimeout,
+    /// The last server tried and this program did not agree on TLS.
+    HandshakeFailed,
     /// The last server tried closed the connection.
     UpstreamClosed,
     /// The last server tried did not answer in time.
@@ -43,7 +45,7 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -55,6 +57,7 @@ impl Generated {
         Self::NoLiveUpstream,
         Self::ConnectError,
         Self::ConnectTimeout,
+        Self::HandshakeFailed,
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
@@ -92,6 +95,7 @@ impl Generated {
             Self::NoLiveUpstream => "no_live_upstream",
             Self::ConnectError => "connect_error",
             Self::ConnectTimeout => "connect_timeout",
+            Self::HandshakeFailed => "handshake_failed",
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
@@ -113,6 +117,8 @@ pub enum RetryReason {
     ConnectError,
     /// The server could not be connected to in time.
     ConnectTimeout,
+    /// The server and this program did not agree on TLS.
+    HandshakeFailed,
     /// The server closed the connection.
     Closed,
     /// The server did not answer in time.
@@ -129,12 +135,13 @@ pub enum RetryReason {
 
 impl RetryReason {
     /// The number of reasons.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::ConnectError,
         Self::ConnectTimeout,
+        Self::HandshakeFailed,
         Self::Closed,
         Self::ReadTimeout,
         Self::WriteTimeout,
@@ -148,6 +155,7 @@ impl RetryReason {
         match self {
             Self::ConnectError => "connect_error",
             Self::ConnectTimeout => "connect_timeout",
+            Self::HandshakeFailed => "handshake_failed",
             Self::Closed => "closed",
             Self::ReadTimeout => "read_timeout",
             Self::WriteTimeout => "write_timeout",

@@ -17,10 +17,11 @@ use super::limit::Limit;
 use super::ready::Ready;
 use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
-use crate::connection::RequestFacts;
+use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::pace::Pace;
-use crate::request::{Around, Content, Evaluation, Event, Failure, Proxying, Rules, State, Step};
+use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
+use crate::upstream::tls::Dial;
 
 /// One request: the connection loop's facts, what `request/` decided, and what concerns Pingora's session alone.
 pub struct Request {
@@ -46,6 +47,8 @@ pub struct Request {
     pub(super) gathering: Option<gather::Home>,
     /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
     pub(super) own_body: Option<Bytes>,
+    /// The connection to the server of the try under way, where TLS is spoken.
+    pub(super) dial: Option<Arc<Dial>>,
     /// How fast the answer goes to the client, where that is limited.
     pub(super) pace: Option<Pace>,
 }
@@ -65,6 +68,7 @@ impl Request {
             outgrown: Vec::new(),
             gathering: None,
             own_body: None,
+            dial: None,
             pace: None,
         }
     }
@@ -78,6 +82,11 @@ impl Request {
     pub fn server(&self) -> Option<&Server> {
         let routed = self.state.routed()?;
         self.facts.snapshot.config.http.servers.get(routed.server.0)
+    }
+
+    /// The client: the other end of the connection, or whom a proxy that is believed has named.
+    pub(super) fn client(&self) -> ClientAddress {
+        self.state.real_client().map_or(self.facts.connection.client, ClientAddress::Inet)
     }
 
     /// Asks what happens next.
@@ -147,8 +156,8 @@ pub(super) enum Turn {
     Ask(Failure),
     /// Another upstream is asked.
     Elsewhere,
-    /// The program answers.
-    Own(Content),
+    /// The program has answered.
+    Answered,
 }
 
 fn outside<'a>(

@@ -46,6 +46,10 @@ impl ConnectionHost for ServerState {
         }
     }
 
+    fn reads_proxy_protocol(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
+        snapshot.listener(listener).is_some_and(|listener| listener.proxy_protocol)
+    }
+
     fn speaks_tls(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
         snapshot.listener(listener).is_some_and(|listener| listener.ssl)
     }

@@ -15,6 +15,7 @@
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
 //! | `peer` | a server as Pingora takes it |
+//! | `secure` | a server on a connection with TLS |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
 //! | `destination` | the upstream of a `proxy_pass` |
@@ -49,6 +50,7 @@ mod ready;
 mod received;
 pub mod record;
 pub mod reuse;
+mod secure;
 mod service;
 mod tries;
 mod upload;

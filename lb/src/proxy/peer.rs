@@ -45,13 +45,13 @@ pub(super) fn http_peer(
     hop_fields: HopFields,
     bind: Option<SocketAddress>,
 ) -> Result<Box<HttpPeer>> {
-    let mut http_peer = match peer.address() {
+    let mut http_peer = Box::new(match peer.address() {
         SocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
         SocketAddr::Unix(address) => {
             let path = address.as_pathname().and_then(std::path::Path::to_str).unwrap_or_default();
             HttpPeer::new_uds(path, false, String::new())?
         }
-    };
+    });
     http_peer.group_key = target.connection_group;
     let options = &mut http_peer.options;
     options.connection_timeout = Some(target.proxy.settings.connect_timeout);
@@ -72,7 +72,7 @@ pub(super) fn http_peer(
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.
         http_peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     }
-    Ok(Box::new(http_peer))
+    Ok(http_peer)
 }
 
 /// The group of connections from one address, of those of a group.

@@ -8,7 +8,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::context::{Request, unexpected};
+use super::context::{Request, Turn, unexpected};
 use super::{admit, carried, failure, flow, record, tries, wire_bytes};
 use crate::observe::reasons::Generated;
 use crate::request::{Event, Step, UpstreamHead};
@@ -60,7 +60,13 @@ pub(super) async fn head(
             if !intercepted || answer.status == StatusCode::UNAUTHORIZED {
                 request.carried = carried::of(&answer.headers, !intercepted);
             }
-            Err(Box::pin(flow::turn(session, request, step, now)).await?)
+            Box::pin(flow::turn(session, request, step, now)).await?;
+            match request.turn {
+                // Pingora goes on with the server's header. The session drops an interim one, and all that follows it, since
+                // the client's answer is complete.
+                Turn::Answered => answer.set_status(StatusCode::PROCESSING),
+                _ => Err(flow::turned_away()),
+            }
         }
     }
 }

@@ -4,11 +4,12 @@
 //! `$host` is worked out again each time it is asked for: nobody pays for it who does not log it.
 
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
 
@@ -49,6 +50,21 @@ impl Outside for RequestValues<'_> {
         self.request.method.as_str()
     }
 
+    fn connected_from(&self) -> Option<SocketAddr> {
+        match self.facts.connection.client {
+            ClientAddress::Inet(address) => Some(address),
+            ClientAddress::Unix => None,
+        }
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        self.facts.connection.proxied.as_ref().map(|proxied| proxied.source)
+    }
+
+    fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
+        self.request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    }
+
     fn tls(&self) -> Option<&Session> {
         self.facts.connection.tls()
     }
@@ -86,6 +102,10 @@ impl Outside for RequestValues<'_> {
                 .iter()
                 .find_map(|line| cookie(line.as_bytes(), name.as_bytes()))
                 .is_some_and(|value| put(value, out)),
+            Variable::ProxyProtocolTlv(tlv) => {
+                let proxied = self.facts.connection.proxied.as_ref();
+                proxied.is_some_and(|proxied| proxied.write_tlv(*tlv, out))
+            }
             Variable::Named(named) => Known { outside: self, state }.named(*named, out),
             // `request/` has them.
             Variable::Argument(_) | Variable::Capture(_) | Variable::Defined(_) => false,
@@ -177,9 +197,15 @@ impl Known<'_> {
             Named::UpstreamBytesSent => {
                 self.each_try(out, |_| "0", |one, out| print(out, one.overhead_bytes_sent + one.bytes_sent))
             }
-            Named::RemoteAddr
-            | Named::RemotePort
-            | Named::BinaryRemoteAddr
+            Named::RemoteAddr | Named::RemotePort | Named::BinaryRemoteAddr => {
+                client_value(self.client(), named, out)
+            }
+            Named::RealipRemoteAddr
+            | Named::RealipRemotePort
+            | Named::ProxyProtocolAddr
+            | Named::ProxyProtocolPort
+            | Named::ProxyProtocolServerAddr
+            | Named::ProxyProtocolServerPort
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
@@ -194,6 +220,10 @@ impl Known<'_> {
             | Named::TimeIso8601
             | Named::Msec => process_value(named, out),
         }
+    }
+
+    fn client(&self) -> ClientAddress {
+        self.state.real_client().map_or(self.outside.facts.connection.client, ClientAddress::Inet)
     }
 
     /// nginx's `$host`: of the request line or the Host field, else the server's first name.
@@ -217,13 +247,10 @@ impl Known<'_> {
     }
 
     fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
-        let before = out.len();
-        if joined(&self.outside.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out)
-            && out.len() > before
-        {
+        if joined(&self.outside.request.headers, &HeaderName::from_static("x-forwarded-for"), out) {
             out.extend_from_slice(b", ");
         }
-        connection_value(&self.outside.facts.connection, Named::RemoteAddr, out)
+        client_value(self.client(), Named::RemoteAddr, out)
     }
 
     fn request_id_text(&self) -> &str {
@@ -311,33 +338,59 @@ impl Values for RefusedValues<'_> {
             Named::ConnectionRequests => print(out, self.refused.number),
             Named::RequestId => write!(out, "{:032x}", fastrand::u128(..)).is_ok(),
             Named::Host | Named::ServerName => put(self.server.first_name.as_bytes(), out),
-            _ => connection_value(self.connection, *named, out) || process_value(*named, out),
+            _ => {
+                client_value(self.connection.client, *named, out)
+                    || connection_value(self.connection, *named, out)
+                    || process_value(*named, out)
+            }
         }
     }
 }
 
 /// Variables that the connection alone decides.
 fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8>) -> bool {
-    match (named, &connection.client, connection.local) {
-        (Named::RemoteAddr, ClientAddress::Inet(address), _) => display(out, address.ip()),
-        (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix, _) => put(b"unix:", out),
-        (Named::RemotePort, ClientAddress::Inet(address), _) => print(out, u64::from(address.port())),
-        (Named::BinaryRemoteAddr, ClientAddress::Inet(address), _) => match address.ip() {
-            std::net::IpAddr::V4(ip) => put(&ip.octets(), out),
-            std::net::IpAddr::V6(ip) => put(&ip.octets(), out),
-        },
-        (Named::ServerAddr, _, Some(address)) => display(out, address.ip()),
-        (Named::ServerAddr, _, None) => display(out, &connection.listener.address),
-        (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
-        (Named::ServerPort, _, None) => true,
-        (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
-        (Named::Https, _, _) => connection.tls().is_none_or(|_| put(b"on", out)),
-        (Named::Tls(variable), _, _) => {
+    let proxied = connection.proxied.as_deref();
+    match (named, connection.local) {
+        (Named::ServerAddr, Some(address)) => display(out, address.ip()),
+        (Named::ServerAddr, None) => display(out, &connection.listener.address),
+        (Named::ServerPort, Some(address)) => print(out, u64::from(address.port())),
+        (Named::ServerPort, None) => true,
+        (Named::Scheme, _) => put(connection.scheme().as_bytes(), out),
+        (Named::Https, _) => connection.tls().is_none_or(|_| put(b"on", out)),
+        (Named::Tls(variable), _) => {
             connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
         }
-        (Named::Connection, _, _) => print(out, connection.serial),
+        (Named::Connection, _) => print(out, connection.serial),
+        (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
+        (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),
+        (Named::ProxyProtocolAddr, _) => proxied.is_some_and(|proxied| display(out, proxied.source.ip())),
+        (Named::ProxyProtocolPort, _) => proxied.is_some_and(|proxied| port(out, proxied.source)),
+        (Named::ProxyProtocolServerAddr, _) => {
+            proxied.is_some_and(|proxied| display(out, proxied.destination.ip()))
+        }
+        (Named::ProxyProtocolServerPort, _) => proxied.is_some_and(|proxied| port(out, proxied.destination)),
         _ => false,
     }
+}
+
+/// Variables that tell who the client is.
+fn client_value(client: ClientAddress, named: Named, out: &mut Vec<u8>) -> bool {
+    match (named, client) {
+        (Named::RemoteAddr, ClientAddress::Inet(address)) => display(out, address.ip()),
+        (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix) => put(b"unix:", out),
+        (Named::RemotePort, ClientAddress::Inet(address)) => port(out, address),
+        (Named::RemotePort, ClientAddress::Unix) => true,
+        (Named::BinaryRemoteAddr, ClientAddress::Inet(address)) => match address.ip() {
+            IpAddr::V4(ip) => put(&ip.octets(), out),
+            IpAddr::V6(ip) => put(&ip.octets(), out),
+        },
+        _ => false,
+    }
+}
+
+/// A port; as in nginx nothing for 0, which stands for none.
+fn port(out: &mut Vec<u8>, address: SocketAddr) -> bool {
+    address.port() == 0 || print(out, u64::from(address.port()))
 }
 
 /// Variables that are the same for every request of the moment.

@@ -19,7 +19,7 @@ pub(super) enum Phase {
     FindConfig,
     /// The program of the location.
     Rewrite,
-    /// `limit_req`, `limit_conn`.
+    /// `set_real_ip_from` of the location; `limit_req`, `limit_conn`.
     PreAccess,
     /// `allow`, `auth_basic`, `auth_request`.
     Access,

@@ -13,6 +13,7 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
+//! | `real_ip` | who the client is behind proxies that are believed |
 //! | `security` | whether the connection is as secure as the server asks |
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
@@ -28,6 +29,7 @@ mod flow;
 pub mod headers;
 pub mod pace;
 pub mod phases;
+mod real_ip;
 mod redirect;
 pub mod retry;
 mod rewrite;

@@ -308,8 +308,7 @@ impl State {
             Phase::Content => self.content(around),
             Phase::Access => self.limit_methods(around),
             Phase::PreContent => self.try_files(around),
-            // No directive of these phases is known yet.
-            Phase::PostRead | Phase::PreAccess => Outcome::Next,
+            Phase::PostRead | Phase::PreAccess => self.find_client(around),
         }
     }
 

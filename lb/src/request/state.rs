@@ -3,6 +3,7 @@
 //! A hook that needs a stage asks for it ([`State::routed`], [`State::proxying`]) and ends the request with an internal
 //! error where it is not there. So no request reaches a server without the settings of its location.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub struct State {
     pub variables: Variables,
     /// Where it stands among the phases.
     pub(super) flow: Flow,
+    /// The client, where a proxy that is believed has named it.
+    pub(super) real_client: Option<SocketAddr>,
     /// Upstreams that it has left for another location.
     earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
@@ -188,13 +191,9 @@ impl State {
     /// nothing changes, for a request that has no location.
     #[must_use]
     pub fn enter_upstream(&mut self, target: ProxyTarget) -> bool {
-        match std::mem::take(&mut self.stage) {
-            Stage::Routed(routed) | Stage::Proxying(Proxying { routed, .. }) => {
-                self.stage = Stage::Proxying(Proxying::new(routed, target));
-                true
-            }
-            Stage::Admitted => false,
-        }
+        let Some(routed) = self.routed().cloned() else { return false };
+        self.stage = Stage::Proxying(Proxying::new(routed, target));
+        true
     }
 
     /// The tries at the present upstream; none where the request went to no server.

@@ -41,7 +41,7 @@ impl Network {
 }
 
 /// The values of networks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Networks<T> {
     v4: Segments<u32, T>,
     v6: Segments<u128, T>,
@@ -86,7 +86,7 @@ impl<T> Networks<T> {
 }
 
 /// All addresses in order, cut where the value changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Segments<K, T> {
     /// Where each begins, the first at zero.
     starts: Vec<K>,

@@ -105,6 +105,14 @@ impl Template {
         })
     }
 
+    /// What stands before the first variable.
+    pub fn literal_start(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => text,
+            Some(Part::Variable(_)) | None => "",
+        }
+    }
+
     /// The whole string, if it has no variables.
     pub fn as_literal(&self) -> Option<&str> {
         match self.parts.as_slice() {

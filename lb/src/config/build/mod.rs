@@ -33,6 +33,8 @@ use super::table::{Block, EVENTS, HTTP, LOCATION, SERVER, UPSTREAM};
 pub(super) struct Surroundings<'a> {
     /// `-p`: where relative paths begin.
     pub(super) prefix: &'a Path,
+    /// The folder of the configuration file: where names of certificates begin, as in nginx.
+    pub(super) folder: &'a Path,
     /// `-e`.
     pub(super) default_error_log: Option<&'a Path>,
     /// Whether the directory of the default access log and pid file is there.
@@ -96,7 +98,8 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let prefix = around.prefix.to_string_lossy();
-    let mut builder = Builder { proxies: Proxies::new(upstreams), logs, prefix: &prefix, report };
+    let mut builder =
+        Builder { proxies: Proxies::new(upstreams, around.folder.to_owned()), logs, prefix: &prefix, report };
     let mut level = builder.level(&mut http, &Level::default());
     level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
@@ -108,6 +111,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         listeners,
         servers,
         upstreams: proxies.upstreams,
+        tls_to_servers: proxies.tls_to_servers,
         definitions: Vec::new(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
-    Program, ProxySettings, Resolver, Settings, Substitution, TryFiles, UpstreamId,
+    Program, ProxySettings, Resolver, Settings, Substitution, TlsToServersId, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -72,9 +72,11 @@ pub struct AccessLog {
 pub struct Proxy {
     /// Where to.
     pub destination: Destination,
+    /// How TLS is spoken, where the scheme is `https`, or may be one that asks for it.
+    pub tls: Option<TlsToServersId>,
     /// What follows the scheme up to the path, as written: `$proxy_host`, and so the default Host.
     pub host: String,
-    /// `$proxy_port`: the port, 80 when not written.
+    /// `$proxy_port`: the port, the scheme's own when not written.
     pub port: u16,
     /// What is sent as the request's target.
     pub uri: SentUri,

@@ -10,7 +10,9 @@ mod program;
 mod server;
 mod upstream;
 
-pub use self::config::{AccessLogFileId, Config, Http, Listener, Main, ServerId, UpstreamId};
+pub use self::config::{
+    AccessLogFileId, Config, Http, Listener, Main, SecureServers, ServerId, TlsToServersId, UpstreamId,
+};
 pub use self::location::{AccessLog, Action, Destination, Location, Proxy, SentField, SentUri, SentValue};
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
@@ -24,9 +26,10 @@ pub use super::modules::{
     DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic,
     HeaderLimits, Headers, HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive,
     KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping,
-    Matched, MediaTypes, NameServers, NextUpstream, PageStatus, Protocols, ProxySettings, RedirectRule,
-    Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader,
-    Settings, SizeValue, StaticFiles, Substitute, Substitution, Symlinks, Tls, TryFiles, Types,
-    UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
+    Matched, MediaTypes, NameServers, NextUpstream, PageStatus, PemFile, PemSource, Protocols, ProxySettings,
+    RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting,
+    ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution,
+    Symlinks, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer,
+    User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

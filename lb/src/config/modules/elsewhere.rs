@@ -13,11 +13,6 @@ use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static HTTP_2: Package =
     Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
-static REAL_ADDRESSES: Package = Package {
-    name: "the client's address behind a proxy",
-    switches: "set_real_ip_from",
-    switched_on_by: "nothing says `set_real_ip_from`",
-};
 static GRPC: Package =
     Package { name: "gRPC", switches: "grpc_pass", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
@@ -62,7 +57,6 @@ static VISITORS: Package =
 pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
         "http2" => Some(&HTTP_2),
-        "proxy_protocol" => Some(&REAL_ADDRESSES),
         _ => None,
     }
 }
@@ -72,7 +66,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
         "http2" => Some(&HTTP_2),
-        "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),
@@ -84,7 +77,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
             Some(&STATUS)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("proxy_protocol_") => Some(&REAL_ADDRESSES),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }

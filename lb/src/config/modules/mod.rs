@@ -46,6 +46,7 @@ pub(super) mod log;
 mod map;
 pub(super) mod proxy;
 mod proxy_refused;
+mod real_ip;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
@@ -80,9 +81,10 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
-    RedirectRule, SetHeader, Substitute, Substitution,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
+    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
+pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
@@ -125,6 +127,7 @@ pub(super) const TABLE: Table = Table {
                 static_files::ROWS,
             ],
         },
+        Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
         Section { title: "Logging", rows: &[log::ROWS] },
         Section {
             title: "Response headers",
@@ -137,7 +140,10 @@ pub(super) const TABLE: Table = Table {
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
-        Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
+        Section {
+            title: "Proxying",
+            rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
+        },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -169,6 +175,8 @@ levels! {
     keepalive: Keepalive,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Whom to believe when they say who the client is.
+    real_ip: RealIp,
     /// Media types.
     types: Types,
     /// What is added to answers.
@@ -191,6 +199,8 @@ levels! {
     proxy: ProxySettings,
     /// How TLS is spoken to clients.
     tls: Tls,
+    /// How TLS is spoken to servers.
+    tls_to_servers: TlsToServers,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

@@ -8,6 +8,7 @@ mod rewriting;
 mod set_header;
 #[cfg(test)]
 mod tests;
+pub(super) mod tls;
 
 use std::time::Duration;
 
@@ -31,11 +32,12 @@ pub use self::rewriting::{
     CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
 };
 pub use self::set_header::SetHeader;
+pub use self::tls::{PemFile, PemSource, TlsToServers};
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
-    row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI]"), Reads(proxy_pass),
-        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. With variables the URL is known with each request: a host that names no upstream is looked up with `resolver`, and its URI is sent as it is. `https://` is refused"),
+    row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI] | https://…"), Reads(proxy_pass),
+        "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. With variables the URL is known with each request: a host that names no upstream is looked up with `resolver`, and its URI is sent as it is. With `https://` TLS is spoken, as `proxy_ssl_*` say"),
 ];
 
 settings! {
@@ -115,7 +117,7 @@ settings! {
 
         "proxy_ignore_headers" in LEVELS,
         ignore_headers: IgnoredHeaders as IgnoredHeaders = IgnoredHeaders::NONE,
-        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Limit-Rate` does here, and an answer with `X-Accel-Redirect` is 502 for now; the others concern a cache or buffers that are not there";
+        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Redirect` and `X-Accel-Limit-Rate` do here; the others concern a cache or buffers that are not there";
 
         "proxy_method" in LEVELS,
         method: Option<Template> as Maybe<Text> = None,
