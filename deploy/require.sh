@@ -30,7 +30,8 @@ needs_of() {
         check | demo) printf '%s\n' "openssl openssl" ;;
         edge) printf '%s\n' "python3 python3" "openssl openssl" "curl curl" "nghttp nghttp2-client" "h2load nghttp2-client" ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
-        bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
+        # openssl makes the certificates of the judge's cases and of the measurements; h2load measures HTTP/2.
+        bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" "openssl openssl" "h2load nghttp2-client" ;;
         *) fail "require.sh: no group is called $1: build, release, demo, test, check, e2e, edge or bench" ;;
     esac
 }

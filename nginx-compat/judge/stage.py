@@ -140,6 +140,14 @@ class Stage:
         self._connections.append(connection)
         return connection
 
+    def port(self, mark):
+        """The number behind a mark."""
+        return self._ports[mark]
+
+    def keep(self, connection):
+        """Closes a connection when the proxy ends."""
+        self._connections.append(connection)
+
     def note(self, *lines):
         """Lines into the transcript."""
         with self._lock:

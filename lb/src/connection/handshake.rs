@@ -38,6 +38,15 @@ pub(super) async fn handshake(
     if !is_tls(&first) {
         return Ok(Spoken::Plain(transport, first));
     }
+    // Boxed, so that a client that has said nothing costs little.
+    Box::pin(with_first_bytes(transport, first, choose)).await
+}
+
+async fn with_first_bytes(
+    mut transport: Transport,
+    first: Vec<u8>,
+    choose: impl FnOnce(Option<&str>) -> Chosen,
+) -> Result<Spoken, Broken> {
     let accepted = client_hello(&mut transport, first).await?;
     let offered = Offered::of(&accepted.client_hello());
     let Chosen { config, authorities, is_named } = choose(accepted.client_hello().server_name());

@@ -8,6 +8,7 @@
 //! Whatever comes before the loop is boxed for the same reason.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::apps::HttpServerApp;
 
@@ -64,6 +65,9 @@ pub(super) async fn connection<F, A>(
         }
     }
 }
+
+/// How long a graceful stop waits for handshakes: clients that hold theirs would keep it for a minute.
+const LAST_HANDSHAKES: Duration = Duration::from_secs(1);
 
 /// What the configuration in force asks of a connection before its first request.
 struct Asks {
@@ -145,7 +149,18 @@ where
     let snapshot = host.snapshot(&facts.listener);
     let patience = host.limits(&snapshot, &facts.listener).first_request_timeout;
     let shaking = handshake(transport, |name| host.tls(&snapshot, &facts.listener, name));
-    let (transport, security, first) = match tokio::time::timeout(patience, shaking).await {
+    let shaking = tokio::time::timeout(patience, shaking);
+    tokio::pin!(shaking);
+    let mut stopping = acceptor.drain().watch();
+    let outcome = tokio::select! {
+        biased;
+        outcome = &mut shaking => outcome,
+        () = closing(&mut stopping) => match tokio::time::timeout(LAST_HANDSHAKES, shaking).await {
+            Ok(outcome) => outcome,
+            Err(_) => return None,
+        },
+    };
+    let (transport, security, first) = match outcome {
         Ok(Ok(Spoken::Tls(transport, session))) => {
             host.handshake_ended(Ok(kind(&session)));
             (transport, Security::Tls(session), Vec::new())
@@ -181,8 +196,6 @@ impl Drop for Closed {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use async_trait::async_trait;
     use pingora::apps::ReusedHttpStream;
     use pingora::protocols::http::ServerSession;

@@ -81,6 +81,7 @@ impl Generated {
                 | Self::BodyTooLarge
                 | Self::ClientTimeout
                 | Self::Internal
+                | Self::Misdirected
                 | Self::ClientCertificate
                 | Self::PlainHttp
         )

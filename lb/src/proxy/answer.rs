@@ -57,6 +57,7 @@ fn origin<'a>(request: &'a Request, received: &'a RequestHeader) -> Origin<'a> {
     Origin {
         requested: host_field(received),
         server_name: request.server().map_or("", |server| &server.first_name),
+        secure: request.facts.connection.tls().is_some(),
         local: request.facts.connection.local,
     }
 }

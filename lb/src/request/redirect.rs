@@ -12,13 +12,14 @@ use super::flow::{Note, Phase};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{ErrorPage, PageStatus};
+use crate::content::page;
 use crate::observe::reasons::Generated;
 
 impl State {
     /// Answers with `content`, unless the location has an `error_page` for its status.
     pub(super) fn special(&mut self, content: Content, around: Around<'_>) -> Outcome {
         let status = content.status();
-        self.flow.status = Some(status);
+        self.flow.status = Some(page::seen_as(status));
         self.flow.has_own_type = true;
         // The first cause is the one that is told.
         self.ending.generated.get_or_insert(content.reason());

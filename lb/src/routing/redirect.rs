@@ -17,20 +17,23 @@ pub struct Origin<'a> {
     pub requested: Option<&'a [u8]>,
     /// The server's first name as written; empty where it has none.
     pub server_name: &'a str,
+    /// TLS is spoken.
+    pub secure: bool,
     /// The address that the connection came in on; `None` for a Unix socket.
     pub local: Option<SocketAddr>,
 }
 
-/// The beginning of an absolute redirect to a path: `http://host:port`. `None` where redirects are to stay relative,
+/// The beginning of an absolute redirect to a path: `https://host:port`. `None` where redirects are to stay relative,
 /// and where nothing says which host this is.
 pub fn origin(core: &HttpCore, origin: &Origin<'_>) -> Option<Vec<u8>> {
     if !core.absolute_redirect {
         return None;
     }
-    let mut url = b"http://".to_vec();
+    let (scheme, own_port) = if origin.secure { ("https://", 443) } else { ("http://", 80) };
+    let mut url = scheme.as_bytes().to_vec();
     url.extend_from_slice(&host_name(core, origin)?);
     match origin.local.map(|address| address.port()) {
-        Some(port) if core.port_in_redirect && port != 80 => {
+        Some(port) if core.port_in_redirect && port != own_port => {
             url.extend_from_slice(format!(":{port}").as_bytes());
         }
         _ => {}
@@ -81,6 +84,17 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_they_are_https_and_443_is_the_port_that_is_not_told() {
+        let of = |address: &str| {
+            let local = Some(address.parse().unwrap());
+            let origin = Origin { requested: Some(b"a"), server_name: "", secure: true, local };
+            String::from_utf8(absolute(&HttpCore::default(), &origin, b"/x").into_owned()).unwrap()
+        };
+        assert_eq!(of("127.0.0.1:443"), "https://a/x");
+        assert_eq!(of("127.0.0.1:80"), "https://a:80/x");
+    }
+
+    #[test]
     fn the_three_switches_decide() {
         let defaults = core(true, true, false);
         let local = |text: &str| Some(text.parse().unwrap());
@@ -96,8 +110,12 @@ mod tests {
             (&core(true, true, true), Some("a"), local("10.0.0.1:81"), "http://www.example:81/x"),
             (&core(true, false, true), None, None, "http://www.example/x"),
         ] {
-            let origin =
-                Origin { requested: requested.map(str::as_bytes), server_name: "www.example", local };
+            let origin = Origin {
+                requested: requested.map(str::as_bytes),
+                server_name: "www.example",
+                secure: false,
+                local,
+            };
             let made = absolute(core, &origin, b"/x");
             assert_eq!(String::from_utf8_lossy(&made), location, "{core:?} {origin:?}");
         }
@@ -105,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_target_with_a_host_of_its_own_is_left_alone() {
-        let origin = Origin { requested: Some(b"a"), server_name: "", local: None };
+        let origin = Origin { requested: Some(b"a"), server_name: "", secure: false, local: None };
         for target in ["https://b/x", "x", ""] {
             let made = absolute(&HttpCore::default(), &origin, target.as_bytes());
             assert_eq!(&*made, target.as_bytes());

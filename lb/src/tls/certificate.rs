@@ -18,20 +18,17 @@ pub(super) fn read(named: &str, folder: &Path) -> Result<Vec<u8>, String> {
 
 /// A certificate and the chain above it, in order.
 pub(super) fn chain(named: &str, folder: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(named, folder).map_err(|error| cannot_load(named, &error))?;
+    let cannot_load = |why: &str| format!("cannot load certificate \"{}\": {why}", shown(named, folder));
+    let text = read(named, folder).map_err(|error| cannot_load(&error))?;
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err(cannot_load(named, "no certificate in it")),
+        Ok(chain) if chain.is_empty() => Err(cannot_load("no certificate in it")),
         Ok(chain) => Ok(chain),
-        Err(error) => Err(cannot_load(named, &error.to_string())),
+        Err(error) => Err(cannot_load(&error.to_string())),
     }
 }
 
-fn cannot_load(named: &str, why: &str) -> String {
-    format!("cannot load certificate \"{}\": {why}", shown(named))
-}
-
-/// What messages call a source: its name, or `data:` where it is the text itself.
-pub(super) fn shown(named: &str) -> &str {
-    if named.starts_with("data:") { "data:" } else { named }
+/// What messages call a source: its whole path, or `data:` where it is the text itself.
+pub(super) fn shown(named: &str, folder: &Path) -> String {
+    if named.starts_with("data:") { "data:".to_owned() } else { folder.join(named).display().to_string() }
 }

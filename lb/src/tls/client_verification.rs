@@ -11,11 +11,14 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
-use webpki::{
-    CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, RevocationCheckDepth,
-    RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
-};
+use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::refusal::{
+    BAD_SIGNATURE, CRITICAL_EXTENSION, EXPIRED, NAME_CONSTRAINT, NO_LOCAL_ISSUER, NOT_YET_VALID, PATH_LENGTH,
+    PURPOSE, Refusal, SELF_SIGNED, SELF_SIGNED_IN_CHAIN, TOO_LONG, UNSPECIFIED, UNVERIFIABLE,
+};
+use super::revocation::{self, RevocationList};
 
 /// What is thought of a client's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,50 +31,12 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
-/// Why a certificate cannot be trusted: OpenSSL's number and words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// `X509_V_ERR_…`
-    pub code: u16,
-    /// As in `$ssl_client_verify`.
-    pub words: &'static str,
-}
-
-impl Refusal {
-    const fn new(code: u16, words: &'static str) -> Self {
-        Self { code, words }
-    }
-
-    /// Whether `optional_no_ca` accepts it: nobody knows the authority, and nothing else is wrong.
-    pub fn is_of_unknown_authority(self) -> bool {
-        [SELF_SIGNED, SELF_SIGNED_IN_CHAIN, NO_LOCAL_ISSUER, UNVERIFIABLE].contains(&self)
-    }
-}
-
-const NO_CRL: Refusal = Refusal::new(3, "unable to get certificate CRL");
-const BAD_SIGNATURE: Refusal = Refusal::new(7, "certificate signature failure");
-const BAD_CRL_SIGNATURE: Refusal = Refusal::new(8, "CRL signature failure");
-const NOT_YET_VALID: Refusal = Refusal::new(9, "certificate is not yet valid");
-const EXPIRED: Refusal = Refusal::new(10, "certificate has expired");
-const CRL_EXPIRED: Refusal = Refusal::new(12, "CRL has expired");
-const SELF_SIGNED: Refusal = Refusal::new(18, "self-signed certificate");
-const SELF_SIGNED_IN_CHAIN: Refusal = Refusal::new(19, "self-signed certificate in certificate chain");
-const NO_LOCAL_ISSUER: Refusal = Refusal::new(20, "unable to get local issuer certificate");
-const UNVERIFIABLE: Refusal = Refusal::new(21, "unable to verify the first certificate");
-const TOO_LONG: Refusal = Refusal::new(22, "certificate chain too long");
-const REVOKED: Refusal = Refusal::new(23, "certificate revoked");
-const PATH_LENGTH: Refusal = Refusal::new(25, "path length constraint exceeded");
-const PURPOSE: Refusal = Refusal::new(26, "unsuitable certificate purpose");
-const CRITICAL_EXTENSION: Refusal = Refusal::new(34, "unhandled critical extension");
-const NAME_CONSTRAINT: Refusal = Refusal::new(47, "permitted subtree violation");
-const UNSPECIFIED: Refusal = Refusal::new(1, "unspecified certificate verification error");
-
 /// The authorities that a server trusts for clients, and what it asks of their certificates.
 pub struct Authorities {
     anchors: Vec<TrustAnchor<'static>>,
     /// The same as certificates: one of them may be the client's own.
     certificates: Vec<CertificateDer<'static>>,
-    revoked: Vec<CertRevocationList<'static>>,
+    revoked: Vec<RevocationList>,
     depth: u64,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -86,7 +51,7 @@ impl Authorities {
     /// Trusts these certificates. The error names the one that cannot be used.
     pub(super) fn new(
         certificates: Vec<CertificateDer<'static>>,
-        revoked: Vec<CertRevocationList<'static>>,
+        revoked: Vec<RevocationList>,
         depth: u64,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Result<Self, String> {
@@ -104,38 +69,33 @@ impl Authorities {
             return by_time(own, now);
         }
         match self.path(own, above, now) {
-            Ok(authorities) if authorities > self.depth => Verdict::Refused(TOO_LONG),
+            // OpenSSL looks no further than the depth, and so does not find the authority.
+            Ok(path) if path.len() as u64 - 2 > self.depth => Verdict::Refused(NO_LOCAL_ISSUER),
+            Ok(path) if !self.revoked.is_empty() => {
+                let refusal = revocation::check(&self.revoked, &path, now.as_secs() as i64);
+                refusal.map_or(Verdict::Trusted, Verdict::Refused)
+            }
             Ok(_) => Verdict::Trusted,
             Err(error) => Verdict::Refused(refusal(&error, chain)),
         }
     }
 
-    /// The number of authorities between the certificate and a trusted one.
+    /// From the certificate to a trusted one, both included.
     fn path(
         &self,
         own: &CertificateDer<'_>,
         above: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<u64, Error> {
+    ) -> Result<Vec<CertificateDer<'static>>, Error> {
         let certificate = EndEntityCert::try_from(own)?;
-        let lists: Vec<&CertRevocationList<'_>> = self.revoked.iter().collect();
-        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
-            options
-                .with_depth(RevocationCheckDepth::Chain)
-                .with_status_policy(UnknownStatusPolicy::Deny)
-                .with_expiration_policy(ExpirationPolicy::Enforce)
-                .build()
-        });
-        let path = certificate.verify_for_usage(
-            self.algorithms.all,
-            &self.anchors,
-            above,
-            now,
-            KeyUsage::client_auth(),
-            revocation,
-            None,
-        )?;
-        Ok(path.intermediate_certificates().count() as u64)
+        let (algorithms, usage) = (self.algorithms.all, KeyUsage::client_auth());
+        let path = certificate.verify_for_usage(algorithms, &self.anchors, above, now, usage, None, None)?;
+        let trusted = self.anchors.iter().zip(&self.certificates);
+        let trusted = trusted.filter(|(anchor, _)| *anchor == path.anchor()).map(|(_, der)| der.clone());
+        Ok(std::iter::once(own.clone().into_owned())
+            .chain(path.intermediate_certificates().map(|one| one.der().into_owned()))
+            .chain(trusted.take(1))
+            .collect())
     }
 }
 
@@ -159,10 +119,6 @@ fn refusal(error: &Error, chain: &[CertificateDer<'_>]) -> Refusal {
         Error::UnknownIssuer | Error::CaUsedAsEndEntity => unknown_issuer(chain),
         Error::CertExpired { .. } => EXPIRED,
         Error::CertNotValidYet { .. } => NOT_YET_VALID,
-        Error::CertRevoked => REVOKED,
-        Error::UnknownRevocationStatus => NO_CRL,
-        Error::CrlExpired { .. } => CRL_EXPIRED,
-        Error::InvalidCrlSignatureForPublicKey => BAD_CRL_SIGNATURE,
         Error::InvalidSignatureForPublicKey => BAD_SIGNATURE,
         Error::PathLenConstraintViolated => PATH_LENGTH,
         Error::MaximumPathDepthExceeded => TOO_LONG,

@@ -21,12 +21,12 @@ pub(super) fn load(
     passphrases: &[Vec<u8>],
     folder: &Path,
 ) -> Result<PrivateKeyDer<'static>, String> {
-    let text = read(named, folder).map_err(|error| cannot_load(named, &error))?;
-    parse(&text, passphrases).map_err(|error| cannot_load(named, &error))
+    let text = read(named, folder).map_err(|error| cannot_load(named, folder, &error))?;
+    parse(&text, passphrases).map_err(|error| cannot_load(named, folder, &error))
 }
 
-pub(super) fn cannot_load(named: &str, why: &str) -> String {
-    format!("cannot load certificate key \"{}\": {why}", shown(named))
+pub(super) fn cannot_load(named: &str, folder: &Path, why: &str) -> String {
+    format!("cannot load certificate key \"{}\": {why}", shown(named, folder))
 }
 
 /// The passphrases of a file: its lines.

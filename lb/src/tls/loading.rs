@@ -60,7 +60,10 @@ impl<'a> Loading<'a> {
         match certificate::read(&file.text, self.folder) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.refuse(format!("cannot read \"{}\": {error}", file.text), &file.position);
+                self.refuse(
+                    format!("cannot read \"{}\": {error}", certificate::shown(&file.text, self.folder)),
+                    &file.position,
+                );
                 None
             }
         }
@@ -72,6 +75,15 @@ impl<'a> Loading<'a> {
             CacheSetting::Off | CacheSetting::None => None,
             CacheSetting::BuiltIn { bytes } => Some(SessionCache::new(*bytes)),
             CacheSetting::Shared { name, bytes } => {
+                if let Some((_, other)) =
+                    self.stores.caches.keys().find(|(known, other)| known == name && other != bytes)
+                {
+                    let message = format!(
+                        "the size {bytes} of shared memory zone \"{name}\" conflicts with already declared size {other}"
+                    );
+                    self.findings.push(Diagnostic::emerg(message, None));
+                    return None;
+                }
                 let key = (name.clone(), *bytes);
                 let known = self.previous.and_then(|stores| stores.caches.get(&key).cloned());
                 let cache = self.stores.caches.entry(key);
@@ -94,7 +106,8 @@ impl<'a> Loading<'a> {
             match TicketKey::of_file(&bytes) {
                 Some(key) => keys.push(key),
                 None => {
-                    let message = format!("\"{}\" must be 48 or 80 bytes", file.text);
+                    let message =
+                        format!("\"{}\" must be 48 or 80 bytes", certificate::shown(&file.text, self.folder));
                     self.refuse(message, &file.position);
                     return None;
                 }

@@ -13,6 +13,8 @@ mod distinguished_names;
 mod key;
 mod loading;
 mod openssl_names;
+mod refusal;
+mod revocation;
 mod server_config;
 mod servers;
 mod session;
@@ -20,6 +22,7 @@ mod sessions;
 mod tickets;
 mod variables;
 
-pub use client_verification::{Authorities, Refusal, Verdict};
+pub use client_verification::{Authorities, Verdict};
+pub use refusal::Refusal;
 pub use servers::{Chosen, ServerTls, Servers, Shown};
 pub use session::{Offered, Security, Session};

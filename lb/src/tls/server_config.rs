@@ -10,10 +10,10 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, We
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
-use webpki::{CertRevocationList, OwnedCertRevocationList};
 
 use super::client_verification::{Asking, Authorities};
 use super::loading::Loading;
+use super::revocation::RevocationList;
 use super::sessions::Sessions;
 use super::tickets::Tickets;
 use super::{certificate, ciphers, curves, key};
@@ -132,7 +132,7 @@ fn certified_keys(tls: &Tls, loading: &mut Loading<'_>) -> Vec<(String, Arc<Cert
         let chain = certificate::chain(chain_name, loading.folder);
         let loaded = key::load(key_name, &passphrases, loading.folder).and_then(|der| {
             let loaded = provider.key_provider.load_private_key(der);
-            loaded.map_err(|error| key::cannot_load(key_name, &error.to_string()))
+            loaded.map_err(|error| key::cannot_load(key_name, loading.folder, &error.to_string()))
         });
         let (chain, loaded) = match (chain, loaded) {
             (Ok(chain), Ok(loaded)) => (chain, loaded),
@@ -152,16 +152,16 @@ fn certified_keys(tls: &Tls, loading: &mut Loading<'_>) -> Vec<(String, Arc<Cert
             Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
                 let message = format!(
                     "SSL_CTX_use_PrivateKey(\"{}\") failed: key values mismatch",
-                    certificate::shown(key_name)
+                    certificate::shown(key_name, loading.folder)
                 );
                 loading.refuse(message, &key.position);
             }
             Err(rustls::Error::InvalidCertificate(error)) => {
-                let name = certificate::shown(chain_name);
+                let name = certificate::shown(chain_name, loading.folder);
                 loading
                     .refuse(format!("cannot load certificate \"{name}\": {error:?}"), &certificate.position);
             }
-            _ => keys.push((certificate::shown(chain_name).to_owned(), Arc::new(certified))),
+            _ => keys.push((certificate::shown(chain_name, loading.folder), Arc::new(certified))),
         }
     }
     keys
@@ -249,14 +249,13 @@ fn authorities_of(file: Option<&Written>, loading: &mut Loading<'_>) -> Vec<Cert
     }
 }
 
-fn revoked(tls: &Tls, loading: &mut Loading<'_>) -> Vec<CertRevocationList<'static>> {
+fn revoked(tls: &Tls, loading: &mut Loading<'_>) -> Vec<RevocationList> {
     let Some(file) = &tls.revoked else { return Vec::new() };
     let Some(text) = loading.file(file) else { return Vec::new() };
     let lists: Result<Vec<_>, String> = CertificateRevocationListDer::pem_slice_iter(&text)
         .map(|der| {
             let der = der.map_err(|error| error.to_string())?;
-            let list = OwnedCertRevocationList::from_der(&der).map_err(|error| error.to_string())?;
-            Ok(CertRevocationList::Owned(list))
+            RevocationList::of(&der)
         })
         .collect();
     let lists = lists.and_then(|lists| match lists.is_empty() {
@@ -264,7 +263,13 @@ fn revoked(tls: &Tls, loading: &mut Loading<'_>) -> Vec<CertRevocationList<'stat
         false => Ok(lists),
     });
     lists.unwrap_or_else(|error| {
-        loading.refuse(format!("cannot load CRL \"{}\": {error}", file.text), &file.position);
+        loading.refuse(
+            format!(
+                "X509_load_crl_file(\"{}\") failed: {error}",
+                certificate::shown(&file.text, loading.folder)
+            ),
+            &file.position,
+        );
         Vec::new()
     })
 }

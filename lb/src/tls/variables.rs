@@ -43,7 +43,7 @@ impl Session {
 /// What only a client with a certificate has.
 fn of_client(der: &[u8], variable: TlsVariable, now: UnixTime, out: &mut Vec<u8>) -> bool {
     match variable {
-        TlsVariable::ClientCert => return put(Some(&pem(der).replace('\n', "\n\t")), out),
+        TlsVariable::ClientCert => return put(Some(&pem(der).trim_end().replace('\n', "\n\t")), out),
         TlsVariable::ClientRawCert => return put(Some(&pem(der)), out),
         TlsVariable::ClientEscapedCert => return put(Some(&escaped(&pem(der))), out),
         TlsVariable::ClientFingerprint => {
@@ -88,7 +88,7 @@ fn list(numbers: &[u16], name: impl Fn(u16) -> Option<&'static str>) -> String {
     out
 }
 
-/// A certificate in PEM, without the last line end.
+/// A certificate in PEM.
 fn pem(der: &[u8]) -> String {
     let encoded = BASE64_STANDARD.encode(der);
     let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
@@ -96,7 +96,7 @@ fn pem(der: &[u8]) -> String {
         out.extend(line.iter().map(|byte| char::from(*byte)));
         out.push('\n');
     }
-    out.push_str("-----END CERTIFICATE-----");
+    out.push_str("-----END CERTIFICATE-----\n");
     out
 }
 

@@ -161,7 +161,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Server, "listen 18081 backlog=0;", Neither),
     (Server, "listen 18081 reuseport deferred so_keepalive=on rcvbuf=8k;", Both),
     (Server, "listen 18081 so_keepalive=perhaps;", Neither),
-    (Server, "listen 18081 ssl;", NeitherAlike("nginx wants a certificate, we speak no TLS yet")),
+    (Server, "listen 18081 ssl;", Neither),
     (Server, "listen 18081 proxy_protocol;", Both),
     (Server, "listen 18081 proxy_protocol=on;", Neither),
     (

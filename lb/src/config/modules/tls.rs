@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::{
-    Argument, Arguments, FLAG, Flag, HTTP, Maybe, Number, Row, SERVER, Size, Time, no_effect, one, refused,
-    settings, words,
+    Argument, Arguments, FLAG, Flag, HTTP, Maybe, Number, Row, SERVER, Seconds, Size, no_effect, one,
+    refused, settings, words,
 };
 use crate::script::Template;
 
@@ -59,7 +59,7 @@ settings! {
         differs "all threads share a `builtin` cache, too";
 
         "ssl_session_timeout" in LEVELS,
-        session_timeout: Duration as Time = Duration::from_secs(300),
+        session_timeout: Duration as Seconds = Duration::from_secs(300),
         "How long a session can be resumed";
 
         "ssl_session_tickets" in LEVELS,

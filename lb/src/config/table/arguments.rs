@@ -155,7 +155,7 @@ impl Argument for Time {
 }
 
 /// A time in whole seconds.
-struct Seconds;
+pub(in crate::config) struct Seconds;
 
 impl Argument for Seconds {
     type Value = Duration;

@@ -19,8 +19,8 @@ mod row;
 mod settings;
 
 pub(super) use self::arguments::{
-    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Size, TIME, Time,
-    at_least, one, words,
+    Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Seconds, Size,
+    TIME, Time, at_least, one, words,
 };
 pub(super) use self::block::Block;
 pub(super) use self::context::{

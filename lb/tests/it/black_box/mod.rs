@@ -23,6 +23,7 @@ mod support;
 mod survival;
 mod tls;
 mod tls_clients;
+mod tls_memory;
 mod tls_sessions;
 mod tls_support;
 mod upgrades;

@@ -196,3 +196,38 @@ fn handshakes_that_are_held_end_in_time_and_hold_up_nobody() {
         balancer.metric("lb_tls_handshake_failures_total{reason=\"timed_out\"}") == 100
     });
 }
+
+#[test]
+fn held_handshakes_do_not_hold_up_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = Authority::new("test").issue(&["a.test"]).write(folder.path(), "a");
+    let mut balancer =
+        Balancer::start(&format!("server {{ listen LISTEN ssl; {certificate} return 200 ok; }}"));
+    let held: Vec<Client> = (0..10).map(|_| Client::connect(balancer.address)).collect();
+    eventually("they are accepted", || balancer.metric("lb_connections_accepted_total") >= 10);
+    balancer.signal("QUIT");
+    let (time, code) = balancer.wait();
+    assert_eq!(code, Some(0));
+    assert!(time < PATIENCE / 2, "{time:?}");
+    drop(held);
+}
+
+#[test]
+fn another_protocol_passes_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = Authority::new("test").issue(&["a.test"]).write(folder.path(), "a");
+    let backend = Backend::start("a");
+    backend.behave(Behaviour::SwitchIfAsked);
+    let balancer = Balancer::start(&format!(
+        "server {{ listen LISTEN ssl; {certificate} location / {{ proxy_pass http://{}; }} }}",
+        backend.address
+    ));
+    let mut client = TlsClient::connect(balancer.address, "a.test");
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(client.receive().unwrap().status, 101);
+    for size in [1, 5, 100_000] {
+        let message = text(size);
+        client.send(&message);
+        assert!(client.read(size) == message.as_bytes(), "{size}");
+    }
+}

@@ -171,6 +171,13 @@ impl TlsClient {
         Ok(rest)
     }
 
+    /// The next `count` bytes, whatever they are.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// The subject's certificate that the server has shown.
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         self.session().peer_certificates().unwrap()[0].clone().into_owned()
