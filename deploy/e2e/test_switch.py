@@ -85,9 +85,11 @@ class Switch(unittest.TestCase):
                 self.assertEqual(before, after)
                 self.assertEqual({FRONTS[to], *BEHIND[to]}, self.stack.running_services())
                 self.assertIn(f"COMPOSE_PROFILES={to}\n", self.stack.env_file.read_text())
-                # Everybody behind it gets its turn.
-                names = {self.answer()[1] for _ in range(12)}
-                self.assertEqual(4, len(names), names)
+                # NGINX's workers take turns among the servers each for itself, and the watch asks too: any number of requests
+                # may miss one of them.
+                names = set()
+                until(10, "everybody behind it gets its turn",
+                      lambda: names.add(self.answer()[1]) or len(names) == 4, every_s=0)
                 if to == "original":
                     self.assertEqual(BEHIND["original"], names)
             figure(f"{at} to {to}: {took:.1f} s in all, {watch.longest_s:.2f} s without an answer; "
@@ -119,7 +121,8 @@ class Switch(unittest.TestCase):
         self.stack.down()
         ports = dict(zip(self.ours, (18080, 18081, 18082)))
         variables = {"pingora": "LB_PORT", "nginx": "NGINX_PORT", "original": "ORIGINAL_PORT"}
-        environment = ["env", *(f"{variables[front]}={port}" for front, port in ports.items())]
+        environment = ["env", "LB_TLS_PORT=18440", "NGINX_TLS_PORT=18441",
+                       *(f"{variables[front]}={port}" for front, port in ports.items())]
         profiles = [word for front in self.ours for word in ("--profile", front)]
         self.stack.run([*environment, "docker", "compose", *profiles, "up", "--detach", "--wait"])
         for front, port in ports.items():

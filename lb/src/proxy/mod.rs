@@ -26,7 +26,6 @@
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
 //! | `finish` | what every answer gets |
-//! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -44,7 +43,6 @@ mod finish;
 mod flow;
 mod gather;
 mod host;
-mod limit;
 mod peer;
 mod ready;
 mod received;

@@ -50,6 +50,8 @@ impl Scheme {
 pub(in crate::config) struct ProxyPass {
     pub(in crate::config) to: PassedTo,
     pub(in crate::config) position: Position,
+    /// When it was read.
+    pub(in crate::config) order: usize,
 }
 
 /// Where it goes.
@@ -79,10 +81,10 @@ impl FixedPass {
 
 pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut Report) {
     let url = directive.argument(0);
-    let position = directive.argument_position(0);
+    let (position, order) = (directive.argument_position(0), directive.order);
     if url.contains('$') {
         if let Some(url) = report.template(directive, 0) {
-            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position }));
+            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position, order }));
         }
         return;
     }
@@ -101,7 +103,7 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
         }
         Ok(target) => {
             let to = PassedTo::Fixed(FixedPass { scheme, written: written.to_owned(), target });
-            let pass = ProxyPass { to, position };
+            let pass = ProxyPass { to, position, order };
             block.edit(|given| *given = Some(pass));
         }
         Err(error) => report.emerg_hint(
