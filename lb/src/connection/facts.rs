@@ -12,7 +12,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,8 @@ pub struct ConnectionFacts {
     pub local: Option<SocketAddr>,
     /// The listening address that accepted it.
     pub listener: Arc<ListenerFacts>,
+    /// When it was accepted.
+    pub accepted: Instant,
     scheme: &'static str,
     closing: ShutdownWatch,
 }
@@ -88,7 +90,7 @@ impl ConnectionFacts {
         closing: ShutdownWatch,
     ) -> Self {
         // Every transport so far is a plain one.
-        Self { serial, client, local, listener, scheme: "http", closing }
+        Self { serial, client, local, listener, accepted: Instant::now(), scheme: "http", closing }
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.
@@ -109,6 +111,9 @@ const UNSET: u64 = u64::MAX;
 /// nginx's default of `send_timeout`, for answers written before a location is known.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// nginx's default of `http2_chunk_size`, for the same.
+const PIECE_BYTES: usize = 8 << 10;
+
 /// The hooks' answers to the loop, and to the stream that carries the request.
 #[derive(Debug)]
 pub struct RequestReply {
@@ -124,6 +129,10 @@ pub struct RequestReply {
     sent_bytes: AtomicU64,
     /// Bytes of the request's body as they came, framing included.
     body_bytes: AtomicU64,
+    /// Of HTTP/2: bytes of the answer's body that were given to the connection.
+    content_bytes: AtomicU64,
+    /// The longest piece of the answer in one frame.
+    piece_bytes: AtomicUsize,
 }
 
 impl Default for RequestReply {
@@ -135,6 +144,8 @@ impl Default for RequestReply {
             switches_protocols: AtomicBool::new(false),
             sent_bytes: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
+            content_bytes: AtomicU64::new(0),
+            piece_bytes: AtomicUsize::new(PIECE_BYTES),
         }
     }
 }
@@ -148,6 +159,15 @@ impl RequestReply {
 
     pub(super) fn send_timeout(&self) -> Duration {
         Duration::from_millis(self.send_timeout_ms.load(Relaxed))
+    }
+
+    /// Sets the longest piece of the answer that goes out in one frame (`http2_chunk_size`).
+    pub fn set_piece_bytes(&self, bytes: usize) {
+        self.piece_bytes.store(bytes, Relaxed);
+    }
+
+    pub(super) fn piece_bytes(&self) -> usize {
+        self.piece_bytes.load(Relaxed)
     }
 
     /// Sets the idle time of the connection after this request (`keepalive_timeout` of its location). Zero closes it.
@@ -179,6 +199,12 @@ impl RequestReply {
         self.sent_bytes.load(Relaxed)
     }
 
+    /// Of HTTP/2, where the frames of an answer are not all of one length: bytes of its body that were sent
+    /// (`$body_bytes_sent`).
+    pub fn content_bytes(&self) -> u64 {
+        self.content_bytes.load(Relaxed)
+    }
+
     /// Bytes of the request's body that have come, framing included. With the header's, `$request_length`.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes.load(Relaxed)
@@ -186,6 +212,10 @@ impl RequestReply {
 
     pub(super) fn count_sent(&self, bytes: usize) {
         add(&self.sent_bytes, bytes);
+    }
+
+    pub(super) fn count_content(&self, bytes: usize) {
+        add(&self.content_bytes, bytes);
     }
 
     pub(super) fn count_body(&self, bytes: usize) {

@@ -14,8 +14,9 @@ use pingora::apps::HttpServerApp;
 use super::acceptor::{Acceptor, Place};
 use super::drain::{Drain, Event};
 use super::facts::ConnectionFacts;
-use super::h1::requests::requests;
+use super::h1::requests::{OtherProtocol, requests};
 use super::h1::stream::ClientStream;
+use super::h2;
 use super::host::ConnectionHost;
 use super::transport::Accepted;
 
@@ -33,10 +34,22 @@ pub(super) async fn connection<F, A>(
     match accepted.register() {
         Ok(transport) => {
             let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
-            requests(stream, facts, &acceptor).await;
+            if let Some(other) = requests(stream, &facts, &acceptor).await {
+                Box::pin(http2(other, facts, &acceptor)).await;
+            }
         }
         Err(error) => log::error!("a connection could not be registered: {error}"),
     }
+}
+
+/// Goes on with HTTP/2.
+async fn http2<F, A>(other: OtherProtocol, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let OtherProtocol { stream, ahead, limits } = other;
+    h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits).await;
 }
 
 /// Counts the end of a connection.
@@ -62,7 +75,7 @@ mod tests {
     use crate::config::model::{HeaderLimits, ListenAddress};
     use crate::connection::acceptor::Worker;
     use crate::connection::facts::{ClientAddress, ListenerFacts};
-    use crate::connection::host::{Limits, Refused};
+    use crate::connection::host::{Http2Limits, Limits, Refused};
 
     struct Nothing;
 
@@ -93,6 +106,10 @@ mod tests {
                 max_fields: 256,
                 server_tokens: true,
             }
+        }
+
+        fn http2(&self, (): &(), _: &ListenerFacts) -> Option<Http2Limits> {
+            None
         }
 
         fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}

@@ -13,7 +13,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::wire_bytes;
 use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
-use crate::connection::facts::Framing;
+use crate::connection::facts::{Framing, HttpVersion};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
@@ -101,6 +101,7 @@ impl Known<'_> {
                 put(b"GET", out)
             }
             Named::RequestMethod => put(self.outside.request.method.as_str().as_bytes(), out),
+            Named::Http2 => self.http2(out),
             Named::ServerProtocol => put(protocol(self.outside.request.version), out),
             Named::ContentLength => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
             Named::ContentType => joined(&self.outside.request.headers, &header::CONTENT_TYPE, out),
@@ -125,6 +126,9 @@ impl Known<'_> {
                 Some(response) => print(out, u64::from(response.status.as_u16())),
                 None => self.unanswered_status(out),
             },
+            Named::BodyBytesSent if self.outside.facts.shape.version == HttpVersion::Http2 => {
+                print(out, self.outside.facts.reply.content_bytes())
+            }
             Named::BodyBytesSent => print(
                 out,
                 self.outside
@@ -182,6 +186,13 @@ impl Known<'_> {
             | Named::TimeIso8601
             | Named::Msec => process_value(named, out),
         }
+    }
+
+    /// The name of the protocol, where it is HTTP/2.
+    fn http2(&self, out: &mut Vec<u8>) -> bool {
+        let is_spoken = self.outside.facts.shape.version == HttpVersion::Http2;
+        let is_secure = self.outside.facts.connection.scheme() == "https";
+        is_spoken && put(if is_secure { b"h2" } else { b"h2c" }, out)
     }
 
     /// nginx's `$host`: of the request line or the Host field, else the server's first name.
@@ -380,7 +391,11 @@ fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
 }
 
 fn protocol(version: Version) -> &'static [u8] {
-    if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" }
+    match version {
+        Version::HTTP_10 => b"HTTP/1.0",
+        Version::HTTP_2 => b"HTTP/2.0",
+        _ => b"HTTP/1.1",
+    }
 }
 
 /// The value of a cookie in one `Cookie` field.

@@ -52,6 +52,8 @@ pub enum Named {
     Uri,
     /// `$host`
     Host,
+    /// `$http2`
+    Http2,
     /// `$hostname`
     Hostname,
     /// `$is_args`
@@ -142,6 +144,7 @@ const NAMED: &[(&str, Named)] = &[
     ("document_uri", Named::Uri),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
+    ("http2", Named::Http2),
     ("is_args", Named::IsArgs),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),

@@ -59,6 +59,7 @@ impl Listeners {
                     address: address.clone(),
                     backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
                     ipv6_only: listen.ipv6_only.unwrap_or(true),
+                    http2: listen.http2,
                     default_server: server,
                     servers: vec![server],
                     position: listen.position.clone(),
@@ -74,6 +75,7 @@ impl Listeners {
             return;
         }
         known.listener.servers.push(server);
+        known.listener.http2 |= listen.http2;
         if listen.sets_options {
             if known.has_options {
                 report.emerg(format!("duplicate listen options for {address}"), &listen.position);

@@ -69,6 +69,8 @@ pub struct Listener {
     pub backlog: u32,
     /// `ipv6only=`; on by default.
     pub ipv6_only: bool,
+    /// Some `listen` of the address says `http2`.
+    pub http2: bool,
     /// The server marked `default_server`, or the first on this address.
     pub default_server: ServerId,
     /// All servers on this address, in order.

@@ -22,7 +22,7 @@ pub use super::modules::{
     AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate, Charset,
     Client, Condition, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, ErrorLog, ErrorPage,
     ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic, HeaderLimits, Headers,
-    HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
+    HeadersInherit, Http2, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
     LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
     MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution,
     Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles,

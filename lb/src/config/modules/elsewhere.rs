@@ -12,8 +12,8 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
-static HTTP_2: Package =
-    Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
+static EARLY_HINTS: Package =
+    Package { name: "early hints", switches: "early_hints", switched_on_by: "nothing says `early_hints`" };
 static REAL_ADDRESSES: Package = Package {
     name: "the client's address behind a proxy",
     switches: "set_real_ip_from",
@@ -63,7 +63,6 @@ static VISITORS: Package =
 pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
         "ssl" => Some(&TLS),
-        "http2" => Some(&HTTP_2),
         "proxy_protocol" => Some(&REAL_ADDRESSES),
         _ => None,
     }
@@ -74,7 +73,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
         "https" => Some(&TLS),
-        "http2" => Some(&HTTP_2),
         "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),

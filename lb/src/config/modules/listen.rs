@@ -11,13 +11,13 @@ use crate::config::values;
 /// nginx's default on Linux.
 pub(in crate::config) const DEFAULT_BACKLOG: u32 = 511;
 
-const ACCEPTED: &str = "default_server, backlog=number and ipv6only=on|off";
+const ACCEPTED: &str = "default_server, http2, backlog=number and ipv6only=on|off";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [backlog=number] [ipv6only=on|off]"), Reads(listen),
+    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [http2] [backlog=number] [ipv6only=on|off]"), Reads(listen),
         "Where the server accepts connections").repeatable()
-        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `ssl`, `http2` and `proxy_protocol` are not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `ssl` and `proxy_protocol` are not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.
@@ -25,6 +25,8 @@ pub(super) const ROWS: &[Row] = &[
 pub(in crate::config) struct Listen {
     pub(in crate::config) addresses: Vec<ListenAddress>,
     pub(in crate::config) default_server: bool,
+    /// `http2`, the older way to say `http2 on`.
+    pub(in crate::config) http2: bool,
     pub(in crate::config) backlog: Option<u32>,
     pub(in crate::config) ipv6_only: Option<bool>,
     /// Whether it sets an option of the socket: only one `listen` of an address may.
@@ -38,6 +40,7 @@ impl Listen {
         Self {
             addresses,
             default_server: false,
+            http2: false,
             backlog: None,
             ipv6_only: None,
             sets_options: false,
@@ -106,7 +109,14 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
             listen.sets_options = true;
             socket_option(name, value, &listen.addresses, directive, index, report);
         }
-        ("ssl" | "http2" | "proxy_protocol", None) => match package_of_listen(name) {
+        ("http2", None) => {
+            listen.http2 = true;
+            report.warn(
+                "the \"listen ... http2\" directive is deprecated, use the \"http2\" directive instead",
+                &directive.position,
+            );
+        }
+        ("ssl" | "proxy_protocol", None) => match package_of_listen(name) {
             Some(package) => report.pending_parameter(directive, index, package),
             None => report.not_yet(directive, index),
         },
@@ -219,7 +229,6 @@ mod tests {
         let cases = [
             ("listen example.org:80;", "host not found in \"example.org:80\" of the \"listen\" directive"),
             ("listen 80 ssl;", "\"ssl\" in the \"listen\" directive is not supported"),
-            ("listen 80 http2;", "\"http2\" in the \"listen\" directive is not supported"),
             ("listen 80 proxy_protocol;", "\"proxy_protocol\" in the \"listen\" directive is not supported"),
             ("listen 80 backlog=x;", "invalid backlog \"backlog=x\""),
             ("listen 80 backlog=4294967296;", "invalid backlog"),

@@ -84,6 +84,16 @@ impl ClientStream {
         }
     }
 
+    /// True without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.tls().is_none())
+    }
+
+    /// The transport, for another protocol that takes the connection over before its first request.
+    pub(in crate::connection) fn into_transport(mut self) -> Transport {
+        self.transport.take().expect("only drop takes the transport")
+    }
+
     /// Announces `piece` as the next write: if it is, it waits without a copy, and goes out with the next flush or
     /// the next write of something else.
     pub fn lend(&self, piece: Bytes) {

@@ -1,6 +1,6 @@
 //! The edge: TLS and HTTP/2 to clients, who the client is behind other proxies, and TLS and gRPC to servers.
 
-use super::{GRPC, HTTP_2, REAL_ADDRESSES, TLS, TLS_TO_SERVERS};
+use super::{EARLY_HINTS, GRPC, REAL_ADDRESSES, TLS, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -38,22 +38,7 @@ ssl_stapling_verify HS on | off = off
 ssl_trusted_certificate HS file
 ssl_verify_client HS on | off | optional | optional_no_ca = off
 ssl_verify_depth HS number = 1" },
-    Family { module: "ngx_http_v2_module", fate: Fate::Pending(&HTTP_2), lines: "\
-http2 HS on | off = off
-http2_body_preread_size HS size = 64k
-http2_chunk_size HSL size = 8k
-http2_idle_timeout HS time = 3m
-http2_max_concurrent_pushes HS number = 10
-http2_max_concurrent_streams HS number = 128
-http2_max_field_size HS size = 4k
-http2_max_header_size HS size = 16k
-http2_max_requests HS number = 1000
-http2_pool_size HS size = 4k
-http2_push HSL uri | off = off
-http2_push_preload HSL on | off = off
-http2_recv_buffer_size H size = 256k
-http2_recv_timeout HS time = 30s
-http2_streams_index_size HS number = 32
+    Family { module: "ngx_http_v2_module", fate: Fate::Pending(&EARLY_HINTS), lines: "\
 early_hints HSL string …" },
     Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
 set_real_ip_from HSL address | CIDR | unix:
