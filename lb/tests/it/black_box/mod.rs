@@ -9,6 +9,7 @@ mod balancing_methods;
 mod byte_counts;
 mod command_line;
 mod files;
+mod http2;
 mod large_answers;
 mod messages;
 mod proxy_settings;
