@@ -21,4 +21,5 @@ pub mod script;
 pub mod server;
 pub mod suggestion;
 pub mod system_error;
+pub mod tls;
 pub mod upstream;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::AdminApp;
 use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, ConnectionHost, Http2Limits, Limits, ListenerFacts, Refused};
+use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
 
 /// The limits of the admin listener. They are not nginx's defaults: its clients are scrapers and health checks nearby.
 const LIMITS: Limits = Limits {
@@ -27,11 +27,6 @@ impl ConnectionHost for AdminApp {
 
     fn limits(&self, (): &(), _: &ListenerFacts) -> Limits {
         LIMITS
-    }
-
-    /// Scrapers and health checks speak HTTP/1.
-    fn http2(&self, (): &(), _: &ListenerFacts) -> Option<Http2Limits> {
-        None
     }
 
     /// Counts of requests and the access logs are about traffic: a request refused here is in none of them. Its connection

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::balance::Availability;
 use crate::observe::exposition::Exposition;
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::observe::histogram::HistogramTotals;
 use crate::observe::panics;
 use crate::observe::process_metrics;
@@ -61,6 +63,7 @@ fn clients(page: &mut Exposition, state: &ServerState) {
     for (reason, count) in RetryReason::ALL.iter().zip(totals.retries.totals()) {
         family.sample(&[("reason", reason.label())], count);
     }
+    tls(page, state);
     page.counter("lb_connections_accepted_total", "Client connections accepted.")
         .sample(&[], connections.accepted);
     page.gauge(
@@ -70,6 +73,33 @@ fn clients(page: &mut Exposition, state: &ServerState) {
     .sample(&[("state", "reading")], connections.reading)
     .sample(&[("state", "writing")], connections.writing)
     .sample(&[("state", "waiting")], connections.waiting);
+}
+
+fn tls(page: &mut Exposition, state: &ServerState) {
+    let totals = &state.totals;
+    let mut family = page.counter(
+        "lb_tls_handshakes_total",
+        "TLS handshakes with clients, by version, and by whether an earlier session was resumed.",
+    );
+    for (handshake, count) in Handshake::ALL.iter().zip(totals.handshakes.totals()) {
+        let (protocol, session) = handshake.labels();
+        family.sample(&[("protocol", protocol), ("session", session)], count);
+    }
+    let mut family = page.counter(
+        "lb_tls_handshake_failures_total",
+        "TLS handshakes with clients that were not done, by the reason.",
+    );
+    for (failure, count) in HandshakeFailure::ALL.iter().zip(totals.failed_handshakes.totals()) {
+        family.sample(&[("reason", failure.label())], count);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
+    let mut family = page.gauge(
+        "lb_tls_certificate_expires_in_seconds",
+        "How long a certificate that clients are shown is still valid; negative afterwards.",
+    );
+    for shown in state.current().tls.shown() {
+        family.sample_f64(&[("file", &shown.file)], (shown.until - now) as f64);
+    }
 }
 
 fn process(page: &mut Exposition, state: &ServerState) {

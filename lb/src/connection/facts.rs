@@ -20,6 +20,7 @@ use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::config::model::ListenAddress;
+use crate::tls::{Security, Session};
 
 pub use super::h1::hygiene::{Framing, HopFields, HttpVersion, Shape};
 
@@ -77,7 +78,10 @@ pub struct ConnectionFacts {
     pub listener: Arc<ListenerFacts>,
     /// When it was accepted.
     pub accepted: Instant,
-    scheme: &'static str,
+    /// Whether TLS is spoken, and what its handshake agreed on.
+    pub security: Security,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
     closing: ShutdownWatch,
 }
 
@@ -89,13 +93,55 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        // Every transport so far is a plain one.
-        Self { serial, client, local, listener, accepted: Instant::now(), scheme: "http", closing }
+        Self {
+            serial,
+            client,
+            local,
+            listener,
+            accepted: Instant::now(),
+            security: Security::Plain,
+            http2: false,
+            closing,
+        }
+    }
+
+    /// The same connection, after its client has or has not begun to speak TLS.
+    pub(super) fn with_security(&self, security: Security) -> Self {
+        Self {
+            serial: self.serial,
+            client: self.client,
+            local: self.local,
+            listener: self.listener.clone(),
+            accepted: self.accepted,
+            security,
+            http2: self.http2,
+            closing: self.closing.clone(),
+        }
+    }
+
+    /// A connection that turned out to speak HTTP/2, before its first request.
+    pub(super) fn speaking_http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
+    /// What the TLS handshake agreed on, if there was one.
+    pub fn tls(&self) -> Option<&Session> {
+        self.security.session()
     }
 
     /// `$scheme`: the scheme of absolute URLs on this connection.
     pub fn scheme(&self) -> &'static str {
-        self.scheme
+        if self.tls().is_some() { "https" } else { "http" }
+    }
+
+    /// The tail of nginx's lines about a connection.
+    pub(super) fn circumstances(&self) -> String {
+        let client = match self.client {
+            ClientAddress::Inet(address) => address.ip().to_string(),
+            ClientAddress::Unix => "unix:".to_owned(),
+        };
+        format!(", client: {client}, server: {}", self.listener.address)
     }
 
     /// Turns true when this connection is to end: the process stops gracefully, or its listening address was removed.
@@ -129,6 +175,8 @@ pub struct RequestReply {
     sent_bytes: AtomicU64,
     /// Bytes of the request's body as they came, framing included.
     body_bytes: AtomicU64,
+    /// A server's early hints go to the client.
+    passes_early_hints: AtomicBool,
     /// Of HTTP/2: bytes of the answer's body that were given to the connection.
     content_bytes: AtomicU64,
     /// The longest piece of the answer in one frame.
@@ -144,6 +192,7 @@ impl Default for RequestReply {
             switches_protocols: AtomicBool::new(false),
             sent_bytes: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
+            passes_early_hints: AtomicBool::new(false),
             content_bytes: AtomicU64::new(0),
             piece_bytes: AtomicUsize::new(PIECE_BYTES),
         }
@@ -159,6 +208,15 @@ impl RequestReply {
 
     pub(super) fn send_timeout(&self) -> Duration {
         Duration::from_millis(self.send_timeout_ms.load(Relaxed))
+    }
+
+    /// Lets a server's early hints (103) go to the client (`early_hints`), where its protocol has a place for them.
+    pub fn pass_early_hints(&self) {
+        self.passes_early_hints.store(true, Relaxed);
+    }
+
+    pub(super) fn passes_early_hints(&self) -> bool {
+        self.passes_early_hints.load(Relaxed)
     }
 
     /// Sets the longest piece of the answer that goes out in one frame (`http2_chunk_size`).

@@ -11,6 +11,8 @@ use http::StatusCode;
 use super::facts::{ConnectionFacts, ListenerFacts};
 use super::h1::hygiene::Reason;
 use crate::config::model::HeaderLimits;
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
+use crate::tls::Chosen;
 
 /// The limits of a request before its server block is known: settings of the address's default server, as in NGINX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +90,34 @@ pub trait ConnectionHost: Send + Sync + 'static {
     /// The limits on `listener` before a server block is known.
     fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;
 
-    /// The limits of HTTP/2 on `listener`; `None` where it is not spoken.
-    fn http2(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Option<Http2Limits>;
+    /// Whether TLS is spoken on `listener`.
+    fn speaks_tls(&self, _snapshot: &Self::Snapshot, _listener: &ListenerFacts) -> bool {
+        false
+    }
+
+    /// The TLS for a client on `listener` that asks for the server of this name, if it names one.
+    fn tls(
+        &self,
+        _snapshot: &Self::Snapshot,
+        _listener: &ListenerFacts,
+        _server_name: Option<&str>,
+    ) -> Chosen {
+        Chosen::default()
+    }
+
+    /// A TLS handshake ended: count it.
+    fn handshake_ended(&self, _outcome: Result<Handshake, HandshakeFailure>) {}
+
+    /// The limits of HTTP/2 on `listener`, for a client that asks for the server of this name; `None` where it is not
+    /// spoken.
+    fn http2(
+        &self,
+        _snapshot: &Self::Snapshot,
+        _listener: &ListenerFacts,
+        _server_name: Option<&str>,
+    ) -> Option<Http2Limits> {
+        None
+    }
 
     /// A request ended before the proxy saw it: log and count it.
     fn refused(

@@ -14,6 +14,7 @@ pub mod drain;
 pub mod facts;
 pub mod h1;
 pub mod h2;
+mod handshake;
 pub mod host;
 pub mod listen;
 mod opening;

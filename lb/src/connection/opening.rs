@@ -7,8 +7,10 @@
 //! this task exists as long as its connection, mostly waiting in the loop, and by value they would make it larger.
 //! Whatever comes before the loop is boxed for the same reason.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use pingora::apps::HttpServerApp;
 
 use super::acceptor::{Acceptor, Place};
@@ -17,8 +19,11 @@ use super::facts::ConnectionFacts;
 use super::h1::requests::{OtherProtocol, requests};
 use super::h1::stream::ClientStream;
 use super::h2;
-use super::host::ConnectionHost;
-use super::transport::Accepted;
+use super::handshake::{Spoken, handshake, kind, reason};
+use super::host::{ConnectionHost, Http2Limits};
+use super::transport::{Accepted, Transport};
+use crate::observe::handshakes::HandshakeFailure;
+use crate::tls::Security;
 
 /// Serves one connection until it ends.
 pub(super) async fn connection<F, A>(
@@ -31,25 +36,114 @@ pub(super) async fn connection<F, A>(
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    match accepted.register() {
-        Ok(transport) => {
-            let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
-            if let Some(other) = requests(stream, &facts, &acceptor).await {
-                Box::pin(http2(other, facts, &acceptor)).await;
-            }
+    let transport = match accepted.register() {
+        Ok(transport) => transport,
+        Err(error) => return log::error!("a connection could not be registered: {error}"),
+    };
+    let snapshot = acceptor.host().snapshot(&facts.listener);
+    if !acceptor.host().speaks_tls(&snapshot, &facts.listener) {
+        drop(snapshot);
+        let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
+        if let Some(other) = requests(stream, &facts, &acceptor).await {
+            http2(other, &facts, &acceptor).await;
         }
-        Err(error) => log::error!("a connection could not be registered: {error}"),
+        return;
+    }
+    drop(snapshot);
+    let Some(Opened { protocol, transport, facts, first }) =
+        Box::pin(secure(transport, facts, &acceptor)).await
+    else {
+        return;
+    };
+    match protocol {
+        Protocol::Http1 => {
+            let stream = Box::new(ClientStream::after(first, transport, acceptor.drain().clone()));
+            requests(stream, &facts, &acceptor).await;
+        }
+        Protocol::Http2(limits) => {
+            let ahead = BytesMut::new();
+            Box::pin(h2::requests::requests(transport, ahead, facts, &acceptor, limits)).await;
+        }
     }
 }
 
-/// Goes on with HTTP/2.
-async fn http2<F, A>(other: OtherProtocol, facts: Arc<ConnectionFacts>, acceptor: &Acceptor<F, A>)
+/// Goes on with HTTP/2. Not an async function, so that what it begins with is not laid out in the future of every waiting
+/// connection.
+fn http2<'a, F, A>(
+    other: Box<OtherProtocol>,
+    facts: &ConnectionFacts,
+    acceptor: &'a Acceptor<F, A>,
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>
 where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let OtherProtocol { stream, ahead, limits } = other;
-    h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits).await;
+    let OtherProtocol { stream, ahead, limits } = *other;
+    let facts = Arc::new(facts.with_security(Security::Plain).speaking_http2());
+    Box::pin(h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits))
+}
+
+/// The protocol of a connection's requests.
+enum Protocol {
+    Http1,
+    Http2(Http2Limits),
+}
+
+/// A connection that is ready for its first request.
+struct Opened {
+    protocol: Protocol,
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    /// What was read already.
+    first: Vec<u8>,
+}
+
+/// Does the TLS handshake, within the time that a client has for its first header, as in nginx. None where it fails.
+async fn secure<F, A>(
+    transport: Transport,
+    facts: Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) -> Option<Opened>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let snapshot = host.snapshot(&facts.listener);
+    let patience = host.limits(&snapshot, &facts.listener).first_request_timeout;
+    let shaking = handshake(transport, |name| host.tls(&snapshot, &facts.listener, name));
+    let (transport, security, first) = match tokio::time::timeout(patience, shaking).await {
+        Ok(Ok(Spoken::Tls(transport, session))) => {
+            host.handshake_ended(Ok(kind(&session)));
+            (transport, Security::Tls(session), Vec::new())
+        }
+        Ok(Ok(Spoken::Plain(transport, first))) => {
+            host.handshake_ended(Err(HandshakeFailure::PlainHttp));
+            (transport, Security::PlainWhereTlsIsSpoken, first)
+        }
+        Ok(Err(error)) => {
+            host.handshake_ended(Err(reason(&error)));
+            log::info!("SSL_do_handshake() failed ({error}) while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+        Err(_) => {
+            host.handshake_ended(Err(HandshakeFailure::TimedOut));
+            log::info!("client timed out while SSL handshaking{}", facts.circumstances());
+            return None;
+        }
+    };
+    let http2 = match &security {
+        Security::Tls(session) if session.alpn() == Some(b"h2") => {
+            host.http2(&snapshot, &facts.listener, session.name())
+        }
+        _ => None,
+    };
+    let protocol = http2.map_or(Protocol::Http1, Protocol::Http2);
+    let mut facts = facts.with_security(security);
+    if matches!(protocol, Protocol::Http2(_)) {
+        facts = facts.speaking_http2();
+    }
+    Some(Opened { protocol, transport, facts: Arc::new(facts), first })
 }
 
 /// Counts the end of a connection.
@@ -75,7 +169,7 @@ mod tests {
     use crate::config::model::{HeaderLimits, ListenAddress};
     use crate::connection::acceptor::Worker;
     use crate::connection::facts::{ClientAddress, ListenerFacts};
-    use crate::connection::host::{Http2Limits, Limits, Refused};
+    use crate::connection::host::{Limits, Refused};
 
     struct Nothing;
 
@@ -106,10 +200,6 @@ mod tests {
                 max_fields: 256,
                 server_tokens: true,
             }
-        }
-
-        fn http2(&self, (): &(), _: &ListenerFacts) -> Option<Http2Limits> {
-            None
         }
 
         fn refused(&self, _: &Arc<()>, _: &Arc<ConnectionFacts>, _: &Refused<'_>) {}

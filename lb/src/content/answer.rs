@@ -25,7 +25,7 @@ impl Answer {
     /// The standard page of a status.
     pub fn standard(status: StatusCode, with_version: bool) -> Self {
         Self {
-            status,
+            status: page::seen_as(status),
             content_type: Some(HeaderValue::from_static("text/html")),
             headers: Vec::new(),
             body: page::standard_page(status, with_version),

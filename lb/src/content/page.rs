@@ -73,8 +73,36 @@ static HEADER_TOO_LARGE: LazyLock<[Bytes; 2]> = LazyLock::new(|| {
     [false, true].map(|tokens| page(400, "Bad Request", Some("Request Header Or Cookie Too Large"), tokens))
 });
 
+/// NGINX's own statuses around TLS, which clients see as 400.
+const TLS_DETAILS: [&str; 3] = [
+    "The SSL certificate error",
+    "No required SSL certificate was sent",
+    "The plain HTTP request was sent to HTTPS port",
+];
+const FIRST_OF_TLS: u16 = 495;
+
+static OF_TLS: LazyLock<Vec<[Bytes; 2]>> = LazyLock::new(|| {
+    let made =
+        |detail: &&'static str| [false, true].map(|tokens| page(400, "Bad Request", Some(detail), tokens));
+    TLS_DETAILS.iter().map(made).collect()
+});
+
+/// The status that clients see for `status`: 400 for NGINX's own statuses of the certificate error (495), the missing
+/// certificate (496) and the plain request where TLS is spoken (497), which `error_page` knows by their own numbers.
+pub fn seen_as(status: StatusCode) -> StatusCode {
+    if of_tls(status).is_some() { StatusCode::BAD_REQUEST } else { status }
+}
+
+fn of_tls(status: StatusCode) -> Option<usize> {
+    let index = usize::from(status.as_u16().checked_sub(FIRST_OF_TLS)?);
+    (index < TLS_DETAILS.len()).then_some(index)
+}
+
 /// The page of `status`; empty where NGINX has none.
 pub fn standard_page(status: StatusCode, server_tokens: bool) -> Bytes {
+    if let Some(index) = of_tls(status) {
+        return OF_TLS[index][usize::from(server_tokens)].clone();
+    }
     match PAGES.binary_search_by_key(&status.as_u16(), |(code, _)| *code) {
         Ok(index) => BUILT[index][usize::from(server_tokens)].clone(),
         Err(_) => Bytes::new(),
@@ -140,6 +168,20 @@ mod tests {
             "<html>\r\n<head><title>400 Request Header Or Cookie Too Large</title></head>\r\n<body>\r\n\
              <center><h1>400 Bad Request</h1></center>\r\n<center>Request Header Or Cookie Too Large</center>\r\n\
              <hr><center>cirque</center>\r\n</body>\r\n</html>\r\n"
+        );
+    }
+
+    #[test]
+    fn the_statuses_around_tls_are_seen_as_400_with_words_of_their_own() {
+        let status = StatusCode::from_u16(497).unwrap();
+        assert_eq!(seen_as(status), StatusCode::BAD_REQUEST);
+        assert_eq!(seen_as(StatusCode::NOT_FOUND), StatusCode::NOT_FOUND);
+        assert_eq!(
+            standard_page(status, false),
+            "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n\
+             <center><h1>400 Bad Request</h1></center>\r\n\
+             <center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>cirque</center>\r\n\
+             </body>\r\n</html>\r\n"
         );
     }
 

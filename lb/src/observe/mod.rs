@@ -7,6 +7,7 @@ pub mod cells;
 pub mod clock;
 pub mod error_log;
 pub mod exposition;
+pub mod handshakes;
 pub mod histogram;
 pub mod log_file;
 pub mod panics;

@@ -33,11 +33,17 @@ pub enum Generated {
     ClientTimeout,
     /// An error of this program.
     Internal,
+    /// The host belongs to another server than the TLS handshake was for.
+    Misdirected,
+    /// The client's certificate is missing or cannot be trusted.
+    ClientCertificate,
+    /// HTTP was spoken where TLS is.
+    PlainHttp,
 }
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 17;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -55,12 +61,23 @@ impl Generated {
         Self::Intercepted,
         Self::ClientTimeout,
         Self::Internal,
+        Self::Misdirected,
+        Self::ClientCertificate,
+        Self::PlainHttp,
     ];
 
     /// True if the connection cannot or should not continue after such an answer: the request's body is not read, or
     /// the request makes no sense.
     pub fn ends_connection(self) -> bool {
-        matches!(self, Self::BadRequest | Self::BodyTooLarge | Self::ClientTimeout | Self::Internal)
+        matches!(
+            self,
+            Self::BadRequest
+                | Self::BodyTooLarge
+                | Self::ClientTimeout
+                | Self::Internal
+                | Self::ClientCertificate
+                | Self::PlainHttp
+        )
     }
 
     /// The label's value.
@@ -80,6 +97,9 @@ impl Generated {
             Self::Intercepted => "intercepted",
             Self::ClientTimeout => "client_timeout",
             Self::Internal => "internal",
+            Self::Misdirected => "misdirected",
+            Self::ClientCertificate => "client_certificate",
+            Self::PlainHttp => "plain_http",
         }
     }
 }

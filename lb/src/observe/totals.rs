@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::cells::{Counter, CounterSet};
+use super::handshakes::{Handshake, HandshakeFailure};
 use super::histogram::DurationHistogram;
 use super::reasons::{Generated, RetryReason};
 use super::status::StatusClass;
@@ -19,6 +20,10 @@ pub struct Totals {
     pub generated: CounterSet<{ Generated::COUNT }>,
     /// Retries by the failure before them.
     pub retries: CounterSet<{ RetryReason::COUNT }>,
+    /// TLS handshakes that were done.
+    pub handshakes: CounterSet<{ Handshake::COUNT }>,
+    /// TLS handshakes that were not, by reason.
+    pub failed_handshakes: CounterSet<{ HandshakeFailure::COUNT }>,
     /// Requests refused by the connection loop, before any of the above.
     pub refused: Counter,
     /// Reloads that took effect.

@@ -16,6 +16,8 @@ use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
 use crate::observe::cells;
 use crate::observe::log_file::{LogFile, LogFiles};
+use crate::server::Snapshot;
+use crate::tls;
 use crate::upstream::{Runtime, Upstreams};
 
 /// A configuration that was read, checked, and found to be possible on this machine.
@@ -23,6 +25,7 @@ pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     pub(super) upstreams: Upstreams,
     pub(super) access_logs: AccessLogs,
+    pub(super) tls: tls::Servers,
     /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
     /// The user to become, if one is configured and can be assumed.
@@ -35,7 +38,7 @@ pub(super) fn prepare(
     options: &Options,
     runtime: &Arc<Runtime>,
     files: &LogFiles,
-    previous: Option<&Upstreams>,
+    previous: Option<&Snapshot>,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let mut loaded = config::load(&source(options))?;
     cells::expect_workers(worker_threads(loaded.config.main.core.worker_processes));
@@ -70,8 +73,13 @@ pub(super) fn prepare(
     if let Some(pid) = main.pid.as_ref().filter(|_| previous.is_none()) {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
     }
-    let upstreams = runtime.prepare(&loaded.config.http, previous)?;
-    Ok(Prepared { loaded, upstreams, access_logs, _error_logs: error_logs, identity })
+    // As in nginx, paths of certificates are relative to the folder of the configuration file.
+    let folder = options.configuration.parent().unwrap_or(&options.prefix);
+    let previous_tls = previous.map(|snapshot| &snapshot.tls);
+    let (tls, warnings) = tls::Servers::load(&loaded.config.http, folder, previous_tls)?;
+    loaded.warnings.extend(warnings);
+    let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
+    Ok(Prepared { loaded, upstreams, access_logs, tls, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one

@@ -63,9 +63,9 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, access_logs, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, access_logs, tls, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -158,9 +158,8 @@ impl SignalLoop {
                 (self.options.clone(), self.runtime.clone(), self.state.log_files.clone());
             let current = current.clone();
             // A panic over a configuration refuses the reload.
-            let work = move || {
-                panics::expendable(|| prepare::prepare(&options, &runtime, &files, Some(&current.upstreams)))
-            };
+            let work =
+                move || panics::expendable(|| prepare::prepare(&options, &runtime, &files, Some(&current)));
             tokio::task::spawn_blocking(work).await.map_err(|error| fatal(&error))??
         };
         let Prepared { loaded, upstreams, .. } = &prepared;
@@ -176,8 +175,8 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, access_logs, .. } = prepared;
-        let next = Snapshot::new(loaded.config, upstreams, access_logs, &slots);
+        let Prepared { loaded, upstreams, access_logs, tls, .. } = prepared;
+        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::record;
 use crate::config::model::{HeaderLimits, Settings};
 use crate::connection::{ConnectionFacts, ConnectionHost, Http2Limits, Limits, ListenerFacts, Refused};
+use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
+use crate::tls::Chosen;
 
 /// For a connection whose address a reload has taken away: the configuration no longer describes it.
 const FALLBACK_LIMITS: Limits = Limits {
@@ -44,10 +46,30 @@ impl ConnectionHost for ServerState {
         }
     }
 
-    fn http2(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> Option<Http2Limits> {
-        let listener = snapshot.listener(listener)?;
-        let settings = &snapshot.config.http.servers[listener.default_server.0].fallback.settings;
+    fn http2(
+        &self,
+        snapshot: &Snapshot,
+        listener: &ListenerFacts,
+        server_name: Option<&str>,
+    ) -> Option<Http2Limits> {
+        let (listener, server) = snapshot.asked_for(listener, server_name)?;
+        let settings = &snapshot.config.http.servers[server.0].fallback.settings;
         (listener.http2 || settings.http2.enabled).then(|| http2_limits(settings))
+    }
+
+    fn speaks_tls(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
+        snapshot.listener(listener).is_some_and(|listener| listener.ssl)
+    }
+
+    fn tls(&self, snapshot: &Snapshot, listener: &ListenerFacts, server_name: Option<&str>) -> Chosen {
+        snapshot.tls(listener, server_name)
+    }
+
+    fn handshake_ended(&self, outcome: Result<Handshake, HandshakeFailure>) {
+        match outcome {
+            Ok(handshake) => self.totals.handshakes.increment(handshake as usize),
+            Err(failure) => self.totals.failed_handshakes.increment(failure as usize),
+        }
     }
 
     fn refused(&self, snapshot: &Arc<Snapshot>, connection: &Arc<ConnectionFacts>, refused: &Refused<'_>) {

@@ -25,6 +25,7 @@
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
 //! | `finish` | what every answer gets |
+//! | `interim` | early hints |
 //! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
@@ -43,6 +44,7 @@ mod finish;
 mod flow;
 mod gather;
 mod host;
+mod interim;
 mod limit;
 mod peer;
 mod ready;

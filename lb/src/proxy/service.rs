@@ -22,7 +22,7 @@ use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, upload, wire_bytes,
+    answer, balancing_key, client, failure, flow, gather, interim, peer, received, record, upload, wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
@@ -244,6 +244,7 @@ impl ProxyHttp for ProxyService {
         request: &mut Request,
     ) -> Result<()> {
         if is_interim(answer) {
+            interim::consider(answer, session, request);
             return Ok(());
         }
         answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
+use rustls::pki_types::UnixTime;
 
 use super::wire_bytes;
 use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
@@ -21,6 +22,7 @@ use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
 use crate::script::{Named, Values, Variable};
 use crate::server::Snapshot;
+use crate::tls::{Security, Session};
 
 /// Everything that a variable may speak of beside what `request/` knows. The answer is absent while none is known.
 pub struct RequestValues<'a> {
@@ -45,6 +47,14 @@ impl Outside for RequestValues<'_> {
 
     fn method(&self) -> &str {
         self.request.method.as_str()
+    }
+
+    fn tls(&self) -> Option<&Session> {
+        self.facts.connection.tls()
+    }
+
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        matches!(self.facts.connection.security, Security::PlainWhereTlsIsSpoken)
     }
 
     fn announced(&self) -> Option<u64> {
@@ -101,7 +111,6 @@ impl Known<'_> {
                 put(b"GET", out)
             }
             Named::RequestMethod => put(self.outside.request.method.as_str().as_bytes(), out),
-            Named::Http2 => self.http2(out),
             Named::ServerProtocol => put(protocol(self.outside.request.version), out),
             Named::ContentLength => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
             Named::ContentType => joined(&self.outside.request.headers, &header::CONTENT_TYPE, out),
@@ -177,7 +186,10 @@ impl Known<'_> {
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
-            | Named::Scheme => connection_value(&self.outside.facts.connection, named, out),
+            | Named::Scheme
+            | Named::Http2
+            | Named::Https
+            | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
             | Named::Version
@@ -186,13 +198,6 @@ impl Known<'_> {
             | Named::TimeIso8601
             | Named::Msec => process_value(named, out),
         }
-    }
-
-    /// The name of the protocol, where it is HTTP/2.
-    fn http2(&self, out: &mut Vec<u8>) -> bool {
-        let is_spoken = self.outside.facts.shape.version == HttpVersion::Http2;
-        let is_secure = self.outside.facts.connection.scheme() == "https";
-        is_spoken && put(if is_secure { b"h2" } else { b"h2c" }, out)
     }
 
     /// nginx's `$host`: of the request line or the Host field, else the server's first name.
@@ -309,15 +314,26 @@ impl Values for RefusedValues<'_> {
             Named::RequestTime => seconds(out, self.now.duration_since(self.refused.received)),
             Named::ConnectionRequests => print(out, self.refused.number),
             Named::RequestId => write!(out, "{:032x}", fastrand::u128(..)).is_ok(),
+            Named::ServerProtocol => self.connection.http2 && put(b"HTTP/2.0", out),
             Named::Host | Named::ServerName => put(self.server.first_name.as_bytes(), out),
             _ => connection_value(self.connection, *named, out) || process_value(*named, out),
         }
     }
 }
 
+/// The name of HTTP/2 as ALPN and `Upgrade` have it; nothing where it is not spoken.
+fn http2(connection: &ConnectionFacts) -> &'static [u8] {
+    match (connection.http2, connection.tls()) {
+        (false, _) => b"",
+        (true, None) => b"h2c",
+        (true, Some(_)) => b"h2",
+    }
+}
+
 /// Variables that the connection alone decides.
 fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8>) -> bool {
     match (named, &connection.client, connection.local) {
+        (Named::Http2, ..) => put(http2(connection), out),
         (Named::RemoteAddr, ClientAddress::Inet(address), _) => display(out, address.ip()),
         (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix, _) => put(b"unix:", out),
         (Named::RemotePort, ClientAddress::Inet(address), _) => print(out, u64::from(address.port())),
@@ -330,6 +346,10 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
         (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
         (Named::ServerPort, _, None) => true,
         (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
+        (Named::Https, _, _) => connection.tls().is_none_or(|_| put(b"on", out)),
+        (Named::Tls(variable), _, _) => {
+            connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
+        }
         (Named::Connection, _, _) => print(out, connection.serial),
         _ => false,
     }

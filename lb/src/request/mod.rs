@@ -13,6 +13,7 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
+//! | `security` | whether the connection is as secure as the server asks |
 //! | `redirect` | `error_page`, named locations, internal redirects |
 //! | `answer_hygiene` | which answers of servers are passed on, and where their bodies end |
 //! | `failure` | who failed; the status, label and words of each failure: one table |
@@ -30,6 +31,7 @@ pub mod phases;
 mod redirect;
 pub mod retry;
 mod rewrite;
+mod security;
 pub mod state;
 #[cfg(test)]
 mod testing;

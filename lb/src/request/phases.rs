@@ -252,6 +252,11 @@ impl State {
         if let Some(Matched { pattern, captures }) = matched {
             self.variables.matched(&pattern, captures, rules.http.definitions.len());
         }
+        if let Some((server, page)) = Self::insecure(listener, host, server, around) {
+            self.stage = Stage::Routed(Routed { server, location: fallback(server) });
+            let outcome = self.special(page, around);
+            return self.resume(outcome, around);
+        }
         self.stage = Stage::Routed(Routed { server, location: fallback(server) });
         self.run(around)
     }

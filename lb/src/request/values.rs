@@ -15,6 +15,7 @@ use crate::script::{
     self, Captures, Chosen, Computed, Definition, Geo, Map, Matched, Named, Pattern, SlotId, Slots, Template,
     Values, Variable,
 };
+use crate::tls::Session;
 
 /// What the request's surroundings know.
 pub trait Outside {
@@ -23,6 +24,16 @@ pub trait Outside {
 
     /// The method, as the client sent it.
     fn method(&self) -> &str;
+
+    /// What the connection's TLS handshake agreed on, if there was one.
+    fn tls(&self) -> Option<&Session> {
+        None
+    }
+
+    /// The client speaks HTTP where it has to speak TLS.
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        false
+    }
 
     /// The length of the request's body, where one was announced.
     fn announced(&self) -> Option<u64>;
@@ -41,6 +52,14 @@ impl<T: Outside + ?Sized> Outside for &T {
 
     fn method(&self) -> &str {
         (**self).method()
+    }
+
+    fn tls(&self) -> Option<&Session> {
+        (**self).tls()
+    }
+
+    fn is_plain_where_tls_is_spoken(&self) -> bool {
+        (**self).is_plain_where_tls_is_spoken()
     }
 
     fn announced(&self) -> Option<u64> {

@@ -85,24 +85,30 @@ impl HostTable {
     ///
     /// When a regular expression gives up: nginx answers 500.
     pub fn find(&self, host: Option<&[u8]>) -> Result<FoundServer, LimitReached> {
+        Ok(self.named(host.unwrap_or_default())?.unwrap_or_else(|| self.default.into()))
+    }
+
+    /// The server that has this name; none where no server has it, or where there is only one.
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up.
+    pub fn named(&self, host: &[u8]) -> Result<Option<FoundServer>, LimitReached> {
         if self.single {
-            return Ok(self.default.into());
+            return Ok(None);
         }
-        let name = match host {
-            Some(host) => bare_name(host),
-            None => Cow::Borrowed(&b""[..]),
-        };
+        let name = bare_name(host);
         if let Some(id) = self.find_name(&name) {
-            return Ok(id.into());
+            return Ok(Some(id.into()));
         }
         if !name.is_empty() {
             for (regex, id) in &self.regexes {
                 if let Some(matched) = regex.matched(&name)? {
-                    return Ok(FoundServer { id: *id, matched: Some(matched) });
+                    return Ok(Some(FoundServer { id: *id, matched: Some(matched) }));
                 }
             }
         }
-        Ok(self.default.into())
+        Ok(None)
     }
 
     fn find_name(&self, name: &[u8]) -> Option<ServerId> {

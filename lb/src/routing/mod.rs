@@ -52,6 +52,16 @@ impl Routes {
         self.hosts[listener].find(host)
     }
 
+    /// The server whose name this is, on the listener at `listener`; none where no server has it, or where only one
+    /// listens, whose names then decide nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a regular expression gives up.
+    pub fn named_server(&self, listener: usize, name: &[u8]) -> Result<Option<FoundServer>, LimitReached> {
+        self.hosts[listener].named(name)
+    }
+
     /// The location of `server` for a normalised path.
     ///
     /// # Errors

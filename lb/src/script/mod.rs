@@ -30,5 +30,5 @@ pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use split_clients::{MoreThanAll, Share, SplitClients};
 pub use template::{Template, TemplateError, Values};
-pub use variable::{Named, Variable, variable_names};
+pub use variable::{Named, TlsVariable, Variable, variable_names};
 pub use wildcards::Wildcards;

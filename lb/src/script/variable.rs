@@ -56,6 +56,8 @@ pub enum Named {
     Http2,
     /// `$hostname`
     Hostname,
+    /// `$https`: `on` over TLS.
+    Https,
     /// `$is_args`
     IsArgs,
     /// `$msec`
@@ -106,6 +108,8 @@ pub enum Named {
     ServerPort,
     /// `$server_protocol`
     ServerProtocol,
+    /// `$ssl_*`
+    Tls(TlsVariable),
     /// `$status`
     Status,
     /// `$time_iso8601`
@@ -130,6 +134,55 @@ pub enum Named {
     UpstreamStatus,
 }
 
+/// What a TLS handshake has agreed on: `$ssl_` and the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsVariable {
+    /// `$ssl_alpn_protocol`
+    AlpnProtocol,
+    /// `$ssl_cipher`
+    Cipher,
+    /// `$ssl_ciphers`: those that the client offers.
+    Ciphers,
+    /// `$ssl_client_cert`
+    ClientCert,
+    /// `$ssl_client_escaped_cert`
+    ClientEscapedCert,
+    /// `$ssl_client_fingerprint`
+    ClientFingerprint,
+    /// `$ssl_client_i_dn`
+    ClientIssuer,
+    /// `$ssl_client_i_dn_legacy`
+    ClientIssuerLegacy,
+    /// `$ssl_client_raw_cert`
+    ClientRawCert,
+    /// `$ssl_client_serial`
+    ClientSerial,
+    /// `$ssl_client_s_dn`
+    ClientSubject,
+    /// `$ssl_client_s_dn_legacy`
+    ClientSubjectLegacy,
+    /// `$ssl_client_v_remain`
+    ClientValidDays,
+    /// `$ssl_client_v_start`
+    ClientValidFrom,
+    /// `$ssl_client_v_end`
+    ClientValidTo,
+    /// `$ssl_client_verify`
+    ClientVerify,
+    /// `$ssl_curve`
+    Curve,
+    /// `$ssl_curves`: those that the client offers.
+    Curves,
+    /// `$ssl_early_data`
+    EarlyData,
+    /// `$ssl_protocol`
+    Protocol,
+    /// `$ssl_server_name`
+    ServerName,
+    /// `$ssl_session_reused`
+    SessionReused,
+}
+
 /// Every variable with a fixed name.
 const NAMED: &[(&str, Named)] = &[
     ("args", Named::Args),
@@ -145,6 +198,7 @@ const NAMED: &[(&str, Named)] = &[
     ("host", Named::Host),
     ("hostname", Named::Hostname),
     ("http2", Named::Http2),
+    ("https", Named::Https),
     ("is_args", Named::IsArgs),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),
@@ -170,6 +224,28 @@ const NAMED: &[(&str, Named)] = &[
     ("server_name", Named::ServerName),
     ("server_port", Named::ServerPort),
     ("server_protocol", Named::ServerProtocol),
+    ("ssl_alpn_protocol", Named::Tls(TlsVariable::AlpnProtocol)),
+    ("ssl_cipher", Named::Tls(TlsVariable::Cipher)),
+    ("ssl_ciphers", Named::Tls(TlsVariable::Ciphers)),
+    ("ssl_client_cert", Named::Tls(TlsVariable::ClientCert)),
+    ("ssl_client_escaped_cert", Named::Tls(TlsVariable::ClientEscapedCert)),
+    ("ssl_client_fingerprint", Named::Tls(TlsVariable::ClientFingerprint)),
+    ("ssl_client_i_dn", Named::Tls(TlsVariable::ClientIssuer)),
+    ("ssl_client_i_dn_legacy", Named::Tls(TlsVariable::ClientIssuerLegacy)),
+    ("ssl_client_raw_cert", Named::Tls(TlsVariable::ClientRawCert)),
+    ("ssl_client_s_dn", Named::Tls(TlsVariable::ClientSubject)),
+    ("ssl_client_s_dn_legacy", Named::Tls(TlsVariable::ClientSubjectLegacy)),
+    ("ssl_client_serial", Named::Tls(TlsVariable::ClientSerial)),
+    ("ssl_client_v_end", Named::Tls(TlsVariable::ClientValidTo)),
+    ("ssl_client_v_remain", Named::Tls(TlsVariable::ClientValidDays)),
+    ("ssl_client_v_start", Named::Tls(TlsVariable::ClientValidFrom)),
+    ("ssl_client_verify", Named::Tls(TlsVariable::ClientVerify)),
+    ("ssl_curve", Named::Tls(TlsVariable::Curve)),
+    ("ssl_curves", Named::Tls(TlsVariable::Curves)),
+    ("ssl_early_data", Named::Tls(TlsVariable::EarlyData)),
+    ("ssl_protocol", Named::Tls(TlsVariable::Protocol)),
+    ("ssl_server_name", Named::Tls(TlsVariable::ServerName)),
+    ("ssl_session_reused", Named::Tls(TlsVariable::SessionReused)),
     ("status", Named::Status),
     ("time_iso8601", Named::TimeIso8601),
     ("time_local", Named::TimeLocal),
@@ -202,7 +278,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "gzip_ratio",
     "http2",
     "http3",
-    "https",
     "invalid_referer",
     "is_request_port",
     "limit_conn_status",
@@ -320,7 +395,7 @@ mod tests {
     #[test]
     fn a_name_without_meaning_is_told_what_would_help() {
         assert_eq!(hint("remote_adr").as_deref(), Some("did you mean \"$remote_addr\"?"));
-        assert_eq!(hint("ssl_protocol").as_deref(), Some("nginx has it, lb has not"));
+        assert_eq!(hint("ssl_session_id").as_deref(), Some("nginx has it, lb has not"));
         assert_eq!(hint("quite_something"), None);
     }
 }

@@ -3,10 +3,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::model::{Config, Listener, UpstreamId};
+use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
+use crate::tls;
 use crate::upstream::Upstreams;
 
 /// The checked configuration and the values built from it; immutable.
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
+    /// The TLS of each server block.
+    pub tls: tls::Servers,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -28,7 +31,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
-    pub fn new(config: Config, upstreams: Upstreams, access_logs: AccessLogs, slots: &[usize]) -> Arc<Self> {
+    pub fn new(
+        config: Config,
+        upstreams: Upstreams,
+        access_logs: AccessLogs,
+        tls: tls::Servers,
+        slots: &[usize],
+    ) -> Arc<Self> {
         let routes = Routes::new(&config.http);
         let mut by_slot = vec![None; slots.iter().max().map_or(0, |slot| slot + 1)];
         for (listener, slot) in slots.iter().enumerate() {
@@ -36,7 +45,7 @@ impl Snapshot {
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self { config, routes, upstreams, access_logs, connection_groups, slots: by_slot })
+        Arc::new(Self { config, routes, upstreams, access_logs, tls, connection_groups, slots: by_slot })
     }
 
     /// The group of an upstream's connections in Pingora's pool.
@@ -52,6 +61,34 @@ impl Snapshot {
     /// The index of a listener in this configuration; `None` for one that it no longer has.
     pub fn listener_index(&self, facts: &ListenerFacts) -> Option<usize> {
         self.slots.get(facts.slot).copied().flatten()
+    }
+
+    /// The TLS for a client on this listener that asks for the server of this name. As in nginx, a server without a
+    /// certificate has that of the address's default server.
+    pub fn tls(&self, facts: &ListenerFacts, server_name: Option<&str>) -> tls::Chosen {
+        let Some(index) = self.listener_index(facts) else { return tls::Chosen::default() };
+        let listener = &self.config.http.listeners[index];
+        let named = self.named_server(index, server_name);
+        let server = named.unwrap_or(listener.default_server);
+        let http2 = listener.http2 || self.config.http.servers[server.0].fallback.settings.http2.enabled;
+        self.tls.choose(named, listener.default_server, http2)
+    }
+
+    /// The listener and the server block that a client asks for, by this name or by none.
+    pub fn asked_for(
+        &self,
+        facts: &ListenerFacts,
+        server_name: Option<&str>,
+    ) -> Option<(&Listener, ServerId)> {
+        let index = self.listener_index(facts)?;
+        let listener = &self.config.http.listeners[index];
+        Some((listener, self.named_server(index, server_name).unwrap_or(listener.default_server)))
+    }
+
+    fn named_server(&self, listener: usize, name: Option<&str>) -> Option<ServerId> {
+        // As in nginx, a regular expression that gives up has not matched.
+        let found = self.routes.named_server(listener, name?.as_bytes()).ok().flatten();
+        found.map(|found| found.id)
     }
 
     /// The listener, if this configuration still has it.

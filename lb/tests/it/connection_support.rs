@@ -82,7 +82,7 @@ impl ConnectionHost for TestFront {
         *self.limits.lock().unwrap()
     }
 
-    fn http2(&self, _: &&'static str, _: &ListenerFacts) -> Option<Http2Limits> {
+    fn http2(&self, _: &&'static str, _: &ListenerFacts, _: Option<&str>) -> Option<Http2Limits> {
         *self.http2.lock().unwrap()
     }
 

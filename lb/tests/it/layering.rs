@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["build_info", "suggestion", "system_error"],
     &["files", "open_files", "script"],
     &["config"],
-    &["balance", "cli", "healthcheck", "observe", "routing"],
+    &["balance", "cli", "healthcheck", "observe", "routing", "tls"],
     &["content", "upstream"],
     &["request"],
     &["connection"],

@@ -61,6 +61,7 @@ impl Listeners {
                     ipv6_only: listen.ipv6_only.unwrap_or(true),
                     http2: listen.http2,
                     default_server: server,
+                    ssl: listen.ssl,
                     servers: vec![server],
                     position: listen.position.clone(),
                 },
@@ -75,6 +76,8 @@ impl Listeners {
             return;
         }
         known.listener.servers.push(server);
+        // As in nginx: what one `listen` of an address asks of the protocol holds for the address.
+        known.listener.ssl |= listen.ssl;
         known.listener.http2 |= listen.http2;
         if listen.sets_options {
             if known.has_options {

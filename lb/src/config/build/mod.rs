@@ -11,6 +11,7 @@ mod program;
 mod proxies;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upstreams;
 
 use std::path::{Path, PathBuf};
@@ -99,7 +100,9 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let mut level = builder.level(&mut http, &Level::default());
     level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
-    let servers = servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
+    let servers: Vec<Server> =
+        servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
+    tls::check(&listeners, &servers, builder.report);
     let Builder { proxies, logs, .. } = builder;
     Http {
         listeners,

@@ -73,6 +73,8 @@ pub struct Listener {
     pub http2: bool,
     /// The server marked `default_server`, or the first on this address.
     pub default_server: ServerId,
+    /// `ssl`: clients speak TLS on it, to every server behind it.
+    pub ssl: bool,
     /// All servers on this address, in order.
     pub servers: Vec<ServerId>,
     /// The first `listen` that named it.

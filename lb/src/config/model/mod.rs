@@ -19,14 +19,14 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate, Charset,
-    Client, Condition, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, ErrorLog, ErrorPage,
-    ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic, HeaderLimits, Headers,
-    HeadersInherit, Http2, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
-    LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
-    MediaTypes, NameServers, NextUpstream, PageStatus, ProxySettings, RedirectRule, Replacement, Resolution,
-    Return, ReturnContent, Rewrite, Rewriting, ServerName, SetHeader, Settings, SizeValue, StaticFiles,
-    Substitute, Substitution, Symlinks, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User,
-    WorkerCount,
+    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
+    CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
+    DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic,
+    HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, IfModifiedSince, IgnoredHeaders, Index,
+    Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination,
+    LogFormat, Mapping, Matched, MediaTypes, NameServers, NextUpstream, PageStatus, Protocols, ProxySettings,
+    RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName,
+    SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution, Symlinks, Tls,
+    TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

@@ -11,9 +11,6 @@ mod rest;
 use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
-static TLS: Package = Package { name: "TLS", switches: "ssl", switched_on_by: "no `listen` says \"ssl\"" };
-static EARLY_HINTS: Package =
-    Package { name: "early hints", switches: "early_hints", switched_on_by: "nothing says `early_hints`" };
 static REAL_ADDRESSES: Package = Package {
     name: "the client's address behind a proxy",
     switches: "set_real_ip_from",
@@ -62,7 +59,6 @@ static VISITORS: Package =
 /// What `listen` needs for its parameters that are to come.
 pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
     match parameter {
-        "ssl" => Some(&TLS),
         "proxy_protocol" => Some(&REAL_ADDRESSES),
         _ => None,
     }
@@ -72,7 +68,6 @@ pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "https" => Some(&TLS),
         "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
@@ -85,7 +80,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
             Some(&STATUS)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("ssl_") => Some(&TLS),
         _ if begins("proxy_protocol_") => Some(&REAL_ADDRESSES),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,

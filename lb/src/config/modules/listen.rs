@@ -11,13 +11,13 @@ use crate::config::values;
 /// nginx's default on Linux.
 pub(in crate::config) const DEFAULT_BACKLOG: u32 = 511;
 
-const ACCEPTED: &str = "default_server, http2, backlog=number and ipv6only=on|off";
+const ACCEPTED: &str = "default_server, ssl, http2, backlog=number and ipv6only=on|off";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [http2] [backlog=number] [ipv6only=on|off]"), Reads(listen),
+    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [ssl] [http2] [backlog=number] [ipv6only=on|off]"), Reads(listen),
         "Where the server accepts connections").repeatable()
-        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `ssl` and `proxy_protocol` are not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `proxy_protocol` is not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.
@@ -25,6 +25,7 @@ pub(super) const ROWS: &[Row] = &[
 pub(in crate::config) struct Listen {
     pub(in crate::config) addresses: Vec<ListenAddress>,
     pub(in crate::config) default_server: bool,
+    pub(in crate::config) ssl: bool,
     /// `http2`, the older way to say `http2 on`.
     pub(in crate::config) http2: bool,
     pub(in crate::config) backlog: Option<u32>,
@@ -40,6 +41,7 @@ impl Listen {
         Self {
             addresses,
             default_server: false,
+            ssl: false,
             http2: false,
             backlog: None,
             ipv6_only: None,
@@ -84,6 +86,7 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
     let position = directive.argument_position(index);
     match (name, value) {
         ("default_server" | "default", None) => listen.default_server = true,
+        ("ssl", None) => listen.ssl = true,
         ("backlog", Some(value)) => {
             let backlog = values::number(value).filter(|&backlog| backlog > 0);
             listen.sets_options = true;
@@ -116,7 +119,7 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
                 &directive.position,
             );
         }
-        ("ssl" | "proxy_protocol", None) => match package_of_listen(name) {
+        ("proxy_protocol", None) => match package_of_listen(name) {
             Some(package) => report.pending_parameter(directive, index, package),
             None => report.not_yet(directive, index),
         },
@@ -228,7 +231,7 @@ mod tests {
     fn mistakes() {
         let cases = [
             ("listen example.org:80;", "host not found in \"example.org:80\" of the \"listen\" directive"),
-            ("listen 80 ssl;", "\"ssl\" in the \"listen\" directive is not supported"),
+            ("listen 80 ssl;", "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive"),
             ("listen 80 proxy_protocol;", "\"proxy_protocol\" in the \"listen\" directive is not supported"),
             ("listen 80 backlog=x;", "invalid backlog \"backlog=x\""),
             ("listen 80 backlog=4294967296;", "invalid backlog"),

@@ -53,6 +53,9 @@ pub(super) mod root;
 pub(super) mod server_name;
 mod split_clients;
 mod static_files;
+mod tls;
+mod tls_sessions;
+mod tls_values;
 pub(super) mod try_files;
 mod types;
 pub(super) mod upstream;
@@ -87,6 +90,7 @@ pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, R
 pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
+pub use self::tls::{CertificateSource, ConfCommand, Protocols, SessionCache, Tls, VerifyClient, Written};
 pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
 pub use self::upstream::{UpstreamKeepalive, UpstreamServer};
@@ -132,6 +136,7 @@ pub(super) const TABLE: Table = Table {
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
+        Section { title: "TLS", rows: &[tls::SETTINGS, tls::ROWS] },
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
@@ -189,6 +194,8 @@ levels! {
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// How TLS is spoken to clients.
+    tls: Tls,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

@@ -307,19 +307,19 @@ mod tests {
     #[test]
     fn a_package_is_one_line_and_the_sum_comes_last() {
         let text = in_http(
-            "gzip on;\ngzip_types a/b;\nserver { listen 443 ssl;\nssl_certificate a;\nssl_certificate_key b;\n\
-             ssl_protocols TLSv1.3;\nssl_session_cache none;\nlistne 80;\nadd_header A $ssl_protocol; }",
+            "gzip on;\ngzip_types a/b;\nserver { limit_req zone=z;\nlimit_conn z 1;\nlimit_req_status 429;\n\
+             limit_conn_status 429;\nlimit_req_dry_run off;\nlistne 80;\nadd_header A $limit_req_status; }",
         );
         let said: Vec<String> = load_text(&text).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(
             said,
             [
                 "[emerg] gzip is not supported yet: \"gzip\" and \"gzip_types\" in /conf/nginx.conf:1 (also in line 2)",
-                "[emerg] TLS is not supported yet: \"listen … ssl\", \"ssl_certificate\", \"ssl_certificate_key\", \
-                 \"ssl_protocols\" and \"$ssl_protocol\" in /conf/nginx.conf:3 (also in lines 4, 5, 6 and 1 more)",
+                "[emerg] limiting of requests and connections is not supported yet: \"limit_req\", \"limit_conn\", \
+                 \"limit_req_status\", \"limit_conn_status\" and \"$limit_req_status\" in /conf/nginx.conf:3 (also in lines 4, 5, 6 and 1 more)",
                 "[emerg] unknown directive \"listne\" in /conf/nginx.conf:8 (did you mean \"listen\"?)",
                 "[notice] 7 directives in 2 groups are not supported yet: gzip (gzip, gzip_types), \
-                 TLS (listen … ssl, ssl_certificate, ssl_certificate_key, …; 5)",
+                 limiting of requests and connections (limit_req, limit_conn, limit_req_status, …; 5)",
             ]
         );
     }
@@ -336,13 +336,13 @@ mod tests {
     #[test]
     fn settings_without_their_switch_are_warned_of() {
         let said = warnings(&in_http(
-            "ssl_protocols TLSv1.3;\ngzip_comp_level 5;\nserver { ssl_prefer_server_ciphers on; }",
+            "limit_req_status 429;\ngzip_comp_level 5;\nserver { limit_conn_status 429; }",
         ));
         assert_eq!(
             said,
             [
-                "[warn] \"ssl_protocols\" and \"ssl_prefer_server_ciphers\" have no effect here: no `listen` says \"ssl\" \
-                 in /conf/nginx.conf:1 (also in line 3)",
+                "[warn] \"limit_req_status\" and \"limit_conn_status\" have no effect here: nothing says `limit_req` or \
+                 `limit_conn` in /conf/nginx.conf:1 (also in line 3)",
                 "[warn] \"gzip_comp_level\" has no effect here: nothing says `gzip on` in /conf/nginx.conf:2",
             ]
         );

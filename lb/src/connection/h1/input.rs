@@ -48,13 +48,12 @@ pub(super) struct Input {
     held: Vec<u8>,
 }
 
-impl Default for Input {
-    fn default() -> Self {
-        Self { limit: ReadLimit::Open, held: Vec::new() }
-    }
-}
-
 impl Input {
+    /// The input of a connection from which `first` was read already.
+    pub(super) fn after(first: Vec<u8>) -> Self {
+        Self { limit: ReadLimit::Open, held: first }
+    }
+
     /// Begins a request: reads end at `limit`, and `surplus` is what was already read beyond it.
     pub(super) fn begin(&mut self, limit: ReadLimit, surplus: BytesMut) {
         self.limit = limit;

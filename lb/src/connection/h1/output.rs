@@ -125,7 +125,7 @@ impl Output {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.has_pieces() {
-            return self.poll_send(transport, cx, &[]).map_ok(drop);
+            ready!(self.poll_send(transport.as_mut(), cx, &[]))?;
         }
         while !self.waiting.is_empty() {
             self.count_call();
@@ -134,12 +134,25 @@ impl Output {
             self.count_sent(sent);
             self.waiting.drain(..sent);
         }
+        self.poll_flush(transport, cx)
+    }
+
+    /// Waits until the socket has what the transport keeps of earlier writes.
+    fn poll_flush(
+        &mut self,
+        mut transport: Pin<&mut Transport>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if transport.must_flush() {
+            let flushed = transport.as_mut().poll_flush(cx).map_ok(|()| 1);
+            ready!(self.watch(cx, flushed))?;
+        }
         Poll::Ready(Ok(()))
     }
 
     /// Sends the waiting bytes as far as the socket takes them at once: the connection ends whether they arrive or
     /// not.
-    pub(super) fn send_last(&mut self, transport: Option<&Transport>) {
+    pub(super) fn send_last(&mut self, transport: Option<&mut Transport>) {
         let slices: Slices<'_> = waiting_slices(&self.waiting, self.pieces.get_mut().as_deref()).collect();
         let _ = transport.map(|transport| transport.try_write_vectored(&slices));
     }

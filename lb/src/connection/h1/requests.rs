@@ -25,8 +25,10 @@ use crate::connection::drain::{Drain, Event, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
 use crate::connection::h2::preface::{self, FirstBytes};
 use crate::connection::host::{ConnectionHost, Http2Limits, Limits, Refused};
+use crate::tls::Security;
 
-/// A connection that turned out to speak HTTP/2, with what has been read of it.
+/// A connection that turned out to speak HTTP/2, with what has been read of it. Boxed on its way: every waiting connection
+/// has a place for it.
 pub(in crate::connection) struct OtherProtocol {
     pub(in crate::connection) stream: Box<ClientStream>,
     pub(in crate::connection) ahead: BytesMut,
@@ -38,7 +40,7 @@ pub(in crate::connection) async fn requests<F, A>(
     mut stream: Box<ClientStream>,
     facts: &Arc<ConnectionFacts>,
     acceptor: &Acceptor<F, A>,
-) -> Option<OtherProtocol>
+) -> Option<Box<OtherProtocol>>
 where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
@@ -70,15 +72,14 @@ where
         let limits = acceptor.host().limits(&snapshot, &facts.listener);
         if number == 1
             && preface::look(&buffer) != FirstBytes::Other
-            && stream.is_plain()
-            && let Some(http2) = acceptor.host().http2(&snapshot, &facts.listener)
+            && matches!(facts.security, Security::Plain)
         {
-            match Box::pin(read_preface(&mut stream, &mut buffer, &limits)).await {
-                Some(FirstBytes::Http2) => {
-                    return Some(OtherProtocol { stream, ahead: buffer, limits: http2 });
+            match Box::pin(read_preface(&mut stream, &mut buffer, acceptor.host(), facts)).await {
+                Spoken::Http1 => {}
+                Spoken::Http2(limits) => {
+                    return Some(Box::new(OtherProtocol { stream, ahead: buffer, limits }));
                 }
-                Some(_) => {}
-                None => return None,
+                Spoken::Nothing => return None,
             }
         }
         let head = {
@@ -262,24 +263,37 @@ impl IdleTimer {
     }
 }
 
-/// Reads until the first bytes tell the protocol. `None` where the client sends no more of them in time.
-async fn read_preface(
+/// What the first bytes of a connection speak.
+enum Spoken {
+    Http1,
+    Http2(Http2Limits),
+    /// The client sent no more of them in time.
+    Nothing,
+}
+
+/// Reads until the first bytes tell the protocol, where HTTP/2 is one.
+async fn read_preface<F: ConnectionHost>(
     stream: &mut ClientStream,
     buffer: &mut BytesMut,
-    limits: &Limits,
-) -> Option<FirstBytes> {
+    host: &F,
+    facts: &ConnectionFacts,
+) -> Spoken {
+    let snapshot = host.snapshot(&facts.listener);
+    let Some(http2) = host.http2(&snapshot, &facts.listener, None) else { return Spoken::Http1 };
+    let patience = host.limits(&snapshot, &facts.listener).header_timeout;
     let told = async {
         loop {
             match preface::look(buffer) {
                 FirstBytes::Perhaps => {}
-                told => return told,
+                FirstBytes::Http2 => return Spoken::Http2(http2),
+                FirstBytes::Other => return Spoken::Http1,
             }
             if !matches!(stream.read_into(buffer).await, Ok(1..)) {
-                return FirstBytes::Other;
+                return Spoken::Http1;
             }
         }
     };
-    pingora_timeout::timeout(limits.header_timeout, told).await.ok()
+    pingora_timeout::timeout(patience, told).await.unwrap_or(Spoken::Nothing)
 }
 
 enum Head {

@@ -73,20 +73,20 @@ impl ClientStream {
     }
 
     pub(in crate::connection) fn new(transport: Transport, drain: Drain) -> Self {
+        Self::after(Vec::new(), transport, drain)
+    }
+
+    /// Over a transport from which `first` was read already.
+    pub(in crate::connection) fn after(first: Vec<u8>, transport: Transport, drain: Drain) -> Self {
         Self {
             transport: Some(transport),
-            input: Input::default(),
+            input: Input::after(first),
             output: Output::default(),
             answer: Answer::None,
             ended: false,
             may_switch: false,
             drain,
         }
-    }
-
-    /// True without TLS.
-    pub(super) fn is_plain(&self) -> bool {
-        self.transport.as_ref().is_some_and(|transport| transport.tls().is_none())
     }
 
     /// The transport, for another protocol that takes the connection over before its first request.
@@ -158,12 +158,12 @@ impl ClientStream {
 
     /// True if the client may have sent bytes that were never read. Closing a socket then makes the kernel send a
     /// reset, which can destroy the answer before the client has read it.
-    fn has_unread_input(&self) -> bool {
-        let in_the_kernel = || {
-            let read = self.transport.as_ref().map(|transport| transport.try_read(&mut [0]));
-            matches!(read, Some(Ok(1..)))
-        };
-        self.input.may_have_more() || in_the_kernel()
+    fn has_unread_input(&mut self) -> bool {
+        if self.input.may_have_more() {
+            return true;
+        }
+        let in_the_kernel = self.transport.as_mut().map(|transport| transport.try_read(&mut [0]));
+        matches!(in_the_kernel, Some(Ok(1..)))
     }
 }
 
@@ -175,7 +175,7 @@ fn pinned(transport: &mut Option<Transport>) -> Pin<&mut Transport> {
 impl Drop for ClientStream {
     fn drop(&mut self) {
         if self.answer != Answer::None && self.output.has_waiting() {
-            self.output.send_last(self.transport.as_ref());
+            self.output.send_last(self.transport.as_mut());
         }
         if self.answer != Answer::Begun || self.ended || !self.has_unread_input() {
             return;
@@ -289,9 +289,10 @@ impl UniqueID for ClientStream {
     }
 }
 
+// What a handshake has agreed on is in `ConnectionFacts`, too.
 impl Ssl for ClientStream {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.transport.as_ref().and_then(Transport::tls)
+        None
     }
 }
 

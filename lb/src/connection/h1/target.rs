@@ -71,7 +71,6 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
     let start = method_bytes + 1;
     // Without a second space it is HTTP/0.9 or nothing.
     let end = memchr::memrchr(b' ', line).filter(|end| *end > start).ok_or(Reason::InvalidRequestLine)?;
-    let version = version(&line[end + 1..])?;
     let target = &line[start..end];
     if target.len() > MAX_NAME_OR_TARGET_BYTES {
         return Err(Reason::RequestLineTooLong);
@@ -95,6 +94,8 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
     {
         return Err(Reason::RequestLineTooLong);
     }
+    // Last, as it stands: NGINX refuses the preface of HTTP/2 for its asterisk.
+    let version = version(&line[end + 1..])?;
     Ok(RequestLine { version, method_bytes, target: start..end, path_start, authority, encode })
 }
 

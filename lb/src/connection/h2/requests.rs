@@ -81,9 +81,14 @@ pub(in crate::connection) async fn requests<F, A>(
     let handshake = options(&settings, &limits).handshake::<_, Bytes>(stream);
     let connection = match pingora_timeout::timeout(limits.header_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return log::info!("{error} while reading the preface of HTTP/2{}", client(&facts)),
+        Ok(Err(error)) => {
+            return log::info!("{error} while reading the preface of HTTP/2{}", facts.circumstances());
+        }
         Err(_) => {
-            return log::info!("client timed out while sending the preface of HTTP/2{}", client(&facts));
+            return log::info!(
+                "client timed out while sending the preface of HTTP/2{}",
+                facts.circumstances()
+            );
         }
     };
     let ending = facts.closing();
@@ -154,6 +159,8 @@ enum Woken {
     Quiet,
     /// The client owes the rest of a header, or takes nothing any more; or no longer.
     Changed,
+    /// Requests were refused.
+    Refused,
     TimedOut,
     Flooded,
 }
@@ -166,7 +173,7 @@ where
     async fn run(&mut self, mut ending: ShutdownWatch) {
         let ended = closing(&mut ending);
         tokio::pin!(ended);
-        let timer = sleep_until((Instant::now() + self.limits.idle_timeout).into());
+        let timer = sleep_until((Instant::now() + self.patience(Instant::now()).0).into());
         tokio::pin!(timer);
         // What the connection waits for now, since when.
         let mut waiting = Instant::now();
@@ -179,10 +186,12 @@ where
                 () = self.shared.quiet.notified() => Woken::Quiet,
                 () = &mut timer => Woken::TimedOut,
             };
-            self.tell_refused();
             match woken {
                 Woken::Stream(request, respond) => self.begin(request, respond),
-                Woken::Ended(error) => return self.tell_end(error),
+                Woken::Ended(error) => {
+                    self.tell_refused();
+                    return self.tell_end(error);
+                }
                 Woken::Ending => {
                     self.leave();
                     waiting = Instant::now();
@@ -191,8 +200,9 @@ where
                 // A header has its time from its beginning.
                 Woken::Changed if progress.is_inside => waiting = Instant::now(),
                 Woken::Changed => {}
+                Woken::Refused => self.tell_refused(),
                 Woken::Flooded => {
-                    log::info!("http2 flood detected{}", client(&self.shared.facts));
+                    log::info!("http2 flood detected{}", self.shared.facts.circumstances());
                     return self.end(ErrorCode::ENHANCE_YOUR_CALM).await;
                 }
                 Woken::TimedOut => {
@@ -227,6 +237,9 @@ where
             LAST_CALL
         } else if watch.progress().is_inside {
             self.limits.header_timeout
+        } else if self.number == 0 && self.limits.idle_timeout.is_zero() {
+            // Zero closes behind an answer, and there was none yet.
+            self.limits.first_request_timeout
         } else {
             self.limits.idle_timeout
         };
@@ -315,7 +328,7 @@ where
         for stream in refused {
             if stream.code == REFUSED_STREAM {
                 let most = self.settings.concurrent_streams;
-                log::info!("concurrent streams exceeded {most}{}", client(facts));
+                log::info!("concurrent streams exceeded {most}{}", facts.circumstances());
                 continue;
             }
             self.number += 1;
@@ -338,7 +351,7 @@ where
 
     fn tell_end(&self, error: Option<h2::Error>) {
         if let Some(error) = error.filter(|error| !error.is_io() && !error.is_remote()) {
-            log::info!("{error} while processing HTTP/2 connection{}", client(&self.shared.facts));
+            log::info!("{error} while processing HTTP/2 connection{}", self.shared.facts.circumstances());
         }
     }
 }
@@ -355,6 +368,9 @@ async fn accept(
         if watch.is_flooded() {
             return Poll::Ready(Woken::Flooded);
         }
+        if polled.is_pending() && watch.has_refused() {
+            return Poll::Ready(Woken::Refused);
+        }
         if polled.is_pending() && watch.progress() != *progress {
             *progress = watch.progress();
             return Poll::Ready(Woken::Changed);
@@ -366,13 +382,4 @@ async fn accept(
         })
     })
     .await
-}
-
-/// The end of a line in the error log.
-fn client(facts: &ConnectionFacts) -> String {
-    use crate::connection::facts::ClientAddress;
-    match facts.client {
-        ClientAddress::Inet(address) => format!(", client: {}", address.ip()),
-        ClientAddress::Unix => ", client: unix:".to_owned(),
-    }
 }

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -26,6 +26,7 @@ use pingora::protocols::http::custom::{CustomMessageWrite, server::Session};
 use pingora::protocols::http::date::get_cached_date;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
+use tokio::runtime::Handle;
 
 use super::frames::HEAD_BYTES;
 use crate::connection::facts::RequestReply;
@@ -177,7 +178,7 @@ impl Http2Session {
         for name in &FORBIDDEN {
             answer.remove_header(name);
         }
-        let end = end || has_no_body(&self.request.method, &answer);
+        let end = end || has_no_body(&self.request, &answer);
         let mut response = Response::new(());
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers.clone();
@@ -187,6 +188,20 @@ impl Http2Session {
         self.ended = end;
         self.sending = Some(self.respond.send_response(response, end).map_err(of_client)?);
         Ok(())
+    }
+
+    fn send_interim(&mut self, mut answer: ResponseHeader) -> Result<()> {
+        if self.answer.is_some() {
+            return Ok(());
+        }
+        for name in FORBIDDEN.iter().chain([&CONTENT_LENGTH]) {
+            answer.remove_header(name);
+        }
+        self.reply.count_sent(header_bytes(&answer.headers) as usize);
+        let mut interim = Response::new(());
+        *interim.status_mut() = answer.status;
+        *interim.headers_mut() = std::mem::take(&mut http::response::Parts::from(answer).headers);
+        self.respond.send_informational(interim).map_err(of_client)
     }
 
     async fn send(&mut self, mut data: Bytes, end: bool) -> Result<()> {
@@ -239,11 +254,21 @@ impl Http2Session {
         sending.send_data(Bytes::new(), true).map_err(of_client)
     }
 
-    /// Tells the client that the answer is not whole.
+    /// Tells the client that there is no answer, with nginx's codes, or that it is not whole.
     fn abort(&mut self) {
-        if !self.ended {
-            self.ended = true;
-            self.respond.send_reset(Reason::INTERNAL_ERROR);
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        let code = if self.answer.is_some() { Reason::INTERNAL_ERROR } else { Reason::PROTOCOL_ERROR };
+        match (self.sending.take(), Handle::try_current()) {
+            // What was said so far is to arrive, and a reset takes what waits with it: so it comes when the connection's
+            // task has run.
+            (Some(mut sending), Ok(runtime)) => drop(runtime.spawn(async move {
+                tokio::task::yield_now().await;
+                sending.send_reset(code);
+            })),
+            _ => self.respond.send_reset(code),
         }
     }
 }
@@ -281,10 +306,12 @@ fn header(parts: Parts) -> Result<RequestHeader> {
 }
 
 /// True if the header is the whole answer: then END_STREAM goes with it.
-fn has_no_body(method: &Method, answer: &ResponseHeader) -> bool {
-    *method == Method::HEAD
+fn has_no_body(request: &RequestHeader, answer: &ResponseHeader) -> bool {
+    request.method == Method::HEAD
         || matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || answer.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0")
+        // A client that takes a trailer may get one behind no body at all.
+        || (answer.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0")
+            && !request.headers.contains_key(TE))
 }
 
 /// About how long a header is on the wire: what h2 compresses it to is known only when it is written, after the log. As if
@@ -338,13 +365,7 @@ impl Session for Http2Session {
         if !answer.status.is_informational() {
             return self.send_header(answer, end);
         }
-        if self.answer.is_none() {
-            let mut interim = Response::new(());
-            *interim.status_mut() = answer.status;
-            *interim.headers_mut() = answer.headers.clone();
-            self.respond.send_informational(interim).map_err(of_client)?;
-        }
-        Ok(())
+        self.send_interim(*answer)
     }
 
     async fn write_response_header_ref(&mut self, answer: &ResponseHeader, end: bool) -> Result<()> {
@@ -363,8 +384,13 @@ impl Session for Http2Session {
         let mut end = false;
         for task in tasks {
             end |= match task {
-                // A server's interim answers stay here, as in HTTP/1.
-                HttpTask::Header(answer, _) if answer.status.is_informational() => false,
+                // A server's other interim answers stay here, as in HTTP/1.
+                HttpTask::Header(answer, _) if answer.status.is_informational() => {
+                    if answer.status == StatusCode::EARLY_HINTS && self.reply.passes_early_hints() {
+                        self.send_interim(*answer)?;
+                    }
+                    false
+                }
                 HttpTask::Header(answer, end) => {
                     self.send_header(answer, end)?;
                     end

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::budget::Budget;
-use super::frames::{CONTINUATION, Frame, FrameScanner, HEAD_BYTES, HEADERS, RST_STREAM};
+use super::frames::{CONTINUATION, Frame, FrameScanner, HEADERS, RST_STREAM};
 use super::preface::PREFACE;
 
 /// `REFUSED_STREAM`: more streams at once than allowed.
@@ -24,6 +24,7 @@ struct Opened {
 /// A request that the h2 crate refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RefusedStream {
+    stream: u32,
     /// The length of its header on the wire.
     pub(super) head_bytes: usize,
     /// The error code that the client got.
@@ -77,7 +78,8 @@ impl Watch {
         let Self { incoming, budget, newest, opened, in_head, .. } = self;
         incoming.advance(bytes, |frame| {
             budget.received(frame);
-            let bytes = HEAD_BYTES + frame.length as usize;
+            // Without the frame's own header, as NGINX counts.
+            let bytes = frame.length as usize;
             match frame.kind {
                 HEADERS if frame.stream > *newest => {
                     *newest = frame.stream;
@@ -105,15 +107,28 @@ impl Watch {
                 && let Some(at) = opened.iter().position(|one| one.stream == frame.stream)
                 && let Some(one) = opened.remove(at)
             {
-                refused.push(RefusedStream { head_bytes: one.head_bytes, code: frame.code });
+                refused.push(RefusedStream {
+                    stream: one.stream,
+                    head_bytes: one.head_bytes,
+                    code: frame.code,
+                });
             }
         });
     }
 
     /// A stream is handed over. Returns the length of its header on the wire.
     pub(super) fn accepted(&mut self, stream: u32) -> usize {
+        // One whose body was refused at once is handed over all the same, and tells of itself.
+        if let Some(at) = self.refused.iter().position(|one| one.stream == stream) {
+            return self.refused.swap_remove(at).head_bytes;
+        }
         let at = self.opened.iter().position(|one| one.stream == stream);
         at.and_then(|at| self.opened.remove(at)).map_or(0, |one| one.head_bytes)
+    }
+
+    /// True if requests were refused; once nothing is left to be handed over, they are.
+    pub(super) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// The requests that were refused since this was last asked.
@@ -159,11 +174,11 @@ mod tests {
             watch.received(&frame(HEADERS, 5, stream, b"abc"));
         }
         watch.sent(&frame(RST_STREAM, 0, 3, &[0, 0, 0, 1]));
-        assert_eq!(watch.accepted(1), 9 + 3 + 9 + 2);
-        assert_eq!(watch.accepted(5), 12);
+        assert_eq!(watch.accepted(1), 3 + 2);
+        assert_eq!(watch.accepted(5), 3);
         // Handed over: given up, not refused.
         watch.sent(&frame(RST_STREAM, 0, 5, &[0, 0, 0, 8]));
-        assert_eq!(watch.take_refused(), [RefusedStream { head_bytes: 12, code: 1 }]);
+        assert_eq!(watch.take_refused(), [RefusedStream { stream: 3, head_bytes: 3, code: 1 }]);
         assert_eq!(watch.take_refused(), []);
         // The trailer of a request opens no stream.
         watch.received(&frame(HEADERS, 5, 1, b"abc"));

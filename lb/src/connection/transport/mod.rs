@@ -8,20 +8,20 @@
 
 mod linger;
 mod tcp;
+mod tls;
 mod unix;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pingora::protocols::tls::SslDigest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use linger::linger;
+pub(super) use tls::{Broken, Tls, Wire};
 
 /// A socket that is not registered with a reactor yet.
 #[derive(Debug)]
@@ -45,20 +45,32 @@ impl Accepted {
 pub(super) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Over one of the others.
+    Tls(Box<Tls>),
 }
 
 impl Transport {
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_read(buffer),
             Self::Unix(socket) => socket.try_read(buffer),
+            Self::Tls(tls) => tls.try_read(buffer),
         }
     }
 
-    pub(super) fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(super) fn try_write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_write_vectored(data),
             Self::Unix(socket) => socket.try_write_vectored(data),
+            Self::Tls(tls) => tls.try_write_vectored(data),
+        }
+    }
+
+    /// True if something that was written has not gone to the socket: a flush sends it.
+    pub(super) fn must_flush(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(tls) => tls.has_sealed(),
         }
     }
 
@@ -66,13 +78,7 @@ impl Transport {
         match self {
             Self::Tcp(socket) => socket.as_raw_fd(),
             Self::Unix(socket) => socket.as_raw_fd(),
-        }
-    }
-
-    /// The parameters of the TLS handshake; `None` without one.
-    pub(super) fn tls(&self) -> Option<Arc<SslDigest>> {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tls(tls) => tls.below().descriptor(),
         }
     }
 }
@@ -86,6 +92,10 @@ macro_rules! delegate {
             }
             Transport::Unix(socket) => {
                 let $socket = Pin::new(socket);
+                $call
+            }
+            Transport::Tls(tls) => {
+                let $socket = Pin::new(&mut **tls);
                 $call
             }
         }

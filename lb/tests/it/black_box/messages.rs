@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::support::{Backend, Balancer, Client, PATIENCE, eventually, get};
+use super::tls_support::Authority;
 
 /// A server that gives its one connection to `serve` once a header was read.
 fn scripted(serve: impl FnOnce(TcpStream, String) + Send + 'static) -> std::net::SocketAddr {
@@ -264,7 +265,10 @@ fn a_client_that_expects_100_continue_gets_exactly_one() {
 #[test]
 fn the_metrics_page_has_the_frozen_names() {
     let backend = Backend::start("a");
-    let balancer = Balancer::start(&proxy(backend.address));
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = Authority::new("test").issue(&["tls"]).write(folder.path(), "tls");
+    let tls = format!("server {{ listen LISTEN; server_name tls; {certificate} }}");
+    let balancer = Balancer::start(&format!("{}\n{tls}", proxy(backend.address)));
     get(balancer.address, "/");
     let page = get(balancer.admin, "/metrics").body;
     let mut names: Vec<_> =

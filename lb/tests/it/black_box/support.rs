@@ -412,16 +412,7 @@ impl Client {
 
     /// Reads one answer; `None` when the connection ended instead.
     pub(crate) fn receive(&mut self) -> Option<Answer> {
-        let mut line = String::new();
-        self.0.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
-        let status = line.split(' ').nth(1)?.parse().ok()?;
-        let headers = read_headers(&mut self.0)?;
-        let body = if matches!(status, 100..=199 | 204 | 304) {
-            Vec::new()
-        } else {
-            read_body(&mut self.0, &headers, true)?
-        };
-        Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+        read_answer(&mut self.0)
     }
 
     /// One GET on this connection.
@@ -437,6 +428,17 @@ impl Client {
         self.0.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
         ended
     }
+}
+
+/// Reads one answer; `None` when the connection ended instead.
+pub(crate) fn read_answer(reader: &mut impl BufRead) -> Option<Answer> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let headers = read_headers(reader)?;
+    let body =
+        if matches!(status, 100..=199 | 204 | 304) { Vec::new() } else { read_body(reader, &headers, true)? };
+    Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 /// A GET on a connection of its own.

@@ -1,45 +1,9 @@
-//! The edge: TLS and HTTP/2 to clients, who the client is behind other proxies, and TLS and gRPC to servers.
+//! The edge: who the client is behind other proxies, and TLS and gRPC to servers.
 
-use super::{EARLY_HINTS, GRPC, REAL_ADDRESSES, TLS, TLS_TO_SERVERS};
+use super::{GRPC, REAL_ADDRESSES, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_ssl_module", fate: Fate::Pending(&TLS), lines: "\
-ssl HS on | off = off
-ssl_buffer_size HS size = 16k
-ssl_certificate HS file
-ssl_certificate_cache HS off | max=N [inactive=time] [valid=time] = off
-ssl_certificate_compression HS on | off = off
-ssl_certificate_key HS file
-ssl_ciphers HS ciphers = HIGH:!aNULL:!MD5
-ssl_client_certificate HS file
-ssl_conf_command HS name value
-ssl_crl HS file
-ssl_dhparam HS file
-ssl_early_data HS on | off = off
-ssl_ecdh_curve HS curve = auto
-ssl_ech_file HS file
-ssl_key_log HS path
-ssl_ocsp HS on | off | leaf = off
-ssl_ocsp_cache HS off | [shared:name:size] = off
-ssl_ocsp_responder HS url
-ssl_password_file HS file
-ssl_prefer_server_ciphers HS on | off = off
-ssl_protocols HS [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
-ssl_reject_handshake HS on | off = off
-ssl_session_cache HS off | none | [builtin[:size]] [shared:name:size] = none
-ssl_session_ticket_key HS file
-ssl_session_tickets HS on | off = on
-ssl_session_timeout HS time = 5m
-ssl_stapling HS on | off = off
-ssl_stapling_file HS file
-ssl_stapling_responder HS url
-ssl_stapling_verify HS on | off = off
-ssl_trusted_certificate HS file
-ssl_verify_client HS on | off | optional | optional_no_ca = off
-ssl_verify_depth HS number = 1" },
-    Family { module: "ngx_http_v2_module", fate: Fate::Pending(&EARLY_HINTS), lines: "\
-early_hints HSL string …" },
     Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
 set_real_ip_from HSL address | CIDR | unix:
 real_ip_header HSL field | X-Real-IP | X-Forwarded-For | proxy_protocol = X-Real-IP

@@ -84,7 +84,7 @@ fn request_lines() {
         (b"GET / HTTP/1.1x", Some(InvalidRequestLine)),
         (b"GET / HTTP/1.2", Some(InvalidVersion)),
         (b"GET / HTTP/2.0", Some(InvalidVersion)),
-        (b"PRI * HTTP/2.0", Some(InvalidVersion)),
+        (b"PRI * HTTP/2.0", Some(InvalidRequestLine)),
         (b"GET / HTTP/10.0", Some(InvalidVersion)),
         (b"CONNECT h:443 HTTP/1.1", Some(InvalidRequestLine)),
         (b"CONNECT /x HTTP/1.1", Some(ConnectMethod)),

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::{HeaderMap, Request};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::super::support::{Answer, PATIENCE};
+use super::over_tls::http2_only;
 
 /// A connection with prior knowledge.
 pub(super) struct Http2Client {
@@ -26,10 +28,9 @@ pub(super) struct Exchange {
     pub(super) body: SendStream<Bytes>,
 }
 
-/// What came back, with the trailer.
+/// What came back.
 pub(super) struct Whole {
     pub(super) answer: Answer,
-    pub(super) trailer: Option<HeaderMap>,
 }
 
 impl Http2Client {
@@ -38,12 +39,29 @@ impl Http2Client {
     }
 
     pub(super) fn connect_with(address: SocketAddr, options: &Builder) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (send, connection) = runtime.block_on(async {
+        let runtime = runtime();
+        let stream = runtime.block_on(TcpStream::connect(address)).unwrap();
+        Self::over(runtime, stream, options)
+    }
+
+    /// Over TLS, asking for the server of this name.
+    pub(super) fn connect_tls(address: SocketAddr, name: &'static str) -> Self {
+        let runtime = runtime();
+        let stream = runtime.block_on(async {
             let stream = TcpStream::connect(address).await.unwrap();
-            options.handshake::<_, Bytes>(stream).await.unwrap()
+            let name = rustls::pki_types::ServerName::try_from(name).unwrap();
+            tokio_rustls::TlsConnector::from(http2_only()).connect(name, stream).await.unwrap()
         });
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        // Answers that are not read yet take no room from the one that is.
+        Self::over(runtime, stream, Builder::new().initial_connection_window_size(16 << 20))
+    }
+
+    fn over<S>(runtime: Runtime, stream: S, options: &Builder) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (send, connection) = runtime.block_on(options.handshake::<_, Bytes>(stream)).unwrap();
         let connection = runtime.spawn(connection);
         Self { runtime, send, connection }
     }
@@ -61,7 +79,6 @@ impl Http2Client {
             let response = exchange.answer.await?;
             let (head, mut body) = response.into_parts();
             let bytes = read(&mut body, usize::MAX).await?;
-            let trailer = body.trailers().await?;
             let headers = head.headers.iter().map(|(name, value)| {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             });
@@ -70,7 +87,7 @@ impl Http2Client {
                 headers: headers.collect::<HashMap<_, _>>(),
                 body: String::from_utf8_lossy(&bytes).into_owned(),
             };
-            Ok(Whole { answer, trailer })
+            Ok(Whole { answer })
         })
     }
 
@@ -124,6 +141,10 @@ impl Http2Client {
         drop(send);
         ended.expect("it takes no longer").unwrap()
     }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// A request to the host `test`.

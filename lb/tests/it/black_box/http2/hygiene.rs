@@ -32,7 +32,7 @@ fn fate(fields: &[(&str, &str)]) -> Fate {
     assert!(raw.wait_for(|frame| frame.is(HEADERS, 3)).is_some(), "{fields:?}");
     if answer.kind == RST_STREAM {
         assert_eq!((answer.code(), status), (PROTOCOL_ERROR, "400"));
-        assert!(balancer.log().contains("client sent a malformed request"));
+        balancer.says("client sent a malformed request");
         return Reset;
     }
     Status(status)
@@ -58,21 +58,16 @@ fn malformed_requests() {
         (with(&[("upgrade", "h2c")]), Reset),
         (with(&[("te", "gzip")]), Reset),
         (with(&[("te", "trailers")]), Status("200")),
-        // Names.
-        (with(&[("X-A", "y")]), Reset),
-        (with(&[("x a", "y")]), Reset),
-        (with(&[("x-a", "y\nz")]), Reset),
         // Pseudo-header fields.
         (without(":method"), Reset),
         (without(":scheme"), Reset),
-        (without(":path"), Status("400")),
+        (without(":path"), Reset),
         (without(":authority"), Status("400")),
         (with(&[(":path", "/b")]), Reset),
         (with(&[("x-a", "y"), (":path", "/b")]), Reset),
-        (with(&[(":new", "y")]), Reset),
         (with(&[(":status", "200")]), Reset),
         (request("GET", "").to_vec(), Reset),
-        (request("GET", "a").to_vec(), Status("400")),
+        (request("GET", "a").to_vec(), Reset),
         (request("GET", "/%zz").to_vec(), Status("400")),
         (request("get", "/").to_vec(), Status("400")),
         (request("TRACE", "/").to_vec(), Status("405")),
@@ -126,8 +121,13 @@ fn what_is_no_frame_ends_the_connection() {
         ("data of no stream", frame(DATA, 0, 0, b"x"), PROTOCOL_ERROR),
         ("data of an idle stream", frame(DATA, 0, 7, b"x"), PROTOCOL_ERROR),
         ("an even stream", frame(HEADERS, 5, 2, &block(&request("GET", "/"))), PROTOCOL_ERROR),
-        ("a broken header block", frame(HEADERS, 5, 1, &[0xff; 8]), 9),
-        ("settings of a wrong length", frame(4, 0, 0, &[0; 5]), 6),
+        ("a broken header block", frame(HEADERS, 5, 1, &[0xff; 8]), PROTOCOL_ERROR),
+        // The h2 crate reads no further than these.
+        ("a name in upper case", frame(HEADERS, 5, 1, &block(&with(&[("X-A", "y")]))), PROTOCOL_ERROR),
+        ("a blank in a name", frame(HEADERS, 5, 1, &block(&with(&[("x a", "y")]))), PROTOCOL_ERROR),
+        ("a line end in a value", frame(HEADERS, 5, 1, &block(&with(&[("x-a", "y\nz")]))), PROTOCOL_ERROR),
+        ("an unknown pseudo-header", frame(HEADERS, 5, 1, &block(&with(&[(":new", "y")]))), PROTOCOL_ERROR),
+        ("settings of a wrong length", frame(4, 0, 0, &[0; 5]), PROTOCOL_ERROR),
         ("a window that grows by nothing", frame(8, 0, 0, &[0; 4]), PROTOCOL_ERROR),
         (
             "another frame within a header",

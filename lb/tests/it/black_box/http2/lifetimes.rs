@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::support::{Backend, Balancer, Behaviour, Client, eventually};
 use super::client::{Http2Client, get as request};
 use super::raw::{
-    CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NO_ERROR, PREFACE, RST_STREAM, Raw, block, frame,
-    get, post,
+    CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, INTERNAL_ERROR, NO_ERROR, PREFACE, RST_STREAM,
+    Raw, block, frame, get, post,
 };
 use super::{http2, logged};
 
@@ -112,8 +112,11 @@ fn a_server_that_breaks_off_resets_the_stream() {
     backend.behave(Behaviour::HalfBody);
     let mut raw = Raw::connect(balancer.address);
     assert!(raw.send(&get(1, "/")));
+    // As far as it came, and then the reset.
+    assert!(raw.wait_for(|frame| frame.is(HEADERS, 1)).is_some());
+    assert!(!raw.wait_for(|frame| frame.is(DATA, 1)).unwrap().payload.is_empty());
     let reset = raw.wait_for(|frame| frame.kind == RST_STREAM || frame.kind == DATA && frame.flags & 1 == 1);
-    assert_eq!(reset.unwrap().kind, RST_STREAM);
+    assert_eq!(reset.unwrap().code(), INTERNAL_ERROR);
 }
 
 #[test]
@@ -199,4 +202,25 @@ fn a_client_that_asks_first_is_told_to_go_on() {
     assert_eq!(raw.wait_for(|frame| frame.is(DATA, 1)).unwrap().payload, b"one");
     assert_eq!(backend.seen()[0].body, b"body");
     assert!(!backend.seen()[0].headers.contains_key("expect"));
+}
+
+#[test]
+fn early_hints_pass_where_they_are_wanted() {
+    const ANSWER: &[&[u8]] = &[
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ];
+    let backend = Backend::start("one");
+    let http = http2(&backend, "location /hints { early_hints $http2; proxy_pass http://BACKEND; }");
+    let balancer = Balancer::start(&http.replace("BACKEND", &backend.address.to_string()));
+    backend.behave(Behaviour::Pieces(ANSWER));
+    for (path, headers) in [("/", 1), ("/hints", 2)] {
+        let mut raw = Raw::connect(balancer.address);
+        assert!(raw.send(&get(1, path)));
+        let mut seen = 0;
+        let data = raw.wait_for(|frame| {
+            seen += usize::from(frame.is(HEADERS, 1));
+            frame.is(DATA, 1)
+        });
+        assert_eq!((data.unwrap().payload.as_slice(), seen), (&b"ok"[..], headers), "{path}");
+    }
 }

@@ -54,7 +54,7 @@ fn random_frames_end_no_more_than_their_connection() {
     let backend = Backend::start("one");
     let mut balancer = Balancer::start(&http2(&backend, "location /own { return 200 own; }"));
     for seed in 1..=300 {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
         let mut raw = Raw::connect(balancer.address);
         let mut newest = 1;
         for _ in 0..random.below(60) {

@@ -1,0 +1,105 @@
+//! What is shared while the TLS of a configuration is loaded: what was found wrong, and the stores of sessions that live
+//! on from one configuration to the next.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::certificate;
+use super::sessions::SessionCache;
+use super::tickets::{TicketKey, TicketKeys};
+use crate::config::diagnostics::{Diagnostic, Position};
+use crate::config::model::{SessionCache as CacheSetting, Tls, Written};
+
+/// Stores that outlive a configuration, so that a reload makes nobody begin anew.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Stores {
+    /// By name and size.
+    caches: HashMap<(String, u64), Arc<SessionCache>>,
+    /// Keys made here, by the lifetime of tickets in seconds.
+    keys: HashMap<u64, Arc<TicketKeys>>,
+}
+
+/// One loading.
+pub(super) struct Loading<'a> {
+    /// What paths are relative to.
+    pub(super) folder: &'a Path,
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
+    previous: Option<&'a Stores>,
+    pub(super) stores: Stores,
+}
+
+impl<'a> Loading<'a> {
+    pub(super) fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
+        Self { folder, findings: Vec::new(), warnings: Vec::new(), previous, stores: Stores::default() }
+    }
+
+    pub(super) fn refuse(&mut self, message: String, position: &Position) {
+        // Levels below share what one above says: it is wrong once.
+        let finding = Diagnostic::emerg(message, position.clone());
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Warns of names in a list that nothing here stands for.
+    pub(super) fn warn_of_missing(&mut self, directive: &str, missing: &[String], written: &Written) {
+        if missing.is_empty() {
+            return;
+        }
+        let message = format!("\"{directive}\" names what is not offered here: {}", missing.join(", "));
+        let warning = Diagnostic::warn(message, written.position.clone());
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The bytes of a file; none where it cannot be read, which is then noted.
+    pub(super) fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
+        match certificate::read(&file.text, self.folder) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                self.refuse(format!("cannot read \"{}\": {error}", file.text), &file.position);
+                None
+            }
+        }
+    }
+
+    /// The cache of a setting, if it asks for one.
+    pub(super) fn session_cache(&mut self, setting: &CacheSetting) -> Option<Arc<SessionCache>> {
+        match setting {
+            CacheSetting::Off | CacheSetting::None => None,
+            CacheSetting::BuiltIn { bytes } => Some(SessionCache::new(*bytes)),
+            CacheSetting::Shared { name, bytes } => {
+                let key = (name.clone(), *bytes);
+                let known = self.previous.and_then(|stores| stores.caches.get(&key).cloned());
+                let cache = self.stores.caches.entry(key);
+                Some(cache.or_insert_with(|| known.unwrap_or_else(|| SessionCache::new(*bytes))).clone())
+            }
+        }
+    }
+
+    /// The keys of tickets: of files, or made here. None where a file is no key, which is then noted.
+    pub(super) fn ticket_keys(&mut self, tls: &Tls) -> Option<Arc<TicketKeys>> {
+        if tls.ticket_keys.is_empty() {
+            let lifetime = tls.session_timeout.as_secs();
+            let known = self.previous.and_then(|stores| stores.keys.get(&lifetime).cloned());
+            let keys = self.stores.keys.entry(lifetime);
+            return Some(keys.or_insert_with(|| known.unwrap_or_else(TicketKeys::own)).clone());
+        }
+        let mut keys = Vec::new();
+        for file in &tls.ticket_keys {
+            let bytes = self.file(file)?;
+            match TicketKey::of_file(&bytes) {
+                Some(key) => keys.push(key),
+                None => {
+                    let message = format!("\"{}\" must be 48 or 80 bytes", file.text);
+                    self.refuse(message, &file.position);
+                    return None;
+                }
+            }
+        }
+        Some(Arc::new(TicketKeys::OfFiles(keys)))
+    }
+}

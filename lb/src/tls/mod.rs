@@ -1,0 +1,25 @@
+//! TLS to clients: everything about it but the bytes of a connection.
+//!
+//! [`Servers::load`] turns the settings of each server block into a `rustls` configuration, and reads every file that
+//! those name: only here, when a configuration is prepared, so that a mistake refuses the configuration and a handshake
+//! never waits for a disk. [`Session`] is what is kept of a handshake for variables, logs and decisions. The
+//! handshake itself, and the records after it, are driven by `connection/`.
+
+mod certificate;
+mod ciphers;
+mod client_verification;
+mod curves;
+mod distinguished_names;
+mod key;
+mod loading;
+mod openssl_names;
+mod server_config;
+mod servers;
+mod session;
+mod sessions;
+mod tickets;
+mod variables;
+
+pub use client_verification::{Authorities, Refusal, Verdict};
+pub use servers::{Chosen, ServerTls, Servers, Shown};
+pub use session::{Offered, Security, Session};
