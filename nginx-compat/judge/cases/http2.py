@@ -8,11 +8,13 @@ from upstream import answer, raw, stall
 
 LOG = 'log_format judge "$status $request $server_protocol $http2 $connection_requests $body_bytes_sent"; access_log %DIR%/judge.access judge;'
 LOCATIONS = """
-    location / { proxy_pass http://%A%; proxy_set_header X-Http2 $http2; }
+    location / { proxy_pass http://%A%; proxy_set_header Http2 $http2; }
     location /r { return 200 "$server_protocol $http2 $http_cookie $host\\n"; }
     location /silent { return 444; }
     location /none { return 204; }
     location /moved { return 301 /there; }
+    location /hints { early_hints $http2 0; proxy_pass http://%A%; }
+    location /nohints { early_hints 0 ""; proxy_pass http://%A%; }
     location /unbuffered { proxy_pass http://%A%; proxy_request_buffering off; }"""
 
 
@@ -56,6 +58,10 @@ one("an answer up to the end", request("/"), behave=raw(b"HTTP/1.1 200 OK\r\n\r\
 one("an answer that breaks off", request("/"), behave=raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", close=True))
 one("an answer with fields of a connection", request("/"),
     behave=raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: X-A\r\nX-A: b\r\nKeep-Alive: 5\r\nUpgrade: x\r\n\r\na"))
+HINTS = raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
+one("early hints", request("/hints"), behave=HINTS)
+one("early hints that are not wanted", request("/nohints"), behave=HINTS)
+one("early hints without the setting", request("/"), behave=HINTS)
 one("502", request("/"), behave=raw(b"", close=True))
 one("a large answer", request("/"), behave=answer(b"x" * 300_000))
 
@@ -201,6 +207,13 @@ def a_stream_that_is_given_up(t):
     connection.reset(1)
     t.wait(0.2)
     connection.ask(3, request("/r")).read(3).close()
+
+
+@case(server().replace("$status", "$request_length $status"))
+def request_length(t):
+    connection = connect(t).ask(1, request("/r")).read(1).ask(3, request("/", method="POST"), b"hel", b"lo").read(3)
+    whole = block(request("/r"))
+    connection.send(frame(HEADERS, END_STREAM, 5, whole[:5]) + frame(CONTINUATION, END_HEADERS, 5, whole[5:])).read(5).close()
 
 
 @case(server())
