@@ -45,7 +45,7 @@ pub(super) async fn connection<F, A>(
         drop(snapshot);
         let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
         if let Some(other) = requests(stream, &facts, &acceptor).await {
-            http2(other, &facts, &acceptor).await;
+            http2(*other, &facts, &acceptor).await;
         }
         return;
     }
@@ -70,7 +70,7 @@ pub(super) async fn connection<F, A>(
 /// Goes on with HTTP/2. Not an async function, so that what it begins with is not laid out in the future of every waiting
 /// connection.
 fn http2<'a, F, A>(
-    other: Box<OtherProtocol>,
+    other: OtherProtocol,
     facts: &ConnectionFacts,
     acceptor: &'a Acceptor<F, A>,
 ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>
@@ -78,7 +78,7 @@ where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let OtherProtocol { stream, ahead, limits } = *other;
+    let OtherProtocol { stream, ahead, limits } = other;
     let facts = Arc::new(facts.with_security(Security::Plain).speaking_http2());
     Box::pin(h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits))
 }

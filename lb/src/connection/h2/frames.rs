@@ -6,12 +6,15 @@ pub(in crate::connection) const DATA: u8 = 0;
 /// `HEADERS`
 pub(in crate::connection) const HEADERS: u8 = 1;
 /// `PRIORITY`
+#[cfg(test)]
 pub(in crate::connection) const PRIORITY: u8 = 2;
 /// `RST_STREAM`
 pub(in crate::connection) const RST_STREAM: u8 = 3;
 /// `SETTINGS`
+#[cfg(test)]
 pub(in crate::connection) const SETTINGS: u8 = 4;
 /// `PING`
+#[cfg(test)]
 pub(in crate::connection) const PING: u8 = 6;
 /// `WINDOW_UPDATE`
 pub(in crate::connection) const WINDOW_UPDATE: u8 = 8;

@@ -108,6 +108,7 @@ pub(in crate::connection) async fn requests<F, A>(
         number: 0,
         begun: Instant::now(),
         leaving: false,
+        late: 0,
     };
     serving.run(ending).await;
     let Serving { connection, shared, .. } = serving;
@@ -146,9 +147,12 @@ struct Serving<F, A> {
     begun: Instant,
     /// The client has been told that no more requests are wanted.
     leaving: bool,
+    /// Requests since: those that were on their way, and no more than fit into the connection at once.
+    late: u32,
 }
 
 /// What ended a wait.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and is taken apart at once")]
 enum Woken {
     Stream(Request<RecvStream>, SendResponse<Bytes>),
     /// The connection has ended, by an error of the client's or without.
@@ -187,7 +191,14 @@ where
                 () = &mut timer => Woken::TimedOut,
             };
             match woken {
-                Woken::Stream(request, respond) => self.begin(request, respond),
+                Woken::Stream(request, respond) => {
+                    self.late += u32::from(self.leaving);
+                    self.begin(request, respond);
+                    if self.late > self.settings.concurrent_streams {
+                        // It has not taken notice, and never will.
+                        return self.end(ErrorCode::NO_ERROR).await;
+                    }
+                }
                 Woken::Ended(error) => {
                     self.tell_refused();
                     return self.tell_end(error);

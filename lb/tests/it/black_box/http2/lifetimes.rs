@@ -69,6 +69,20 @@ fn so_many_requests_and_no_more() {
 }
 
 #[test]
+fn a_client_that_takes_no_notice_is_not_served_for_ever() {
+    let http = "server { listen LISTEN; http2 on; keepalive_requests 1; http2_max_concurrent_streams 10; return 200 ok; }";
+    let balancer = Balancer::start(http);
+    let mut raw = Raw::connect(balancer.address);
+    let mut answers = 0;
+    for stream in 0..100 {
+        raw.send(&get(stream * 2 + 1, "/"));
+        let Some(_) = raw.wait_for(|frame| frame.is(DATA, stream * 2 + 1)) else { break };
+        answers += 1;
+    }
+    assert!((1..=12).contains(&answers), "{answers} answers");
+}
+
+#[test]
 fn a_connection_grows_old() {
     let http = "server { listen LISTEN; http2 on; keepalive_time 1ms; return 200 ok; }";
     let balancer = Balancer::start(http);
