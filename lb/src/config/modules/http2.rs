@@ -123,3 +123,48 @@ impl Argument for ChunkSize {
         Size::print(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{accepted, in_http, in_server, refused, warnings};
+
+    #[test]
+    fn the_settings_are_those_of_the_server_and_the_chunks_those_of_the_location() {
+        let text = "http2_chunk_size 4k; server { listen 80; http2 on; http2_max_concurrent_streams 7; \
+                    location / { http2_chunk_size 64k; } } server { listen 80; server_name b; }";
+        let config = accepted(&in_http(text));
+        let [first, second] = &config.http.servers[..] else { panic!("two servers") };
+        let http2 = &first.fallback.settings.http2;
+        assert_eq!((http2.enabled, http2.max_concurrent_streams, http2.chunk_bytes), (true, 7, 4096));
+        // No longer than the frames that every client takes.
+        assert_eq!(first.locations[0].settings.http2.chunk_bytes, 16_384);
+        assert!(!second.fallback.settings.http2.enabled);
+        assert!(!config.http.listeners[0].http2);
+    }
+
+    #[test]
+    fn listen_says_it_for_the_address() {
+        let text = "server { listen 80; } server { listen 80 http2; server_name b; }";
+        assert!(accepted(&in_http(text)).http.listeners[0].http2);
+        let said = warnings(&in_server("listen 80 http2;"));
+        assert!(said[0].contains("the \"listen ... http2\" directive is deprecated"), "{said:?}");
+    }
+
+    #[test]
+    fn mistakes() {
+        for (text, message) in [
+            ("http2 maybe;", "invalid value \"maybe\" in \"http2\" directive, it must be \"on\" or \"off\""),
+            ("http2_body_preread_size 2g;", "\"http2_body_preread_size\" directive invalid value"),
+            ("http2_body_preread_size 2048m;", "the maximum body preread buffer size is 2147483647"),
+            ("location / { http2 on; }", "\"http2\" directive is not allowed here"),
+        ] {
+            refused(&in_server(text), message);
+        }
+        for obsolete in
+            ["http2_push off", "http2_max_requests 9", "http2_max_field_size 8k", "http2_recv_timeout 1s"]
+        {
+            let said = warnings(&in_server(&format!("{obsolete};")));
+            assert!(said.is_empty() || said[0].contains("obsolete"), "{said:?}");
+        }
+    }
+}
