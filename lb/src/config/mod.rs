@@ -100,6 +100,7 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
     let main = table::reading::read(&modules::TABLE, &tree, &mut report);
     let around = Surroundings {
         prefix: &source.prefix,
+        folder: source.path.parent().unwrap_or(&source.prefix),
         default_error_log: source.default_error_log.as_deref(),
         has_log_directory: files.is_directory(&source.prefix.join(build::LOG_DIRECTORY)),
         root,

@@ -1,6 +1,6 @@
 //! The facts of a connection and of a request that are known before Pingora parses it.
 //!
-//! [`ConnectionFacts`] are settled when the connection is accepted and never change. [`RequestFacts`] belong to one
+//! [`ConnectionFacts`] are settled before the first request and never change from then on. [`RequestFacts`] belong to one
 //! request: the data that Pingora does not keep (the request line byte for byte, the arrival time of its first byte)
 //! and the snapshot that applies to the whole request. The connection keeps nothing of a request, because some
 //! protocols carry several at once; the hooks answer the loop through the request's own [`RequestReply`].
@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
+use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
 use crate::tls::{Security, Session};
 
@@ -65,6 +67,16 @@ pub enum ClientAddress {
     Unix,
 }
 
+impl fmt::Display for ClientAddress {
+    /// Without the port, as in nginx's logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.ip().fmt(f),
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
+}
+
 /// A client connection, for as long as it lives.
 #[derive(Debug)]
 pub struct ConnectionFacts {
@@ -78,6 +90,8 @@ pub struct ConnectionFacts {
     pub listener: Arc<ListenerFacts>,
     /// When it was accepted.
     pub accepted: Instant,
+    /// What the PROXY protocol header said, where one came and said anything.
+    pub proxied: Option<Box<Proxied>>,
     /// Whether TLS is spoken, and what its handshake agreed on.
     pub security: Security,
     /// HTTP/2 is spoken.
@@ -99,9 +113,25 @@ impl ConnectionFacts {
             local,
             listener,
             accepted: Instant::now(),
+            proxied: None,
             security: Security::Plain,
             http2: false,
             closing,
+        }
+    }
+
+    /// The facts of the same connection, once its PROXY protocol header has been read, before TLS is spoken.
+    pub(super) fn behind_proxy(&self, proxied: Proxied) -> Self {
+        Self {
+            serial: self.serial,
+            client: self.client,
+            local: self.local,
+            listener: self.listener.clone(),
+            accepted: self.accepted,
+            proxied: Some(Box::new(proxied)),
+            security: Security::Plain,
+            http2: false,
+            closing: self.closing.clone(),
         }
     }
 
@@ -113,6 +143,7 @@ impl ConnectionFacts {
             local: self.local,
             listener: self.listener.clone(),
             accepted: self.accepted,
+            proxied: self.proxied.clone(),
             security,
             http2: self.http2,
             closing: self.closing.clone(),
@@ -137,11 +168,7 @@ impl ConnectionFacts {
 
     /// The tail of nginx's lines about a connection.
     pub(super) fn circumstances(&self) -> String {
-        let client = match self.client {
-            ClientAddress::Inet(address) => address.ip().to_string(),
-            ClientAddress::Unix => "unix:".to_owned(),
-        };
-        format!(", client: {client}, server: {}", self.listener.address)
+        format!(", client: {}, server: {}", self.client, self.listener.address)
     }
 
     /// Turns true when this connection is to end: the process stops gracefully, or its listening address was removed.

@@ -87,6 +87,11 @@ pub trait ConnectionHost: Send + Sync + 'static {
         listener.last().unwrap_or(current)
     }
 
+    /// Whether connections to `listener` begin with a PROXY protocol header.
+    fn reads_proxy_protocol(&self, _snapshot: &Self::Snapshot, _listener: &ListenerFacts) -> bool {
+        false
+    }
+
     /// The limits on `listener` before a server block is known.
     fn limits(&self, snapshot: &Self::Snapshot, listener: &ListenerFacts) -> Limits;
 

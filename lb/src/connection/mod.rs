@@ -18,6 +18,7 @@ mod handshake;
 pub mod host;
 pub mod listen;
 mod opening;
+pub mod proxy_protocol;
 mod transport;
 
 use pingora::server::ShutdownWatch;

@@ -14,13 +14,15 @@ use bytes::BytesMut;
 use pingora::apps::HttpServerApp;
 
 use super::acceptor::{Acceptor, Place};
-use super::drain::{Drain, Event};
+use super::closing;
+use super::drain::{Drain, Event, LAST_CALL};
 use super::facts::ConnectionFacts;
 use super::h1::requests::{OtherProtocol, requests};
 use super::h1::stream::ClientStream;
 use super::h2;
 use super::handshake::{Spoken, handshake, kind, reason};
 use super::host::{ConnectionHost, Http2Limits};
+use super::proxy_protocol::{self, ReadError};
 use super::transport::{Accepted, Transport};
 use crate::observe::handshakes::HandshakeFailure;
 use crate::tls::Security;
@@ -36,20 +38,26 @@ pub(super) async fn connection<F, A>(
     A: HttpServerApp + Send + Sync + 'static,
 {
     let _closed = Closed(acceptor.drain().clone());
-    let transport = match accepted.register() {
+    let mut transport = match accepted.register() {
         Ok(transport) => transport,
         Err(error) => return log::error!("a connection could not be registered: {error}"),
     };
-    let snapshot = acceptor.host().snapshot(&facts.listener);
-    if !acceptor.host().speaks_tls(&snapshot, &facts.listener) {
-        drop(snapshot);
+    let asks = asks(&facts, &acceptor);
+    let facts = if asks.proxy_protocol {
+        match Box::pin(proxied(&mut transport, facts, &acceptor)).await {
+            Some(facts) => facts,
+            None => return,
+        }
+    } else {
+        facts
+    };
+    if !asks.tls {
         let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
         if let Some(other) = requests(stream, &facts, &acceptor).await {
             http2(*other, &facts, &acceptor).await;
         }
         return;
     }
-    drop(snapshot);
     let Some(Opened { protocol, transport, facts, first }) =
         Box::pin(secure(transport, facts, &acceptor)).await
     else {
@@ -81,6 +89,58 @@ where
     let OtherProtocol { stream, ahead, limits } = other;
     let facts = Arc::new(facts.with_security(Security::Plain).speaking_http2());
     Box::pin(h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits))
+}
+
+/// What the configuration in force asks of a connection before its first request.
+struct Asks {
+    proxy_protocol: bool,
+    tls: bool,
+}
+
+fn asks<F, A>(facts: &ConnectionFacts, acceptor: &Acceptor<F, A>) -> Asks
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let snapshot = host.snapshot(&facts.listener);
+    Asks {
+        proxy_protocol: host.reads_proxy_protocol(&snapshot, &facts.listener),
+        tls: host.speaks_tls(&snapshot, &facts.listener),
+    }
+}
+
+/// Reads the PROXY protocol header within the time for a request's header, as nginx; the facts with what it says, or
+/// nothing where the connection is to end. A graceful stop leaves a header on its way the time that it leaves a request.
+async fn proxied<F, A>(
+    transport: &mut Transport,
+    facts: Arc<ConnectionFacts>,
+    acceptor: &Acceptor<F, A>,
+) -> Option<Arc<ConnectionFacts>>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let host = acceptor.host();
+    let patience = host.limits(&host.snapshot(&facts.listener), &facts.listener).header_timeout;
+    let mut stopping = acceptor.drain().watch();
+    let reading = proxy_protocol::read(transport);
+    tokio::pin!(reading);
+    let read = tokio::select! {
+        biased;
+        read = &mut reading => Some(read),
+        () = closing(&mut stopping) => tokio::time::timeout(LAST_CALL, reading).await.ok(),
+        () = tokio::time::sleep(patience) => None,
+    };
+    let tail = || format!("while reading PROXY protocol{}", facts.circumstances());
+    match read {
+        Some(Ok(None)) => return Some(facts),
+        Some(Ok(Some(proxied))) => return Some(Arc::new(facts.behind_proxy(proxied))),
+        Some(Err(ReadError::Broken(error))) => log::error!("{error} {}", tail()),
+        Some(Err(error)) => log::info!("{error} {}", tail()),
+        None => log::info!("client timed out (110: Connection timed out) {}", tail()),
+    }
+    None
 }
 
 /// The protocol of a connection's requests.

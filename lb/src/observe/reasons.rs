@@ -9,6 +9,8 @@ pub enum Generated {
     Return,
     /// A file or a list, or a request that none can answer.
     File,
+    /// `allow`, `deny`: the client may not come in.
+    Forbidden,
     /// Nothing is there.
     NotFound,
     /// The request was malformed.
@@ -21,6 +23,8 @@ pub enum Generated {
     ConnectError,
     /// The last server tried could not be connected to in time.
     ConnectTimeout,
+    /// The last server tried and this program did not agree on TLS.
+    HandshakeFailed,
     /// The last server tried closed the connection.
     UpstreamClosed,
     /// The last server tried did not answer in time.
@@ -43,18 +47,20 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 19;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
         Self::File,
+        Self::Forbidden,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
         Self::NoLiveUpstream,
         Self::ConnectError,
         Self::ConnectTimeout,
+        Self::HandshakeFailed,
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
         Self::InvalidAnswer,
@@ -85,12 +91,14 @@ impl Generated {
         match self {
             Self::Return => "return",
             Self::File => "file",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",
             Self::NoLiveUpstream => "no_live_upstream",
             Self::ConnectError => "connect_error",
             Self::ConnectTimeout => "connect_timeout",
+            Self::HandshakeFailed => "handshake_failed",
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidAnswer => "invalid_answer",
@@ -112,6 +120,8 @@ pub enum RetryReason {
     ConnectError,
     /// The server could not be connected to in time.
     ConnectTimeout,
+    /// The server and this program did not agree on TLS.
+    HandshakeFailed,
     /// The server closed the connection.
     Closed,
     /// The server did not answer in time.
@@ -128,12 +138,13 @@ pub enum RetryReason {
 
 impl RetryReason {
     /// The number of reasons.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::ConnectError,
         Self::ConnectTimeout,
+        Self::HandshakeFailed,
         Self::Closed,
         Self::ReadTimeout,
         Self::WriteTimeout,
@@ -147,6 +158,7 @@ impl RetryReason {
         match self {
             Self::ConnectError => "connect_error",
             Self::ConnectTimeout => "connect_timeout",
+            Self::HandshakeFailed => "handshake_failed",
             Self::Closed => "closed",
             Self::ReadTimeout => "read_timeout",
             Self::WriteTimeout => "write_timeout",

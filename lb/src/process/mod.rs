@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod environment;
 pub mod pid_file;
 mod prepare;
+mod real_ip;
 mod signal_loop;
 pub mod signals;
 pub mod start;

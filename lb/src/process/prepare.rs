@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::user::{self, Identity};
-use super::{environment, pid_file};
+use super::{environment, pid_file, real_ip};
 use crate::cli::Options;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, WorkerCount};
@@ -73,6 +73,7 @@ pub(super) fn prepare(
     if let Some(pid) = main.pid.as_ref().filter(|_| previous.is_none()) {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
     }
+    real_ip::look_up_names(&loaded.config.http)?;
     // As in nginx, paths of certificates are relative to the folder of the configuration file.
     let folder = options.configuration.parent().unwrap_or(&options.prefix);
     let previous_tls = previous.map(|snapshot| &snapshot.tls);

@@ -72,7 +72,7 @@ impl SignalLoop {
         let workers = runtimes
             .workers
             .into_iter()
-            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.clone()))))
+            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.of_another_worker()))))
             .collect();
         let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
         Self {

@@ -20,7 +20,7 @@ pub(super) fn of(request: &mut Request, received: &RequestHeader, now: Instant) 
         BalancingMethod::RoundRobin | BalancingMethod::LeastConn | BalancingMethod::Random { .. } => {
             BalancingKey::new()
         }
-        BalancingMethod::IpHash => of_address(request.facts.connection.client),
+        BalancingMethod::IpHash => of_address(request.client()),
         BalancingMethod::Hash { key, .. } => {
             let mut rendered = Vec::new();
             key.render(&mut request.values(received, None, now), &mut rendered);

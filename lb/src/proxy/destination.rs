@@ -58,6 +58,7 @@ async fn named(
             proxy: Arc::new(Proxy {
                 host: passed.proxy_host(),
                 port: passed.port,
+                tls: proxy.tls.filter(|_| passed.scheme.is_secure()),
                 uri: passed.uri.map_or(SentUri::Own, SentUri::Exactly),
                 ..proxy.clone()
             }),

@@ -4,6 +4,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::request::Failure;
 use crate::upstream::FailureKind;
+use crate::upstream::tls::HANDSHAKE_FAILED;
 
 /// The name of the program's own error for an answer that is not passed on; its context says why.
 pub(super) const REFUSED_ANSWER: &str = "RefusedAnswer";
@@ -41,7 +42,7 @@ pub(super) fn of(error: &Error) -> Failure {
 /// Reads the error of a connection that did not come about, whatever else Pingora calls it.
 pub(super) fn of_connect(error: &Error) -> FailureKind {
     match upstream(error.etype()) {
-        FailureKind::ConnectTimeout => FailureKind::ConnectTimeout,
+        kind @ (FailureKind::ConnectTimeout | FailureKind::Handshake) => kind,
         _ => FailureKind::Connect,
     }
 }
@@ -60,6 +61,7 @@ fn upstream(kind: &ErrorType) -> FailureKind {
         | E::TLSHandshakeFailure
         | E::InvalidCert
         | E::HandshakeError => FailureKind::Connect,
+        E::Custom(HANDSHAKE_FAILED) => FailureKind::Handshake,
         E::ReadTimedout => FailureKind::ReadTimeout,
         E::WriteTimedout => FailureKind::WriteTimeout,
         E::InvalidHTTPHeader

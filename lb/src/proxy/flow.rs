@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
 use super::{answer, destination, file, record};
 use crate::files::{self, Kind, Meaning};
+use crate::observe::reasons::Generated;
 use crate::request::{Event, Failure, FileKind, Question, Step};
 
 /// The name of the error that ends a try because something else answers in the server's place.
@@ -84,32 +85,41 @@ pub(super) async fn enter(
     }
 }
 
-/// Keeps what answers in the place of the server that was asked, and gives the error that ends the try: where another
-/// server answers Pingora goes on with that, and where the program does `fail_to_proxy` writes it.
+/// Has something else answer in the place of the server that was asked. The program's answer is written here; where
+/// another server answers, Pingora has yet to be brought there.
 pub(super) async fn turn(
-    session: &Session,
+    session: &mut Session,
     request: &mut Request,
     step: Step,
     now: Instant,
-) -> Result<Box<Error>> {
-    let elsewhere = match enter(session, request, step, now).await? {
-        None => {
-            request.turn = Turn::Elsewhere;
-            true
-        }
+) -> Result<()> {
+    match enter(session, request, step, now).await? {
+        None => request.turn = Turn::Elsewhere,
         Some(Step::Answer(content)) => {
-            request.turn = Turn::Own(content);
-            false
+            if request.state.ending.generated.is_some_and(Generated::ends_connection) {
+                session.set_keepalive(None);
+            }
+            request.turn = Turn::Answered;
+            answer::content(session, request, content, now).await?;
         }
-        Some(_) => false,
-    };
-    let mut error = Error::explain(ErrorType::Custom(TURNED_AWAY), "another location answers");
-    error.set_retry(elsewhere);
-    Ok(error)
+        // `return 444`, and what no server can be asked for: an error ends the request without an answer.
+        Some(_) => return Err(turned_away()),
+    }
+    Ok(())
+}
+
+/// The error that ends a try because something else answers.
+pub(super) fn turned_away() -> Box<Error> {
+    Error::explain(ErrorType::Custom(TURNED_AWAY), "another location answers")
 }
 
 /// Whether the try ended because something else answers; then whether Pingora is to go on with another server.
 pub(super) fn turned(request: &Request, error: &Error) -> Option<bool> {
+    match request.turn {
+        // What becomes of the server's answer does not matter any more. A client that is gone is another thing.
+        Turn::Answered if *error.esource() != ErrorSource::Downstream => return Some(false),
+        _ => {}
+    }
     let ErrorType::Custom(TURNED_AWAY) = error.etype() else { return None };
     Some(matches!(request.turn, Turn::Elsewhere))
 }
@@ -129,21 +139,17 @@ pub(super) fn consider(session: &Session, request: &mut Request, failure: Failur
 pub(super) async fn resolve(session: &mut Session, request: &mut Request, failure: Failure) -> Result<()> {
     request.turn = Turn::Stay;
     let now = Instant::now();
+    let keeps_alive = session.get_keepalive();
+    // An answer from here ends the try with an error, and Pingora closes the client's connection after one.
+    session.set_keepalive(None);
     let step = drive(session, request, Event::Failed { failure, answer_begun: false }, now).await?;
-    let error = turn(session, request, step, now).await?;
+    turn(session, request, step, now).await?;
     match request.turn {
         Turn::Elsewhere => {
             request.turn = Turn::Stay;
+            session.set_keepalive(keeps_alive);
             Ok(())
         }
-        _ => Err(error),
-    }
-}
-
-/// Writes what the program answers in the place of a server.
-pub(super) async fn write_own(session: &mut Session, request: &mut Request, now: Instant) -> Result<()> {
-    match std::mem::replace(&mut request.turn, Turn::Stay) {
-        Turn::Own(content) => answer::content(session, request, content, now).await,
-        Turn::Stay | Turn::Ask(_) | Turn::Elsewhere => unexpected(),
+        _ => Err(turned_away()),
     }
 }

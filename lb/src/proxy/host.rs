@@ -57,6 +57,10 @@ impl ConnectionHost for ServerState {
         (listener.http2 || settings.http2.enabled).then(|| http2_limits(settings))
     }
 
+    fn reads_proxy_protocol(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
+        snapshot.listener(listener).is_some_and(|listener| listener.proxy_protocol)
+    }
+
     fn speaks_tls(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
         snapshot.listener(listener).is_some_and(|listener| listener.ssl)
     }

@@ -15,6 +15,7 @@
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
 //! | `peer` | a server as Pingora takes it |
+//! | `secure` | a server on a connection with TLS |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
 //! | `destination` | the upstream of a `proxy_pass` |
@@ -25,8 +26,6 @@
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
 //! | `finish` | what every answer gets |
-//! | `interim` | early hints |
-//! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -44,13 +43,12 @@ mod finish;
 mod flow;
 mod gather;
 mod host;
-mod interim;
-mod limit;
 mod peer;
 mod ready;
 mod received;
 pub mod record;
 pub mod reuse;
+mod secure;
 mod service;
 mod tries;
 mod upload;

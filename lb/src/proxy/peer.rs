@@ -45,13 +45,13 @@ pub(super) fn http_peer(
     hop_fields: HopFields,
     bind: Option<SocketAddress>,
 ) -> Result<Box<HttpPeer>> {
-    let mut http_peer = match peer.address() {
+    let mut http_peer = Box::new(match peer.address() {
         SocketAddr::Inet(address) => HttpPeer::new(*address, false, String::new()),
         SocketAddr::Unix(address) => {
             let path = address.as_pathname().and_then(std::path::Path::to_str).unwrap_or_default();
             HttpPeer::new_uds(path, false, String::new())?
         }
-    };
+    });
     http_peer.group_key = target.connection_group;
     let options = &mut http_peer.options;
     options.connection_timeout = Some(target.proxy.settings.connect_timeout);
@@ -72,7 +72,7 @@ pub(super) fn http_peer(
         // `request/headers/to_server` takes out the one there may be; Pingora would search for ten.
         http_peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     }
-    Ok(Box::new(http_peer))
+    Ok(http_peer)
 }
 
 /// The group of connections from one address, of those of a group.
@@ -118,14 +118,17 @@ pub(super) fn request_header(
     } else if request.state.is_get() && upstream_request.method != Method::HEAD {
         upstream_request.set_method(Method::GET);
     }
-    request.own_body = proxy.settings.set_body.as_ref().map(|body| {
+    // What was read ahead and not yet sent is no loss. Pingora has nobody send a body in the place of one that is gone.
+    request.body_is_gone = session.as_ref().retry_buffer_truncated() && request.outgrown.is_empty();
+    let set_body = proxy.settings.set_body.as_ref().filter(|_| !request.body_is_gone).cloned();
+    request.own_body = set_body.map(|body| {
         let mut own = Vec::new();
         body.render(&mut request.values(session.req_header(), None, now), &mut own);
         own.into()
     });
     let body = match &request.own_body {
         Some(own) => SentBody::Own(own.len()),
-        None if proxy.settings.pass_request_body => SentBody::Client,
+        None if proxy.settings.pass_request_body && !request.body_is_gone => SentBody::Client,
         None => SentBody::Nothing,
     };
     let shape = &request.facts.shape;

@@ -9,17 +9,20 @@ use pingora_proxy::Session;
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, host_field};
-use crate::connection::{ClientAddress, ConnectionFacts, Refused};
+use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
 use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
-use crate::request::Note;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
+use crate::request::{Evaluation, Note, State};
 use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::system_error;
 use crate::upstream::FailureKind;
+
+/// nginx's words for the time between a connection and the first byte that is not TLS.
+const SHAKING_HANDS: &str = "SSL handshaking to upstream";
 
 /// Counts and logs a request that is over.
 pub(super) fn finish(session: &mut Session, request: &mut Request, state: &ServerState) {
@@ -60,20 +63,24 @@ pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: 
     log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
     let Some(listener) = snapshot.listener(&connection.listener) else { return };
     let server = &snapshot.config.http.servers[listener.default_server.0];
-    let mut values = RefusedValues { server, connection, refused, now: Instant::now() };
+    let outside = RefusedValues { server, connection, refused, now: Instant::now() };
+    let http = &snapshot.config.http;
+    let mut state = State::default();
+    let mut values =
+        Evaluation { state: &mut state, definitions: &http.definitions, computed: &http.computed, outside };
     let mut line = Vec::with_capacity(256);
     for log in server.fallback.access_logs.iter() {
         line.clear();
+        if log.condition.as_ref().is_some_and(|condition| !condition.holds(&mut values)) {
+            continue;
+        }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
 }
 
 fn refused_circumstances(connection: &ConnectionFacts, refused: &Refused<'_>) -> String {
-    let client = match &connection.client {
-        ClientAddress::Inet(address) => address.ip().to_string(),
-        ClientAddress::Unix => "unix:".to_owned(),
-    };
+    let client = connection.client;
     let request = String::from_utf8_lossy(refused.request_line);
     format!(", client: {client}, request: \"{request}\"")
 }
@@ -90,6 +97,9 @@ fn write_access_logs(session: &Session, request: &mut Request, now: Instant) {
     let mut line = Vec::with_capacity(256);
     for log in location.access_logs.iter() {
         line.clear();
+        if log.condition.as_ref().is_some_and(|condition| !condition.holds(&mut values)) {
+            continue;
+        }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
@@ -100,16 +110,15 @@ fn circumstances(session: &Session, request: &Request) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     let facts = &request.facts;
-    let _ = match &facts.connection.client {
-        ClientAddress::Inet(address) => write!(text, ", client: {}", address.ip()),
-        ClientAddress::Unix => write!(text, ", client: unix:"),
-    };
+    let _ = write!(text, ", client: {}", request.client());
     let server = request.server().map_or("", |server| server.first_name.as_str());
     let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
     if let Some(last) = request.state.tries().last() {
         let target = String::from_utf8_lossy(facts.path_and_query());
-        let _ = write!(text, ", upstream: \"http://{}{target}\"", last.peer.name());
+        let secure = request.state.proxying().is_some_and(|proxying| proxying.target.proxy.tls.is_some());
+        let scheme = if secure { "https" } else { "http" };
+        let _ = write!(text, ", upstream: \"{scheme}://{}{target}\"", last.peer.name());
     }
     if let Some(host) = host_field(session.req_header()).filter(|host| !host.is_empty()) {
         let _ = write!(text, ", host: \"{}\"", String::from_utf8_lossy(host));
@@ -157,7 +166,15 @@ pub(super) fn failed_try(
         FailureKind::Connect => {
             log::error!("{words} ({}) while connecting to upstream{circumstances}", cause(error));
         }
-        FailureKind::ConnectTimeout => log::error!("{words} while connecting to upstream{circumstances}"),
+        FailureKind::ConnectTimeout => {
+            let shaking = *error.etype() == ErrorType::TLSHandshakeTimedout;
+            let doing = if shaking { SHAKING_HANDS } else { "connecting to upstream" };
+            log::error!("{words} while {doing}{circumstances}");
+        }
+        FailureKind::Handshake => {
+            let words = error.context.as_ref().map_or(words, |why| why.as_str());
+            log::error!("{words} while {SHAKING_HANDS}{circumstances}");
+        }
         FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
             log::error!("{words} while {doing}{circumstances}");
         }
@@ -222,6 +239,9 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             ),
             Note::NoNamedLocation(name) => {
                 log::error!("could not find named location \"@{}\"{tail}", name.escape_ascii());
+            }
+            Note::InvalidLimitRate(value) => {
+                log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {

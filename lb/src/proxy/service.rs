@@ -17,46 +17,54 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
-use super::limit::Limit;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, interim, peer, received, record, upload, wire_bytes,
+    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, upload, wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
+use crate::request::pace::Pace;
 use crate::request::{Event, Failure, Step};
 use crate::server::ServerState;
 use crate::upstream;
+use crate::upstream::tls::Kept;
 
-/// The service that every connection's requests pass through. Each worker has one; clones share their state.
+/// The service that every connection's requests pass through. Each worker has one ([`Self::of_another_worker`]).
 #[derive(Clone)]
 pub struct ProxyService {
     state: Arc<ServerState>,
     reuse: Arc<ReuseCounts>,
+    /// Idle connections on which TLS is spoken.
+    kept: Arc<Kept>,
 }
 
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: Arc::default() }
+        Self { state, reuse: Arc::default(), kept: Arc::default() }
+    }
+
+    /// The same service with connections of its own, which stay with the worker that made them.
+    pub fn of_another_worker(&self) -> Self {
+        Self { kept: Arc::default(), ..self.clone() }
     }
 }
 
 #[async_trait]
 impl ProxyHttp for ProxyService {
-    type CTX = Request;
+    type CTX = Box<Request>;
 
-    fn new_ctx(&self) -> Request {
-        Request::new(RequestFacts::take())
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Request::new(RequestFacts::take()))
     }
 
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
@@ -98,7 +106,7 @@ impl ProxyHttp for ProxyService {
 
     /// The first pick stands here and not in `upstream_peer`, because an answer given here keeps the client's
     /// connection.
-    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         if request.facts.shape.expects_continue {
             session.write_continue_response().await?;
         }
@@ -125,7 +133,7 @@ impl ProxyHttp for ProxyService {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, request: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         let hop_fields = request.facts.shape.hop_fields;
         if let Turn::Ask(failure) = std::mem::replace(&mut request.turn, Turn::Stay) {
             Box::pin(flow::resolve(session, request, failure)).await?;
@@ -138,6 +146,7 @@ impl ProxyHttp for ProxyService {
         }
         let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
+        session.set_abort_on_close(!proxying.target.proxy.settings.ignore_client_abort);
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
             None => tries::pick(proxying, Instant::now()),
@@ -152,6 +161,11 @@ impl ProxyHttp for ProxyService {
             return Err(Error::explain(ErrorType::HTTPStatus(502), "no live upstreams").into_up());
         };
         let mut http_peer = peer::http_peer(in_flight.peer(), &proxying.target, hop_fields, bind)?;
+        request.dial = secure::dial(session, request, in_flight.peer(), bind, &self.kept)?;
+        if let Some(dial) = &request.dial {
+            secure::through(&mut http_peer, dial);
+        }
+        let proxying = request.proxying()?;
         if !session.as_mut().is_body_done() {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
@@ -166,7 +180,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        request: &mut Request,
+        request: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         let told = Told {
@@ -187,14 +201,21 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         descriptor: std::os::fd::RawFd,
         digest: Option<&Digest>,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
+        let dialled = request.dial.as_ref().and_then(|dial| dial.dialled());
+        let reused = dialled.map_or(reused, |dialled| dialled.reused);
         let proxying = request.proxying()?;
         proxying.connected(reused, Instant::now());
+        let keepalive = &proxying.target.upstream.model().keepalive;
+        if let Some(dialled) = dialled {
+            proxying.last_on_connection = dialled.requests >= keepalive.requests;
+            return Ok(());
+        }
         let established = digest.and_then(|digest| digest.timing_digest.first().cloned().flatten());
         if let Some(established) = established {
             let count = self.reuse.book(descriptor, established.established_ts);
-            proxying.last_on_connection = count >= proxying.target.upstream.model().keepalive.requests;
+            proxying.last_on_connection = count >= keepalive.requests;
         }
         Ok(())
     }
@@ -203,7 +224,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         upstream_request: &mut RequestHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         peer::request_header(upstream_request, session, request, Instant::now())?;
         let counts = request.facts.snapshot.config.http.reads.upstream_bytes;
@@ -223,7 +244,7 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         upload::pass_on(session, request, body, end_of_stream)
     }
@@ -232,7 +253,7 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         received::head(session, answer, request, &self.state).await
     }
@@ -241,10 +262,16 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<()> {
         if is_interim(answer) {
-            interim::consider(answer, session, request);
+            // Pingora asks for the flag when it writes this one.
+            let wanted = answer.status == StatusCode::EARLY_HINTS && client::wants_hints(session, request);
+            session.set_ignore_info_resp(!wanted);
+            // HTTP/2's session asks for this one.
+            if wanted {
+                request.facts.reply.pass_early_hints();
+            }
             return Ok(());
         }
         answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())
@@ -255,21 +282,23 @@ impl ProxyHttp for ProxyService {
         session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
-        if wanted && request.limit.is_none() {
-            request.limit = Some(Box::new(request.limit(session.req_header(), Instant::now())));
+        if matches!(request.turn, Turn::Answered) {
+            *body = None;
+            return Ok(None);
         }
-        if request.limit.is_none() && request.pace.is_none() {
+        if let Some(cut) = &mut request.cut {
+            cut.take(body);
+        } else if request.taken.is_none() && request.sent.is_none() {
             gather::consider(session, body.as_ref(), &mut request.gathering);
             return Ok(None);
         }
         // Pieces that wait are not gathered: each is written before the wait.
         let Some(bytes) = body.as_ref().map(Bytes::len) else { return Ok(None) };
-        let limit = request.limit.as_mut().and_then(|limit| limit.before(bytes));
-        let pace = request.pace.as_mut().and_then(|pace| pace.after(bytes, Instant::now()));
-        Ok(limit.max(pace))
+        let now = Instant::now();
+        let wait = |pace: &mut Option<Pace>| pace.as_mut().and_then(|pace| pace.after(bytes, now));
+        Ok(wait(&mut request.taken).max(wait(&mut request.sent)))
     }
 
     fn error_while_proxy(
@@ -277,7 +306,7 @@ impl ProxyHttp for ProxyService {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        request: &mut Request,
+        request: &mut Self::CTX,
         reused: bool,
     ) -> Box<Error> {
         request.end_gathering(session);
@@ -289,6 +318,8 @@ impl ProxyHttp for ProxyService {
             error.set_retry(again);
             return error;
         }
+        // A kept connection of ours is a new one to Pingora.
+        let reused = reused || request.state.tries().last().is_some_and(|last| last.reused);
         let told = Told { failure: failure::of(&error), local_shortage: false, reused, error: &error };
         let again = tries::failed(session, request, told, &self.state.totals);
         error.set_retry(again);
@@ -299,14 +330,12 @@ impl ProxyHttp for ProxyService {
         &self,
         session: &mut Session,
         error: &Error,
-        request: &mut Request,
+        request: &mut Self::CTX,
     ) -> FailToProxy {
         let now = Instant::now();
         // Pingora closes the client's connection after an error, whatever is said here.
         session.set_keepalive(None);
         if flow::turned(request, error).is_some() {
-            // A client that cannot be written to any more will not miss it.
-            let _ = Box::pin(flow::write_own(session, request, now)).await;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let failure = failure::of(error);
@@ -318,23 +347,25 @@ impl ProxyHttp for ProxyService {
         FailToProxy { error_code: failure.status().unwrap_or_default(), can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Self::CTX) {
         request.end_gathering(session);
-        if let Some(error) = error {
+        if let Some(error) = error
+            && flow::turned(request, error).is_none()
+        {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.
-    fn suppress_error_log(&self, _session: &Session, _request: &Request, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _request: &Self::CTX, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _request: &Request,
+        _request: &Self::CTX,
         _error: &Error,
         _at: ProxyWarnLogContext,
     ) -> bool {

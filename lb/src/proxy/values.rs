@@ -4,11 +4,12 @@
 //! `$host` is worked out again each time it is asked for: nobody pays for it who does not log it.
 
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
 
@@ -20,7 +21,7 @@ use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
-use crate::script::{Named, Values, Variable};
+use crate::script::{Named, Variable};
 use crate::server::Snapshot;
 use crate::tls::{Security, Session};
 
@@ -47,6 +48,21 @@ impl Outside for RequestValues<'_> {
 
     fn method(&self) -> &str {
         self.request.method.as_str()
+    }
+
+    fn connected_from(&self) -> Option<SocketAddr> {
+        match self.facts.connection.client {
+            ClientAddress::Inet(address) => Some(address),
+            ClientAddress::Unix => None,
+        }
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        self.facts.connection.proxied.as_ref().map(|proxied| proxied.source)
+    }
+
+    fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
+        self.request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
     }
 
     fn tls(&self) -> Option<&Session> {
@@ -86,9 +102,16 @@ impl Outside for RequestValues<'_> {
                 .iter()
                 .find_map(|line| cookie(line.as_bytes(), name.as_bytes()))
                 .is_some_and(|value| put(value, out)),
+            Variable::ProxyProtocolTlv(tlv) => {
+                let proxied = self.facts.connection.proxied.as_ref();
+                proxied.is_some_and(|proxied| proxied.write_tlv(*tlv, out))
+            }
             Variable::Named(named) => Known { outside: self, state }.named(*named, out),
             // `request/` has them.
-            Variable::Argument(_) | Variable::Capture(_) | Variable::Defined(_) => false,
+            Variable::Argument(_)
+            | Variable::Capture(_)
+            | Variable::Defined(_)
+            | Variable::SentTrailer(_) => false,
         }
     }
 }
@@ -103,7 +126,12 @@ impl Known<'_> {
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
         match named {
             // `request/` has them.
-            Named::Args | Named::IsArgs | Named::Uri | Named::DocumentRoot | Named::RequestFilename => false,
+            Named::Args
+            | Named::IsArgs
+            | Named::Uri
+            | Named::DocumentRoot
+            | Named::RequestFilename
+            | Named::LimitRate => false,
             Named::Host => self.host(out),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
@@ -180,9 +208,15 @@ impl Known<'_> {
             Named::UpstreamBytesSent => {
                 self.each_try(out, |_| "0", |one, out| print(out, one.overhead_bytes_sent + one.bytes_sent))
             }
-            Named::RemoteAddr
-            | Named::RemotePort
-            | Named::BinaryRemoteAddr
+            Named::RemoteAddr | Named::RemotePort | Named::BinaryRemoteAddr => {
+                client_value(self.client(), named, out)
+            }
+            Named::RealipRemoteAddr
+            | Named::RealipRemotePort
+            | Named::ProxyProtocolAddr
+            | Named::ProxyProtocolPort
+            | Named::ProxyProtocolServerAddr
+            | Named::ProxyProtocolServerPort
             | Named::Connection
             | Named::ServerAddr
             | Named::ServerPort
@@ -198,6 +232,10 @@ impl Known<'_> {
             | Named::TimeIso8601
             | Named::Msec => process_value(named, out),
         }
+    }
+
+    fn client(&self) -> ClientAddress {
+        self.state.real_client().map_or(self.outside.facts.connection.client, ClientAddress::Inet)
     }
 
     /// nginx's `$host`: of the request line or the Host field, else the server's first name.
@@ -221,25 +259,24 @@ impl Known<'_> {
     }
 
     fn forwarded_for(&self, out: &mut Vec<u8>) -> bool {
-        let before = out.len();
-        if joined(&self.outside.request.headers, &header::HeaderName::from_static("x-forwarded-for"), out)
-            && out.len() > before
-        {
+        if joined(&self.outside.request.headers, &HeaderName::from_static("x-forwarded-for"), out) {
             out.extend_from_slice(b", ");
         }
-        connection_value(&self.outside.facts.connection, Named::RemoteAddr, out)
+        client_value(self.client(), Named::RemoteAddr, out)
     }
 
     fn request_id_text(&self) -> &str {
         self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
     }
 
-    /// The `proxy_pass` of the location; of a URL with variables, what came of it.
+    /// The `proxy_pass` that was reached; of a URL with variables, what came of it.
     fn proxied(&self) -> Option<&Proxy> {
-        let Action::Proxy(configured) = &self.state.location()?.action else { return None };
-        match self.state.proxying() {
-            Some(proxying) if configured.upstream().is_none() => Some(&proxying.target.proxy),
-            _ => Some(configured),
+        if let Some(proxying) = self.state.proxying() {
+            return Some(&proxying.target.proxy);
+        }
+        match &self.state.location().filter(|_| self.state.is_passed())?.action {
+            Action::Proxy(configured) => Some(configured),
+            Action::Files => None,
         }
     }
 
@@ -266,11 +303,17 @@ impl Known<'_> {
         value: impl Fn(&Try, &mut Vec<u8>) -> bool,
     ) -> bool {
         let mut any = false;
-        for (place, proxying) in self.state.upstreams().enumerate() {
-            if place > 0 {
+        for proxying in self.state.upstreams() {
+            // A try of which nothing has come yet is being asked for just now.
+            let is_told = |one: &&Try| one.finished.is_some() || one.status.is_some();
+            let tries = proxying.tries.iter().filter(is_told).count();
+            if tries == 0 && !proxying.no_live_upstream {
+                continue;
+            }
+            if any {
                 out.extend_from_slice(b" : ");
             }
-            for (index, one) in proxying.tries.iter().enumerate() {
+            for (index, one) in proxying.tries.iter().filter(is_told).enumerate() {
                 if index > 0 {
                     out.extend_from_slice(b", ");
                 }
@@ -279,12 +322,12 @@ impl Known<'_> {
                 }
             }
             if proxying.no_live_upstream {
-                if !proxying.tries.is_empty() {
+                if tries > 0 {
                     out.extend_from_slice(b", ");
                 }
                 out.extend_from_slice(missing(proxying).as_bytes());
             }
-            any |= !proxying.tries.is_empty() || proxying.no_live_upstream;
+            any = true;
         }
         any
     }
@@ -302,8 +345,39 @@ pub struct RefusedValues<'a> {
     pub now: Instant,
 }
 
-impl Values for RefusedValues<'_> {
-    fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+impl Outside for RefusedValues<'_> {
+    fn target(&self) -> &[u8] {
+        b""
+    }
+
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn connected_from(&self) -> Option<SocketAddr> {
+        match self.connection.client {
+            ClientAddress::Inet(address) => Some(address),
+            ClientAddress::Unix => None,
+        }
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        self.connection.proxied.as_ref().map(|proxied| proxied.source)
+    }
+
+    fn fields(&self, _: &HeaderName) -> Vec<&[u8]> {
+        Vec::new()
+    }
+
+    fn announced(&self) -> Option<u64> {
+        None
+    }
+
+    fn conditions(&self, _: IfModifiedSince) -> Verdict {
+        Verdict::Serve
+    }
+
+    fn write(&self, _: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let Variable::Named(named) = variable else { return false };
         match named {
             Named::Request => !self.refused.request_line.is_empty() && put(self.refused.request_line, out),
@@ -316,7 +390,11 @@ impl Values for RefusedValues<'_> {
             Named::RequestId => write!(out, "{:032x}", fastrand::u128(..)).is_ok(),
             Named::ServerProtocol => self.connection.http2 && put(b"HTTP/2.0", out),
             Named::Host | Named::ServerName => put(self.server.first_name.as_bytes(), out),
-            _ => connection_value(self.connection, *named, out) || process_value(*named, out),
+            _ => {
+                client_value(self.connection.client, *named, out)
+                    || connection_value(self.connection, *named, out)
+                    || process_value(*named, out)
+            }
         }
     }
 }
@@ -332,27 +410,49 @@ fn http2(connection: &ConnectionFacts) -> &'static [u8] {
 
 /// Variables that the connection alone decides.
 fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8>) -> bool {
-    match (named, &connection.client, connection.local) {
-        (Named::Http2, ..) => put(http2(connection), out),
-        (Named::RemoteAddr, ClientAddress::Inet(address), _) => display(out, address.ip()),
-        (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix, _) => put(b"unix:", out),
-        (Named::RemotePort, ClientAddress::Inet(address), _) => print(out, u64::from(address.port())),
-        (Named::BinaryRemoteAddr, ClientAddress::Inet(address), _) => match address.ip() {
-            std::net::IpAddr::V4(ip) => put(&ip.octets(), out),
-            std::net::IpAddr::V6(ip) => put(&ip.octets(), out),
-        },
-        (Named::ServerAddr, _, Some(address)) => display(out, address.ip()),
-        (Named::ServerAddr, _, None) => display(out, &connection.listener.address),
-        (Named::ServerPort, _, Some(address)) => print(out, u64::from(address.port())),
-        (Named::ServerPort, _, None) => true,
-        (Named::Scheme, _, _) => put(connection.scheme().as_bytes(), out),
-        (Named::Https, _, _) => connection.tls().is_none_or(|_| put(b"on", out)),
-        (Named::Tls(variable), _, _) => {
+    let proxied = connection.proxied.as_deref();
+    match (named, connection.local) {
+        (Named::Http2, _) => put(http2(connection), out),
+        (Named::ServerAddr, Some(address)) => display(out, address.ip()),
+        (Named::ServerAddr, None) => display(out, &connection.listener.address),
+        (Named::ServerPort, Some(address)) => print(out, u64::from(address.port())),
+        (Named::ServerPort, None) => true,
+        (Named::Scheme, _) => put(connection.scheme().as_bytes(), out),
+        (Named::Https, _) => connection.tls().is_none_or(|_| put(b"on", out)),
+        (Named::Tls(variable), _) => {
             connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
         }
-        (Named::Connection, _, _) => print(out, connection.serial),
+        (Named::Connection, _) => print(out, connection.serial),
+        (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
+        (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),
+        (Named::ProxyProtocolAddr, _) => proxied.is_some_and(|proxied| display(out, proxied.source.ip())),
+        (Named::ProxyProtocolPort, _) => proxied.is_some_and(|proxied| port(out, proxied.source)),
+        (Named::ProxyProtocolServerAddr, _) => {
+            proxied.is_some_and(|proxied| display(out, proxied.destination.ip()))
+        }
+        (Named::ProxyProtocolServerPort, _) => proxied.is_some_and(|proxied| port(out, proxied.destination)),
         _ => false,
     }
+}
+
+/// Variables that tell who the client is.
+fn client_value(client: ClientAddress, named: Named, out: &mut Vec<u8>) -> bool {
+    match (named, client) {
+        (Named::RemoteAddr, ClientAddress::Inet(address)) => display(out, address.ip()),
+        (Named::RemoteAddr | Named::BinaryRemoteAddr, ClientAddress::Unix) => put(b"unix:", out),
+        (Named::RemotePort, ClientAddress::Inet(address)) => port(out, address),
+        (Named::RemotePort, ClientAddress::Unix) => true,
+        (Named::BinaryRemoteAddr, ClientAddress::Inet(address)) => match address.ip() {
+            IpAddr::V4(ip) => put(&ip.octets(), out),
+            IpAddr::V6(ip) => put(&ip.octets(), out),
+        },
+        _ => false,
+    }
+}
+
+/// A port; as in nginx nothing for 0, which stands for none.
+fn port(out: &mut Vec<u8>, address: SocketAddr) -> bool {
+    address.port() == 0 || print(out, u64::from(address.port()))
 }
 
 /// Variables that are the same for every request of the moment.

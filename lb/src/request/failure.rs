@@ -54,6 +54,10 @@ impl TryMeaning {
             FailureKind::Connect => {
                 (502, Generated::ConnectError, RetryReason::ConnectError, "connect() failed")
             }
+            // The whole of the words comes with the failure.
+            FailureKind::Handshake => {
+                (502, Generated::HandshakeFailed, RetryReason::HandshakeFailed, "SSL_do_handshake() failed")
+            }
             FailureKind::ConnectTimeout => {
                 (504, Generated::ConnectTimeout, RetryReason::ConnectTimeout, TIMED_OUT)
             }
@@ -120,6 +124,7 @@ mod tests {
         for (kind, status, label, retry_label) in [
             (Connect, 502, "connect_error", "connect_error"),
             (ConnectTimeout, 504, "connect_timeout", "connect_timeout"),
+            (Handshake, 502, "handshake_failed", "handshake_failed"),
             (Closed, 502, "upstream_closed", "closed"),
             (ReadTimeout, 504, "upstream_timeout", "read_timeout"),
             (WriteTimeout, 504, "upstream_timeout", "write_timeout"),

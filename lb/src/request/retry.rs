@@ -128,7 +128,8 @@ pub fn decide(failed: &FailedTry) -> Verdict {
     if failed.kind == FailureKind::ReadTimeout && failed.client_owes_bytes && !failed.answered {
         return Verdict::GiveUp(GiveUp::ClientStalled);
     }
-    let connecting = matches!(failed.kind, FailureKind::Connect | FailureKind::ConnectTimeout);
+    let connecting =
+        matches!(failed.kind, FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Handshake);
     if !connecting && failed.non_idempotent && !failed.policy.lists(NextUpstream::NON_IDEMPOTENT) {
         return Verdict::GiveUp(GiveUp::NonIdempotent);
     }
@@ -182,7 +183,7 @@ fn of_status(status: StatusCode) -> Option<NextUpstream> {
 /// Whether `proxy_next_upstream` names this failure.
 fn listed(policy: NextUpstream, kind: FailureKind) -> bool {
     policy.lists(match kind {
-        FailureKind::Connect | FailureKind::Closed => NextUpstream::ERROR,
+        FailureKind::Connect | FailureKind::Handshake | FailureKind::Closed => NextUpstream::ERROR,
         FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
             NextUpstream::TIMEOUT
         }
@@ -242,6 +243,7 @@ mod tests {
         for (name, failed, verdict) in [
             ("refused", base(Connect), NextServer),
             ("connect timeout", base(ConnectTimeout), NextServer),
+            ("handshake", FailedTry { non_idempotent: true, ..base(Handshake) }, NextServer),
             ("closed", base(Closed), NextServer),
             ("read timeout", base(ReadTimeout), NextServer),
             ("garbage", base(InvalidAnswer), give_up(GiveUp::NotListed)),

@@ -3,6 +3,7 @@
 //! A hook that needs a stage asks for it ([`State::routed`], [`State::proxying`]) and ends the request with an internal
 //! error where it is not there. So no request reaches a server without the settings of its location.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub struct State {
     pub variables: Variables,
     /// Where it stands among the phases.
     pub(super) flow: Flow,
+    /// The client, where a proxy that is believed has named it.
+    pub(super) real_client: Option<SocketAddr>,
     /// Upstreams that it has left for another location.
     earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
@@ -188,13 +191,9 @@ impl State {
     /// nothing changes, for a request that has no location.
     #[must_use]
     pub fn enter_upstream(&mut self, target: ProxyTarget) -> bool {
-        match std::mem::take(&mut self.stage) {
-            Stage::Routed(routed) | Stage::Proxying(Proxying { routed, .. }) => {
-                self.stage = Stage::Proxying(Proxying::new(routed, target));
-                true
-            }
-            Stage::Admitted => false,
-        }
+        let Some(routed) = self.routed().cloned() else { return false };
+        self.stage = Stage::Proxying(Proxying::new(routed, target));
+        true
     }
 
     /// The tries at the present upstream; none where the request went to no server.
@@ -230,9 +229,29 @@ impl State {
         self.flow.is_get
     }
 
+    /// A page, or what answers in its place, and a list have a media type of their own, whatever a server's answer had before.
+    pub fn has_own_type(&self) -> bool {
+        self.flow.has_own_type
+    }
+
+    /// Its location has said that it goes to a server; whether there is one has yet to show.
+    pub fn is_passed(&self) -> bool {
+        self.flow.is_passed
+    }
+
     /// The path of the location no longer begins the URI.
     pub fn leaves_location(&self) -> bool {
         self.flow.leaves_location
+    }
+
+    /// Bytes a second that were said instead of the location's `limit_rate`.
+    pub fn limit_rate(&self) -> Option<u64> {
+        self.flow.limit_rate
+    }
+
+    /// Says them: a server asks for a rate.
+    pub fn set_limit_rate(&mut self, bytes_per_second: u64) {
+        self.flow.limit_rate = Some(bytes_per_second);
     }
 
     /// Takes what the error log should have.

@@ -1,6 +1,7 @@
 //! For tests of the machine: a configuration's text, a request, and what a step says in a word.
 #![allow(clippy::unwrap_used)]
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderName};
@@ -30,11 +31,13 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a str,
     pub(super) announced: Option<u64>,
     pub(super) fields: &'a [(&'a str, &'a str)],
+    pub(super) connected_from: Option<SocketAddr>,
+    pub(super) proxied_from: Option<SocketAddr>,
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn of(target: &'a str) -> Self {
-        Self { target, method: "GET", announced: None, fields: &[] }
+        Self { target, method: "GET", announced: None, fields: &[], connected_from: None, proxied_from: None }
     }
 }
 
@@ -45,6 +48,19 @@ impl Outside for Asked<'_> {
 
     fn method(&self) -> &str {
         self.method
+    }
+
+    fn connected_from(&self) -> Option<SocketAddr> {
+        self.connected_from
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        self.proxied_from
+    }
+
+    fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
+        let fields = self.fields.iter().filter(|(known, _)| *known == name.as_str());
+        fields.map(|(_, value)| value.as_bytes()).collect()
     }
 
     fn announced(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 //! Runs only where a template is rendered. `proxy/` knows the header as received, the connection and the process: it
 //! implements [`Outside`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderName;
 
@@ -24,6 +24,15 @@ pub trait Outside {
 
     /// The method, as the client sent it.
     fn method(&self) -> &str;
+
+    /// The client's end of the connection; none over a Unix socket.
+    fn connected_from(&self) -> Option<SocketAddr>;
+
+    /// The client that the PROXY protocol header names.
+    fn proxied_from(&self) -> Option<SocketAddr>;
+
+    /// The values of all fields of a name, in order.
+    fn fields(&self, name: &HeaderName) -> Vec<&[u8]>;
 
     /// What the connection's TLS handshake agreed on, if there was one.
     fn tls(&self) -> Option<&Session> {
@@ -52,6 +61,18 @@ impl<T: Outside + ?Sized> Outside for &T {
 
     fn method(&self) -> &str {
         (**self).method()
+    }
+
+    fn connected_from(&self) -> Option<SocketAddr> {
+        (**self).connected_from()
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        (**self).proxied_from()
+    }
+
+    fn fields(&self, name: &HeaderName) -> Vec<&[u8]> {
+        (**self).fields(name)
     }
 
     fn tls(&self) -> Option<&Session> {
@@ -144,6 +165,12 @@ impl<O: Outside> Values for Evaluation<'_, O> {
             }
             Variable::Named(Named::DocumentRoot) => put(self.document_root().as_deref(), out),
             Variable::Named(Named::RequestFilename) => put(self.request_filename().as_deref(), out),
+            Variable::Named(Named::LimitRate) => {
+                // As in nginx, what the location says does not show.
+                put(Some(self.state.limit_rate().unwrap_or(0).to_string().as_bytes()), out)
+            }
+            // No trailer is sent.
+            Variable::SentTrailer(_) => false,
             Variable::Argument(name) => {
                 let arguments = self.state.uri.arguments(target);
                 put(arguments.and_then(|arguments| argument(arguments, name.as_bytes())), out)

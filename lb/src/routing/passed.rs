@@ -5,20 +5,43 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_encode_byte;
 
-/// The port that `http://` means.
-const DEFAULT_PORT: u16 = 80;
-
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
+    /// How the server is spoken to.
+    pub scheme: Scheme,
     /// Where the server is.
     pub host: PassedHost,
-    /// The port, 80 where none is written; 0 for a Unix socket.
+    /// The port, the scheme's own where none is written; 0 for a Unix socket.
     pub port: u16,
     /// A port was written: what it goes to is no upstream block, which has ports of its own.
     pub port_written: bool,
     /// What is sent in place of the request's own URI; `None` where the URL has no URI.
     pub uri: Option<String>,
+}
+
+/// The beginning of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http://`
+    Http,
+    /// `https://`
+    Https,
+}
+
+impl Scheme {
+    /// The port that it means where none is written.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// Whether it means TLS.
+    pub fn is_secure(self) -> bool {
+        self == Self::Https
+    }
 }
 
 /// The host of a URL.
@@ -46,9 +69,6 @@ pub enum PassedError {
         /// What follows the scheme.
         url: String,
     },
-    /// `https://`
-    #[error("there is no TLS to servers yet, for \"{0}\"")]
-    Tls(String),
 }
 
 impl Passed {
@@ -64,11 +84,10 @@ impl Passed {
             let start = text.get(..name.len())?;
             start.eq_ignore_ascii_case(name).then(|| &text[name.len()..])
         };
-        if scheme("https://").is_some() {
-            return Err(PassedError::Tls(shown()));
-        }
-        let Some(rest) = scheme("http://") else { return Err(PassedError::Prefix(shown())) };
-        split(rest).map_err(|complaint| PassedError::Server { complaint, url: rest.to_owned() })
+        let http = scheme("http://").map(|rest| (Scheme::Http, rest));
+        let found = http.or_else(|| scheme("https://").map(|rest| (Scheme::Https, rest)));
+        let Some((scheme, rest)) = found else { return Err(PassedError::Prefix(shown())) };
+        split(scheme, rest).map_err(|complaint| PassedError::Server { complaint, url: rest.to_owned() })
     }
 
     /// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
@@ -79,7 +98,11 @@ impl Passed {
             PassedHost::Address(IpAddr::V4(ip)) => ip.to_string(),
             PassedHost::Address(IpAddr::V6(ip)) => format!("[{ip}]"),
         };
-        if self.port_written && self.port != DEFAULT_PORT { format!("{host}:{}", self.port) } else { host }
+        if self.port_written && self.port != self.scheme.port() {
+            format!("{host}:{}", self.port)
+        } else {
+            host
+        }
     }
 
     /// The address, where it needs no look-up.
@@ -91,7 +114,7 @@ impl Passed {
     }
 }
 
-fn split(text: &str) -> Result<Passed, &'static str> {
+fn split(scheme: Scheme, text: &str) -> Result<Passed, &'static str> {
     let unix = text.get(..5).filter(|start| start.eq_ignore_ascii_case("unix:"));
     if unix.is_some() {
         let (path, uri) = text[5..].split_once(':').unwrap_or((&text[5..], ""));
@@ -99,7 +122,7 @@ fn split(text: &str) -> Result<Passed, &'static str> {
             return Err("no path in the unix domain socket");
         }
         let host = PassedHost::Unix(path.into());
-        return Ok(Passed { host, port: 0, port_written: false, uri: uri_of(uri) });
+        return Ok(Passed { scheme, host, port: 0, port_written: false, uri: uri_of(uri) });
     }
     let end = text.find(['/', '?', '#']).unwrap_or(text.len());
     let (authority, uri) = text.split_at(end);
@@ -130,10 +153,10 @@ fn split(text: &str) -> Result<Passed, &'static str> {
     };
     let port_written = port.is_some();
     let port = match port {
-        None => DEFAULT_PORT,
+        None => scheme.port(),
         Some(digits) => number(digits).ok_or("invalid port")?,
     };
-    Ok(Passed { host, port, port_written, uri: uri_of(uri) })
+    Ok(Passed { scheme, host, port, port_written, uri: uri_of(uri) })
 }
 
 fn number(digits: &str) -> Option<u16> {
@@ -141,8 +164,8 @@ fn number(digits: &str) -> Option<u16> {
     all.then(|| digits.parse().ok()).flatten().filter(|port| *port > 0)
 }
 
-/// What is sent; arguments alone need a path before them. White space, which a group of a decoded path may hold and a
-/// request line may not, is escaped.
+/// What is sent; arguments alone need a path before them. White space and `#`, which a group of a decoded path may hold and
+/// a request line may not, are escaped.
 fn uri_of(uri: &str) -> Option<String> {
     if uri.is_empty() {
         return None;
@@ -153,7 +176,9 @@ fn uri_of(uri: &str) -> Option<String> {
     }
     for character in uri.chars() {
         match u8::try_from(character) {
-            Ok(byte) if byte <= b' ' || byte == 0x7f => out.push_str(percent_encode_byte(byte)),
+            Ok(byte) if byte <= b' ' || byte == b'#' || byte == 0x7f => {
+                out.push_str(percent_encode_byte(byte))
+            }
             _ => out.push(character),
         }
     }
@@ -174,9 +199,12 @@ mod tests {
             ("http://[::1]", "[::1]", 80, None),
             ("http://[::1]:8080/a", "[::1]:8080", 8080, Some("/a")),
             ("http://a?b=c", "a", 80, Some("/?b=c")),
-            ("http://a/b c\n\u{e4}", "a", 80, Some("/b%20c%0A\u{e4}")),
+            ("http://a/b c\n\u{e4}#d", "a", 80, Some("/b%20c%0A\u{e4}%23d")),
             ("http://unix:/tmp/a.sock:/u", "localhost", 0, Some("/u")),
             ("http://unix:/tmp/a.sock", "localhost", 0, None),
+            ("https://a/", "a", 443, Some("/")),
+            ("https://a:80", "a:80", 80, None),
+            ("HTTPS://a:443", "a", 443, None),
         ] {
             let passed = Passed::parse(url.as_bytes()).unwrap();
             assert_eq!(
@@ -203,7 +231,6 @@ mod tests {
             ("http://a b", "invalid host in upstream \"a b\""),
             ("http://[::1", "invalid host in upstream \"[::1\""),
             ("http://unix:", "no path in the unix domain socket in upstream \"unix:\""),
-            ("https://a", "there is no TLS to servers yet, for \"https://a\""),
         ] {
             assert_eq!(Passed::parse(url.as_bytes()).unwrap_err().to_string(), words, "{url}");
         }

@@ -15,6 +15,7 @@ mod regex;
 mod slots;
 mod split_clients;
 mod template;
+mod tlv;
 mod variable;
 mod wildcards;
 
@@ -30,5 +31,6 @@ pub use regex::{Captures, Case, LimitReached, Regex, RegexError};
 pub use slots::{SlotId, Slots};
 pub use split_clients::{MoreThanAll, Share, SplitClients};
 pub use template::{Template, TemplateError, Values};
+pub use tlv::{SSL, Tlv};
 pub use variable::{Named, TlsVariable, Variable, variable_names};
 pub use wildcards::Wildcards;

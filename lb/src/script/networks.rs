@@ -40,8 +40,25 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether an address is of it; IPv4 written as IPv6 is IPv4.
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self, address.to_canonical()) {
+            (Self::V4(first, length), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+                u32::from(address) & mask == first
+            }
+            (Self::V6(first, length), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+                Ipv6Addr::to_bits(address) & mask == first
+            }
+            (Self::V4(..), IpAddr::V6(_)) | (Self::V6(..), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
 /// The values of networks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Networks<T> {
     v4: Segments<u32, T>,
     v6: Segments<u128, T>,
@@ -86,7 +103,7 @@ impl<T> Networks<T> {
 }
 
 /// All addresses in order, cut where the value changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Segments<K, T> {
     /// Where each begins, the first at zero.
     starts: Vec<K>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::defined::Defined;
+use super::tlv::Tlv;
 
 /// A variable, resolved when the configuration is read: an unknown name is an error there, never at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,16 @@ pub enum Variable {
     RequestHeader(HeaderName),
     /// `$sent_http_NAME`: a field of the answer as sent.
     SentHeader(HeaderName),
+    /// `$sent_trailer_NAME`: a field behind the answer's body, which there is none of.
+    SentTrailer(Box<str>),
     /// `$upstream_http_NAME`: a field of the upstream's answer.
     UpstreamHeader(HeaderName),
     /// `$arg_NAME`: a query argument.
     Argument(Box<str>),
     /// `$cookie_NAME`
     Cookie(Box<str>),
+    /// `$proxy_protocol_tlv_NAME`: a value of the PROXY protocol header.
+    ProxyProtocolTlv(Tlv),
     /// `$1` to `$9`: a group of the regular expression that matched last.
     Capture(u8),
     /// Any other that nginx brings, by its fixed name.
@@ -60,6 +65,8 @@ pub enum Named {
     Https,
     /// `$is_args`
     IsArgs,
+    /// `$limit_rate`: bytes a second of the answer, once `set` or a server has said them.
+    LimitRate,
     /// `$msec`
     Msec,
     /// `$nginx_version`: our own version.
@@ -74,6 +81,18 @@ pub enum Named {
     ProxyHost,
     /// `$proxy_port`
     ProxyPort,
+    /// `$proxy_protocol_addr`: the client, as the PROXY protocol header names it.
+    ProxyProtocolAddr,
+    /// `$proxy_protocol_port`
+    ProxyProtocolPort,
+    /// `$proxy_protocol_server_addr`: whom the client wanted to reach.
+    ProxyProtocolServerAddr,
+    /// `$proxy_protocol_server_port`
+    ProxyProtocolServerPort,
+    /// `$realip_remote_addr`: the other end of the connection, whoever the client is.
+    RealipRemoteAddr,
+    /// `$realip_remote_port`
+    RealipRemotePort,
     /// `$binary_remote_addr`
     BinaryRemoteAddr,
     /// `$remote_addr`
@@ -200,6 +219,7 @@ const NAMED: &[(&str, Named)] = &[
     ("http2", Named::Http2),
     ("https", Named::Https),
     ("is_args", Named::IsArgs),
+    ("limit_rate", Named::LimitRate),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),
     ("pid", Named::Pid),
@@ -207,7 +227,13 @@ const NAMED: &[(&str, Named)] = &[
     ("proxy_add_x_forwarded_for", Named::ProxyAddXForwardedFor),
     ("proxy_host", Named::ProxyHost),
     ("proxy_port", Named::ProxyPort),
+    ("proxy_protocol_addr", Named::ProxyProtocolAddr),
+    ("proxy_protocol_port", Named::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Named::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Named::ProxyProtocolServerPort),
     ("query_string", Named::Args),
+    ("realip_remote_addr", Named::RealipRemoteAddr),
+    ("realip_remote_port", Named::RealipRemotePort),
     ("remote_addr", Named::RemoteAddr),
     ("remote_port", Named::RemotePort),
     ("remote_user", Named::RemoteUser),
@@ -261,7 +287,9 @@ const NAMED: &[(&str, Named)] = &[
 ];
 
 /// The families of variables whose names end with what they ask for.
-const FAMILIES: [&str; 5] = ["http_", "sent_http_", "upstream_http_", "arg_", "cookie_"];
+const FAMILIES: [&str; 7] =
+    ["http_", "sent_http_", "sent_trailer_", "upstream_http_", "arg_", "cookie_", PROXY_PROTOCOL_TLV];
+const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 
 /// Variables of nginx that have no value here: worth another word than a misspelt name.
 const KNOWN_TO_NGINX: &[&str] = &[
@@ -281,19 +309,11 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "invalid_referer",
     "is_request_port",
     "limit_conn_status",
-    "limit_rate",
     "limit_req_status",
     "memcached_key",
     "modern_browser",
     "msie",
     "proxy_internal_body_length",
-    "proxy_protocol_addr",
-    "proxy_protocol_port",
-    "proxy_protocol_server_addr",
-    "proxy_protocol_server_port",
-    "proxy_protocol_tlv",
-    "realip_remote_addr",
-    "realip_remote_port",
     "realpath_root",
     "request_body",
     "request_body_file",
@@ -337,12 +357,16 @@ pub(super) fn built_in(name: &str) -> Option<Variable> {
         header(part).map(Variable::RequestHeader)
     } else if let Some(part) = name.strip_prefix("sent_http_") {
         header(part).map(Variable::SentHeader)
+    } else if let Some(part) = name.strip_prefix("sent_trailer_") {
+        (!part.is_empty()).then(|| Variable::SentTrailer(part.into()))
     } else if let Some(part) = name.strip_prefix("upstream_http_") {
         header(part).map(Variable::UpstreamHeader)
     } else if let Some(part) = name.strip_prefix("arg_") {
         (!part.is_empty()).then(|| Variable::Argument(part.into()))
     } else if let Some(part) = name.strip_prefix("cookie_") {
         (!part.is_empty()).then(|| Variable::Cookie(part.into()))
+    } else if let Some(part) = name.strip_prefix(PROXY_PROTOCOL_TLV) {
+        Tlv::named(part).map(Variable::ProxyProtocolTlv)
     } else {
         None
     }
@@ -355,10 +379,12 @@ pub(super) fn is_fixed(name: &str) -> bool {
 
 /// What would help whoever wrote a name that stands for nothing.
 pub(super) fn hint(name: &str) -> Option<String> {
-    let families_of_nginx =
-        ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
+    let families_of_nginx = ["ssl_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
         return Some("nginx has it, lb has not".to_owned());
+    }
+    if name.starts_with(PROXY_PROTOCOL_TLV) {
+        return Some(format!("behind \"{PROXY_PROTOCOL_TLV}\" stands one of {}", Tlv::NAMES));
     }
     let nearest = crate::suggestion::nearest(name, NAMED.iter().map(|(known, _)| *known))?;
     Some(format!("did you mean \"${nearest}\"?"))
@@ -382,6 +408,8 @@ mod tests {
             ("upstream_http_x_a", Some(Variable::UpstreamHeader(header("x-a")))),
             ("arg_page", Some(Variable::Argument("page".into()))),
             ("cookie_session", Some(Variable::Cookie("session".into()))),
+            ("proxy_protocol_tlv_ssl_cn", Some(Variable::ProxyProtocolTlv(Tlv::InSsl(0x22)))),
+            ("proxy_protocol_tlv_nope", None),
             ("1", Some(Variable::Capture(1))),
             ("0", None),
             ("http_", None),

@@ -7,6 +7,8 @@ use crate::balance::Stage;
 pub enum FailureKind {
     /// The connection was refused or could not be made (no route, reset during the handshake).
     Connect,
+    /// A connection, but no agreement on TLS: the server's certificate is not accepted, or it speaks something else.
+    Handshake,
     /// No connection within `proxy_connect_timeout`.
     ConnectTimeout,
     /// Connected, but no byte came within `proxy_read_timeout`.
@@ -26,7 +28,9 @@ impl FailureKind {
     pub fn stage(self) -> Stage {
         match self {
             Self::Connect | Self::ConnectTimeout => Stage::Connect,
-            Self::ReadTimeout
+            // A server that can be connected to may fail so all the same.
+            Self::Handshake
+            | Self::ReadTimeout
             | Self::WriteTimeout
             | Self::Closed
             | Self::InvalidAnswer
@@ -38,6 +42,8 @@ impl FailureKind {
     pub fn wants_probe(self) -> bool {
         match self {
             Self::Connect | Self::ConnectTimeout | Self::Closed => true,
+            // A probe that only connects would find nothing wrong.
+            Self::Handshake => false,
             Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer | Self::ListedStatus => false,
         }
     }
@@ -53,6 +59,7 @@ mod tests {
             (Connect, true),
             (ConnectTimeout, true),
             (Closed, true),
+            (Handshake, false),
             (ReadTimeout, false),
             (WriteTimeout, false),
             (InvalidAnswer, false),

@@ -24,6 +24,7 @@
 //! | `shared_task` | tasks that run while they have users |
 //! | `pingora_lb` | the traits of pingora-load-balancing |
 //! | `runtime` | the state that outlives a configuration; start, stop, reload |
+//! | `tls/` | TLS to servers |
 //! | `address` | the address of a server |
 //! | `monotonic` | the clock |
 
@@ -41,6 +42,7 @@ mod pingora_lb;
 mod running;
 mod runtime;
 mod shared_task;
+pub mod tls;
 
 pub use address::Address;
 pub use check::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
@@ -51,4 +53,4 @@ pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};
 pub use peer_set::PeerSet;
 pub use pingora_lb::{Selection, SelectionIter, Slot};
 pub use running::{NoPeer, Outcome, PeerState, Settled, Upstream};
-pub use runtime::{NoDestination, Runtime, Upstreams};
+pub use runtime::{NoDestination, Runtime, Upstreams, look_up};

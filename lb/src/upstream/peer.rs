@@ -215,7 +215,7 @@ impl PeerMetrics {
 
     pub(super) fn count_failure(&self, kind: FailureKind) {
         self.counts.increment(match kind {
-            FailureKind::Connect => index::CONNECT_FAILURES,
+            FailureKind::Connect | FailureKind::Handshake => index::CONNECT_FAILURES,
             FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
                 index::TIMEOUTS
             }

@@ -24,8 +24,9 @@ use super::members::{Line, Source};
 use super::pingora_lb::{Discovery, Selection, Slot};
 use super::running::Upstream;
 use super::shared_task::TaskUse;
+use super::tls::{Context, Contexts};
 use crate::config::diagnostics::Diagnostic;
-use crate::config::model::{self, Resolver, ServerAddress, UpstreamId, UpstreamServer};
+use crate::config::model::{self, Resolver, ServerAddress, TlsToServersId, UpstreamId, UpstreamServer};
 use crate::routing::passed::{Passed, PassedHost};
 
 /// The state that all configurations of a process share: the probes with their records of each address, and the
@@ -41,6 +42,7 @@ pub struct Upstreams {
     previous: Vec<Option<Weak<Upstream>>>,
     prober: Arc<Prober>,
     dynamic: Dynamic,
+    tls: Contexts,
     running: Mutex<Option<Running>>,
 }
 
@@ -84,7 +86,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Every server whose name is not found, in nginx's words.
+    /// Every server whose name is not found, and every file for TLS that cannot be used, in nginx's words.
     pub fn prepare(
         self: &Arc<Self>,
         http: &model::Http,
@@ -111,10 +113,15 @@ impl Runtime {
             ));
             predecessors.push(predecessor.map(Arc::downgrade));
         }
+        let tls = Contexts::load(&http.tls_to_servers).unwrap_or_else(|found| {
+            errors.extend(found);
+            Contexts::default()
+        });
         if !errors.is_empty() {
             return Err(errors);
         }
         Ok(Upstreams {
+            tls,
             list,
             previous: predecessors,
             dynamic: Dynamic::new(&self.prober),
@@ -176,6 +183,11 @@ impl Upstreams {
     /// If the id is not from the configuration that these upstreams were prepared from.
     pub fn by_id(&self, id: UpstreamId) -> &Arc<Upstream> {
         &self.list[id.0]
+    }
+
+    /// How TLS is spoken where these settings hold.
+    pub fn tls(&self, id: TlsToServersId) -> Option<&Arc<Context>> {
+        self.tls.get(id)
     }
 
     /// All, in the order of their ids.
@@ -283,7 +295,7 @@ fn is_meant(upstream: &model::Upstream, host: &str, passed: &Passed) -> bool {
 }
 
 /// All addresses of a name, as the system's resolver finds them; `None` when it finds none.
-fn look_up(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+pub fn look_up(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
     let mut distinct: Vec<SocketAddr> = Vec::new();
     for address in (host, port).to_socket_addrs().ok()? {
         if !distinct.contains(&address) {

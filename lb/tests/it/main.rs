@@ -16,6 +16,7 @@ mod healthcheck;
 mod layering;
 mod log_files;
 mod phase_seams;
+mod proxy_header_mutations;
 mod upstream_dns;
 mod upstream_health;
 mod upstream_scale;

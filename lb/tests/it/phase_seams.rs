@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use lb::config::model::ListenAddress;
 use lb::connection::{Acceptor, Drain, Listeners, RequestFacts, Worker};
 use pingora::connectors::http::Connector;
@@ -35,9 +36,6 @@ struct Phases {
 struct Request {
     /// The location that the request has been sent to inside.
     inner: Option<&'static str>,
-    /// The body that takes the place of the server's.
-    own: Option<Bytes>,
-    replaces: bool,
 }
 
 impl Phases {
@@ -70,6 +68,7 @@ impl ProxyHttp for Phases {
     }
 
     async fn request_filter(&self, session: &mut Session, _: &mut Request) -> Result<bool> {
+        session.set_ignore_info_resp(true);
         if !session.req_header().headers.contains_key("x-guard") {
             return Ok(false);
         }
@@ -113,27 +112,14 @@ impl ProxyHttp for Phases {
                 Error::e_explain(ErrorType::InternalError, "another location answers")
             }
             "/replace" => {
-                answer.set_status(404)?;
-                answer.set_content_length(OWN.len())?;
-                request.own = Some(Bytes::from_static(OWN.as_bytes()));
-                request.replaces = true;
-                Ok(())
+                let mut own = ResponseHeader::build(404, None)?;
+                own.set_content_length(OWN.len())?;
+                session.write_response_header(Box::new(own), false).await?;
+                session.write_response_body(Some(Bytes::from_static(OWN.as_bytes())), true).await?;
+                answer.set_status(StatusCode::PROCESSING)
             }
             _ => Ok(()),
         }
-    }
-
-    fn upstream_response_body_filter(
-        &self,
-        _: &mut Session,
-        body: &mut Option<Bytes>,
-        _end: bool,
-        request: &mut Request,
-    ) -> Result<Option<std::time::Duration>> {
-        if request.replaces {
-            *body = Some(request.own.take().unwrap_or_default());
-        }
-        Ok(None)
     }
 
     fn error_while_proxy(

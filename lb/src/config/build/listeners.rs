@@ -60,6 +60,7 @@ impl Listeners {
                     backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
                     ipv6_only: listen.ipv6_only.unwrap_or(true),
                     http2: listen.http2,
+                    proxy_protocol: listen.proxy_protocol,
                     default_server: server,
                     ssl: listen.ssl,
                     servers: vec![server],
@@ -79,6 +80,7 @@ impl Listeners {
         // As in nginx: what one `listen` of an address asks of the protocol holds for the address.
         known.listener.ssl |= listen.ssl;
         known.listener.http2 |= listen.http2;
+        known.listener.proxy_protocol |= listen.proxy_protocol;
         if listen.sets_options {
             if known.has_options {
                 report.emerg(format!("duplicate listen options for {address}"), &listen.position);

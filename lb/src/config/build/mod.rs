@@ -21,18 +21,21 @@ use self::locations::{Builder, Level};
 use self::logs::AccessLogs;
 use self::proxies::Proxies;
 use super::diagnostics::{Diagnostic, Report};
-use super::model::{Config, Core, ErrorLog, Http, LogDestination, Main, Server, ServerName};
+use super::model::{Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName};
 use super::modules::core::{DEFAULT_PID, Environment, PidFile};
 use super::modules::log::{DEFAULT_ERROR_LOG, DEFAULT_LEVEL};
 use super::modules::resolver::Resolution;
 use super::modules::server_name::GivenName;
 use super::table::{Block, EVENTS, HTTP, LOCATION, SERVER, UPSTREAM};
+use crate::script::Template;
 
 /// What the checks need to know beside the drafts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     /// `-p`: where relative paths begin.
     pub(super) prefix: &'a Path,
+    /// The folder of the configuration file: where names of certificates begin, as in nginx.
+    pub(super) folder: &'a Path,
     /// `-e`.
     pub(super) default_error_log: Option<&'a Path>,
     /// Whether the directory of the default access log and pid file is there.
@@ -96,7 +99,8 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let prefix = around.prefix.to_string_lossy();
-    let mut builder = Builder { proxies: Proxies::new(upstreams), logs, prefix: &prefix, report };
+    let mut builder =
+        Builder { proxies: Proxies::new(upstreams, around.folder.to_owned()), logs, prefix: &prefix, report };
     let mut level = builder.level(&mut http, &Level::default());
     level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
@@ -106,13 +110,22 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let Builder { proxies, logs, .. } = builder;
     Http {
         listeners,
+        charsets: servers.iter().flat_map(Server::all_locations).flat_map(charsets).collect(),
         servers,
         upstreams: proxies.upstreams,
+        tls_to_servers: proxies.tls_to_servers,
         definitions: Vec::new(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
         access_log_files: logs.files,
     }
+}
+
+/// The character sets that a location names.
+fn charsets(location: &Location) -> impl Iterator<Item = String> {
+    let charset = &location.settings.charset;
+    let names = [&charset.name, &charset.source].into_iter().flatten().filter_map(Template::as_literal);
+    names.map(str::to_ascii_lowercase)
 }
 
 fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> Server {

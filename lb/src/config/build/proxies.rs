@@ -1,6 +1,7 @@
 //! `proxy_pass` to an upstream and to what goes with its requests and answers.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::header::{DATE, HOST, SERVER};
@@ -10,13 +11,15 @@ use crate::config::address;
 use crate::config::diagnostics::Report;
 use crate::config::model::{
     BalancingMethod, Destination, LocationMatch, Matched, Position, Proxy, ProxySettings, RedirectRule,
-    SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute, Substitution, Upstream,
-    UpstreamId, UpstreamKeepalive, UpstreamServer,
+    SecureServers, SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute,
+    Substitution, TlsToServers, TlsToServersId, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
 use crate::config::modules::proxy::{FixedPass, PassedTo, ProxyPass};
 use crate::config::modules::upstream::PROBES;
+use crate::config::table::Block;
 use crate::script::{Named, Template, Variable};
 
+/// The port of a URL whose scheme is not known yet.
 const HTTP_PORT: u16 = 80;
 
 /// What nginx keeps from clients unless told otherwise, but for `Server`, which it replaces, and `Date`, which
@@ -38,8 +41,10 @@ const NO_URI_HERE: &str = "\"proxy_pass\" cannot have URI part in location given
 pub(super) struct Place<'a> {
     /// The location.
     pub(super) pattern: &'a LocationMatch,
-    /// In an `if` of it.
-    pub(super) inside_if: bool,
+    /// In an `if` or the `limit_except` of it.
+    pub(super) inside_block: bool,
+    /// What holds in the place of a `proxy_redirect` of its own.
+    pub(super) default_redirect: Option<&'a Substitution>,
 }
 
 /// The address of the settings, the host and the port.
@@ -51,6 +56,9 @@ type Made<T> = (Arc<ProxySettings>, Arc<[T]>);
 /// Makes upstreams for the addresses that a `proxy_pass` names, and shares what many locations have in common.
 pub(super) struct Proxies {
     pub(super) upstreams: Vec<Upstream>,
+    pub(super) tls_to_servers: Vec<SecureServers>,
+    /// Where relative names of certificates begin.
+    folder: PathBuf,
     /// By what they are made of.
     sent: HashMap<SentKey, Made<SentField>>,
     /// By the settings' address.
@@ -58,8 +66,9 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    pub(super) fn new(upstreams: Vec<Upstream>) -> Self {
-        Self { upstreams, sent: HashMap::new(), hidden: HashMap::new() }
+    pub(super) fn new(upstreams: Vec<Upstream>, folder: PathBuf) -> Self {
+        let (sent, hidden) = (HashMap::new(), HashMap::new());
+        Self { upstreams, tls_to_servers: Vec::new(), folder, sent, hidden }
     }
 
     /// What a location does that has this `proxy_pass`. `probe` is its `health_check`.
@@ -72,8 +81,10 @@ impl Proxies {
         report: &mut Report,
     ) -> Proxy {
         match &pass.to {
-            PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, &level.proxy, probe, report),
-            PassedTo::PerRequest(url) => self.per_request(url, level),
+            PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, level, probe, report),
+            PassedTo::PerRequest(url) => {
+                self.per_request(url, &pass.position, level, place.default_redirect, report)
+            }
         }
     }
 
@@ -82,33 +93,49 @@ impl Proxies {
         pass: &FixedPass,
         position: &Position,
         place: Place<'_>,
-        settings: &Arc<ProxySettings>,
+        level: &Settings,
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
-        if !pass.target.uri.is_empty() && (place.inside_if || place.pattern.path().is_none()) {
+        let settings = &level.proxy;
+        if !pass.target.uri.is_empty() && (place.inside_block || place.pattern.path().is_none()) {
             report.emerg(NO_URI_HERE, position);
         }
         let upstream = self.upstream(pass, position, report);
         if probe == Some(false) {
             self.upstreams[upstream.0].probe = false;
         }
-        let (host, port) = (host_field(pass), pass.target.port.unwrap_or(HTTP_PORT));
+        let (host, port) = (host_field(pass), pass.target.port.unwrap_or(pass.scheme.port()));
+        let tls = pass.scheme.is_secure().then(|| self.tls(&level.tls_to_servers, position, report));
         Proxy {
             destination: Destination::Fixed(upstream),
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, Some((pass, place.pattern))),
+            redirects: match place.default_redirect {
+                Some(default) => redirects(&settings.redirects, Some(default)),
+                None => redirects(&settings.redirects, Some(&default_redirect(pass, place.pattern))),
+            },
             settings: Arc::clone(settings),
+            tls,
             host,
             port,
             uri: replacement(&pass.target.uri).map_or(SentUri::Own, SentUri::Replacing),
         }
     }
 
-    fn per_request(&mut self, url: &Template, level: &Settings) -> Proxy {
+    fn per_request(
+        &mut self,
+        url: &Template,
+        position: &Position,
+        level: &Settings,
+        default: Option<&Substitution>,
+        report: &mut Report,
+    ) -> Proxy {
         let settings = &level.proxy;
+        // The scheme may come out of a variable.
+        let plain = url.literal_start().to_ascii_lowercase().starts_with("http://");
+        let tls = (!plain).then(|| self.tls(&level.tls_to_servers, position, report));
         Proxy {
             destination: Destination::PerRequest {
                 url: url.clone(),
@@ -117,12 +144,48 @@ impl Proxies {
             set_headers: sent_fields(&settings.set_headers, None).into(),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, None),
+            redirects: redirects(&settings.redirects, default),
             settings: Arc::clone(settings),
+            tls,
             host: String::new(),
             port: HTTP_PORT,
             uri: SentUri::Own,
         }
+    }
+
+    /// How TLS is spoken where these settings hold.
+    fn tls(
+        &mut self,
+        settings: &Arc<TlsToServers>,
+        position: &Position,
+        report: &mut Report,
+    ) -> TlsToServersId {
+        let known = self.tls_to_servers.iter().position(|known| Arc::ptr_eq(&known.settings, settings));
+        if let Some(index) = known {
+            return TlsToServersId(index);
+        }
+        if settings.verify && settings.trusted.is_none() {
+            report.emerg("no proxy_ssl_trusted_certificate for proxy_ssl_verify", position);
+        }
+        if let (Some(certificate), None) = (&settings.certificate, &settings.certificate_key) {
+            let name = certificate.name.as_literal().unwrap_or_default();
+            let message = format!("no \"proxy_ssl_certificate_key\" is defined for certificate \"{name}\"");
+            report.emerg(message, &certificate.position);
+        }
+        for source in settings.certificate.iter().chain(&settings.certificate_key) {
+            if source.name.as_literal().is_none() {
+                report.emerg(
+                    "variables in names of certificates for servers are not supported yet",
+                    &source.position,
+                );
+            }
+        }
+        self.tls_to_servers.push(SecureServers {
+            settings: Arc::clone(settings),
+            folder: self.folder.clone(),
+            position: position.clone(),
+        });
+        TlsToServersId(self.tls_to_servers.len() - 1)
     }
 
     fn sent_fields(&mut self, settings: &Arc<ProxySettings>, host: &str, port: u16) -> Arc<[SentField]> {
@@ -185,7 +248,11 @@ fn nearest_upstream<'u>(pass: &FixedPass, upstreams: &'u [Upstream]) -> Option<&
 
 fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
     let address = &pass.written[..pass.written.len() - pass.target.uri.len()];
-    let written = address.trim_end_matches(':').to_owned();
+    let mut written = address.trim_end_matches(':').to_owned();
+    if pass.scheme.is_secure() && pass.target.port.is_none() && !pass.target.host.is_empty() {
+        // The same host is another upstream where its port is another.
+        written = format!("{written}:{}", pass.scheme.port());
+    }
     let server = UpstreamServer::plain(pass.target.address.clone(), written.clone(), position.clone());
     Upstream {
         name: written,
@@ -204,31 +271,64 @@ fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
 fn host_field(pass: &FixedPass) -> String {
     match (&pass.target.address, pass.target.port) {
         (ServerAddress::Unix(_), _) => "localhost".to_owned(),
-        (_, Some(port)) if port != HTTP_PORT => format!("{}:{port}", pass.target.host),
+        (_, Some(port)) if port != pass.scheme.port() => format!("{}:{port}", pass.target.host),
         _ => pass.target.host.clone(),
     }
 }
 
 /// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
 /// becomes the root. A URL with variables has no such rule.
-fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>) -> Arc<[Substitution]> {
-    let default = || {
-        let (pass, pattern) = pass?;
-        let (slash, to) = match pass.target.uri.as_str() {
-            "" => ("/", "/"),
-            _ => ("", pattern.name()),
-        };
-        let from = format!("http://{}{slash}", pass.written);
-        Some(Substitution {
-            from: Matched::Text(Template::literal(&from)),
-            to: Substitute::plain(Template::literal(to)),
-        })
-    };
+fn redirects(rules: &[RedirectRule], default: Option<&Substitution>) -> Arc<[Substitution]> {
     let rule = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => default(),
+        RedirectRule::Default => default.cloned(),
         RedirectRule::Substitution(rule) => Some(rule.clone()),
+        // What stood where it cannot has been reported.
+        RedirectRule::Asked { .. } => None,
     };
     rules.iter().filter_map(rule).collect()
+}
+
+/// What holds in a location with a `proxy_pass`, and as in nginx in all that is inside, where no `proxy_redirect` is said:
+/// what holds around it, or else the rule of this `proxy_pass`.
+pub(super) fn default_of_level(above: Option<&Substitution>, block: &Block) -> Option<Substitution> {
+    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref).map(|pass| &pass.to);
+    match (above, pass, block.given::<LocationMatch>()) {
+        (None, Some(PassedTo::Fixed(pass)), Some(pattern)) => Some(default_redirect(pass, pattern)),
+        (above, _, _) => above.cloned(),
+    }
+}
+
+fn default_redirect(pass: &FixedPass, pattern: &LocationMatch) -> Substitution {
+    let (slash, to) = match pass.target.uri.as_str() {
+        "" => ("/", "/"),
+        _ => ("", pattern.name()),
+    };
+    let from = format!("{}{}{slash}", pass.scheme.written(), pass.written);
+    Substitution {
+        from: Matched::Text(Template::literal(&from)),
+        to: Substitute::plain(Template::literal(to)),
+    }
+}
+
+/// Makes rules of the `proxy_redirect default` of a level, for its `proxy_pass` and for what inherits them.
+pub(super) fn resolve_redirects(settings: &mut Settings, block: &Block, report: &mut Report) {
+    let is_asked = |rule: &RedirectRule| matches!(rule, RedirectRule::Asked { .. });
+    if !settings.proxy.redirects.iter().any(is_asked) {
+        return;
+    }
+    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref);
+    for rule in &mut Arc::make_mut(&mut settings.proxy).redirects {
+        let RedirectRule::Asked { position, order } = rule else { continue };
+        let complaint = match (pass.filter(|pass| pass.order < *order), block.given::<LocationMatch>()) {
+            (Some(ProxyPass { to: PassedTo::Fixed(pass), .. }), Some(pattern)) => {
+                *rule = RedirectRule::Substitution(default_redirect(pass, pattern));
+                continue;
+            }
+            (Some(_), _) => "cannot be used with \"proxy_pass\" directive with variables",
+            (None, _) => "should be placed after the \"proxy_pass\" directive",
+        };
+        report.emerg(format!("\"proxy_redirect default\" {complaint}"), position);
+    }
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.

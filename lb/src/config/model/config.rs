@@ -1,9 +1,10 @@
 //! The whole configuration: the process, and everything inside `http`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, Upstream};
+use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream};
 use crate::script::{Computed, Definition, Reads};
 
 /// One whole configuration.
@@ -37,6 +38,21 @@ pub struct ServerId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub usize);
 
+/// Index into [`Http::tls_to_servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TlsToServersId(pub usize);
+
+/// How TLS is spoken to servers, somewhere.
+#[derive(Debug, Clone)]
+pub struct SecureServers {
+    /// `proxy_ssl_*`
+    pub settings: Arc<TlsToServers>,
+    /// Where relative names of its files begin.
+    pub folder: PathBuf,
+    /// The first that asked for it.
+    pub position: Position,
+}
+
 /// Index into [`Http::access_log_files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessLogFileId(pub usize);
@@ -50,12 +66,16 @@ pub struct Http {
     pub servers: Vec<Server>,
     /// `upstream` blocks in order, then one for each distinct address that a `proxy_pass` names directly.
     pub upstreams: Vec<Upstream>,
+    /// How TLS is spoken to servers, each distinct way once.
+    pub tls_to_servers: Vec<SecureServers>,
     /// Where the values of the configuration's own variables come from, by slot.
     pub definitions: Vec<Definition>,
     /// The blocks that work out the values of variables, in order of appearance.
     pub computed: Vec<Computed>,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
+    pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
 }
@@ -71,6 +91,8 @@ pub struct Listener {
     pub ipv6_only: bool,
     /// Some `listen` of the address says `http2`.
     pub http2: bool,
+    /// `proxy_protocol`: connections begin with a header that says who the client is.
+    pub proxy_protocol: bool,
     /// The server marked `default_server`, or the first on this address.
     pub default_server: ServerId,
     /// `ssl`: clients speak TLS on it, to every server behind it.

@@ -11,19 +11,14 @@ mod rest;
 use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
-static REAL_ADDRESSES: Package = Package {
-    name: "the client's address behind a proxy",
-    switches: "set_real_ip_from",
-    switched_on_by: "nothing says `set_real_ip_from`",
-};
 static GRPC: Package =
     Package { name: "gRPC", switches: "grpc_pass", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
     Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {
-    name: "access by address, referer or link",
-    switches: "allow deny valid_referers secure_link secure_link_secret",
-    switched_on_by: "there are no rules of access",
+    name: "access by referer or link",
+    switches: "valid_referers secure_link secure_link_secret",
+    switched_on_by: "nothing asks for a referer or a link",
 };
 static AUTHENTICATION: Package = Package {
     name: "authentication",
@@ -56,19 +51,10 @@ static STATUS: Package = Package { name: "stub_status", switches: "stub_status",
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
-/// What `listen` needs for its parameters that are to come.
-pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
-    match parameter {
-        "proxy_protocol" => Some(&REAL_ADDRESSES),
-        _ => None,
-    }
-}
-
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "realip_remote_addr" | "realip_remote_port" => Some(&REAL_ADDRESSES),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),
@@ -80,7 +66,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
             Some(&STATUS)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("proxy_protocol_") => Some(&REAL_ADDRESSES),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }

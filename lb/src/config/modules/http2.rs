@@ -6,7 +6,6 @@ use crate::config::table::{
     Argument, Arguments, Flag, HTTP, LEVELS, NUMBER, Number, Row, SERVER, SIZE, Size, TIME, at_least,
     no_effect, one, settings,
 };
-use crate::script::Template;
 
 const BY_HEADER_BUFFERS: &str =
     "it is obsolete, in nginx too: `large_client_header_buffers` limits the header";
@@ -32,11 +31,6 @@ settings! {
         "http2_chunk_size" in LEVELS,
         chunk_bytes: u64 as ChunkSize = 8 << 10,
         "The longest piece of an answer in one frame";
-
-        "early_hints" in LEVELS,
-        early_hints: Vec<Template> as EarlyHints = Vec::new(),
-        "Passes the early hints (103) of a server on where one of the values is neither empty nor `0`",
-        differs "to clients that speak HTTP/2; others get none";
     }
 }
 
@@ -54,25 +48,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("http2_push_preload", LEVELS, one("on | off"), NO_PUSH).without("off"),
     no_effect("http2_max_concurrent_pushes", HTTP.or(SERVER), NUMBER, NO_PUSH).without("10"),
 ];
-
-/// `early_hints string …`
-struct EarlyHints;
-
-impl Argument for EarlyHints {
-    type Value = Vec<Template>;
-
-    const ARGUMENTS: Arguments = at_least(1, "string …");
-
-    fn read(into: &mut Option<Vec<Template>>, directive: &Directive, report: &mut Report) {
-        let values = (0..directive.arguments.len()).map(|index| report.template(directive, index));
-        *into = values.collect();
-    }
-
-    /// No default has one.
-    fn print(_: &Vec<Template>) -> String {
-        String::new()
-    }
-}
 
 /// `http2_body_preread_size`: a window, which has 31 bits.
 struct PrereadSize;

@@ -1,6 +1,5 @@
 //! `listen`.
 
-use super::elsewhere::package_of_listen;
 use crate::config::address::{self, ListenAddress};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -11,13 +10,13 @@ use crate::config::values;
 /// nginx's default on Linux.
 pub(in crate::config) const DEFAULT_BACKLOG: u32 = 511;
 
-const ACCEPTED: &str = "default_server, ssl, http2, backlog=number and ipv6only=on|off";
+const ACCEPTED: &str = "default_server, ssl, http2, proxy_protocol, backlog=number and ipv6only=on|off";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [ssl] [http2] [backlog=number] [ipv6only=on|off]"), Reads(listen),
+    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [ssl] [http2] [proxy_protocol] [backlog=number] [ipv6only=on|off]"), Reads(listen),
         "Where the server accepts connections").repeatable()
-        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `proxy_protocol` is not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.
@@ -28,6 +27,8 @@ pub(in crate::config) struct Listen {
     pub(in crate::config) ssl: bool,
     /// `http2`, the older way to say `http2 on`.
     pub(in crate::config) http2: bool,
+    /// Whether connections begin with a PROXY protocol header; one `listen` of an address is enough.
+    pub(in crate::config) proxy_protocol: bool,
     pub(in crate::config) backlog: Option<u32>,
     pub(in crate::config) ipv6_only: Option<bool>,
     /// Whether it sets an option of the socket: only one `listen` of an address may.
@@ -43,6 +44,7 @@ impl Listen {
             default_server: false,
             ssl: false,
             http2: false,
+            proxy_protocol: false,
             backlog: None,
             ipv6_only: None,
             sets_options: false,
@@ -87,6 +89,7 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
     match (name, value) {
         ("default_server" | "default", None) => listen.default_server = true,
         ("ssl", None) => listen.ssl = true,
+        ("proxy_protocol", None) => listen.proxy_protocol = true,
         ("backlog", Some(value)) => {
             let backlog = values::number(value).filter(|&backlog| backlog > 0);
             listen.sets_options = true;
@@ -119,10 +122,6 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
                 &directive.position,
             );
         }
-        ("proxy_protocol", None) => match package_of_listen(name) {
-            Some(package) => report.pending_parameter(directive, index, package),
-            None => report.not_yet(directive, index),
-        },
         ("quic", None) => report.unsupported(directive, index, "HTTP/3 is not spoken"),
         ("setfib" | "accept_filter", Some(_)) => {
             report.unsupported(directive, index, "Linux has no such option");
@@ -209,6 +208,19 @@ mod tests {
     }
 
     #[test]
+    fn one_listen_of_an_address_says_that_a_proxy_is_in_front() {
+        for (text, expected) in [
+            ("server { listen 80; } server { listen 80 proxy_protocol; }", [true, false]),
+            ("server { listen 80 proxy_protocol; } server { listen 80; }", [true, false]),
+            ("server { listen 80; listen 81 proxy_protocol; }", [false, true]),
+        ] {
+            let config = accepted(&in_http(&format!("{text} server {{ listen 81; }}")));
+            let found: Vec<bool> = config.http.listeners.iter().map(|one| one.proxy_protocol).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn localhost_is_one_address() {
         assert!(warnings(&in_server("listen localhost:80;"))[0].contains("means 127.0.0.1 here"));
     }
@@ -232,7 +244,7 @@ mod tests {
         let cases = [
             ("listen example.org:80;", "host not found in \"example.org:80\" of the \"listen\" directive"),
             ("listen 80 ssl;", "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive"),
-            ("listen 80 proxy_protocol;", "\"proxy_protocol\" in the \"listen\" directive is not supported"),
+            ("listen 80 proxy_protocol=on;", "invalid parameter \"proxy_protocol=on\""),
             ("listen 80 backlog=x;", "invalid backlog \"backlog=x\""),
             ("listen 80 backlog=4294967296;", "invalid backlog"),
             ("listen [::]:80 ipv6only=maybe;", "invalid ipv6only flags \"maybe\""),

@@ -23,12 +23,14 @@
 //! What is no setting has a `row` whose reader keeps what is given in a type of the module, and `config/build`
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
+pub(super) mod access;
 mod autoindex;
 mod balancing;
 pub(super) mod charset;
 mod client;
 mod condition;
 pub(super) mod core;
+mod early_hints;
 mod elsewhere;
 pub(super) mod error_page;
 mod events;
@@ -47,6 +49,7 @@ pub(super) mod log;
 mod map;
 pub(super) mod proxy;
 mod proxy_refused;
+mod real_ip;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
@@ -64,12 +67,14 @@ use std::sync::Arc;
 
 use super::table::{Block, Section, Table};
 
+pub use self::access::AccessRules;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub use self::early_hints::EarlyHints;
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
@@ -77,14 +82,15 @@ pub use self::http::HttpCore;
 pub use self::http2::Http2;
 pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
-pub use self::limit_except::LimitExcept;
+pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, ProxySettings,
-    RedirectRule, SetHeader, Substitute, Substitution,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
+    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
+pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
@@ -112,6 +118,8 @@ pub(super) const TABLE: Table = Table {
                 http::SETTINGS,
                 types::SETTINGS,
                 limit_rate::SETTINGS,
+                early_hints::SETTINGS,
+                access::ROWS,
                 limit_except::ROWS,
                 http::ROWS,
             ],
@@ -128,6 +136,7 @@ pub(super) const TABLE: Table = Table {
                 static_files::ROWS,
             ],
         },
+        Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
         Section { title: "Logging", rows: &[log::ROWS] },
         Section {
             title: "Response headers",
@@ -140,7 +149,10 @@ pub(super) const TABLE: Table = Table {
         Section { title: "`upstream`", rows: &[upstream::BLOCK, upstream::SETTINGS, upstream::ROWS] },
         Section { title: "Balancing methods", rows: &[balancing::ROWS] },
         Section { title: "Name resolution", rows: &[resolver::ROWS] },
-        Section { title: "Proxying", rows: &[proxy::PASS, proxy::SETTINGS, proxy_refused::ROWS] },
+        Section {
+            title: "Proxying",
+            rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
+        },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -174,6 +186,8 @@ levels! {
     http2: Http2,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Whom to believe when they say who the client is.
+    real_ip: RealIp,
     /// Media types.
     types: Types,
     /// What is added to answers.
@@ -188,6 +202,8 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// Which interim answers reach clients.
+    early_hints: EarlyHints,
     /// What answers in place of a status.
     error_pages: ErrorPages,
     /// What is told of rewriting.
@@ -196,6 +212,8 @@ levels! {
     proxy: ProxySettings,
     /// How TLS is spoken to clients.
     tls: Tls,
+    /// How TLS is spoken to servers.
+    tls_to_servers: TlsToServers,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

@@ -80,7 +80,7 @@ macro_rules! settings {
         crate::config::table::settings!(@inherit $Settings $($merge)?);
 
         /// The directives that give these settings.
-        pub(super) const SETTINGS: &[crate::config::table::Row] = &[
+        pub(in crate::config) const SETTINGS: &[crate::config::table::Row] = &[
             $(
                 crate::config::table::setting::<$argument>(
                     $directive,

@@ -17,11 +17,15 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(super) use linger::linger;
 pub(super) use tls::{Broken, Tls, Wire};
+
+/// The most that one look at waiting bytes shows.
+const PEEK_BYTES: usize = 4096;
 
 /// A socket that is not registered with a reactor yet.
 #[derive(Debug)]
@@ -55,6 +59,23 @@ impl Transport {
             Self::Tcp(socket) => socket.try_read(buffer),
             Self::Unix(socket) => socket.try_read(buffer),
             Self::Tls(tls) => tls.try_read(buffer),
+        }
+    }
+
+    /// Appends bytes that have come, at most `most`, and leaves them in the socket; 0 at the end. Not once TLS
+    /// is spoken.
+    pub(super) async fn peek(&self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let descriptor = self.descriptor();
+        let look = || {
+            let mut bytes = [0; PEEK_BYTES];
+            let count = recv(descriptor, &mut bytes[..most.min(PEEK_BYTES)], MsgFlags::MSG_PEEK)?;
+            into.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        };
+        match self {
+            Self::Tcp(socket) => socket.async_io(Interest::READABLE, look).await,
+            Self::Unix(socket) => socket.async_io(Interest::READABLE, look).await,
+            Self::Tls(_) => Err(io::Error::other("a PROXY protocol header comes before TLS")),
         }
     }
 

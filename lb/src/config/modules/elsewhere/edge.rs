@@ -1,14 +1,9 @@
-//! The edge: who the client is behind other proxies, and TLS and gRPC to servers.
+//! The edge: TLS and gRPC to servers.
 
-use super::{GRPC, REAL_ADDRESSES, TLS_TO_SERVERS};
+use super::{GRPC, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_realip_module", fate: Fate::Pending(&REAL_ADDRESSES), lines: "\
-set_real_ip_from HSL address | CIDR | unix:
-real_ip_header HSL field | X-Real-IP | X-Forwarded-For | proxy_protocol = X-Real-IP
-real_ip_recursive HSL on | off = off
-proxy_protocol_timeout HS time = 30s" },
     Family { module: "ngx_http_grpc_module", fate: Fate::Pending(&GRPC), lines: "\
 grpc_allow_upstream HSL string …
 grpc_bind HSL address [transparent] | off
@@ -44,21 +39,12 @@ grpc_ssl_verify HSL on | off = off
 grpc_ssl_verify_depth HSL number = 1" },
     Family { module: "ngx_http_proxy_module, TLS", fate: Fate::Pending(&TLS_TO_SERVERS), lines: "\
 proxy_ssl_alpn HSL protocol …
-proxy_ssl_certificate HSL file
 proxy_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
-proxy_ssl_certificate_key HSL file
 proxy_ssl_ciphers HSL ciphers = DEFAULT
 proxy_ssl_conf_command HSL name value
-proxy_ssl_crl HSL file
 proxy_ssl_key_log HSL path
-proxy_ssl_name HSL name
 proxy_ssl_password_file HSL file
-proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
-proxy_ssl_server_name HSL on | off = off
-proxy_ssl_session_reuse HSL on | off = on
-proxy_ssl_trusted_certificate HSL file
-proxy_ssl_verify HSL on | off = off
-proxy_ssl_verify_depth HSL number = 1" },
+proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3" },
     Family { module: "ngx_http_v3_module", fate: Fate::Refused("HTTP/3 is not spoken; browsers fall back to what is"), lines: "\
 http3 HS on | off = on
 http3_hq HS on | off = off

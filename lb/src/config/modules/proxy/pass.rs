@@ -2,19 +2,56 @@
 
 use crate::config::address::{self, ServerAddress, Target};
 use crate::config::diagnostics::{Position, Report};
-use crate::config::modules::elsewhere::TLS_TO_SERVERS;
 use crate::config::syntax::Directive;
 use crate::config::table::Block;
 use crate::script::Template;
 
-/// The port that `http://` means.
-const DEFAULT_PORT: u16 = 80;
+/// How a server is spoken to, as the URL's scheme says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Scheme {
+    /// `http://`
+    Http,
+    /// `https://`
+    Https,
+}
+
+impl Scheme {
+    /// Splits a URL.
+    fn split(url: &str) -> Option<(Self, &str)> {
+        [Self::Http, Self::Https].into_iter().find_map(|scheme| {
+            let start = url.get(..scheme.written().len())?;
+            start.eq_ignore_ascii_case(scheme.written()).then(|| (scheme, &url[start.len()..]))
+        })
+    }
+
+    /// With what follows it in a URL.
+    pub(in crate::config) fn written(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+
+    /// Where none is written.
+    pub(in crate::config) fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    pub(in crate::config) fn is_secure(self) -> bool {
+        self == Self::Https
+    }
+}
 
 /// `proxy_pass`.
 #[derive(Debug)]
 pub(in crate::config) struct ProxyPass {
     pub(in crate::config) to: PassedTo,
     pub(in crate::config) position: Position,
+    /// When it was read.
+    pub(in crate::config) order: usize,
 }
 
 /// Where it goes.
@@ -29,7 +66,8 @@ pub(in crate::config) enum PassedTo {
 /// A URL without variables.
 #[derive(Debug)]
 pub(in crate::config) struct FixedPass {
-    /// What follows `http://`, as written.
+    pub(in crate::config) scheme: Scheme,
+    /// What follows the scheme, as written.
     pub(in crate::config) written: String,
     pub(in crate::config) target: Target,
 }
@@ -43,25 +81,19 @@ impl FixedPass {
 
 pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut Report) {
     let url = directive.argument(0);
-    let position = directive.argument_position(0);
-    let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if scheme("https://") {
-        let message = format!("\"{url}\" in the \"proxy_pass\" directive is not supported yet");
-        report.pending(&TLS_TO_SERVERS, "proxy_pass https://…".to_owned(), message, &position);
-        return;
-    }
+    let (position, order) = (directive.argument_position(0), directive.order);
     if url.contains('$') {
         if let Some(url) = report.template(directive, 0) {
-            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position }));
+            block.edit(|given| *given = Some(ProxyPass { to: PassedTo::PerRequest(url), position, order }));
         }
         return;
     }
-    if !scheme("http://") {
-        report.emerg_hint("invalid URL prefix", &position, format!("\"{url}\" does not begin with http://"));
+    let Some((scheme, written)) = Scheme::split(url) else {
+        let hint = format!("\"{url}\" does not begin with http:// or https://");
+        report.emerg_hint("invalid URL prefix", &position, hint);
         return;
-    }
-    let written = &url["http://".len()..];
-    match address::target(written, DEFAULT_PORT) {
+    };
+    match address::target(written, scheme.port()) {
         Ok(target) if target.uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f) => {
             report.emerg_hint(
                 "\"proxy_pass\" directive invalid value",
@@ -70,14 +102,14 @@ pub(super) fn proxy_pass(block: &mut Block, directive: &Directive, report: &mut 
             );
         }
         Ok(target) => {
-            let to = PassedTo::Fixed(FixedPass { written: written.to_owned(), target });
-            let pass = ProxyPass { to, position };
+            let to = PassedTo::Fixed(FixedPass { scheme, written: written.to_owned(), target });
+            let pass = ProxyPass { to, position, order };
             block.edit(|given| *given = Some(pass));
         }
         Err(error) => report.emerg_hint(
             format!("{error} in upstream \"{written}\""),
             &position,
-            "\"proxy_pass\" accepts http:// and the name of an upstream or an address, with a URI if need be",
+            "\"proxy_pass\" accepts http:// or https:// and the name of an upstream or an address, with a URI if need be",
         ),
     }
 }

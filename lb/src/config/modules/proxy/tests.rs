@@ -1,8 +1,8 @@
 use http::HeaderValue;
 
 use crate::config::model::{
-    Action, BindAddress, Destination, IgnoredHeaders, Location, NextUpstream, Proxy, SentUri, SentValue,
-    ServerAddress,
+    Action, BindAddress, Destination, IgnoredHeaders, Location, Matched, NextUpstream, Proxy, SentUri,
+    SentValue, ServerAddress, Substitution,
 };
 use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
@@ -47,6 +47,8 @@ fn proxy_host_leaves_out_the_port_of_the_scheme() {
         ("http://a.example", "a.example"),
         ("http://[::1]:5001", "[::1]:5001"),
         ("http://unix:/tmp/a.sock:/x", "localhost"),
+        ("https://a.example:443", "a.example"),
+        ("HTTPS://a.example:80", "a.example:80"),
     ];
     for (url, host) in cases {
         assert_eq!(proxy(&format!("proxy_pass {url};")).host, host, "{url}");
@@ -62,7 +64,7 @@ fn proxy_pass_refuses() {
         ("proxy_pass http://;", "no host in upstream \"\""),
         ("proxy_pass http://a:0;", "invalid port in upstream \"a:0\""),
         ("proxy_pass http://GROUP:81;", "upstream \"GROUP\" may not have port 81"),
-        ("proxy_pass https://a;", "\"https://a\" in the \"proxy_pass\" directive is not supported"),
+        ("proxy_pass https://;", "no host in upstream \"\""),
         ("proxy_pass http://$nope;", "unknown \"nope\" variable"),
         ("proxy_pass http://$;", "invalid variable name"),
         (
@@ -233,7 +235,7 @@ fn pass_header_outweighs_hiding() {
 
 #[test]
 fn what_would_change_traffic_is_refused_unless_switched_off() {
-    for name in ["proxy_cache", "proxy_force_ranges", "proxy_ignore_client_abort", "proxy_store"] {
+    for name in ["proxy_cache", "proxy_store"] {
         let text = in_location(&format!("{name} off; proxy_pass http://group;"));
         assert_eq!(warnings(&text), Vec::<String>::new());
         refused(
@@ -280,6 +282,33 @@ fn rewriting_is_said_rule_by_rule_or_not_at_all() {
     ] {
         refused(&in_location(text), message);
     }
+}
+
+#[test]
+fn what_is_asked_for_as_default_is_that_of_the_proxy_pass_above_it() {
+    let config = accepted(&in_server(
+        "location /a/ { proxy_pass http://group/x/; proxy_redirect default; location /a/b/ { proxy_pass http://group/y/; } \
+         location /a/c/ { proxy_pass http://group/z/; proxy_redirect default; } } \
+         location /b/ { proxy_pass http://group/x/; location /b/c/ { proxy_pass http://group/y/; } }",
+    ));
+    let outer = &config.http.servers[0].locations[0];
+    let rule = |location: &Location| {
+        let Action::Proxy(proxy) = &location.action else { panic!("{location:?}") };
+        match &proxy.redirects[..] {
+            [Substitution { from: Matched::Text(from), .. }] => from.as_literal().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let rules = [outer, &outer.nested[0], &outer.nested[1]].map(|location| rule(location));
+    assert_eq!(rules, ["http://group/x/", "http://group/x/", "http://group/z/"]);
+    // What is not asked for is inherited as well.
+    let unasked = &config.http.servers[0].locations[1];
+    assert_eq!([unasked, &unasked.nested[0]].map(|location| rule(location)), ["http://group/x/"; 2]);
+    let after = "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive";
+    let variables = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables";
+    refused(&in_location("proxy_redirect default; proxy_pass http://group;"), after);
+    refused(&in_server("proxy_redirect default; location / { proxy_pass http://group; }"), after);
+    refused(&in_location("proxy_pass http://$host; proxy_redirect default;"), variables);
 }
 
 #[test]
@@ -336,4 +365,37 @@ fn a_url_with_variables_is_known_with_each_request() {
     assert_eq!((resolver.servers[0].port(), resolver.timeout), (54, Duration::from_secs(2)));
     assert!(proxy.redirects.is_empty() && proxy.upstream().is_none());
     assert!(matches!(proxy.set_headers[0].value, SentValue::PerRequest(_)), "Host is known later");
+}
+
+#[test]
+fn tls_is_spoken_where_the_scheme_says_so() {
+    let config = accepted(&in_server(
+        "proxy_ssl_name a; location /a { proxy_pass https://a.example; }
+         location /b { proxy_pass https://a.example; proxy_ssl_verify_depth 3; }
+         location /c { proxy_pass http://a.example; } location /d { proxy_pass $scheme://a; }
+         location /e { proxy_pass http://$host; } location /f { proxy_pass https://group; }",
+    ));
+    let http = &config.http;
+    let of = |index: usize| proxy_of(&http.servers[0].locations[index]);
+    let ways: Vec<_> = (0..6).map(|index| of(index).tls.map(|id| id.0)).collect();
+    assert_eq!(ways, [Some(0), Some(1), None, Some(0), None, Some(0)], "equal settings are one way");
+    assert_eq!(http.tls_to_servers.len(), 2);
+    assert_eq!(http.tls_to_servers[0].folder.to_str(), Some("/conf"), "where the file itself is");
+    assert_eq!(http.tls_to_servers[1].settings.verify_depth, 3);
+    assert_eq!((of(0).port, of(2).port), (443, 80));
+    let upstream = |index: usize| &http.upstreams[of(index).upstream().unwrap().0].name;
+    assert_eq!((upstream(0).as_str(), upstream(2).as_str()), ("a.example:443", "a.example"));
+    assert_eq!(upstream(0), upstream(1));
+    for (text, message) in [
+        ("proxy_ssl_verify on;", "no proxy_ssl_trusted_certificate for proxy_ssl_verify"),
+        (
+            "proxy_ssl_certificate a.pem;",
+            "no \"proxy_ssl_certificate_key\" is defined for certificate \"a.pem\"",
+        ),
+        ("proxy_ssl_verify maybe;", "invalid value \"maybe\" in \"proxy_ssl_verify\" directive"),
+    ] {
+        refused(&in_location(&format!("proxy_pass https://a; {text}")), message);
+    }
+    accepted(&in_location("proxy_pass http://a; proxy_ssl_verify on; proxy_ssl_certificate a.pem;"));
+    accepted(&in_location("proxy_pass https://a; proxy_ssl_certificate \"\";"));
 }

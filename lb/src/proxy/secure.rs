@@ -1,0 +1,59 @@
+//! A server on a connection with TLS: which one it is, and how Pingora gets it.
+
+use std::net::SocketAddr as SocketAddress;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pingora::Result;
+use pingora::upstreams::peer::HttpPeer;
+use pingora_proxy::Session;
+
+use super::context::Request;
+use crate::upstream::tls::{Dial, Identity, Kept};
+use crate::upstream::{Peer, tls};
+
+/// How the next server is connected to; `None` where no TLS is spoken.
+pub(super) fn dial(
+    session: &Session,
+    request: &mut Request,
+    peer: &Peer,
+    bind: Option<SocketAddress>,
+    kept: &Arc<Kept>,
+) -> Result<Option<Arc<Dial>>> {
+    let Some(identity) = identity(session, request)? else { return Ok(None) };
+    let target = &request.proxying()?.target;
+    let settings = &target.proxy.settings;
+    let reach = tls::Reach {
+        address: peer.address().clone(),
+        bind,
+        keepalive: settings.socket_keepalive,
+        timeout: settings.connect_timeout,
+    };
+    let keepalive = &target.upstream.model().keepalive;
+    Ok(Some(Dial::new(
+        reach,
+        identity,
+        kept,
+        (target.connection_group, keepalive.connections, keepalive.timeout),
+    )))
+}
+
+/// As what the server is connected to.
+fn identity(session: &Session, request: &mut Request) -> Result<Option<Identity>> {
+    let snapshot = Arc::clone(request.snapshot());
+    let proxy = &request.proxying()?.target.proxy;
+    let Some(context) = proxy.tls.and_then(|id| snapshot.upstreams.tls(id)) else { return Ok(None) };
+    let Some(template) = &context.settings().name else {
+        return Ok(Some(Identity::new(context, &proxy.host)));
+    };
+    let mut name = Vec::new();
+    template.render(&mut request.values(session.req_header(), None, Instant::now()), &mut name);
+    Ok(Some(Identity::new(context, &String::from_utf8_lossy(&name))))
+}
+
+/// Has Pingora connect so.
+pub(super) fn through(http_peer: &mut HttpPeer, dial: &Arc<Dial>) {
+    http_peer.options.custom_l4 = Some(Arc::clone(dial) as _);
+    // The timeouts of the two steps are the dial's.
+    http_peer.options.connection_timeout = None;
+}
