@@ -13,7 +13,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -88,10 +88,14 @@ pub struct ConnectionFacts {
     pub local: Option<SocketAddr>,
     /// The listening address that accepted it.
     pub listener: Arc<ListenerFacts>,
+    /// When it was accepted.
+    pub accepted: Instant,
     /// What the PROXY protocol header said, where one came and said anything.
     pub proxied: Option<Box<Proxied>>,
     /// Whether TLS is spoken, and what its handshake agreed on.
     pub security: Security,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
     closing: ShutdownWatch,
 }
 
@@ -103,7 +107,17 @@ impl ConnectionFacts {
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
     ) -> Self {
-        Self { serial, client, local, listener, proxied: None, security: Security::Plain, closing }
+        Self {
+            serial,
+            client,
+            local,
+            listener,
+            accepted: Instant::now(),
+            proxied: None,
+            security: Security::Plain,
+            http2: false,
+            closing,
+        }
     }
 
     /// The facts of the same connection, once its PROXY protocol header has been read, before TLS is spoken.
@@ -113,8 +127,10 @@ impl ConnectionFacts {
             client: self.client,
             local: self.local,
             listener: self.listener.clone(),
+            accepted: self.accepted,
             proxied: Some(Box::new(proxied)),
             security: Security::Plain,
+            http2: false,
             closing: self.closing.clone(),
         }
     }
@@ -126,10 +142,18 @@ impl ConnectionFacts {
             client: self.client,
             local: self.local,
             listener: self.listener.clone(),
+            accepted: self.accepted,
             proxied: self.proxied.clone(),
             security,
+            http2: self.http2,
             closing: self.closing.clone(),
         }
+    }
+
+    /// A connection that turned out to speak HTTP/2, before its first request.
+    pub(super) fn speaking_http2(mut self) -> Self {
+        self.http2 = true;
+        self
     }
 
     /// What the TLS handshake agreed on, if there was one.
@@ -160,6 +184,9 @@ const UNSET: u64 = u64::MAX;
 /// nginx's default of `send_timeout`, for answers written before a location is known.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// nginx's default of `http2_chunk_size`, for the same.
+const PIECE_BYTES: usize = 8 << 10;
+
 /// The hooks' answers to the loop, and to the stream that carries the request.
 #[derive(Debug)]
 pub struct RequestReply {
@@ -175,6 +202,12 @@ pub struct RequestReply {
     sent_bytes: AtomicU64,
     /// Bytes of the request's body as they came, framing included.
     body_bytes: AtomicU64,
+    /// A server's early hints go to the client.
+    passes_early_hints: AtomicBool,
+    /// Of HTTP/2: bytes of the answer's body that were given to the connection.
+    content_bytes: AtomicU64,
+    /// The longest piece of the answer in one frame.
+    piece_bytes: AtomicUsize,
 }
 
 impl Default for RequestReply {
@@ -186,6 +219,9 @@ impl Default for RequestReply {
             switches_protocols: AtomicBool::new(false),
             sent_bytes: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
+            passes_early_hints: AtomicBool::new(false),
+            content_bytes: AtomicU64::new(0),
+            piece_bytes: AtomicUsize::new(PIECE_BYTES),
         }
     }
 }
@@ -199,6 +235,24 @@ impl RequestReply {
 
     pub(super) fn send_timeout(&self) -> Duration {
         Duration::from_millis(self.send_timeout_ms.load(Relaxed))
+    }
+
+    /// Lets a server's early hints (103) go to the client (`early_hints`), where its protocol has a place for them.
+    pub fn pass_early_hints(&self) {
+        self.passes_early_hints.store(true, Relaxed);
+    }
+
+    pub(super) fn passes_early_hints(&self) -> bool {
+        self.passes_early_hints.load(Relaxed)
+    }
+
+    /// Sets the longest piece of the answer that goes out in one frame (`http2_chunk_size`).
+    pub fn set_piece_bytes(&self, bytes: usize) {
+        self.piece_bytes.store(bytes, Relaxed);
+    }
+
+    pub(super) fn piece_bytes(&self) -> usize {
+        self.piece_bytes.load(Relaxed)
     }
 
     /// Sets the idle time of the connection after this request (`keepalive_timeout` of its location). Zero closes it.
@@ -230,6 +284,12 @@ impl RequestReply {
         self.sent_bytes.load(Relaxed)
     }
 
+    /// Of HTTP/2, where the frames of an answer are not all of one length: bytes of its body that were sent
+    /// (`$body_bytes_sent`).
+    pub fn content_bytes(&self) -> u64 {
+        self.content_bytes.load(Relaxed)
+    }
+
     /// Bytes of the request's body that have come, framing included. With the header's, `$request_length`.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes.load(Relaxed)
@@ -237,6 +297,10 @@ impl RequestReply {
 
     pub(super) fn count_sent(&self, bytes: usize) {
         add(&self.sent_bytes, bytes);
+    }
+
+    pub(super) fn count_content(&self, bytes: usize) {
+        add(&self.content_bytes, bytes);
     }
 
     pub(super) fn count_body(&self, bytes: usize) {

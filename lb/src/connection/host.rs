@@ -32,6 +32,22 @@ pub struct Limits {
     pub server_tokens: bool,
 }
 
+/// What a connection of HTTP/2 may do, by the settings of the server that it speaks to first: with TLS that of its name, else
+/// the address's default server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// `http2_max_concurrent_streams`
+    pub concurrent_streams: u32,
+    /// `http2_body_preread_size`: bytes of a body that a client may send unasked.
+    pub window: u32,
+    /// `keepalive_requests`
+    pub requests: u64,
+    /// `keepalive_time`
+    pub lifetime: Duration,
+    /// `send_timeout`: how long the client may take nothing of what waits for it.
+    pub send_timeout: Duration,
+}
+
 /// A request that ended before the proxy saw it.
 #[derive(Debug)]
 pub struct Refused<'a> {
@@ -96,6 +112,17 @@ pub trait ConnectionHost: Send + Sync + 'static {
 
     /// A TLS handshake ended: count it.
     fn handshake_ended(&self, _outcome: Result<Handshake, HandshakeFailure>) {}
+
+    /// The limits of HTTP/2 on `listener`, for a client that asks for the server of this name; `None` where it is not
+    /// spoken.
+    fn http2(
+        &self,
+        _snapshot: &Self::Snapshot,
+        _listener: &ListenerFacts,
+        _server_name: Option<&str>,
+    ) -> Option<Http2Limits> {
+        None
+    }
 
     /// A request ended before the proxy saw it: log and count it.
     fn refused(

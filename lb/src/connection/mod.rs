@@ -13,6 +13,7 @@ pub(crate) mod acceptor;
 pub mod drain;
 pub mod facts;
 pub mod h1;
+pub mod h2;
 mod handshake;
 pub mod host;
 pub mod listen;
@@ -27,7 +28,7 @@ pub use drain::{ConnectionTotals, Drain, Drained};
 pub use facts::{ClientAddress, ConnectionFacts, ListenerFacts, RequestFacts, RequestReply};
 pub(crate) use h1::input::is_invalid_body;
 pub use h1::stream::ClientStream;
-pub use host::{ConnectionHost, Limits, Refused};
+pub use host::{ConnectionHost, Http2Limits, Limits, Refused};
 pub use listen::plan::Wanted;
 pub use listen::{
     socket::BindError,

@@ -7,19 +7,22 @@
 //! this task exists as long as its connection, mostly waiting in the loop, and by value they would make it larger.
 //! Whatever comes before the loop is boxed for the same reason.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use pingora::apps::HttpServerApp;
 
 use super::acceptor::{Acceptor, Place};
 use super::closing;
 use super::drain::{Drain, Event, LAST_CALL};
 use super::facts::ConnectionFacts;
-use super::h1::requests::requests;
+use super::h1::requests::{OtherProtocol, requests};
 use super::h1::stream::ClientStream;
+use super::h2;
 use super::handshake::{Spoken, handshake, kind, reason};
-use super::host::ConnectionHost;
+use super::host::{ConnectionHost, Http2Limits};
 use super::proxy_protocol::{self, ReadError};
 use super::transport::{Accepted, Transport};
 use crate::observe::handshakes::HandshakeFailure;
@@ -51,7 +54,10 @@ pub(super) async fn connection<F, A>(
     };
     if !asks.tls {
         let stream = Box::new(ClientStream::new(transport, acceptor.drain().clone()));
-        return requests(stream, facts, &acceptor).await;
+        if let Some(other) = requests(stream, &facts, &acceptor).await {
+            http2(*other, &facts, &acceptor).await;
+        }
+        return;
     }
     let Some(Opened { protocol, transport, facts, first }) =
         Box::pin(secure(transport, facts, &acceptor)).await
@@ -61,13 +67,33 @@ pub(super) async fn connection<F, A>(
     match protocol {
         Protocol::Http1 => {
             let stream = Box::new(ClientStream::after(first, transport, acceptor.drain().clone()));
-            requests(stream, facts, &acceptor).await;
+            requests(stream, &facts, &acceptor).await;
+        }
+        Protocol::Http2(limits) => {
+            let ahead = BytesMut::new();
+            Box::pin(h2::requests::requests(transport, ahead, facts, &acceptor, limits)).await;
         }
     }
 }
 
 /// How long a graceful stop waits for handshakes: clients that hold theirs would keep it for a minute.
 const LAST_HANDSHAKES: Duration = Duration::from_secs(1);
+
+/// Goes on with HTTP/2. Not an async function, so that what it begins with is not laid out in the future of every waiting
+/// connection.
+fn http2<'a, F, A>(
+    other: OtherProtocol,
+    facts: &ConnectionFacts,
+    acceptor: &'a Acceptor<F, A>,
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>
+where
+    F: ConnectionHost,
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let OtherProtocol { stream, ahead, limits } = other;
+    let facts = Arc::new(facts.with_security(Security::Plain).speaking_http2());
+    Box::pin(h2::requests::requests(stream.into_transport(), ahead, facts, acceptor, limits))
+}
 
 /// What the configuration in force asks of a connection before its first request.
 struct Asks {
@@ -124,6 +150,7 @@ where
 /// The protocol of a connection's requests.
 enum Protocol {
     Http1,
+    Http2(Http2Limits),
 }
 
 /// A connection that is ready for its first request.
@@ -180,8 +207,18 @@ where
             return None;
         }
     };
-    let facts = Arc::new(facts.with_security(security));
-    Some(Opened { protocol: Protocol::Http1, transport, facts, first })
+    let http2 = match &security {
+        Security::Tls(session) if session.alpn() == Some(b"h2") => {
+            host.http2(&snapshot, &facts.listener, session.name())
+        }
+        _ => None,
+    };
+    let protocol = http2.map_or(Protocol::Http1, Protocol::Http2);
+    let mut facts = facts.with_security(security);
+    if matches!(protocol, Protocol::Http2(_)) {
+        facts = facts.speaking_http2();
+    }
+    Some(Opened { protocol, transport, facts: Arc::new(facts), first })
 }
 
 /// Counts the end of a connection.

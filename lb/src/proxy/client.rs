@@ -7,6 +7,7 @@ use http::Version;
 use pingora_proxy::Session;
 
 use super::context::Request;
+use crate::connection::facts::HttpVersion;
 
 /// How long a client may take to send a body that is only thrown away: nginx's `lingering_time`.
 const UNWANTED_BODY: Duration = Duration::from_secs(30);
@@ -40,10 +41,15 @@ pub(super) fn prepare(session: &mut Session, request: &Request, draining: bool) 
         || asked_to_close
         || location.settings.keepalive.timeout.idle.is_zero()
         || facts.number >= location.settings.keepalive.requests
+        || facts.received.duration_since(facts.connection.accepted) > location.settings.keepalive.lifetime
     {
         session.set_keepalive(None);
     }
     session.set_read_timeout(Some(location.settings.client.body_timeout));
     // Writes are watched over by the connection's stream.
     facts.reply.set_send_timeout(location.settings.client.send_timeout);
+    if facts.shape.version == HttpVersion::Http2 {
+        let bytes = usize::try_from(location.settings.http2.chunk_bytes).unwrap_or(usize::MAX);
+        facts.reply.set_piece_bytes(bytes);
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record;
-use crate::config::model::HeaderLimits;
-use crate::connection::{ConnectionFacts, ConnectionHost, Limits, ListenerFacts, Refused};
+use crate::config::model::{HeaderLimits, Settings};
+use crate::connection::{ConnectionFacts, ConnectionHost, Http2Limits, Limits, ListenerFacts, Refused};
 use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::observe::status::StatusClass;
 use crate::server::{ServerState, Snapshot};
@@ -46,6 +46,17 @@ impl ConnectionHost for ServerState {
         }
     }
 
+    fn http2(
+        &self,
+        snapshot: &Snapshot,
+        listener: &ListenerFacts,
+        server_name: Option<&str>,
+    ) -> Option<Http2Limits> {
+        let (listener, server) = snapshot.asked_for(listener, server_name)?;
+        let settings = &snapshot.config.http.servers[server.0].fallback.settings;
+        (listener.http2 || settings.http2.enabled).then(|| http2_limits(settings))
+    }
+
     fn reads_proxy_protocol(&self, snapshot: &Snapshot, listener: &ListenerFacts) -> bool {
         snapshot.listener(listener).is_some_and(|listener| listener.proxy_protocol)
     }
@@ -71,5 +82,16 @@ impl ConnectionHost for ServerState {
             .requests
             .increment(StatusClass::of_answer((refused.bytes_sent > 0).then_some(refused.status.as_u16())));
         record::refused(snapshot, connection, refused);
+    }
+}
+
+fn http2_limits(settings: &Settings) -> Http2Limits {
+    let bounded = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Http2Limits {
+        concurrent_streams: bounded(settings.http2.max_concurrent_streams),
+        window: bounded(settings.http2.body_preread_bytes),
+        requests: settings.keepalive.requests,
+        lifetime: settings.keepalive.lifetime,
+        send_timeout: settings.client.send_timeout,
     }
 }

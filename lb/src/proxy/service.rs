@@ -268,6 +268,10 @@ impl ProxyHttp for ProxyService {
             // Pingora asks for the flag when it writes this one.
             let wanted = answer.status == StatusCode::EARLY_HINTS && client::wants_hints(session, request);
             session.set_ignore_info_resp(!wanted);
+            // HTTP/2's session asks for this one.
+            if wanted {
+                request.facts.reply.pass_early_hints();
+            }
             return Ok(());
         }
         answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())

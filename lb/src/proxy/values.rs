@@ -15,7 +15,7 @@ use rustls::pki_types::UnixTime;
 
 use super::wire_bytes;
 use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
-use crate::connection::facts::Framing;
+use crate::connection::facts::{Framing, HttpVersion};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
@@ -163,6 +163,9 @@ impl Known<'_> {
                 Some(response) => print(out, u64::from(response.status.as_u16())),
                 None => self.unanswered_status(out),
             },
+            Named::BodyBytesSent if self.outside.facts.shape.version == HttpVersion::Http2 => {
+                print(out, self.outside.facts.reply.content_bytes())
+            }
             Named::BodyBytesSent => print(
                 out,
                 self.outside
@@ -218,6 +221,7 @@ impl Known<'_> {
             | Named::ServerAddr
             | Named::ServerPort
             | Named::Scheme
+            | Named::Http2
             | Named::Https
             | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
@@ -384,6 +388,7 @@ impl Outside for RefusedValues<'_> {
             Named::RequestTime => seconds(out, self.now.duration_since(self.refused.received)),
             Named::ConnectionRequests => print(out, self.refused.number),
             Named::RequestId => write!(out, "{:032x}", fastrand::u128(..)).is_ok(),
+            Named::ServerProtocol => self.connection.http2 && put(b"HTTP/2.0", out),
             Named::Host | Named::ServerName => put(self.server.first_name.as_bytes(), out),
             _ => {
                 client_value(self.connection.client, *named, out)
@@ -394,10 +399,20 @@ impl Outside for RefusedValues<'_> {
     }
 }
 
+/// The name of HTTP/2 as ALPN and `Upgrade` have it; nothing where it is not spoken.
+fn http2(connection: &ConnectionFacts) -> &'static [u8] {
+    match (connection.http2, connection.tls()) {
+        (false, _) => b"",
+        (true, None) => b"h2c",
+        (true, Some(_)) => b"h2",
+    }
+}
+
 /// Variables that the connection alone decides.
 fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8>) -> bool {
     let proxied = connection.proxied.as_deref();
     match (named, connection.local) {
+        (Named::Http2, _) => put(http2(connection), out),
         (Named::ServerAddr, Some(address)) => display(out, address.ip()),
         (Named::ServerAddr, None) => display(out, &connection.listener.address),
         (Named::ServerPort, Some(address)) => print(out, u64::from(address.port())),
@@ -496,7 +511,11 @@ fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
 }
 
 fn protocol(version: Version) -> &'static [u8] {
-    if version == Version::HTTP_10 { b"HTTP/1.0" } else { b"HTTP/1.1" }
+    match version {
+        Version::HTTP_10 => b"HTTP/1.0",
+        Version::HTTP_2 => b"HTTP/2.0",
+        _ => b"HTTP/1.1",
+    }
 }
 
 /// The value of a cookie in one `Cookie` field.

@@ -57,6 +57,8 @@ pub enum Named {
     Uri,
     /// `$host`
     Host,
+    /// `$http2`
+    Http2,
     /// `$hostname`
     Hostname,
     /// `$https`: `on` over TLS.
@@ -214,6 +216,7 @@ const NAMED: &[(&str, Named)] = &[
     ("document_uri", Named::Uri),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
+    ("http2", Named::Http2),
     ("https", Named::Https),
     ("is_args", Named::IsArgs),
     ("limit_rate", Named::LimitRate),

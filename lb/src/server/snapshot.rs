@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::model::{Config, Listener, UpstreamId};
+use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
 use crate::routing::Routes;
@@ -67,11 +67,28 @@ impl Snapshot {
     /// certificate has that of the address's default server.
     pub fn tls(&self, facts: &ListenerFacts, server_name: Option<&str>) -> tls::Chosen {
         let Some(index) = self.listener_index(facts) else { return tls::Chosen::default() };
-        let default = self.config.http.listeners[index].default_server;
+        let listener = &self.config.http.listeners[index];
+        let named = self.named_server(index, server_name);
+        let server = named.unwrap_or(listener.default_server);
+        let http2 = listener.http2 || self.config.http.servers[server.0].fallback.settings.http2.enabled;
+        self.tls.choose(named, listener.default_server, http2)
+    }
+
+    /// The listener and the server block that a client asks for, by this name or by none.
+    pub fn asked_for(
+        &self,
+        facts: &ListenerFacts,
+        server_name: Option<&str>,
+    ) -> Option<(&Listener, ServerId)> {
+        let index = self.listener_index(facts)?;
+        let listener = &self.config.http.listeners[index];
+        Some((listener, self.named_server(index, server_name).unwrap_or(listener.default_server)))
+    }
+
+    fn named_server(&self, listener: usize, name: Option<&str>) -> Option<ServerId> {
         // As in nginx, a regular expression that gives up has not matched.
-        let named =
-            server_name.and_then(|name| self.routes.named_server(index, name.as_bytes()).ok().flatten());
-        self.tls.choose(named.map(|found| found.id), default, false)
+        let found = self.routes.named_server(listener, name?.as_bytes()).ok().flatten();
+        found.map(|found| found.id)
     }
 
     /// The listener, if this configuration still has it.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lb::config::model::{HeaderLimits, ListenAddress};
 use lb::connection::{
-    Acceptor, ConnectionFacts, ConnectionHost, Drain, Limits, ListenerFacts, Listeners, Refused,
+    Acceptor, ConnectionFacts, ConnectionHost, Drain, Http2Limits, Limits, ListenerFacts, Listeners, Refused,
     RequestFacts, Wanted, Worker,
 };
 use pingora::http::ResponseHeader;
@@ -49,6 +49,8 @@ pub struct TestFront {
     /// The snapshot in force.
     pub snapshot: Mutex<&'static str>,
     pub refused: Mutex<Vec<Report>>,
+    /// Whether HTTP/2 is spoken, and how.
+    pub http2: Mutex<Option<Http2Limits>>,
 }
 
 impl Default for TestFront {
@@ -63,6 +65,7 @@ impl Default for TestFront {
                 server_tokens: false,
             }),
             refused: Mutex::default(),
+            http2: Mutex::default(),
             snapshot: Mutex::new("first"),
         }
     }
@@ -77,6 +80,10 @@ impl ConnectionHost for TestFront {
 
     fn limits(&self, _: &&'static str, _: &ListenerFacts) -> Limits {
         *self.limits.lock().unwrap()
+    }
+
+    fn http2(&self, _: &&'static str, _: &ListenerFacts, _: Option<&str>) -> Option<Http2Limits> {
+        *self.http2.lock().unwrap()
     }
 
     fn refused(&self, _: &Arc<&'static str>, _: &Arc<ConnectionFacts>, refused: &Refused<'_>) {

@@ -8,6 +8,7 @@ mod config_mistakes;
 mod config_mutations;
 mod config_reference;
 mod connection;
+mod connection_http2;
 mod connection_listeners;
 mod connection_support;
 mod free_port;

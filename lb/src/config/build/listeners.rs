@@ -59,6 +59,7 @@ impl Listeners {
                     address: address.clone(),
                     backlog: listen.backlog.unwrap_or(DEFAULT_BACKLOG),
                     ipv6_only: listen.ipv6_only.unwrap_or(true),
+                    http2: listen.http2,
                     proxy_protocol: listen.proxy_protocol,
                     default_server: server,
                     ssl: listen.ssl,
@@ -78,6 +79,7 @@ impl Listeners {
         known.listener.servers.push(server);
         // As in nginx: what one `listen` of an address asks of the protocol holds for the address.
         known.listener.ssl |= listen.ssl;
+        known.listener.http2 |= listen.http2;
         known.listener.proxy_protocol |= listen.proxy_protocol;
         if listen.sets_options {
             if known.has_options {

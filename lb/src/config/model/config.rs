@@ -89,6 +89,8 @@ pub struct Listener {
     pub backlog: u32,
     /// `ipv6only=`; on by default.
     pub ipv6_only: bool,
+    /// Some `listen` of the address says `http2`.
+    pub http2: bool,
     /// `proxy_protocol`: connections begin with a header that says who the client is.
     pub proxy_protocol: bool,
     /// The server marked `default_server`, or the first on this address.

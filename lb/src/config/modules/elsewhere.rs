@@ -11,8 +11,6 @@ mod rest;
 use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
-static HTTP_2: Package =
-    Package { name: "HTTP/2", switches: "http2", switched_on_by: "nothing says `http2 on`" };
 static GRPC: Package =
     Package { name: "gRPC", switches: "grpc_pass", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
@@ -53,19 +51,10 @@ static STATUS: Package = Package { name: "stub_status", switches: "stub_status",
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
-/// What `listen` needs for its parameters that are to come.
-pub(super) fn package_of_listen(parameter: &str) -> Option<&'static Package> {
-    match parameter {
-        "http2" => Some(&HTTP_2),
-        _ => None,
-    }
-}
-
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "http2" => Some(&HTTP_2),
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),

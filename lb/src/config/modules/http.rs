@@ -62,8 +62,6 @@ pub(super) const ROWS: &[Row] = &[
         "the browsers that need it (Internet Explorer 6, Safari 5) are gone").without("msie6"),
     no_effect("keepalive_min_timeout", LEVELS, TIME,
         "an idle connection is closed when it has to be, no sooner").without("0"),
-    no_effect("keepalive_time", LEVELS, TIME,
-        "a connection lives for `keepalive_requests` requests, however long they take").without("1h"),
     no_effect("lingering_close", LEVELS, one("off | on | always"),
         "connections are closed as Pingora closes them").without("on"),
     no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them").without("30s"),

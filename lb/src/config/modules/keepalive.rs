@@ -17,6 +17,10 @@ settings! {
         "keepalive_requests" in LEVELS,
         requests: u64 as Number = 1000,
         "How many requests a client connection may carry";
+
+        "keepalive_time" in LEVELS,
+        lifetime: Duration as Time = Duration::from_secs(3600),
+        "How long a client connection may carry requests";
     }
 }
 

@@ -1,6 +1,5 @@
 //! `listen`.
 
-use super::elsewhere::package_of_listen;
 use crate::config::address::{self, ListenAddress};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
@@ -11,13 +10,13 @@ use crate::config::values;
 /// nginx's default on Linux.
 pub(in crate::config) const DEFAULT_BACKLOG: u32 = 511;
 
-const ACCEPTED: &str = "default_server, ssl, proxy_protocol, backlog=number and ipv6only=on|off";
+const ACCEPTED: &str = "default_server, ssl, http2, proxy_protocol, backlog=number and ipv6only=on|off";
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [ssl] [proxy_protocol] [backlog=number] [ipv6only=on|off]"), Reads(listen),
+    row("listen", SERVER, at_least(1, "address[:port] | port | unix:path [default_server] [ssl] [http2] [proxy_protocol] [backlog=number] [ipv6only=on|off]"), Reads(listen),
         "Where the server accepts connections").repeatable()
-        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `http2` is not supported yet; `quic` is refused").without("*:80, or *:8000 unless root"),
+        .differs("`reuseport`, `deferred`, `bind`, `so_keepalive`, `rcvbuf`, `sndbuf`, `fastopen` and `multipath` are accepted without effect; `quic` is refused").without("*:80, or *:8000 unless root"),
 ];
 
 /// One `listen`.
@@ -26,6 +25,8 @@ pub(in crate::config) struct Listen {
     pub(in crate::config) addresses: Vec<ListenAddress>,
     pub(in crate::config) default_server: bool,
     pub(in crate::config) ssl: bool,
+    /// `http2`, the older way to say `http2 on`.
+    pub(in crate::config) http2: bool,
     /// Whether connections begin with a PROXY protocol header; one `listen` of an address is enough.
     pub(in crate::config) proxy_protocol: bool,
     pub(in crate::config) backlog: Option<u32>,
@@ -42,6 +43,7 @@ impl Listen {
             addresses,
             default_server: false,
             ssl: false,
+            http2: false,
             proxy_protocol: false,
             backlog: None,
             ipv6_only: None,
@@ -113,10 +115,13 @@ fn parameter(listen: &mut Listen, word: &str, index: usize, directive: &Directiv
             listen.sets_options = true;
             socket_option(name, value, &listen.addresses, directive, index, report);
         }
-        ("http2", None) => match package_of_listen(name) {
-            Some(package) => report.pending_parameter(directive, index, package),
-            None => report.not_yet(directive, index),
-        },
+        ("http2", None) => {
+            listen.http2 = true;
+            report.warn(
+                "the \"listen ... http2\" directive is deprecated, use the \"http2\" directive instead",
+                &directive.position,
+            );
+        }
         ("quic", None) => report.unsupported(directive, index, "HTTP/3 is not spoken"),
         ("setfib" | "accept_filter", Some(_)) => {
             report.unsupported(directive, index, "Linux has no such option");
@@ -239,7 +244,6 @@ mod tests {
         let cases = [
             ("listen example.org:80;", "host not found in \"example.org:80\" of the \"listen\" directive"),
             ("listen 80 ssl;", "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive"),
-            ("listen 80 http2;", "\"http2\" in the \"listen\" directive is not supported"),
             ("listen 80 proxy_protocol=on;", "invalid parameter \"proxy_protocol=on\""),
             ("listen 80 backlog=x;", "invalid backlog \"backlog=x\""),
             ("listen 80 backlog=4294967296;", "invalid backlog"),

@@ -38,6 +38,7 @@ mod expires;
 mod geo;
 pub(super) mod headers;
 mod http;
+mod http2;
 mod index;
 mod keepalive;
 pub(super) mod limit_except;
@@ -78,6 +79,7 @@ pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
+pub use self::http2::Http2;
 pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
 pub use self::limit_except::Methods;
@@ -122,6 +124,7 @@ pub(super) const TABLE: Table = Table {
                 http::ROWS,
             ],
         },
+        Section { title: "HTTP/2", rows: &[http2::SETTINGS, http2::ROWS] },
         Section {
             title: "Files",
             rows: &[
@@ -179,6 +182,8 @@ levels! {
     client: Client,
     /// How long a client's connection stays open.
     keepalive: Keepalive,
+    /// How HTTP/2 is spoken.
+    http2: Http2,
     /// What an answer tells of this program.
     core: HttpCore,
     /// Whom to believe when they say who the client is.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::config::diagnostics::{Package, Position, Report};
+use crate::config::diagnostics::{Position, Report};
 use crate::config::field_name::FieldName;
 use crate::config::syntax::Directive;
 use crate::config::values;
@@ -152,19 +152,6 @@ impl Report {
         let argument = directive.argument(index);
         let message = format!("\"{argument}\" in the \"{}\" directive is not supported yet", directive.name);
         self.emerg(message, &directive.argument_position(index));
-    }
-
-    /// The same, of a package.
-    pub(in crate::config) fn pending_parameter(
-        &mut self,
-        directive: &Directive,
-        index: usize,
-        package: &'static Package,
-    ) {
-        let (name, argument) = (&directive.name, directive.argument(index));
-        let message = format!("\"{argument}\" in the \"{name}\" directive is not supported yet");
-        let what = format!("{name} … {argument}");
-        self.pending(package, what, message, &directive.argument_position(index));
     }
 
     fn expect<T>(

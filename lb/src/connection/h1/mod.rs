@@ -11,4 +11,4 @@ mod reason;
 mod refuse;
 pub(super) mod requests;
 pub(super) mod stream;
-mod target;
+pub(super) mod target;

@@ -58,6 +58,8 @@ pub enum Reason {
     TimedOut,
     /// The client closed or reset the connection within the header.
     ClosedEarly,
+    /// HTTP/2: what RFC 9113 calls malformed. The client got a reset of the stream.
+    MalformedStream,
     /// Pingora refused a request that hygiene admitted. Not expected; shows that hygiene has a gap.
     RefusedByPingora,
 }
@@ -89,12 +91,13 @@ impl Reason {
             | Self::EncodingInHttp10
             | Self::InvalidChunks
             | Self::ClosedEarly
+            | Self::MalformedStream
             | Self::RefusedByPingora => StatusCode::BAD_REQUEST,
         }
     }
 
     /// The page for the client.
-    pub(super) fn page(self, server_tokens: bool) -> Bytes {
+    pub(in crate::connection) fn page(self, server_tokens: bool) -> Bytes {
         match self {
             Self::FieldTooLong | Self::HeaderTooLarge | Self::TooManyFields => {
                 page::header_too_large_page(server_tokens)
@@ -133,6 +136,7 @@ impl fmt::Display for Reason {
             Self::InvalidChunks => "client sent invalid chunked body",
             Self::TimedOut => "client timed out",
             Self::ClosedEarly => "client prematurely closed connection",
+            Self::MalformedStream => "client sent a malformed request",
             Self::RefusedByPingora => "client sent a request that the HTTP parser refused",
         })
     }

@@ -18,7 +18,7 @@ pub(super) struct Sent {
 
 /// A client that has gone gets no answer.
 pub(super) fn is_answered(reason: Reason) -> bool {
-    !matches!(reason, Reason::ClosedEarly | Reason::RefusedByPingora)
+    !matches!(reason, Reason::ClosedEarly | Reason::MalformedStream | Reason::RefusedByPingora)
 }
 
 /// Writes the answer; the connection is then to be closed by [`ClientStream::close_gently`].

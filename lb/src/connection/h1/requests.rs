@@ -23,14 +23,25 @@ use crate::connection::acceptor::Acceptor;
 use crate::connection::closing;
 use crate::connection::drain::{Drain, Event, LAST_CALL};
 use crate::connection::facts::{ConnectionFacts, RequestFacts, RequestReply, Serving};
-use crate::connection::host::{ConnectionHost, Limits, Refused};
+use crate::connection::h2::preface::{self, FirstBytes};
+use crate::connection::host::{ConnectionHost, Http2Limits, Limits, Refused};
+use crate::tls::Security;
 
-/// Serves the requests of one connection until it ends.
+/// A connection that turned out to speak HTTP/2, with what has been read of it. Boxed on its way: every waiting connection
+/// has a place for it.
+pub(in crate::connection) struct OtherProtocol {
+    pub(in crate::connection) stream: Box<ClientStream>,
+    pub(in crate::connection) ahead: BytesMut,
+    pub(in crate::connection) limits: Http2Limits,
+}
+
+/// Serves the requests of one connection until it ends, or speaks another protocol from its first byte.
 pub(in crate::connection) async fn requests<F, A>(
     mut stream: Box<ClientStream>,
-    facts: Arc<ConnectionFacts>,
+    facts: &Arc<ConnectionFacts>,
     acceptor: &Acceptor<F, A>,
-) where
+) -> Option<Box<OtherProtocol>>
+where
     F: ConnectionHost,
     A: HttpServerApp + Send + Sync + 'static,
 {
@@ -41,7 +52,7 @@ pub(in crate::connection) async fn requests<F, A>(
     let mut told = None;
     for number in 1.. {
         if buffer.is_empty() {
-            let patience = told.unwrap_or_else(|| patience(acceptor.host(), &facts, number));
+            let patience = told.unwrap_or_else(|| patience(acceptor.host(), facts, number));
             if !wait(
                 &mut stream,
                 &mut buffer,
@@ -53,12 +64,24 @@ pub(in crate::connection) async fn requests<F, A>(
             )
             .await
             {
-                return;
+                return None;
             }
         }
         let received = Instant::now();
         let snapshot = acceptor.host().snapshot(&facts.listener);
         let limits = acceptor.host().limits(&snapshot, &facts.listener);
+        if number == 1
+            && preface::look(&buffer) != FirstBytes::Other
+            && matches!(facts.security, Security::Plain)
+        {
+            match Box::pin(read_preface(&mut stream, &mut buffer, acceptor.host(), facts)).await {
+                Spoken::Http1 => {}
+                Spoken::Http2(limits) => {
+                    return Some(Box::new(OtherProtocol { stream, ahead: buffer, limits }));
+                }
+                Spoken::Nothing => return None,
+            }
+        }
         let head = {
             let _reading = acceptor.drain().span(Event::HeadStarted, Event::HeadEnded);
             read_head(&mut stream, &mut buffer, &limits).await
@@ -66,13 +89,14 @@ pub(in crate::connection) async fn requests<F, A>(
         let admitted = match head {
             Head::Complete(head_bytes) => admit(&buffer, head_bytes, limits.max_fields),
             Head::Refused(reason) => Err(reason),
-            Head::Nothing => return,
+            Head::Nothing => return None,
         };
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(reason) => {
                 let beginning = Beginning { snapshot, limits, number, received, buffer };
-                return Box::pin(refused(stream, reason, beginning, &facts, acceptor)).await;
+                Box::pin(refused(stream, reason, beginning, facts, acceptor)).await;
+                return None;
             }
         };
 
@@ -83,7 +107,7 @@ pub(in crate::connection) async fn requests<F, A>(
         let reused = {
             let _writing = acceptor.drain().span(Event::RequestStarted, Event::RequestEnded);
             let message = std::mem::take(&mut buffer);
-            hand_over(acceptor.app(), stream, message, request, &facts, &ending).await
+            hand_over(acceptor.app(), stream, message, request, facts, &ending).await
         };
         let returned =
             reused.and_then(|reused| reused.consume().0.into_any().downcast::<ClientStream>().ok());
@@ -99,14 +123,15 @@ pub(in crate::connection) async fn requests<F, A>(
                     bytes_sent: 0,
                     body_bytes_sent: 0,
                 };
-                acceptor.host().refused(&snapshot, &facts, &refused);
+                acceptor.host().refused(&snapshot, facts, &refused);
             }
-            return;
+            return None;
         };
         told = reply.idle_timeout();
         stream = returned;
         buffer = stream.end_request();
     }
+    None
 }
 
 /// An admitted request.
@@ -236,6 +261,39 @@ impl IdleTimer {
             sleep.as_mut().reset(deadline);
         }
     }
+}
+
+/// What the first bytes of a connection speak.
+enum Spoken {
+    Http1,
+    Http2(Http2Limits),
+    /// The client sent no more of them in time.
+    Nothing,
+}
+
+/// Reads until the first bytes tell the protocol, where HTTP/2 is one.
+async fn read_preface<F: ConnectionHost>(
+    stream: &mut ClientStream,
+    buffer: &mut BytesMut,
+    host: &F,
+    facts: &ConnectionFacts,
+) -> Spoken {
+    let snapshot = host.snapshot(&facts.listener);
+    let Some(http2) = host.http2(&snapshot, &facts.listener, None) else { return Spoken::Http1 };
+    let patience = host.limits(&snapshot, &facts.listener).header_timeout;
+    let told = async {
+        loop {
+            match preface::look(buffer) {
+                FirstBytes::Perhaps => {}
+                FirstBytes::Http2 => return Spoken::Http2(http2),
+                FirstBytes::Other => return Spoken::Http1,
+            }
+            if !matches!(stream.read_into(buffer).await, Ok(1..)) {
+                return Spoken::Http1;
+            }
+        }
+    };
+    pingora_timeout::timeout(patience, told).await.unwrap_or(Spoken::Nothing)
 }
 
 enum Head {

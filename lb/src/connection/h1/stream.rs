@@ -89,6 +89,11 @@ impl ClientStream {
         }
     }
 
+    /// The transport, for another protocol that takes the connection over before its first request.
+    pub(in crate::connection) fn into_transport(mut self) -> Transport {
+        self.transport.take().expect("only drop takes the transport")
+    }
+
     /// Announces `piece` as the next write: if it is, it waits without a copy, and goes out with the next flush or
     /// the next write of something else.
     pub fn lend(&self, piece: Bytes) {

@@ -18,6 +18,8 @@ pub enum HttpVersion {
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2.0
+    Http2,
 }
 
 /// The changes to the header before Pingora parses it. Offsets are into the header.
@@ -57,7 +59,7 @@ pub(super) fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-pub(super) fn is_method_byte(byte: u8) -> bool {
+pub(in crate::connection) fn is_method_byte(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte == b'_' || byte == b'-'
 }
 
@@ -69,7 +71,6 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
     let start = method_bytes + 1;
     // Without a second space it is HTTP/0.9 or nothing.
     let end = memchr::memrchr(b' ', line).filter(|end| *end > start).ok_or(Reason::InvalidRequestLine)?;
-    let version = version(&line[end + 1..])?;
     let target = &line[start..end];
     if target.len() > MAX_NAME_OR_TARGET_BYTES {
         return Err(Reason::RequestLineTooLong);
@@ -93,6 +94,8 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Reason> {
     {
         return Err(Reason::RequestLineTooLong);
     }
+    // Last, as it stands: NGINX refuses the preface of HTTP/2 for its asterisk.
+    let version = version(&line[end + 1..])?;
     Ok(RequestLine { version, method_bytes, target: start..end, path_start, authority, encode })
 }
 
@@ -137,7 +140,7 @@ fn authority(target: &[u8], start: usize) -> Result<Range<usize>, Reason> {
 
 /// NGINX's `ngx_http_validate_host`, and besides: no byte that delimits the host in a URL (`@` and `\` make one
 /// parser see another host than the next), and only digits for a port.
-pub(super) fn is_valid_host(host: &[u8]) -> bool {
+pub(in crate::connection) fn is_valid_host(host: &[u8]) -> bool {
     let name_end = match host {
         [b'[', literal @ ..] => match memchr::memchr(b']', literal) {
             Some(end)
@@ -192,7 +195,7 @@ const TARGET_CLASSES: [u8; 256] = {
 
 /// True if the path has a `%` that two hexadecimal digits do not follow, or an escaped NUL. NGINX refuses these while
 /// it decodes the path, and does not decode the query.
-fn has_broken_escape(path_and_query: &[u8]) -> bool {
+pub(in crate::connection) fn has_broken_escape(path_and_query: &[u8]) -> bool {
     let path_end = path_and_query.iter().position(|byte| matches!(byte, b'?' | b'#'));
     let path = &path_and_query[..path_end.unwrap_or(path_and_query.len())];
     memchr::memchr_iter(b'%', path).any(|at| match path.get(at + 1..at + 3) {

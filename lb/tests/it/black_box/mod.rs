@@ -10,6 +10,7 @@ mod byte_counts;
 mod clients;
 mod command_line;
 mod files;
+mod http2;
 mod large_answers;
 mod messages;
 mod proxy_settings;

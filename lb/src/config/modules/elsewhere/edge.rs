@@ -1,25 +1,9 @@
-//! The edge: HTTP/2 to clients, and TLS and gRPC to servers.
+//! The edge: TLS and gRPC to servers.
 
-use super::{GRPC, HTTP_2, TLS_TO_SERVERS};
+use super::{GRPC, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_v2_module", fate: Fate::Pending(&HTTP_2), lines: "\
-http2 HS on | off = off
-http2_body_preread_size HS size = 64k
-http2_chunk_size HSL size = 8k
-http2_idle_timeout HS time = 3m
-http2_max_concurrent_pushes HS number = 10
-http2_max_concurrent_streams HS number = 128
-http2_max_field_size HS size = 4k
-http2_max_header_size HS size = 16k
-http2_max_requests HS number = 1000
-http2_pool_size HS size = 4k
-http2_push HSL uri | off = off
-http2_push_preload HSL on | off = off
-http2_recv_buffer_size H size = 256k
-http2_recv_timeout HS time = 30s
-http2_streams_index_size HS number = 32" },
     Family { module: "ngx_http_grpc_module", fate: Fate::Pending(&GRPC), lines: "\
 grpc_allow_upstream HSL string …
 grpc_bind HSL address [transparent] | off
