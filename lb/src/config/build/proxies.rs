@@ -14,7 +14,7 @@ use crate::config::model::{
     SecureServers, SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute,
     Substitution, TlsToServers, TlsToServersId, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
-use crate::config::modules::proxy::{FixedPass, PassedTo, ProxyPass};
+use crate::config::modules::proxy::{FixedPass, Module, PassedTo, ProxyPass, Scheme};
 use crate::config::modules::upstream::PROBES;
 use crate::script::{Named, Template, Variable};
 
@@ -78,21 +78,22 @@ impl Proxies {
         report: &mut Report,
     ) -> Proxy {
         match &pass.to {
-            PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, level, probe, report),
-            PassedTo::PerRequest(url) => self.per_request(url, &pass.position, level, report),
+            PassedTo::Fixed(fixed) => self.fixed(fixed, pass, place, level, probe, report),
+            PassedTo::PerRequest(url) => self.per_request(url, pass, level, report),
         }
     }
 
     fn fixed(
         &mut self,
         pass: &FixedPass,
-        position: &Position,
+        directive: &ProxyPass,
         place: Place<'_>,
         level: &Settings,
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
-        let settings = &level.proxy;
+        let position = &directive.position;
+        let (settings, tls) = settings_of(level, directive.module);
         if !pass.target.uri.is_empty() && (place.inside_if || place.pattern.path().is_none()) {
             report.emerg(NO_URI_HERE, position);
         }
@@ -101,14 +102,18 @@ impl Proxies {
             self.upstreams[upstream.0].probe = false;
         }
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(pass.scheme.port()));
-        let tls = pass.scheme.is_secure().then(|| self.tls(&level.tls_to_servers, position, report));
+        let tls = pass.scheme.is_secure().then(|| self.tls(tls, directive, report));
         Proxy {
             destination: Destination::Fixed(upstream),
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, Some((pass, place.pattern))),
+            redirects: match directive.module {
+                Module::Proxy => redirects(&settings.redirects, Some((pass, place.pattern))),
+                Module::Grpc => Arc::default(),
+            },
             settings: Arc::clone(settings),
+            is_grpc: directive.module == Module::Grpc,
             tls,
             host,
             port,
@@ -119,14 +124,15 @@ impl Proxies {
     fn per_request(
         &mut self,
         url: &Template,
-        position: &Position,
+        directive: &ProxyPass,
         level: &Settings,
         report: &mut Report,
     ) -> Proxy {
-        let settings = &level.proxy;
+        let (settings, tls) = settings_of(level, directive.module);
         // The scheme may come out of a variable.
-        let plain = url.literal_start().to_ascii_lowercase().starts_with("http://");
-        let tls = (!plain).then(|| self.tls(&level.tls_to_servers, position, report));
+        let start = url.literal_start().to_ascii_lowercase();
+        let plain = [Scheme::Http, Scheme::Grpc].iter().any(|scheme| start.starts_with(scheme.written()));
+        let tls = (!plain).then(|| self.tls(tls, directive, report));
         Proxy {
             destination: Destination::PerRequest {
                 url: url.clone(),
@@ -135,8 +141,12 @@ impl Proxies {
             set_headers: sent_fields(&settings.set_headers, None).into(),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, None),
+            redirects: match directive.module {
+                Module::Proxy => redirects(&settings.redirects, None),
+                Module::Grpc => Arc::default(),
+            },
             settings: Arc::clone(settings),
+            is_grpc: directive.module == Module::Grpc,
             tls,
             host: String::new(),
             port: HTTP_PORT,
@@ -148,19 +158,22 @@ impl Proxies {
     fn tls(
         &mut self,
         settings: &Arc<TlsToServers>,
-        position: &Position,
+        directive: &ProxyPass,
         report: &mut Report,
     ) -> TlsToServersId {
+        let (position, prefix) = (&directive.position, directive.module.prefix());
         let known = self.tls_to_servers.iter().position(|known| Arc::ptr_eq(&known.settings, settings));
         if let Some(index) = known {
             return TlsToServersId(index);
         }
         if settings.verify && settings.trusted.is_none() {
-            report.emerg("no proxy_ssl_trusted_certificate for proxy_ssl_verify", position);
+            let message = format!("no {prefix}_ssl_trusted_certificate for {prefix}_ssl_verify");
+            report.emerg(message, position);
         }
         if let (Some(certificate), None) = (&settings.certificate, &settings.certificate_key) {
             let name = certificate.name.as_literal().unwrap_or_default();
-            let message = format!("no \"proxy_ssl_certificate_key\" is defined for certificate \"{name}\"");
+            let message =
+                format!("no \"{prefix}_ssl_certificate_key\" is defined for certificate \"{name}\"");
             report.emerg(message, &certificate.position);
         }
         for source in settings.certificate.iter().chain(&settings.certificate_key) {
@@ -258,11 +271,14 @@ fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
     }
 }
 
-/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
+/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own, which gRPC tells all the same; `localhost`
+/// for a Unix socket.
 fn host_field(pass: &FixedPass) -> String {
     match (&pass.target.address, pass.target.port) {
         (ServerAddress::Unix(_), _) => "localhost".to_owned(),
-        (_, Some(port)) if port != pass.scheme.port() => format!("{}:{port}", pass.target.host),
+        (_, Some(port)) if port != pass.scheme.port() || pass.scheme.is_grpc() => {
+            format!("{}:{port}", pass.target.host)
+        }
         _ => pass.target.host.clone(),
     }
 }
@@ -287,6 +303,14 @@ fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>)
         RedirectRule::Substitution(rule) => Some(rule.clone()),
     };
     rules.iter().filter_map(rule).collect()
+}
+
+/// The settings of the directive's module.
+fn settings_of(level: &Settings, module: Module) -> (&Arc<ProxySettings>, &Arc<TlsToServers>) {
+    match module {
+        Module::Proxy => (&level.proxy, &level.tls_to_servers),
+        Module::Grpc => (&level.grpc.passing, &level.grpc.tls),
+    }
 }
 
 /// What replaces the path; arguments alone need one before them to make a request that servers take.

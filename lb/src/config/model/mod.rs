@@ -23,13 +23,13 @@ pub use super::field_name::FieldName;
 pub use super::modules::{
     AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
     CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
-    DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GzipStatic,
-    HeaderLimits, Headers, HeadersInherit, HttpCore, IfModifiedSince, IgnoredHeaders, Index, Keepalive,
-    KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping,
-    Matched, MediaTypes, NameServers, NextUpstream, PageStatus, PemFile, PemSource, Protocols, ProxySettings,
-    RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting,
-    ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution,
-    Symlinks, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer,
-    User, VerifyClient, WorkerCount, Written,
+    DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings,
+    GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore, HttpVersion, IfModifiedSince,
+    IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch,
+    LogDestination, LogFormat, Mapping, Matched, MediaTypes, NameServers, NextUpstream, PageStatus, PemFile,
+    PemSource, Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles,
+    Substitute, Substitution, Symlinks, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,
+    UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

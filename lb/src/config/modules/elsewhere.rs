@@ -13,8 +13,7 @@ use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static HTTP_2: Package =
     Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
-static GRPC: Package =
-    Package { name: "gRPC", switches: "grpc_pass", switched_on_by: "nothing says `grpc_pass`" };
+static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
     Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {

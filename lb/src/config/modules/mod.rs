@@ -34,6 +34,7 @@ pub(super) mod error_page;
 mod events;
 mod expires;
 mod geo;
+mod grpc;
 pub(super) mod headers;
 mod http;
 mod index;
@@ -72,6 +73,7 @@ pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
+pub use self::grpc::GrpcSettings;
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
 pub use self::index::Index;
@@ -81,8 +83,8 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
-    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
+    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
@@ -144,6 +146,7 @@ pub(super) const TABLE: Table = Table {
             title: "Proxying",
             rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
         },
+        Section { title: "gRPC", rows: &[grpc::PASS, grpc::SETTINGS, grpc::ROWS] },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -201,6 +204,8 @@ levels! {
     tls: Tls,
     /// How TLS is spoken to servers.
     tls_to_servers: TlsToServers,
+    /// How gRPC requests go to servers.
+    grpc: GrpcSettings,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

@@ -10,6 +10,8 @@ mod byte_counts;
 mod clients;
 mod command_line;
 mod files;
+mod http2_backend;
+mod http2_to_servers;
 mod large_answers;
 mod messages;
 mod proxy_settings;
