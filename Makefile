@@ -22,7 +22,7 @@ help: ## Say what there is
 
 .PHONY: demo demo-stop switch down
 # DEMO_PROGRAMS: a folder that has the programs, instead of compiling them.
-demo: $(if $(DEMO_PROGRAMS),,build) ## Four backends and lb on 127.0.0.1:8080, without Docker; Ctrl-C ends it
+demo: demo-tools $(if $(DEMO_PROGRAMS),,build) ## Four backends and lb on 127.0.0.1:8080 and :8443 (HTTPS), without Docker; Ctrl-C ends it
 	@exec deploy/demo.sh start
 
 demo-stop: ## End a demo that runs in the background
@@ -36,7 +36,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check check-rest judge e2e bench
+.PHONY: build release image test check check-rest judge edge e2e bench
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -54,7 +54,7 @@ test: test-tools ## Run the tests of the workspace
 
 check: test check-rest ## Everything but containers and measurements
 
-check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge ## Check without the tests
+check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge edge ## Check without the tests
 	@echo 'check: all is well'
 
 e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
@@ -65,9 +65,14 @@ e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, 
 judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and requests: cases, and ROUNDS=200 drawn at random
 	@status=0; \
 	nginx-compat/judge/run $(CARGO_TARGET_DIR)/debug/lb || status=$$?; \
+	nginx-compat/judge/contexts || status=$$?; \
 	nginx-compat/judge/generate.py $(CARGO_TARGET_DIR)/debug/lb --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1) \
 	    $(JUDGE_OPTIONS) || status=$$?; \
 	exit $$status
+
+# EDGE_RELOADS: how many reloads the load is to survive (20).
+edge: edge-tools debug-lb ## Test TLS and HTTP/2 with the programs of others: openssl, curl, nghttp, h2load
+	@deploy/edge/run $(CARGO_TARGET_DIR)/debug/lb $(CARGO_TARGET_DIR)/debug/backend
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
@@ -107,15 +112,21 @@ check-compose: docker-tools
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
-.PHONY: install-tools build-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
+.PHONY: install-tools build-tools demo-tools edge-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build test check e2e bench
+	@deploy/require.sh build demo test check e2e edge bench
 	@deploy/require.sh release
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
 
 build-tools:
 	@deploy/require.sh build
+
+demo-tools:
+	@deploy/require.sh demo
+
+edge-tools:
+	@deploy/require.sh build edge
 
 release-tools:
 	@deploy/require.sh build release

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The demo without Docker: four backends and lb on loopback ports, from the release build.
+# The demo without Docker: four backends and lb on loopback ports, from the release build. HTTPS is spoken with a
+# certificate made on the spot.
 #
 #   deploy/demo.sh start   runs them until Ctrl-C (make demo)
 #   deploy/demo.sh stop    ends a demo that runs elsewhere (make demo-stop)
@@ -13,6 +14,7 @@ home=$PWD/target/demo
 pid_file=$home/demo.pid
 backend_ports=(5001 5002 5003 5004)
 front=127.0.0.1:8080
+secure=127.0.0.1:8443
 admin=127.0.0.1:9145
 
 fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
@@ -59,13 +61,14 @@ wait_for() { # PID COMMAND…
 start() {
     demo_runs && fail "a demo is running already (process $(<"$pid_file")): make demo-stop"
     local port address
-    for address in "${backend_ports[@]/#/127.0.0.1:}" "$front" "$admin"; do
+    for address in "${backend_ports[@]/#/127.0.0.1:}" "$front" "$secure" "$admin"; do
         ! listening "$address" || fail "$address is taken by another program; who it is: ss -ltnp 'sport = :${address#*:}'"
     done
     for program in backend lb; do
         [[ -x $programs/$program ]] || fail "$programs/$program is not built: make demo builds it"
     done
     mkdir -p "$home"
+    deploy/certificate.sh "$home" || fail "openssl could not make a certificate"
     printf '%s\n' $$ >"$pid_file"
     backend_pids=() lb_pid=""
     trap end_all EXIT
@@ -91,6 +94,7 @@ Four backends and lb are running. Open
 
   http://$front/             one request; again, and another backend answers
   http://$front/rps-display  the live page
+  https://$secure/rps-display  the same over TLS and HTTP/2; the certificate was made here, so a browser asks
   http://$admin/metrics      lb's counters
 
 and give it some load:  $programs/loadgen -n 20000 -c 50 -u http://$front

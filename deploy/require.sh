@@ -4,6 +4,7 @@
 #   build  what compiling takes                    release  what `make release` takes besides
 #   test   what `make test` takes besides          check    what `make check` takes besides
 #   e2e    what the container tests take           bench    what the measurements take
+#   demo   what `make demo` takes besides          edge     what `make edge` takes besides
 #
 # On a Debian-like machine, as root or with a sudo that asks for nothing, what is missing is installed. Everywhere
 # else this says exactly what to install, and fails.
@@ -25,10 +26,12 @@ needs_of() {
             llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
             "$here/llvm-profdata.sh" >/dev/null 2>&1 || printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"
             ;;
-        check) ;;
+        # check-examples reads configurations with certificates.
+        check | demo) printf '%s\n' "openssl openssl" ;;
+        edge) printf '%s\n' "python3 python3" "openssl openssl" "curl curl" "nghttp nghttp2-client" "h2load nghttp2-client" ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
         bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" ;;
-        *) fail "require.sh: no group is called $1: build, release, test, check, e2e or bench" ;;
+        *) fail "require.sh: no group is called $1: build, release, demo, test, check, e2e, edge or bench" ;;
     esac
 }
 

@@ -34,6 +34,8 @@ for service in "${behind[@]}"; do
 done
 [[ ${#missing[@]} -eq 0 ]] || compose up --detach --wait "${missing[@]}" ||
     fail "the servers behind $front did not start: docker compose --profile '*' logs ${missing[*]}"
+# What makes the certificate ends at once, and does nothing where there is one.
+[[ $front == nginx-original ]] || compose run --rm --no-deps certificate
 # The container is made while the old one still answers: what is left is a stop and a start.
 compose create "$front"
 

@@ -136,7 +136,7 @@ class Page:
 
 
 @contextlib.contextmanager
-def chromium():
+def chromium(*switches):
     """Starts the browser and hands out its first page; both are gone afterwards."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not program:
@@ -146,7 +146,7 @@ def chromium():
     browser = subprocess.Popen(
         [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--hide-scrollbars", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--window-size=1200,800",
-         "about:blank"],
+         *switches, "about:blank"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     page = None
     try:

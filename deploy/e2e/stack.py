@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ ARTIFACTS = ROOT / "target" / "e2e"
 PROJECT = "cirque-e2e"
 # Not 9145: a user's own stack, or the demo, may have that.
 ADMIN_PORT = 19145
+# HTTPS, on the port that everyone has it on.
+TLS_PORT = 443
 
 _current = None
 
@@ -66,6 +69,23 @@ class Answer:
 
     def json(self):
         return json.loads(self.body)
+
+
+def agreed_over_tls(port):
+    """What a port of TLS agrees on with a client that can speak HTTP/2, and the status of a request in HTTP/1.1."""
+    context = ssl.create_default_context()
+    # The certificate was made on the spot; that it is for localhost is not what is asked here.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("localhost", port), 10) as raw, \
+            context.wrap_socket(raw, server_hostname="localhost") as secure:
+        return secure.selected_alpn_protocol(), status
 
 
 def get(url, timeout_s=5.0):
@@ -150,6 +170,8 @@ class Stack:
             "LB_PORT": str(port),
             "NGINX_PORT": str(port),
             "ORIGINAL_PORT": str(port),
+            "LB_TLS_PORT": str(TLS_PORT),
+            "NGINX_TLS_PORT": str(TLS_PORT),
             "LB_ADMIN_PORT": str(ADMIN_PORT),
         }
         self._environment.pop("COMPOSE_PROFILES", None)
@@ -159,7 +181,7 @@ class Stack:
     def claim(self, more_ports=()):
         """Makes sure that nobody else has the ports, and lays out the files that tests change."""
         self.down()
-        for port in (self.port, ADMIN_PORT, *more_ports):
+        for port in (self.port, TLS_PORT, ADMIN_PORT, *more_ports):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     sys.exit(f"e2e: port {port} is taken by another program: {holder(port)}")
@@ -185,7 +207,7 @@ class Stack:
             sys.exit("e2e: docker compose build failed")
 
     def down(self):
-        subprocess.run(["docker", "compose", "--profile", "*", "down", "--remove-orphans", "--timeout", "20"],
+        subprocess.run(["docker", "compose", "--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20"],
                        env=self._environment | {"COMPOSE_ENV_FILES": ""}, cwd=ROOT, capture_output=True)
 
     def save_logs(self):

@@ -8,11 +8,11 @@ import unittest
 from collections import Counter
 
 import stack as stacks
-from stack import figure, get, until
+from stack import agreed_over_tls, figure, get, until
 
 FRONT = "http://127.0.0.1:8080"
 ADMIN = "http://127.0.0.1:9145"
-PORTS = (8080, 9145, 5001, 5002, 5003, 5004)
+PORTS = (8080, 8443, 9145, 5001, 5002, 5003, 5004)
 
 
 def taken(port):
@@ -54,6 +54,7 @@ class Demo(unittest.TestCase):
             names = Counter(get(f"{FRONT}/").headers["x-backend"] for _ in range(40))
             figure(f"40 requests: {dict(sorted(names.items()))}")
             self.assertEqual({f"backend-{number}": 10 for number in range(1, 5)}, dict(names))
+            self.assertEqual(("h2", 200), agreed_over_tls(8443))
             self.assertIn(b'id="rps"', get(f"{FRONT}/rps-display").body)
             self.assertEqual(200, get(f"{ADMIN}/healthz").status)
             self.assertIn(b"lb_upstream_requests_total", get(f"{ADMIN}/metrics").body)

@@ -5,7 +5,7 @@ import unittest
 
 import load
 import stack as stacks
-from stack import figure, get, until
+from stack import agreed_over_tls, figure, get, until
 
 
 class Everyday(unittest.TestCase):
@@ -21,6 +21,10 @@ class Everyday(unittest.TestCase):
         self.assertRegex(self.stack.logs("backend", tail=5), r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] Current RPS: \d+")
         address = self.stack.compose("port", "--index", "2", "backend", "5000").strip()
         self.assertEqual("ok", get(f"http://{address}/").json()["status"])
+
+    def test_https(self):
+        """https://localhost/ is served with the certificate that was made on the spot"""
+        self.assertEqual(("h2", 200), agreed_over_tls(stacks.TLS_PORT))
 
     def test_access_log_shows_the_try(self):
         """The access log on standard output shows the server that was asked, its status and its time"""

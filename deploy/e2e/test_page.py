@@ -98,6 +98,19 @@ class LivePage(unittest.TestCase):
         hosts = {urlsplit(requested).hostname for requested in urls if requested.startswith("http")}
         self.assertEqual({"localhost"}, hosts, "the page asked somebody else")
 
+    def test_over_https_and_http_2(self):
+        """/rps-display in Chromium over HTTPS: the page and its stream come by HTTP/2"""
+        backends = {backend.id[:12] for backend in self.stack.backends()}
+        port = "" if stacks.TLS_PORT == 443 else f":{stacks.TLS_PORT}"
+        # Nobody has signed the certificate that was made on the spot.
+        with devtools.chromium("--ignore-certificate-errors") as page:
+            page.call("Page.navigate", url=f"https://localhost{port}/rps-display")
+            until(15, "the page names a backend", lambda: text(page, "server") in backends, every_s=0.2)
+            until(10, "the page shows a rate", lambda: number(text(page, "rps")) is not None, every_s=0.2)
+            protocol = page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")
+            secure = page.evaluate("window.isSecureContext")
+        self.assertEqual(("h2", True), (protocol, secure))
+
     def test_reconnects_by_itself(self):
         """The page says that its stream broke, and has another one by itself, when its backend is restarted"""
         backends = {backend.id[:12]: backend for backend in self.stack.backends()}

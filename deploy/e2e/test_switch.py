@@ -119,7 +119,8 @@ class Switch(unittest.TestCase):
         self.stack.down()
         ports = dict(zip(self.ours, (18080, 18081, 18082)))
         variables = {"pingora": "LB_PORT", "nginx": "NGINX_PORT", "original": "ORIGINAL_PORT"}
-        environment = ["env", *(f"{variables[front]}={port}" for front, port in ports.items())]
+        environment = ["env", "LB_TLS_PORT=18440", "NGINX_TLS_PORT=18441",
+                       *(f"{variables[front]}={port}" for front, port in ports.items())]
         profiles = [word for front in self.ours for word in ("--profile", front)]
         self.stack.run([*environment, "docker", "compose", *profiles, "up", "--detach", "--wait"])
         for front, port in ports.items():

@@ -9,6 +9,8 @@ pub enum Generated {
     Return,
     /// A file or a list, or a request that none can answer.
     File,
+    /// `allow`, `deny`: the client may not come in.
+    Forbidden,
     /// Nothing is there.
     NotFound,
     /// The request was malformed.
@@ -45,12 +47,13 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
         Self::File,
+        Self::Forbidden,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -88,6 +91,7 @@ impl Generated {
         match self {
             Self::Return => "return",
             Self::File => "file",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",

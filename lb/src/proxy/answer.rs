@@ -15,8 +15,9 @@ use super::values::host_field;
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
+use crate::request::headers::ranges::{self, Share};
 use crate::request::headers::to_client;
-use crate::request::pace::{self, Pace};
+use crate::request::pace::Pace;
 use crate::routing::redirect::{self as own_redirect, Origin};
 
 /// Makes what `content` says, and writes it.
@@ -29,13 +30,7 @@ pub(super) async fn content(
     let server_tokens = request.state.server_tokens();
     let answer = match content {
         Content::File => return Box::pin(file::write(session, request, now)).await,
-        Content::Page(_, status) => {
-            let page = Answer::standard(status, server_tokens);
-            match request.take_refusal(status) {
-                Some((name, value)) => page.with(name, value),
-                None => page,
-            }
-        }
+        Content::Page(_, status) => Answer::standard(status, server_tokens),
         Content::Text { status, body } => match request.state.location() {
             Some(location) => {
                 let path = request.state.uri.path(request.facts.path_and_query());
@@ -119,7 +114,14 @@ pub(super) fn take_over(
         let mut values = request.values(session.req_header(), None, now);
         to_client::rewrite(answer, &proxy, &mut values, origin)?;
     }
-    request.pace = Pace::new(pace::stricter(proxy.settings.limit_rate, found.rate.unwrap_or(0)), now);
+    if let Some(rate) = found.rate {
+        request.state.set_limit_rate(rate);
+    }
+    if found.charset.is_some() {
+        request.asked_charset = found.charset;
+    }
+    request.taken = Pace::new(proxy.settings.limit_rate, 0, now);
+    request.sent = request.pace(session.req_header(), now);
     if let Some(status) = request.state.status() {
         if session.req_header().method != Method::HEAD {
             to_client::give_body(answer, answer.status, status, without_chunks)?;
@@ -131,7 +133,17 @@ pub(super) fn take_over(
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
     }
-    finish(answer, session, request, proxy.passes_server, now)
+    finish(answer, session, request, proxy.passes_server, now)?;
+    if proxy.settings.force_ranges && answer.status == StatusCode::OK {
+        let max_ranges = request.state.location().and_then(|at| at.settings.static_files.max_ranges);
+        if let Share::Part(cut) = ranges::force(answer, &session.req_header().headers, max_ranges)? {
+            let status = StatusCode::PARTIAL_CONTENT;
+            answer.set_status(status)?;
+            answer.set_reason_phrase(Some(page::status_phrase(status)))?;
+            request.cut = Some(cut);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the client has part of an answer.

@@ -34,13 +34,12 @@ pub(super) fn of(fields: &HeaderMap, asked: bool) -> Carried {
     KEPT.iter().enumerate().filter(|(place, _)| (*place == 0) != asked).flat_map(each).collect()
 }
 
-/// Gives another answer what was kept; `of_a_server` where it has a type of its own.
-pub(super) fn give(answer: &mut ResponseHeader, carried: &Carried, of_a_server: bool) -> Result<()> {
+/// Gives another answer what was kept; `has_own_type` where it has a media type of its own.
+pub(super) fn give(answer: &mut ResponseHeader, carried: &Carried, has_own_type: bool) -> Result<()> {
     for (place, value) in carried {
         let name = &KEPT[*place];
         match *name.name() {
-            // A page has its own type.
-            CONTENT_TYPE if of_a_server || answer.status.as_u16() >= 300 => {}
+            CONTENT_TYPE if has_own_type => {}
             SET_COOKIE => answer.add(name, value.clone())?,
             _ => answer.set(name, value.clone())?,
         }

@@ -1,7 +1,9 @@
 //! The client's connection, as the request's location wants it.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use http::Version;
 use pingora_proxy::Session;
 
 use super::context::Request;
@@ -16,6 +18,15 @@ pub(super) fn expect_unwanted_bodies(session: &mut Session) {
     // Pingora would close every connection whose answer comes before the body's end, a `100 Continue` too, since it
     // might take what follows for a body. Here the stream knows where the body ends.
     session.set_close_on_response_before_downstream_finish(false);
+}
+
+/// Whether a server's 103 goes to the client (`early_hints`): HTTP/1.0 knows no interim answers.
+pub(super) fn wants_hints(session: &Session, request: &mut Request) -> bool {
+    let received = session.req_header();
+    let conditions = request.state.location().map(|location| Arc::clone(&location.settings.early_hints));
+    let Some(conditions) = conditions.filter(|_| received.version != Version::HTTP_10) else { return false };
+    let mut values = request.values(received, None, Instant::now());
+    conditions.any.iter().any(|condition| condition.holds(&mut values))
 }
 
 /// Applies what the location says of the connection, before anything is read or written.

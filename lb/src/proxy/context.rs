@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::HeaderValue;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
@@ -13,11 +12,11 @@ use pingora_proxy::Session;
 
 use super::carried::Carried;
 use super::gather;
-use super::limit::Limit;
 use super::ready::Ready;
 use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
+use crate::request::headers::ranges::Cut;
 use crate::request::pace::Pace;
 use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
 use crate::server::Snapshot;
@@ -35,9 +34,7 @@ pub struct Request {
     pub(super) turn: Turn,
     /// The answer with a file that has been opened.
     pub(super) ready: Option<Box<Ready>>,
-    /// How fast a server's answer goes on to the client, where that is limited.
-    pub(super) limit: Option<Box<Limit>>,
-    /// A field that belongs to the page of a refused request: `Content-Range`.
+    /// A field of what answers in the place of what was refused: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
@@ -45,12 +42,20 @@ pub struct Request {
     pub(super) outgrown: Vec<Bytes>,
     /// While a large answer is passed on: the way back to Pingora's own session.
     pub(super) gathering: Option<gather::Home>,
+    /// The client's body has gone to an earlier server, and is too long to have been kept.
+    pub(super) body_is_gone: bool,
     /// The body that the server of the try under way gets in place of the client's (`proxy_set_body`).
     pub(super) own_body: Option<Bytes>,
     /// The connection to the server of the try under way, where TLS is spoken.
     pub(super) dial: Option<Arc<Dial>>,
-    /// How fast the answer goes to the client, where that is limited.
-    pub(super) pace: Option<Pace>,
+    /// The part of a server's answer that the client gets, where that is not all.
+    pub(super) cut: Option<Cut>,
+    /// The character set that a server asks for.
+    pub(super) asked_charset: Option<HeaderValue>,
+    /// How fast a server's answer is taken (`proxy_limit_rate`), where that is limited.
+    pub(super) taken: Option<Pace>,
+    /// How fast it goes on to the client (`limit_rate`), where that is limited.
+    pub(super) sent: Option<Pace>,
 }
 
 impl Request {
@@ -62,14 +67,17 @@ impl Request {
             carried: Carried::new(),
             turn: Turn::Stay,
             ready: None,
-            limit: None,
             refused_with: None,
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
+            body_is_gone: false,
             own_body: None,
             dial: None,
-            pace: None,
+            cut: None,
+            asked_charset: None,
+            taken: None,
+            sent: None,
         }
     }
 
@@ -113,8 +121,13 @@ impl Request {
     }
 
     /// `limit_rate` and `limit_rate_after` for its answer, which begins at `now`.
-    pub(super) fn limit(&mut self, received: &RequestHeader, now: Instant) -> Limit {
-        let settings = self.state.location().map(|location| Arc::clone(&location.settings.limit_rate));
+    pub(super) fn pace(&mut self, received: &RequestHeader, now: Instant) -> Option<Pace> {
+        let location = self.state.location()?;
+        let changed = self.state.limit_rate();
+        if changed.is_none() && location.settings.limit_rate.rate == SizeValue::Bytes(0) {
+            return None;
+        }
+        let settings = Arc::clone(&location.settings.limit_rate);
         let mut size = |value: &SizeValue| match value {
             SizeValue::Bytes(bytes) => *bytes,
             SizeValue::PerRequest(template) => {
@@ -123,13 +136,8 @@ impl Request {
                 SizeValue::parse(&text)
             }
         };
-        let (rate, after) = settings.map_or((0, 0), |given| (size(&given.rate), size(&given.after)));
-        Limit::new(rate, after, now)
-    }
-
-    /// The field that belongs to the page of `status`, where the request was refused with it.
-    pub(super) fn take_refusal(&mut self, status: StatusCode) -> Option<(FieldName, HeaderValue)> {
-        self.refused_with.take().filter(|_| status == StatusCode::RANGE_NOT_SATISFIABLE)
+        let rate = changed.unwrap_or_else(|| size(&settings.rate));
+        Pace::new(rate, size(&settings.after), now)
     }
 
     /// Pingora's own session again, before anybody asks it what only that one answers: at the end of a request, and where

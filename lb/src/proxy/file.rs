@@ -13,16 +13,16 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::limit::Limit;
 use super::ready::{Ready, Source};
 use super::{finish, record};
 use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
-use crate::content::file::{listing, listing_data, media, pace};
+use crate::content::file::{listing, listing_data, media};
 use crate::content::page;
 use crate::files::{self, Compressed, FileError, Kind, Meaning, PIECE_BYTES, Wanted};
 use crate::observe::clock;
 use crate::request::headers::to_client;
+use crate::request::pace::Pace;
 use crate::request::{Open, Opening, Question};
 use crate::script::{Template, Variable};
 
@@ -80,7 +80,9 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
             Opening::Ready
         }
         Err(refused) => {
-            request.refused_with = refused.field;
+            // Another method is refused for itself.
+            let may_ask = request.state.is_get() || matches!(received.method, Method::GET | Method::HEAD);
+            request.refused_with = refused.field.filter(|_| may_ask);
             Opening::Refused(refused.status)
         }
     }
@@ -179,24 +181,26 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     let mut header = ResponseHeader::build(status, Some(answer.fields.len() + 6))?;
     header.set_reason_phrase(Some(page::status_phrase(status)))?;
     to_client::file(&mut header, &answer, request.state.server_tokens())?;
-    finish::finish(&mut header, session, request, true, now)?;
     let is_empty = answer.length == Some(0) || answer.pieces.is_empty();
     let is_head = session.req_header().method == Method::HEAD;
+    let without_chunks = session.req_header().version < Version::HTTP_11
+        || request.state.location().is_some_and(|at| !at.settings.core.chunked_transfer_encoding);
+    if answer.length.is_none() && to_client::has_body(status) && without_chunks && !is_head {
+        // Its end is that of the connection.
+        session.set_keepalive(None);
+    }
+    finish::finish(&mut header, session, request, true, now)?;
     if is_head {
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);
     }
     let head_only = is_head || is_empty;
-    let endless = answer.length.is_none() && to_client::has_body(status);
-    if endless && session.req_header().version < Version::HTTP_11 {
-        session.set_keepalive(None);
-    }
-    let limit = request.limit(session.req_header(), now);
+    let pace = request.pace(session.req_header(), now);
     session.write_response_header(Box::new(header), head_only).await?;
     if head_only {
         return Ok(());
     }
-    let mut sending = Sending { session, limit };
+    let mut sending = Sending { session, pace };
     let last = answer.pieces.len() - 1;
     for (index, piece) in answer.pieces.into_iter().enumerate() {
         sending.piece(piece, &source, index == last).await?;
@@ -207,7 +211,7 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
 /// A body on its way to the client.
 struct Sending<'a> {
     session: &'a mut Session,
-    limit: Limit,
+    pace: Option<Pace>,
 }
 
 impl Sending<'_> {
@@ -216,10 +220,9 @@ impl Sending<'_> {
             Piece::Text(text) => return self.bytes(text, is_last).await,
             Piece::File(span) => span,
         };
-        let most = pace::piece(self.limit.rate(), PIECE_BYTES as u64);
         let mut at = span.start;
         while at < span.end {
-            let most = if self.limit.is_free() { PIECE_BYTES as u64 } else { most };
+            let most = self.pace.map_or(PIECE_BYTES as u64, |pace| pace.piece(PIECE_BYTES as u64));
             let length = (span.end - at).min(most);
             let bytes = match source {
                 Source::Memory(all) => slice(all, at, length),
@@ -241,7 +244,7 @@ impl Sending<'_> {
     }
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
-        if let Some(wait) = self.limit.before(bytes.len()) {
+        if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes.len(), Instant::now())) {
             pingora_timeout::sleep(wait).await;
         }
         self.session.write_response_body(Some(bytes), is_last).await

@@ -12,6 +12,7 @@ use pingora_proxy::Session;
 use super::carried;
 use super::context::Request;
 use crate::observe::clock;
+use crate::request::headers::Fields;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::script::Template;
 
@@ -24,9 +25,18 @@ pub(super) fn finish(
     now: Instant,
 ) -> Result<()> {
     if !request.carried.is_empty() {
-        carried::give(answer, &request.carried, request.state.proxying().is_some())?;
+        let has_own_type = request.state.proxying().is_some() || request.state.has_own_type();
+        carried::give(answer, &request.carried, has_own_type)?;
+    }
+    if let Some((name, value)) = request.refused_with.take() {
+        answer.set(&name, value)?;
     }
     let received = session.req_header();
+    let asked = request.asked_charset.clone();
+    let charset = asked.as_ref().map(|name| {
+        let lower = String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase();
+        (name, request.snapshot().config.http.charsets.contains(&lower))
+    });
     let location = request.state.location().cloned();
     let to = ToClient {
         location: location.as_deref(),
@@ -34,6 +44,7 @@ pub(super) fn finish(
         http_1_0: received.version == Version::HTTP_10,
         keeps_alive: session.get_keepalive().is_some(),
         keeps_server,
+        charset,
         clock: clock::now_and_zone,
     };
     to_client::finish(answer, &to, |answer, template| {

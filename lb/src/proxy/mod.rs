@@ -27,7 +27,6 @@
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
 //! | `finish` | what every answer gets |
-//! | `limit` | `limit_rate` |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
 
@@ -46,7 +45,6 @@ mod flow;
 mod gather;
 mod host;
 mod http2;
-mod limit;
 mod peer;
 mod ready;
 mod received;

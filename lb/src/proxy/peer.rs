@@ -121,14 +121,17 @@ pub(super) fn request_header(
     } else if request.state.is_get() && upstream_request.method != Method::HEAD {
         upstream_request.set_method(Method::GET);
     }
-    request.own_body = proxy.settings.set_body.as_ref().map(|body| {
+    // What was read ahead and not yet sent is no loss. Pingora has nobody send a body in the place of one that is gone.
+    request.body_is_gone = session.as_ref().retry_buffer_truncated() && request.outgrown.is_empty();
+    let set_body = proxy.settings.set_body.as_ref().filter(|_| !request.body_is_gone).cloned();
+    request.own_body = set_body.map(|body| {
         let mut own = Vec::new();
         body.render(&mut request.values(session.req_header(), None, now), &mut own);
         own.into()
     });
     let body = match &request.own_body {
         Some(own) => SentBody::Own(own.len()),
-        None if proxy.settings.pass_request_body => SentBody::Client,
+        None if proxy.settings.pass_request_body && !request.body_is_gone => SentBody::Client,
         None => SentBody::Nothing,
     };
     let http_2 = proxy.settings.http_version == HttpVersion::Http2;
@@ -145,6 +148,7 @@ pub(super) fn request_header(
         upgrades: shape.upgrade,
         closes: closes && !is_upgrade,
         http_2,
+        wants_trailers: proxy.is_grpc,
     };
     let sent = request.facts.path_and_query();
     let parsed = upstream_request.raw_path();

@@ -1,22 +1,45 @@
 //! The header of a server's answer: judged, booked, and passed on unless something else answers.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{ACCEPT_RANGES, HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
 use super::{admit, carried, failure, flow, record, tries, wire_bytes};
+use crate::config::model::FieldName;
 use crate::observe::reasons::Generated;
-use crate::request::{Event, Step, UpstreamHead};
+use crate::request::headers::ranges::{self, Share};
+use crate::request::headers::to_client;
+use crate::request::{Event, Failure, Step, UpstreamHead};
 use crate::server::ServerState;
 use crate::upstream::{self, Outcome};
 
 /// A server's wish that another location answers.
 const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// What a client that asks for a range beyond the answer is told, where ranges are cut here (`proxy_force_ranges`).
+fn refused_range(
+    session: &Session,
+    answer: &mut ResponseHeader,
+    request: &Request,
+) -> Result<Option<Option<(FieldName, HeaderValue)>>> {
+    let Some(proxying) = request.state.proxying() else { return Ok(None) };
+    let (settings, location) = (&proxying.target.proxy.settings, &proxying.routed.location);
+    if !settings.force_ranges || answer.status != StatusCode::OK || request.state.status().is_some() {
+        return Ok(None);
+    }
+    let max_ranges = location.settings.static_files.max_ranges;
+    let mut untouched = answer.clone();
+    match ranges::force(&mut untouched, &session.req_header().headers, max_ranges)? {
+        Share::Nothing(field) => Ok(Some(field)),
+        Share::Everything | Share::Part(_) => Ok(None),
+    }
+}
 
 /// Decides what becomes of an answer by its header. An error leaves it.
 pub(super) async fn head(
@@ -46,11 +69,30 @@ pub(super) async fn head(
     if keeps_fields {
         proxying.upstream_fields = Some(Box::new(answer.headers.clone()));
     }
+    if proxying.target.proxy.settings.force_ranges {
+        // What the server says of ranges does not hold for what is made of its answer.
+        answer.remove_header(&ACCEPT_RANGES);
+    }
     let accel_redirect = answer.headers.get(X_ACCEL_REDIRECT).map(HeaderValue::as_bytes);
+    if accel_redirect.is_some() {
+        // They hold for the answer that the location makes which the server asks for.
+        let proxy = Arc::clone(&request.proxying()?.target.proxy);
+        if let Some(rate) = to_client::asked_rate(&answer.headers, &proxy) {
+            request.state.set_limit_rate(rate);
+        }
+        request.asked_charset = to_client::asked_charset(&answer.headers, &proxy);
+    }
     let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
     let mut step = request.step(event, session.req_header(), now);
     if step.needs_files() {
         step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+    }
+    if let Step::PassOn = step
+        && let Some(field) = refused_range(session, answer, request)?
+    {
+        let event = Event::Failed { failure: Failure::Status(416), answer_begun: false };
+        step = Box::pin(flow::drive(session, request, event, now)).await?;
+        request.refused_with = field;
     }
     match step {
         Step::PassOn => Ok(()),

@@ -13,9 +13,9 @@ use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
 use crate::observe::error_log::OnDemand;
 use crate::observe::status::StatusClass;
-use crate::request::Note;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
+use crate::request::{Evaluation, Note, State};
 use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::system_error;
@@ -63,10 +63,17 @@ pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: 
     log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
     let Some(listener) = snapshot.listener(&connection.listener) else { return };
     let server = &snapshot.config.http.servers[listener.default_server.0];
-    let mut values = RefusedValues { server, connection, refused, now: Instant::now() };
+    let outside = RefusedValues { server, connection, refused, now: Instant::now() };
+    let http = &snapshot.config.http;
+    let mut state = State::default();
+    let mut values =
+        Evaluation { state: &mut state, definitions: &http.definitions, computed: &http.computed, outside };
     let mut line = Vec::with_capacity(256);
     for log in server.fallback.access_logs.iter() {
         line.clear();
+        if log.condition.as_ref().is_some_and(|condition| !condition.holds(&mut values)) {
+            continue;
+        }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
@@ -90,6 +97,9 @@ fn write_access_logs(session: &Session, request: &mut Request, now: Instant) {
     let mut line = Vec::with_capacity(256);
     for log in location.access_logs.iter() {
         line.clear();
+        if log.condition.as_ref().is_some_and(|condition| !condition.holds(&mut values)) {
+            continue;
+        }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
         snapshot.access_logs.write(log.file, &line);
     }
@@ -237,6 +247,9 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             ),
             Note::NoNamedLocation(name) => {
                 log::error!("could not find named location \"@{}\"{tail}", name.escape_ascii());
+            }
+            Note::InvalidLimitRate(value) => {
+                log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {

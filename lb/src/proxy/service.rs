@@ -17,7 +17,6 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
-use super::limit::Limit;
 use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
@@ -27,6 +26,7 @@ use super::{
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
 use crate::observe::reasons::Generated;
+use crate::request::pace::Pace;
 use crate::request::{Event, Failure, Step};
 use crate::server::ServerState;
 use crate::upstream;
@@ -146,6 +146,7 @@ impl ProxyHttp for ProxyService {
         }
         let bind = peer::bind_address(session, request);
         let proxying = request.proxying()?;
+        session.set_abort_on_close(!proxying.target.proxy.settings.ignore_client_abort);
         let picked = match proxying.next.take() {
             Some(picked) => Some(picked),
             None => tries::pick(proxying, Instant::now()),
@@ -264,6 +265,9 @@ impl ProxyHttp for ProxyService {
         request: &mut Self::CTX,
     ) -> Result<()> {
         if is_interim(answer) {
+            // Pingora asks for the flag when it writes this one.
+            let wanted = answer.status == StatusCode::EARLY_HINTS && client::wants_hints(session, request);
+            session.set_ignore_info_resp(!wanted);
             return Ok(());
         }
         answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())
@@ -280,19 +284,17 @@ impl ProxyHttp for ProxyService {
             *body = None;
             return Ok(None);
         }
-        let wanted = request.state.location().is_some_and(|location| Limit::is_wanted(location));
-        if wanted && request.limit.is_none() {
-            request.limit = Some(Box::new(request.limit(session.req_header(), Instant::now())));
-        }
-        if request.limit.is_none() && request.pace.is_none() {
+        if let Some(cut) = &mut request.cut {
+            cut.take(body);
+        } else if request.taken.is_none() && request.sent.is_none() {
             gather::consider(session, body.as_ref(), &mut request.gathering);
             return Ok(None);
         }
         // Pieces that wait are not gathered: each is written before the wait.
         let Some(bytes) = body.as_ref().map(Bytes::len) else { return Ok(None) };
-        let limit = request.limit.as_mut().and_then(|limit| limit.before(bytes));
-        let pace = request.pace.as_mut().and_then(|pace| pace.after(bytes, Instant::now()));
-        Ok(limit.max(pace))
+        let now = Instant::now();
+        let wait = |pace: &mut Option<Pace>| pace.as_mut().and_then(|pace| pace.after(bytes, now));
+        Ok(wait(&mut request.taken).max(wait(&mut request.sent)))
     }
 
     fn error_while_proxy(

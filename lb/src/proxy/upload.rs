@@ -66,7 +66,8 @@ pub(super) fn prepend(outgrown: &mut Vec<Bytes>, body: &mut Option<Bytes>) {
     *body = Some(whole.freeze());
 }
 
-/// Puts what the location says of it in the place of a piece of the body (`proxy_set_body`, `proxy_pass_request_body off`).
+/// Puts what the location says of it in the place of a piece of the body (`proxy_set_body`, `proxy_pass_request_body off`),
+/// and nothing in the place of one that has gone to another server.
 /// False where it says nothing.
 pub(super) fn replaces_body(
     session: &Session,
@@ -74,10 +75,11 @@ pub(super) fn replaces_body(
     body: &mut Option<Bytes>,
     end: bool,
 ) -> Result<bool> {
-    let own = request.own_body.clone();
+    let (own, is_gone) = (request.own_body.clone(), request.body_is_gone);
     let proxying = request.proxying()?;
     // Once upgraded, it is another protocol: a WebSocket's frames are no request body.
-    if (own.is_none() && proxying.target.proxy.settings.pass_request_body) || session.was_upgraded() {
+    let passes = proxying.target.proxy.settings.pass_request_body && !is_gone;
+    if (own.is_none() && passes) || session.was_upgraded() {
         return Ok(false);
     }
     let Some(last) = proxying.tries.last_mut() else { return Ok(false) };

@@ -21,7 +21,7 @@ use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
-use crate::script::{Named, Values, Variable};
+use crate::script::{Named, Variable};
 use crate::server::Snapshot;
 use crate::tls::{Security, Session};
 
@@ -108,7 +108,10 @@ impl Outside for RequestValues<'_> {
             }
             Variable::Named(named) => Known { outside: self, state }.named(*named, out),
             // `request/` has them.
-            Variable::Argument(_) | Variable::Capture(_) | Variable::Defined(_) => false,
+            Variable::Argument(_)
+            | Variable::Capture(_)
+            | Variable::Defined(_)
+            | Variable::SentTrailer(_) => false,
         }
     }
 }
@@ -123,7 +126,12 @@ impl Known<'_> {
     fn named(&self, named: Named, out: &mut Vec<u8>) -> bool {
         match named {
             // `request/` has them.
-            Named::Args | Named::IsArgs | Named::Uri | Named::DocumentRoot | Named::RequestFilename => false,
+            Named::Args
+            | Named::IsArgs
+            | Named::Uri
+            | Named::DocumentRoot
+            | Named::RequestFilename
+            | Named::LimitRate => false,
             Named::Host => self.host(out),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
@@ -257,12 +265,14 @@ impl Known<'_> {
         self.outside.request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
     }
 
-    /// The `proxy_pass` of the location; of a URL with variables, what came of it.
+    /// The `proxy_pass` that was reached; of a URL with variables, what came of it.
     fn proxied(&self) -> Option<&Proxy> {
-        let Action::Proxy(configured) = &self.state.location()?.action else { return None };
-        match self.state.proxying() {
-            Some(proxying) if configured.upstream().is_none() => Some(&proxying.target.proxy),
-            _ => Some(configured),
+        if let Some(proxying) = self.state.proxying() {
+            return Some(&proxying.target.proxy);
+        }
+        match &self.state.location().filter(|_| self.state.is_passed())?.action {
+            Action::Proxy(configured) => Some(configured),
+            Action::Files => None,
         }
     }
 
@@ -289,11 +299,17 @@ impl Known<'_> {
         value: impl Fn(&Try, &mut Vec<u8>) -> bool,
     ) -> bool {
         let mut any = false;
-        for (place, proxying) in self.state.upstreams().enumerate() {
-            if place > 0 {
+        for proxying in self.state.upstreams() {
+            // A try of which nothing has come yet is being asked for just now.
+            let is_told = |one: &&Try| one.finished.is_some() || one.status.is_some();
+            let tries = proxying.tries.iter().filter(is_told).count();
+            if tries == 0 && !proxying.no_live_upstream {
+                continue;
+            }
+            if any {
                 out.extend_from_slice(b" : ");
             }
-            for (index, one) in proxying.tries.iter().enumerate() {
+            for (index, one) in proxying.tries.iter().filter(is_told).enumerate() {
                 if index > 0 {
                     out.extend_from_slice(b", ");
                 }
@@ -302,12 +318,12 @@ impl Known<'_> {
                 }
             }
             if proxying.no_live_upstream {
-                if !proxying.tries.is_empty() {
+                if tries > 0 {
                     out.extend_from_slice(b", ");
                 }
                 out.extend_from_slice(missing(proxying).as_bytes());
             }
-            any |= !proxying.tries.is_empty() || proxying.no_live_upstream;
+            any = true;
         }
         any
     }
@@ -325,8 +341,39 @@ pub struct RefusedValues<'a> {
     pub now: Instant,
 }
 
-impl Values for RefusedValues<'_> {
-    fn write(&mut self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+impl Outside for RefusedValues<'_> {
+    fn target(&self) -> &[u8] {
+        b""
+    }
+
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn connected_from(&self) -> Option<SocketAddr> {
+        match self.connection.client {
+            ClientAddress::Inet(address) => Some(address),
+            ClientAddress::Unix => None,
+        }
+    }
+
+    fn proxied_from(&self) -> Option<SocketAddr> {
+        self.connection.proxied.as_ref().map(|proxied| proxied.source)
+    }
+
+    fn fields(&self, _: &HeaderName) -> Vec<&[u8]> {
+        Vec::new()
+    }
+
+    fn announced(&self) -> Option<u64> {
+        None
+    }
+
+    fn conditions(&self, _: IfModifiedSince) -> Verdict {
+        Verdict::Serve
+    }
+
+    fn write(&self, _: &State, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let Variable::Named(named) = variable else { return false };
         match named {
             Named::Request => !self.refused.request_line.is_empty() && put(self.refused.request_line, out),

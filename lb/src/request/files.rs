@@ -1,4 +1,4 @@
-//! Files as a location's answer: `limit_except`, `try_files`, index files, lists, and what follows an attempt to open one.
+//! Files as a location's answer: `try_files`, index files, lists, and what follows an attempt to open one.
 //!
 //! Source of the rules: `ngx_http_try_files_handler`, `ngx_http_index_handler`, `ngx_http_autoindex_handler`,
 //! `ngx_http_static_handler`. What needs the file system is a [`Step`]; what came of it is an event.
@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
-use crate::config::model::{GzipStatic, LastResort, LimitExcept, Location, Symlinks};
+use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
 use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
@@ -25,33 +25,12 @@ enum Method {
 }
 
 impl State {
-    /// `limit_except`: the phase of access.
-    pub(super) fn limit_methods(&mut self, around: Around<'_>) -> Outcome {
-        if !self.limit_except(around).is_some_and(|(limit, method)| limit.refuses(method)) {
-            return Outcome::Next;
-        }
-        self.flow.notes.push(Note::ForbiddenByRule);
-        self.special(forbidden(), around)
-    }
-
-    /// Whether the location's `limit_except` takes the place of its program and of its `try_files`.
-    pub(super) fn is_limited(&self, around: Around<'_>) -> bool {
-        self.limit_except(around).is_some_and(|(limit, method)| limit.holds_for(method))
-    }
-
-    /// The location's `limit_except`, and the method that it is about.
-    fn limit_except<'a>(&'a self, around: Around<'a>) -> Option<(&'a LimitExcept, &'a str)> {
-        let limit = self.location()?.limit_except.as_ref()?;
-        let is_get = self.flow.is_get && around.outside.method() != "HEAD";
-        Some((limit, if is_get { "GET" } else { around.outside.method() }))
-    }
-
     /// `try_files`.
     pub(super) fn try_files(&mut self, around: Around<'_>) -> Outcome {
         let Some(location) = self.location().filter(|location| location.try_files.is_some()).cloned() else {
             return Outcome::Next;
         };
-        let Some(tried) = location.try_files.as_ref().filter(|_| !self.is_limited(around)) else {
+        let Some(tried) = location.try_files.as_ref() else {
             return Outcome::Next;
         };
         while let Some(candidate) = tried.candidates.get(self.flow.at) {
@@ -187,6 +166,7 @@ impl State {
         };
         if location.settings.autoindex.enabled && method != Method::Post {
             let links = self.links(location, &path.path, around);
+            self.flow.has_own_type = true;
             return Outcome::Done(Step::List(Question { path: path.path, links }));
         }
         self.flow.notes.push(Note::NoIndex(path.path));

@@ -71,8 +71,14 @@ pub(super) struct Flow {
     pub(super) error_page_given: bool,
     /// The answer's status, whatever the location that answers says: that which `error_page` stands for.
     pub(super) status: Option<StatusCode>,
+    /// A page or a list was asked for since the last server answered: the media type that the server gave is forgotten.
+    pub(super) has_own_type: bool,
+    /// Its location has said that it goes to a server.
+    pub(super) is_passed: bool,
     /// The method is `GET` from here on.
     pub(super) is_get: bool,
+    /// Bytes a second, whatever the location says: `set $limit_rate`, `X-Accel-Limit-Rate`.
+    pub(super) limit_rate: Option<u64>,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -92,7 +98,10 @@ impl Default for Flow {
             internal: false,
             error_page_given: false,
             status: None,
+            has_own_type: false,
+            is_passed: false,
             is_get: false,
+            limit_rate: None,
             notes: Vec::new(),
         }
     }
@@ -196,6 +205,8 @@ pub enum Note {
     MatchLimit,
     /// The URI changed too often, at the URI that is named.
     Cycle(Vec<u8>),
+    /// `set $limit_rate` gave it what is no size.
+    InvalidLimitRate(Vec<u8>),
     /// A named location is not there.
     NoNamedLocation(Vec<u8>),
     /// `limit_except` refuses the method.

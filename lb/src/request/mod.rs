@@ -11,6 +11,7 @@
 //! | `flow` | where it stands among the phases |
 //! | `values` | variables, and whom to ask for them |
 //! | `phases` | nginx's phases in their order, and what happens after each event |
+//! | `access` | who may come in |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `real_ip` | who the client is behind proxies that are believed |
@@ -21,6 +22,7 @@
 //! | `pace` | how fast an answer goes to the client |
 //! | `retry` | whether a failed try is followed by another |
 
+mod access;
 pub mod answer_hygiene;
 mod escape;
 pub mod failure;

@@ -288,6 +288,7 @@ impl State {
         self.flow.at = 0;
         self.flow.program = None;
         self.flow.looking = Looking::File;
+        self.flow.is_passed = false;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -299,14 +300,14 @@ impl State {
             Phase::FindConfig => self.find_config(around),
             Phase::Rewrite => {
                 let program = self.location().map(|location| &location.program).cloned();
-                let program = program.filter(|program| !program.is_empty() && !self.is_limited(around));
+                let program = program.filter(|program| !program.is_empty());
                 match self.run_level(program, around) {
                     Outcome::Next if self.flow.uri_changed => self.find_again(around),
                     outcome => outcome,
                 }
             }
             Phase::Content => self.content(around),
-            Phase::Access => self.limit_methods(around),
+            Phase::Access => self.access(around),
             Phase::PreContent => self.try_files(around),
             Phase::PostRead | Phase::PreAccess => self.find_client(around),
         }
@@ -340,10 +341,11 @@ impl State {
             (None, _) => self.leave_location(around),
             (Some(_), None) => {}
         }
-        let Some(location) = self.location() else { return Outcome::Next };
-        if location.internal && !self.flow.internal {
+        if self.location().is_some_and(|location| location.internal && !self.flow.internal) {
             return self.special(Content::not_found(), around);
         }
+        self.limit_methods(around);
+        let Some(location) = self.location() else { return Outcome::Next };
         if around.outside.announced().is_some_and(|announced| body_too_large(location, announced)) {
             let page = Content::Page(Generated::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
             return self.special(page, around);
@@ -362,11 +364,13 @@ impl State {
     }
 
     fn content(&mut self, around: Around<'_>) -> Outcome {
-        match self.location().map(|location| &location.action) {
-            Some(Action::Proxy(proxy)) => Outcome::Done(Step::Proxy(Arc::clone(proxy))),
-            Some(Action::Files) => self.file_content(around),
-            None => self.special(Content::not_found(), around),
-        }
+        let proxy = match self.location().map(|location| &location.action) {
+            Some(Action::Proxy(proxy)) => Arc::clone(proxy),
+            Some(Action::Files) => return self.file_content(around),
+            None => return self.special(Content::not_found(), around),
+        };
+        self.flow.is_passed = true;
+        Outcome::Done(Step::Proxy(proxy))
     }
 
     fn no_server(&mut self, around: Around<'_>, now: Instant) -> Step {
@@ -381,6 +385,7 @@ impl State {
             last.header = Some(now.duration_since(last.started));
             last.status = Some(head.status);
         }
+        self.flow.has_own_type = false;
         let Some(proxying) = self.proxying() else { return Step::PassOn };
         let settings = &proxying.target.proxy.settings;
         let intercepts = settings.intercept_errors && head.status.as_u16() >= 300;

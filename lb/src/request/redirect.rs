@@ -19,6 +19,7 @@ impl State {
     pub(super) fn special(&mut self, content: Content, around: Around<'_>) -> Outcome {
         let status = content.status();
         self.flow.status = Some(status);
+        self.flow.has_own_type = true;
         // The first cause is the one that is told.
         self.ending.generated.get_or_insert(content.reason());
         match self.error_page(status) {
@@ -123,6 +124,7 @@ impl State {
         if let Some(routed) = self.routed_mut() {
             routed.location = location;
         }
+        self.limit_methods(around);
         Outcome::Goto(Phase::Rewrite)
     }
 

@@ -12,7 +12,7 @@ use super::flow::{FileKind, Note, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{
-    Assigned, Condition, FileTest, Operation, Program, Replacement, Return, ReturnContent, Rewrite,
+    Assigned, Condition, FileTest, Operation, Program, Replacement, Return, ReturnContent, Rewrite, SizeValue,
 };
 use crate::content::file::conditional::Verdict;
 use crate::files::Links;
@@ -86,6 +86,10 @@ impl State {
         let value = self.render(value, around);
         match assigned {
             Assigned::Arguments => self.uri.set_arguments(value),
+            Assigned::LimitRate => match SizeValue::checked(&value) {
+                Some(rate) => self.set_limit_rate(rate),
+                None => self.note(Note::InvalidLimitRate(value)),
+            },
             Assigned::Slot(slot) => self.variables.assign(slot, around.rules.http.definitions.len(), value),
         }
     }

@@ -229,9 +229,29 @@ impl State {
         self.flow.is_get
     }
 
+    /// A page, or what answers in its place, and a list have a media type of their own, whatever a server's answer had before.
+    pub fn has_own_type(&self) -> bool {
+        self.flow.has_own_type
+    }
+
+    /// Its location has said that it goes to a server; whether there is one has yet to show.
+    pub fn is_passed(&self) -> bool {
+        self.flow.is_passed
+    }
+
     /// The path of the location no longer begins the URI.
     pub fn leaves_location(&self) -> bool {
         self.flow.leaves_location
+    }
+
+    /// Bytes a second that were said instead of the location's `limit_rate`.
+    pub fn limit_rate(&self) -> Option<u64> {
+        self.flow.limit_rate
+    }
+
+    /// Says them: a server asks for a rate.
+    pub fn set_limit_rate(&mut self, bytes_per_second: u64) {
+        self.flow.limit_rate = Some(bytes_per_second);
     }
 
     /// Takes what the error log should have.

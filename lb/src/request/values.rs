@@ -165,6 +165,12 @@ impl<O: Outside> Values for Evaluation<'_, O> {
             }
             Variable::Named(Named::DocumentRoot) => put(self.document_root().as_deref(), out),
             Variable::Named(Named::RequestFilename) => put(self.request_filename().as_deref(), out),
+            Variable::Named(Named::LimitRate) => {
+                // As in nginx, what the location says does not show.
+                put(Some(self.state.limit_rate().unwrap_or(0).to_string().as_bytes()), out)
+            }
+            // No trailer is sent.
+            Variable::SentTrailer(_) => false,
             Variable::Argument(name) => {
                 let arguments = self.state.uri.arguments(target);
                 put(arguments.and_then(|arguments| argument(arguments, name.as_bytes())), out)

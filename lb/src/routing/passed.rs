@@ -192,8 +192,8 @@ fn number(digits: &str) -> Option<u16> {
     all.then(|| digits.parse().ok()).flatten().filter(|port| *port > 0)
 }
 
-/// What is sent; arguments alone need a path before them. White space, which a group of a decoded path may hold and a
-/// request line may not, is escaped.
+/// What is sent; arguments alone need a path before them. White space and `#`, which a group of a decoded path may hold and
+/// a request line may not, are escaped.
 fn uri_of(uri: &str) -> Option<String> {
     if uri.is_empty() {
         return None;
@@ -204,7 +204,9 @@ fn uri_of(uri: &str) -> Option<String> {
     }
     for character in uri.chars() {
         match u8::try_from(character) {
-            Ok(byte) if byte <= b' ' || byte == 0x7f => out.push_str(percent_encode_byte(byte)),
+            Ok(byte) if byte <= b' ' || byte == b'#' || byte == 0x7f => {
+                out.push_str(percent_encode_byte(byte))
+            }
             _ => out.push(character),
         }
     }
@@ -225,7 +227,7 @@ mod tests {
             ("http://[::1]", "[::1]", 80, None),
             ("http://[::1]:8080/a", "[::1]:8080", 8080, Some("/a")),
             ("http://a?b=c", "a", 80, Some("/?b=c")),
-            ("http://a/b c\n\u{e4}", "a", 80, Some("/b%20c%0A\u{e4}")),
+            ("http://a/b c\n\u{e4}#d", "a", 80, Some("/b%20c%0A\u{e4}%23d")),
             ("http://unix:/tmp/a.sock:/u", "localhost", 0, Some("/u")),
             ("http://unix:/tmp/a.sock", "localhost", 0, None),
             ("https://a/", "a", 443, Some("/")),

@@ -40,6 +40,23 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether an address is of it; IPv4 written as IPv6 is IPv4.
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self, address.to_canonical()) {
+            (Self::V4(first, length), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+                u32::from(address) & mask == first
+            }
+            (Self::V6(first, length), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+                Ipv6Addr::to_bits(address) & mask == first
+            }
+            (Self::V4(..), IpAddr::V6(_)) | (Self::V6(..), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
 /// The values of networks.
 #[derive(Debug, Clone)]
 pub struct Networks<T> {

@@ -40,6 +40,13 @@ pub enum TemplateError {
 }
 
 impl Template {
+    /// Whether it renders to neither nothing nor 0: nginx's conditions (`if=`, `early_hints`).
+    pub fn holds(&self, values: &mut dyn Values) -> bool {
+        let mut text = Vec::new();
+        self.render(values, &mut text);
+        !text.is_empty() && text != b"0"
+    }
+
     /// Compiles a string as nginx reads it: `$name` takes all letters, digits and underscores that follow,
     /// `${name}` ends where it says, and there is no way to write a plain dollar.
     ///

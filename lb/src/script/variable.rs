@@ -16,6 +16,8 @@ pub enum Variable {
     RequestHeader(HeaderName),
     /// `$sent_http_NAME`: a field of the answer as sent.
     SentHeader(HeaderName),
+    /// `$sent_trailer_NAME`: a field behind the answer's body, which there is none of.
+    SentTrailer(Box<str>),
     /// `$upstream_http_NAME`: a field of the upstream's answer.
     UpstreamHeader(HeaderName),
     /// `$arg_NAME`: a query argument.
@@ -61,6 +63,8 @@ pub enum Named {
     Https,
     /// `$is_args`
     IsArgs,
+    /// `$limit_rate`: bytes a second of the answer, once `set` or a server has said them.
+    LimitRate,
     /// `$msec`
     Msec,
     /// `$nginx_version`: our own version.
@@ -212,6 +216,7 @@ const NAMED: &[(&str, Named)] = &[
     ("hostname", Named::Hostname),
     ("https", Named::Https),
     ("is_args", Named::IsArgs),
+    ("limit_rate", Named::LimitRate),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),
     ("pid", Named::Pid),
@@ -279,7 +284,8 @@ const NAMED: &[(&str, Named)] = &[
 ];
 
 /// The families of variables whose names end with what they ask for.
-const FAMILIES: [&str; 6] = ["http_", "sent_http_", "upstream_http_", "arg_", "cookie_", PROXY_PROTOCOL_TLV];
+const FAMILIES: [&str; 7] =
+    ["http_", "sent_http_", "sent_trailer_", "upstream_http_", "arg_", "cookie_", PROXY_PROTOCOL_TLV];
 const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 
 /// Variables of nginx that have no value here: worth another word than a misspelt name.
@@ -300,7 +306,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "invalid_referer",
     "is_request_port",
     "limit_conn_status",
-    "limit_rate",
     "limit_req_status",
     "memcached_key",
     "modern_browser",
@@ -349,6 +354,8 @@ pub(super) fn built_in(name: &str) -> Option<Variable> {
         header(part).map(Variable::RequestHeader)
     } else if let Some(part) = name.strip_prefix("sent_http_") {
         header(part).map(Variable::SentHeader)
+    } else if let Some(part) = name.strip_prefix("sent_trailer_") {
+        (!part.is_empty()).then(|| Variable::SentTrailer(part.into()))
     } else if let Some(part) = name.strip_prefix("upstream_http_") {
         header(part).map(Variable::UpstreamHeader)
     } else if let Some(part) = name.strip_prefix("arg_") {
@@ -369,8 +376,7 @@ pub(super) fn is_fixed(name: &str) -> bool {
 
 /// What would help whoever wrote a name that stands for nothing.
 pub(super) fn hint(name: &str) -> Option<String> {
-    let families_of_nginx =
-        ["ssl_", "sent_trailer_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
+    let families_of_nginx = ["ssl_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
         return Some("nginx has it, lb has not".to_owned());
     }

@@ -14,6 +14,9 @@ server { listen 127.0.0.1:%PORT%; server_name example.org;
     location /other { internal; proxy_pass http://%B%; }
     location = /missing { internal; return 200 "missing"; }
     location = /login { internal; return 200 "login"; }
+    location = /text { internal; return 403 "a text"; }
+    location /list/ { internal; root %DIR%; autoindex on; }
+    location = /paged { internal; return 403; error_page 403 /inside/page; }
     location = /none { internal; return 404; }
 }"""
 
@@ -46,6 +49,11 @@ one("a path with escapes", "200 OK", "X-Accel-Redirect: /inside/a%20b%3Fc?d=%20"
 one("a named location", "200 OK", "X-Accel-Redirect: @named", *FIELDS)
 one("another server", "200 OK", "X-Accel-Redirect: /other?x=y", *FIELDS)
 one("a path that is not there", "200 OK", "X-Accel-Redirect: /none", *FIELDS)
+one("a text with another status", "200 OK", "X-Accel-Redirect: /text", *FIELDS)
+one("a page with a text", "200 OK", "X-Accel-Redirect: /paged", *FIELDS)
+CASES.append(Case("accel_redirect/a list", HTTP, lambda t: (
+    setattr(t.a, "behave", answer("x", "200 OK", "X-Accel-Redirect: /list/", *FIELDS)), t.get("/x")),
+    lays_out=lambda t: (t.directory / "list").mkdir()))
 one("a status", "404 Not Found", "X-Accel-Redirect: /inside/a", *FIELDS)
 one("after a POST", "200 OK", "X-Accel-Redirect: /inside/a", method="POST", body=b"xy")
 one("after a HEAD", "200 OK", "X-Accel-Redirect: /inside/a", *FIELDS, method="HEAD")

@@ -321,3 +321,31 @@ server {
     location /quiet/ { alias %DIR%/www/; log_not_found off; }
 }
 """, log_of_files))
+
+
+UNCHUNKED = """
+server { listen 127.0.0.1:%PORT%; root %DIR%/listed; autoindex on; chunked_transfer_encoding off;
+    location /void/ { error_page 416 =301 http://elsewhere.example/; }
+}"""
+
+
+def lay_out_list(t):
+    (t.directory / "listed" / "void").mkdir(parents=True)
+    (t.directory / "listed" / "void" / "a.txt").write_text("0123456789")
+    for path in ("listed/void/a.txt", "listed/void", "listed"):
+        os.utime(t.directory / path, (1_700_000_000, 1_700_000_000))
+
+
+def unchunked(name, target, *fields, **more):
+    CASES.append(Case(f"files/{name}", UNCHUNKED, lambda t: t.get(target, "h", *fields, **more), lays_out=lay_out_list))
+
+
+unchunked("a list without chunks", "/")
+unchunked("a list without chunks, HEAD", "/", method="HEAD")
+unchunked("a list without chunks, HTTP/1.0", "/", "Connection: keep-alive", version="1.0")
+unchunked("a redirect in the place of a 416", "/void/a.txt", "Range: bytes=20-")
+
+CASES.append(Case("files/an alias of an expression, for a URI that was rewritten before", """
+server { listen 127.0.0.1:%PORT%; rewrite ^/old/(.*)$ /new/$1 break;
+    location ~ ^(.*)$ { alias %DIR%/listed$1; }
+}""", lambda t: [t.get(path) for path in ("/void/a.txt", "/old/a.txt")], lays_out=lay_out_list))

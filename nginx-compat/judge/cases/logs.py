@@ -128,3 +128,23 @@ def combined_is_the_default(t):
 def a_broken_answer_is_logged(t):
     t.a.behave = t.b.behave = raw(b"garbage\r\n\r\n", close=True)
     t.get("/")
+
+
+@case("""
+log_format judge "$request_uri $status";
+log_format plain "$status";
+map $status $is_error { default 0; ~^[45] 1; }
+map $arg_a $is_wanted { default ""; yes 1; }
+access_log %DIR%/all.access judge if=1;
+server { listen 127.0.0.1:%PORT%;
+    access_log %DIR%/errors.access plain if=$is_error;
+    access_log %DIR%/wanted.access judge buffer=1k flush=1s if=$is_wanted$arg_b;
+    access_log %DIR%/never.access judge if=0;
+    location / { return 200 x; }
+    location /e { return 500 x; }
+    location /own { access_log %DIR%/own.access judge if=$arg_a; return 200 x; }
+}""")
+def requests_that_a_condition_names(t):
+    for target in ("/", "/?a=yes", "/?a=yes&b=0", "/?b=0", "/e", "/e?a=yes", "/own", "/own?a=0", "/own?a=00", "/own?a="):
+        t.get(target)
+    t.raw(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")

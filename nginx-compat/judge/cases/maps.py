@@ -118,8 +118,22 @@ server { listen 127.0.0.1:%PORT%; return 200 "$variant [$salted]\n"; }
 
 @case(SPLIT)
 def keys_are_split_alike(t):
-    keys = range(0, 250 * 7919, 7919)
+    keys = range(0, 20 * 7919, 7919)
     t.raw("".join(f"GET /?k=client-{key} HTTP/1.1\r\nHost: x\r\n\r\n" for key in keys).encode(), len(keys))
+
+
+# Many keys in one request: each variable has its own share of them.
+SPREAD = range(100)
+MANY = "\n".join(
+    f"split_clients $arg_k-{index} $v{index} {{ 0.5% a; 20% b; 33.33% c; 0.01% d; * e; }}" for index in SPREAD
+) + """
+server { listen 127.0.0.1:%PORT%; return 200 "%VALUES%\n"; }
+""".replace("%VALUES%", "".join(f"$v{index}" for index in SPREAD))
+
+
+@case(MANY)
+def ten_thousand_keys_are_split_alike(t):
+    t.raw("".join(f"GET /?k=client-{key} HTTP/1.1\r\nHost: x\r\n\r\n" for key in range(100)).encode(), 100)
 
 
 configurations("maps", [

@@ -51,6 +51,7 @@ requests("phases", PHASES, [
     ("a rewrite that does not match leaves the named groups", "/rewrite/a"),
     ("no group for a server", "/passed/a"),
     ("a space in a group for a server", "/spaced/a%20b"),
+    ("a number sign in a group for a server", "/spaced/a%23b/c"),
     ("limit_except has no return, GET", "/allowed"),
     ("limit_except has no return, PUT", "/limited", {"method": "PUT"}),
     ("limit_except leaves the return to its methods", "/limited"),

@@ -551,3 +551,147 @@ configurations("proxy_settings", [(f"-t: {text}", AROUND_SERVER.format(text)) fo
     "location / { if ($host) { proxy_pass http://127.0.0.1/; } }",
     "resolver 127.0.0.1 ipv6=off; location / { resolver 127.0.0.2; resolver_timeout 3s; proxy_pass http://$host; }",
 )])
+
+# proxy_redirect default, said.
+
+SAID = """
+server { listen 127.0.0.1:%PORT%;
+    location /outer/ { proxy_pass http://%A%/x/; proxy_redirect default;
+        location /outer/inner/ { proxy_pass http://%A%/y/; }
+        location /outer/own/ { proxy_pass http://%A%/z/; proxy_redirect default; }
+        location /outer/off/ { proxy_pass http://%A%/z/; proxy_redirect off; }
+    }
+    location /unsaid/ { proxy_pass http://%A%/x/; location /unsaid/inner/ { proxy_pass http://%A%/y/; } }
+}"""
+
+for path in ("outer/", "outer/inner/", "outer/own/", "outer/off/", "unsaid/", "unsaid/inner/"):
+    @case(SAID, f"proxy_redirect default, /{path}")
+    def said(t, path=path):
+        for base in "xyz":
+            location = f"Location: http://127.0.0.1:{t.a.address[1]}/{base}/to"
+            t.a.behave = answer("", "302 Found", location)
+            t.get(f"/{path}")
+
+
+configurations("proxy_settings", [
+    (f"proxy_redirect default, {name}", f"{http} server {{ listen 127.0.0.1:%PORT%; location / {{ {location} }} }}")
+    for name, http, location in (
+        ("above proxy_pass", "", "proxy_redirect default; proxy_pass http://127.0.0.1:1;"),
+        ("without proxy_pass", "", "proxy_redirect default;"),
+        ("in http", "proxy_redirect default;", "proxy_pass http://127.0.0.1:1;"),
+        ("for a URL with variables", "", "proxy_pass http://$host; proxy_redirect default;"),
+    )
+])
+
+# A body that has gone to a server whose answer is not the client's.
+
+GONE = """
+server { listen 127.0.0.1:%PORT%;
+    proxy_intercept_errors on;
+    location / { proxy_pass http://%A%; error_page 404 /page; }
+    location /named { proxy_pass http://%A%; error_page 404 @named; }
+    location /page { proxy_pass http://%B%; }
+    location @named { proxy_pass http://%B%; }
+}"""
+
+
+for path in ("", "named"):
+    for kind, size in (("small", 5), ("large", 100_000)):
+        @case(GONE, f"a {kind} body goes on, /{path}")
+        def a_body_goes_on(t, path=path, size=size):
+            t.a.behave = answer("bad", "404 Not Found")
+            t.get(f"/{path}", method="POST", body=b"x" * size)
+
+CHARSETS = """
+server { listen 127.0.0.1:%PORT%;
+    location / { proxy_pass http://%A%; }
+    location /utf-8 { charset utf-8; proxy_pass http://%A%; }
+    location /source { charset koi8-r; source_charset koi8-r; proxy_pass http://%A%; }
+    location /ignored { charset utf-8; proxy_ignore_headers X-Accel-Charset; proxy_pass http://%A%; }
+    location /file { charset utf-8; root %DIR%; }
+}"""
+
+
+def asked_for(name, target, charset, content_type="text/html", status="200 OK", *fields):
+    @case(CHARSETS, f"X-Accel-Charset, {name}")
+    def play(t):
+        typed = [f"Content-Type: {content_type}"] if content_type else []
+        t.a.behave = answer("x", status, f"X-Accel-Charset: {charset}", *typed, *fields)
+        t.get(target)
+
+
+asked_for("of nobody else", "/", "utf-8")
+asked_for("in another case", "/", "UTF-8")
+asked_for("unknown", "/", "latin-9")
+asked_for("unknown, in the place of a known one", "/utf-8", "latin-9")
+asked_for("empty", "/utf-8", "")
+asked_for("before that of the location", "/utf-8", "koi8-r")
+asked_for("of an image", "/", "utf-8", "image/gif")
+asked_for("of no type", "/", "utf-8", None)
+asked_for("as the answer says", "/", "utf-8", "text/html; charset=utf-8")
+asked_for("other than the answer says", "/", "utf-8", "text/html; charset=koi8-r")
+asked_for("as its source", "/source", "KOI8-R")
+asked_for("other than its source", "/source", "utf-8")
+asked_for("ignored", "/ignored", "koi8-r")
+asked_for("of a redirect", "/", "utf-8", "text/html", "302 Found", "Location: /x")
+asked_for("of an error", "/", "utf-8", "text/html", "404 Not Found")
+
+# What a server is told of the servers before it.
+
+TOLD = """
+server { listen 127.0.0.1:%PORT%;
+    proxy_set_header X-Told "$upstream_status $upstream_addr,";
+    location / { proxy_pass http://%A%; }
+    location /second { proxy_pass http://%A%; proxy_intercept_errors on; error_page 404 @second; }
+    location @second { proxy_pass http://%B%; add_header X-Told "$upstream_status $upstream_addr"; }
+}"""
+
+
+@case(TOLD, "variables of tries towards the first server")
+def told_the_first(t):
+    t.get("/")
+
+
+@case(TOLD, "variables of tries towards the second server")
+def told_the_second(t):
+    t.a.behave = answer("no", "404 Not Found")
+    t.get("/second")
+
+
+# Ranges of a server that knows none.
+
+RANGES = """
+server { listen 127.0.0.1:%PORT%;
+    location / { proxy_pass http://%A%; proxy_force_ranges on; }
+    location /added { proxy_pass http://%A%; proxy_force_ranges on; add_header X-Status $status; }
+    location /off { proxy_pass http://%A%; }
+    location /none { proxy_pass http://%A%; proxy_force_ranges on; max_ranges 0; }
+}"""
+
+WHOLE = ("ETag: \"e\"", "Last-Modified: Fri, 01 Mar 2024 12:00:00 GMT", "Content-Type: text/plain", "Accept-Ranges: none")
+
+
+def ranged(name, target, *fields, body="0123456789" * 20_000, status="200 OK", length=True, **more):
+    @case(RANGES, f"proxy_force_ranges, {name}")
+    def play(t):
+        t.a.behave = answer(body, status, *WHOLE, length=length)
+        t.get(target, "h", *fields, **more)
+
+
+ranged("none asked for", "/")
+ranged("off", "/off", "Range: bytes=2-4")
+ranged("no ranges allowed", "/none", "Range: bytes=2-4")
+ranged("a part", "/", "Range: bytes=2-4")
+ranged("a large part", "/", "Range: bytes=100000-170000")
+ranged("the end", "/", "Range: bytes=-7")
+ranged("all but the beginning", "/", "Range: bytes=5-")
+ranged("several", "/", "Range: bytes=2-4,7-9")
+ranged("beyond the end", "/", "Range: bytes=200000-")
+ranged("a part, with a field", "/added", "Range: bytes=2-4")
+ranged("no range", "/", "Range: bytes=x")
+ranged("with its tag", "/", "Range: bytes=2-4", "If-Range: \"e\"")
+ranged("with another tag", "/", "Range: bytes=2-4", "If-Range: \"f\"")
+ranged("with its time", "/", "Range: bytes=2-4", "If-Range: Fri, 01 Mar 2024 12:00:00 GMT")
+ranged("of an error", "/", "Range: bytes=2-4", status="404 Not Found")
+ranged("of an answer without a length", "/", "Range: bytes=2-4", length=False)
+ranged("of no body", "/", "Range: bytes=2-4", body="")

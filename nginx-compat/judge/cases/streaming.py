@@ -1,10 +1,11 @@
 """What is passed on while it comes: events, upgrades, large bodies."""
 
 import hashlib
+import threading
 import time
 
 from casebook import case
-from upstream import answer, pieces
+from upstream import answer, pieces, raw
 
 EVENTS = """
 server { listen 127.0.0.1:%PORT%;
@@ -212,3 +213,71 @@ def large_chunked_upload(t):
 def many_chunks(t):
     t.a.behave = pieces(HEAD, *(chunk(b"%d\n" % n) for n in range(200)), b"0\r\n\r\n", close=False)
     t.get("/")
+
+
+HINTS = """
+server { listen 127.0.0.1:%PORT%;
+    early_hints $arg_early $arg_hints;
+    location / { proxy_pass http://%A%; proxy_http_version 1.1; }
+    location /off { early_hints 0 ""; proxy_pass http://%A%; proxy_http_version 1.1; }
+}"""
+
+
+def hinted(name, *arguments, **more):
+    @case(HINTS, f"early hints, {name}")
+    def play(t):
+        t.a.behave = raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+                         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        connection = t.connect()
+        version = more.get("version", "1.1")
+        connection.send(f"GET {arguments[0]} HTTP/{version}\r\nHost: h\r\nConnection: close\r\n\r\n")
+        answer = connection.read()
+        if answer is not None and answer.status == 103:
+            connection.read()
+
+
+hinted("wanted", "/?early=1")
+hinted("wanted by the second", "/?early=0&hints=x")
+hinted("not wanted", "/")
+hinted("not wanted there", "/off?early=1")
+hinted("HTTP/1.0", "/?early=1", version="1.0")
+
+ABORT = """
+log_format judge "$request_uri $status";
+access_log %DIR%/judge.access judge;
+server { listen 127.0.0.1:%PORT%;
+    location / { proxy_pass http://%A%; }
+    location /on { proxy_pass http://%A%; proxy_ignore_client_abort on; }
+}"""
+
+
+def aborted(name, target):
+    @case(ABORT, f"a client that leaves, {name}")
+    def play(t):
+        told = threading.Event()
+        left = threading.Event()
+
+        def behave(_request, connection):
+            left.wait(3)
+            connection.settimeout(0.7)
+            try:
+                gone = connection.recv(1) == b""
+            except OSError:
+                gone = False
+            t.note(f"the server is left, too: {gone}")
+            if not gone:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            told.set()
+            return not gone
+
+        t.a.behave = behave
+        connection = t.connect()
+        connection.send(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")
+        t.eventually("asked", lambda: t.seen() > 0)
+        connection.close()
+        left.set()
+        told.wait(5)
+
+
+aborted("ignored", "/on")
+aborted("not ignored", "/")

@@ -76,7 +76,7 @@ requests("switches", REDIRECTS, [
 @case(REDIRECTS)
 def a_server_redirects_to_itself(t):
     t.a.behave = raw(
-        f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{t.a.port}/y\r\nContent-Length: 0\r\n\r\n".encode())
+        f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{t.a.address[1]}/y\r\nContent-Length: 0\r\n\r\n".encode())
     t.get("/proxied", "second.example")
     t.get("/proxied-named", "second.example")
 

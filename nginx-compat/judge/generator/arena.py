@@ -41,6 +41,8 @@ server { listen 127.0.0.1:%PORT2% default_server; server_name _; %SLASHES% retur
 class Outcome:
     """What one round came to: both transcripts, by request, or why a program did not take its configuration."""
 
+    # The configuration.
+    text: str = ""
     nginx: list = field(default_factory=list)
     lb: list = field(default_factory=list)
     invalid: str = ""
@@ -127,7 +129,8 @@ class Arena:
         shared = {name: ports.pop() for name in ("A", "B", "DEAD")}
         self.sides = []
         for name, program in (("nginx", nginx), ("lb", lb)):
-            directory = self.directory / name[:2]  # Names of one length, as they may be told.
+            # Names of one length, as they may be told, and without a letter that an expression looks for.
+            directory = self.directory / {"nginx": "zy", "lb": "zw"}[name]
             directory.mkdir()
             os.chmod(directory, 0o777)
             own = {mark: ports.pop() for mark in ("PORT", "PORT2")}
@@ -145,7 +148,7 @@ class Arena:
 
     def check(self, rounds):
         """Which rounds the programs refuse."""
-        outcomes = [Outcome() for _ in rounds]
+        outcomes = [Outcome("\n".join(each.lines("x"))) for each in rounds]
         for side in self.sides:
             self._check(side, rounds, tags_of(rounds), outcomes, any(each.slashes for each in rounds))
         return outcomes

@@ -33,6 +33,11 @@ def set_variable(maker, place):
     return Directive(f"set ${name} \"{text}\"")
 
 
+@feature("set $limit_rate", "change", SCRIPT, 1, 'set $limit_rate 1m; return 200 $limit_rate;')
+def set_limit_rate(maker, _place):
+    return Directive(f"set $limit_rate {maker.pick(('10m', '0', 'fast', '20971520'))}")
+
+
 @feature("break", "change", SCRIPT, 1, "location / { break; }")
 def stop(maker, _place):
     return Directive("break") if maker.chance(60) else None
@@ -189,6 +194,8 @@ simple("proxy_hide_header", LEVELS, 1, ("X-From", "Set-Cookie", "ETag"))
 simple("proxy_pass_header", LEVELS, 1, ("Server", "X-Accel-Expires"))
 simple("proxy_limit_rate", LEVELS, 1, ("0", "10m"))
 simple("proxy_buffering", LEVELS, 1, ("off", "on"))
+simple("proxy_ignore_client_abort", LEVELS, 1, ("on", "off"))
+simple("early_hints", LEVELS, 1, ("1", "$arg_a", "0"))
 
 
 @feature("proxy_pass_request_body", "change", LEVELS, 1,
@@ -210,6 +217,11 @@ def types(maker, place):
 def proxy_redirect(maker, place):
     # "default" must come after proxy_pass, and does not go with variables.
     return Directive("proxy_redirect off") if place.once("proxy_redirect off") and "proxy_redirect" not in place.used else None
+
+
+@feature("proxy_redirect default", "switch", (), 1, "location / { proxy_pass http://127.0.0.1:9; proxy_redirect default; }")
+def proxy_redirect_default(_maker, _place):
+    return None
 
 
 @feature("proxy_redirect FROM TO", "change", LEVELS, 2, r"proxy_redirect http://a.example/ /b/; proxy_redirect ~^http://[^/]+(/.*)$ /c$1;")

@@ -46,10 +46,19 @@ def server(maker):
     return "%DEAD%" if maker.chance(8) else maker.pick(("%A%", "%B%"))
 
 
+def with_redirects(maker, place, passed):
+    """What NGINX takes below a pass alone, and where redirects are not off."""
+    says = place.kind == "location" and maker.has("proxy_redirect default") and maker.chance(15)
+    if not says or not place.used.isdisjoint({"proxy_redirect off"}):
+        return passed
+    place.used.add("proxy_redirect")
+    return [passed, Directive("proxy_redirect default")]
+
+
 @feature("proxy_pass", "content", BLOCKS, 6, "location / { proxy_pass http://127.0.0.1:9; }")
 def proxy_pass(maker, place):
     place.passes = True
-    return Directive(f"proxy_pass http://{server(maker)}")
+    return with_redirects(maker, place, Directive(f"proxy_pass http://{server(maker)}"))
 
 
 @feature("proxy_pass with a URI", "content", ("location",), 4, "location /a/ { proxy_pass http://127.0.0.1:9/b/; }")
@@ -57,7 +66,8 @@ def proxy_pass_uri(maker, place):
     if place.location not in ("prefix", "exact"):
         return proxy_pass(maker, place)
     place.passes = True
-    return Directive(f"proxy_pass http://{server(maker)}{maker.pick(('/', '/base/', '/base', '/a/b/', '/sp%20ace/', '/x?y=z'))}")
+    uri = maker.pick(("/", "/base/", "/base", "/a/b/", "/sp%20ace/", "/x?y=z"))
+    return with_redirects(maker, place, Directive(f"proxy_pass http://{server(maker)}{uri}"))
 
 
 @feature("proxy_pass with variables", "content", BLOCKS, 4, "location / { proxy_pass http://127.0.0.1:9$uri; }")

@@ -5,18 +5,23 @@ import re
 import tomllib
 
 
+NEVER = "<- nothing within"
+
+
 class Known:
     """The differences that every round may show; `[[generated]]` in differences.toml, each with its reason."""
 
     def __init__(self, file):
         self._rules = []
         for table in tomllib.loads(file.read_text()).get("generated", []):
-            self._rules.append((table["reason"], table["side"], re.compile(table["text"], re.MULTILINE), table["becomes"]))
+            where = re.compile(table.get("where", ""), re.DOTALL)
+            text = re.compile(table["text"], re.MULTILINE)
+            self._rules.append((table["reason"], table["side"], where, text, table["becomes"]))
 
-    def apply(self, side, lines, used):
+    def apply(self, side, configuration, lines, used):
         text = "\n".join(lines)
-        for reason, of_side, pattern, becomes in self._rules:
-            if of_side in (side, "both"):
+        for reason, of_side, where, pattern, becomes in self._rules:
+            if of_side in (side, "both") and where.search(configuration):
                 changed, count = pattern.subn(becomes, text)
                 if changed != text:
                     used[reason] = used.get(reason, 0) + count
@@ -31,8 +36,11 @@ def differing(known, outcome, used):
     for number, (nginx, lb) in enumerate(zip(outcome.nginx, outcome.lb)):
         if nginx == lb:
             continue
+        # What NGINX never answers, as it waits for what never comes, is no rule; and what it asked for then shows later.
+        if any(NEVER in line for line in nginx):
+            return None
         here = {}
-        changed = [known.apply(side, lines, here) for side, lines in (("nginx", nginx), ("lb", lb))]
+        changed = [known.apply(side, outcome.text, lines, here) for side, lines in (("nginx", nginx), ("lb", lb))]
         if changed[0] != changed[1]:
             return number, diff(*changed)
         for reason in here:

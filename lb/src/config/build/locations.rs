@@ -6,19 +6,19 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::logs::AccessLogs;
-use super::proxies::{Place, Proxies};
+use super::proxies::{Place, Proxies, default_of_level, resolve_redirects};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
-    AccessLog, Action, DocumentRoot, Location, LocationMatch, Operation, Return, ReturnContent, Settings,
-    TryFiles,
+    AccessLog, AccessRules, Action, DocumentRoot, LimitExcept, Location, LocationMatch, Methods, Operation,
+    Return, ReturnContent, Settings, Substitution, TryFiles,
 };
+use crate::config::modules::access;
 use crate::config::modules::error_page::Internal;
-use crate::config::modules::limit_except;
 use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::root::{DEFAULT_ROOT, GivenRoot};
 use crate::config::modules::upstream::HealthCheck;
-use crate::config::table::{Block, LOCATION};
+use crate::config::table::{Block, LIMIT_EXCEPT, LOCATION};
 use crate::script::{Named, Template, Variable};
 
 /// What holds at a level: in `http`, a `server` or a `location`.
@@ -31,6 +31,10 @@ pub(super) struct Level {
     access_logs: Option<Arc<[AccessLog]>>,
     /// `None` where no level has said so.
     root: Option<Arc<DocumentRoot>>,
+    /// `allow` and `deny`
+    access: AccessRules,
+    /// The rule in the place of a `proxy_redirect`, where a `proxy_pass` here or around makes one.
+    pub(super) default_redirect: Option<Substitution>,
 }
 
 /// Makes locations, and with them the upstreams and log files that they name.
@@ -54,11 +58,14 @@ impl Builder<'_> {
             None => above.root.clone(),
         };
         let Internal(internal) = block.take().unwrap_or_default();
-        let settings = above.settings.inside(block);
+        let access = access::take(block).unwrap_or_else(|| above.access.clone());
+        let mut settings = above.settings.inside(block);
+        resolve_redirects(&mut settings, block, self.report);
+        let default_redirect = default_of_level(above.default_redirect.as_ref(), block);
         if let Some(complaint) = settings.charset.complaint() {
             self.report.emerg(complaint, &block.position);
         }
-        Level { settings, internal: internal || above.internal, access_logs, root }
+        Level { settings, internal: internal || above.internal, access_logs, root, access, default_redirect }
     }
 
     /// What a server does where no location matches.
@@ -95,7 +102,8 @@ impl Builder<'_> {
         let nested = block.take_children(LOCATION);
         let action = self.action(&mut block, &level, &pattern);
         let program = self.program_of_location(&mut block, &level, &pattern, &action);
-        let (try_files, limit_except) = (taken_try_files(&mut block), limit_except::take(&mut block));
+        let limit_except = self.limit_except(&mut block, &level, &pattern, &action);
+        let try_files = taken_try_files(&mut block);
         debug_assert!(block.is_spent(), "{block:?}");
         self.warn_of_what_never_matches(&pattern, rivals, &block.position);
         let position = block.position.clone();
@@ -108,6 +116,20 @@ impl Builder<'_> {
             location.nested = self.locations(nested, &level, &rivals);
         }
         location
+    }
+
+    fn limit_except(
+        &mut self,
+        block: &mut Block,
+        level: &Level,
+        pattern: &LocationMatch,
+        action: &Action,
+    ) -> Option<LimitExcept> {
+        let mut inside = block.take_children(LIMIT_EXCEPT).pop()?;
+        let methods = inside.take::<Methods>()?;
+        let location = Arc::new(self.inside(&mut inside, level, pattern, action));
+        debug_assert!(inside.is_spent(), "{inside:?}");
+        Some(LimitExcept { methods, location })
     }
 
     fn warn_of_what_never_matches(
@@ -172,6 +194,7 @@ impl Builder<'_> {
             settings,
             access_logs,
             root,
+            access: level.access.clone(),
             try_files: None,
             limit_except: None,
             nested: Vec::new(),
@@ -182,7 +205,8 @@ impl Builder<'_> {
     fn action(&mut self, block: &mut Block, level: &Level, pattern: &LocationMatch) -> Action {
         let HealthCheck(probe) = block.take().unwrap_or_default();
         let pass = block.take::<Option<ProxyPass>>().flatten();
-        let place = Place { pattern, inside_if: false };
+        let default_redirect = level.default_redirect.as_ref();
+        let place = Place { pattern, inside_block: false, default_redirect };
         let proxy = pass.map(|pass| self.proxies.proxy(&pass, place, &level.settings, probe, self.report));
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);

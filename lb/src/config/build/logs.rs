@@ -56,7 +56,11 @@ impl<'a> AccessLogs<'a> {
         let mut logs = Vec::new();
         for log in given.written {
             match self.format(&log) {
-                Ok(format) if !given.off => logs.push(AccessLog { file: self.file(log.destination), format }),
+                Ok(format) if !given.off => logs.push(AccessLog {
+                    file: self.file(log.destination),
+                    format,
+                    condition: log.condition,
+                }),
                 Ok(_) => {}
                 Err(finding) => report.add(finding),
             }
@@ -72,7 +76,8 @@ impl<'a> AccessLogs<'a> {
         let path = LogDestination::File(PathBuf::from(DEFAULT_ACCESS_LOG));
         let file = self.around.has_log_directory.then(|| self.file(path));
         let format = Arc::clone(&self.combined);
-        let default: Arc<[AccessLog]> = file.map(|file| AccessLog { file, format }).into_iter().collect();
+        let default: Arc<[AccessLog]> =
+            file.map(|file| AccessLog { file, format, condition: None }).into_iter().collect();
         self.default = Some(Arc::clone(&default));
         default
     }

@@ -21,12 +21,13 @@ use self::locations::{Builder, Level};
 use self::logs::AccessLogs;
 use self::proxies::Proxies;
 use super::diagnostics::{Diagnostic, Report};
-use super::model::{Config, Core, ErrorLog, Http, LogDestination, Main, Server, ServerName};
+use super::model::{Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName};
 use super::modules::core::{DEFAULT_PID, Environment, PidFile};
 use super::modules::log::{DEFAULT_ERROR_LOG, DEFAULT_LEVEL};
 use super::modules::resolver::Resolution;
 use super::modules::server_name::GivenName;
 use super::table::{Block, EVENTS, HTTP, LOCATION, SERVER, UPSTREAM};
+use crate::script::Template;
 
 /// What the checks need to know beside the drafts.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +110,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let Builder { proxies, logs, .. } = builder;
     Http {
         listeners,
+        charsets: servers.iter().flat_map(Server::all_locations).flat_map(charsets).collect(),
         servers,
         upstreams: proxies.upstreams,
         tls_to_servers: proxies.tls_to_servers,
@@ -117,6 +119,13 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         computed: Vec::new(),
         access_log_files: logs.files,
     }
+}
+
+/// The character sets that a location names.
+fn charsets(location: &Location) -> impl Iterator<Item = String> {
+    let charset = &location.settings.charset;
+    let names = [&charset.name, &charset.source].into_iter().flatten().filter_map(Template::as_literal);
+    names.map(str::to_ascii_lowercase)
 }
 
 fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> Server {

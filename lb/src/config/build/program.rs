@@ -45,7 +45,7 @@ impl Builder<'_> {
             match part {
                 Part::Single(single) => operations.push(operation(single)),
                 Part::If(head, mut inside) => {
-                    let location = self.inside_if(&mut inside, level, pattern, action);
+                    let location = self.inside(&mut inside, level, pattern, action);
                     self.conditional(head, inside, Some(Arc::new(location)), &mut operations);
                 }
             }
@@ -53,9 +53,9 @@ impl Builder<'_> {
         operations.into()
     }
 
-    /// What holds from an `if` on: nginx's nameless location, which does what the one around it does unless it says
-    /// otherwise.
-    fn inside_if(
+    /// What holds from an `if` on, or inside `limit_except`: nginx's nameless location, which does what the one around it does
+    /// unless it says otherwise.
+    pub(super) fn inside(
         &mut self,
         block: &mut Block,
         above: &Level,
@@ -66,7 +66,8 @@ impl Builder<'_> {
         let pass = block.take::<Option<ProxyPass>>().flatten();
         let action = match pass {
             Some(pass) => {
-                let place = Place { pattern, inside_if: true };
+                let default_redirect = level.default_redirect.as_ref();
+                let place = Place { pattern, inside_block: true, default_redirect };
                 let proxy = self.proxies.proxy(&pass, place, &level.settings, None, self.report);
                 Action::Proxy(Arc::new(proxy))
             }

@@ -16,6 +16,7 @@ use crate::config::model::{
 };
 use crate::config::modules::proxy::{FixedPass, Module, PassedTo, ProxyPass, Scheme};
 use crate::config::modules::upstream::PROBES;
+use crate::config::table::Block;
 use crate::script::{Named, Template, Variable};
 
 /// The port of a URL whose scheme is not known yet.
@@ -40,8 +41,10 @@ const NO_URI_HERE: &str = "\"proxy_pass\" cannot have URI part in location given
 pub(super) struct Place<'a> {
     /// The location.
     pub(super) pattern: &'a LocationMatch,
-    /// In an `if` of it.
-    pub(super) inside_if: bool,
+    /// In an `if` or the `limit_except` of it.
+    pub(super) inside_block: bool,
+    /// What holds in the place of a `proxy_redirect` of its own.
+    pub(super) default_redirect: Option<&'a Substitution>,
 }
 
 /// The address of the settings, the host and the port.
@@ -79,7 +82,7 @@ impl Proxies {
     ) -> Proxy {
         match &pass.to {
             PassedTo::Fixed(fixed) => self.fixed(fixed, pass, place, level, probe, report),
-            PassedTo::PerRequest(url) => self.per_request(url, pass, level, report),
+            PassedTo::PerRequest(url) => self.per_request(url, pass, level, place.default_redirect, report),
         }
     }
 
@@ -94,7 +97,7 @@ impl Proxies {
     ) -> Proxy {
         let position = &directive.position;
         let (settings, tls) = settings_of(level, directive.module);
-        if !pass.target.uri.is_empty() && (place.inside_if || place.pattern.path().is_none()) {
+        if !pass.target.uri.is_empty() && (place.inside_block || place.pattern.path().is_none()) {
             report.emerg(NO_URI_HERE, position);
         }
         let upstream = self.upstream(pass, position, report);
@@ -108,9 +111,12 @@ impl Proxies {
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: match directive.module {
-                Module::Proxy => redirects(&settings.redirects, Some((pass, place.pattern))),
-                Module::Grpc => Arc::default(),
+            redirects: match (directive.module, place.default_redirect) {
+                (Module::Proxy, Some(default)) => redirects(&settings.redirects, Some(default)),
+                (Module::Proxy, None) => {
+                    redirects(&settings.redirects, Some(&default_redirect(pass, place.pattern)))
+                }
+                (Module::Grpc, _) => Arc::default(),
             },
             settings: Arc::clone(settings),
             is_grpc: directive.module == Module::Grpc,
@@ -126,6 +132,7 @@ impl Proxies {
         url: &Template,
         directive: &ProxyPass,
         level: &Settings,
+        default: Option<&Substitution>,
         report: &mut Report,
     ) -> Proxy {
         let (settings, tls) = settings_of(level, directive.module);
@@ -142,7 +149,7 @@ impl Proxies {
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
             redirects: match directive.module {
-                Module::Proxy => redirects(&settings.redirects, None),
+                Module::Proxy => redirects(&settings.redirects, default),
                 Module::Grpc => Arc::default(),
             },
             settings: Arc::clone(settings),
@@ -285,22 +292,12 @@ fn host_field(pass: &FixedPass) -> String {
 
 /// `proxy_redirect`, with `default` made a rule: the URL of `proxy_pass` becomes the location's path; one without a URI
 /// becomes the root. A URL with variables has no such rule.
-fn redirects(rules: &[RedirectRule], pass: Option<(&FixedPass, &LocationMatch)>) -> Arc<[Substitution]> {
-    let default = || {
-        let (pass, pattern) = pass?;
-        let (slash, to) = match pass.target.uri.as_str() {
-            "" => ("/", "/"),
-            _ => ("", pattern.name()),
-        };
-        let from = format!("{}{}{slash}", pass.scheme.written(), pass.written);
-        Some(Substitution {
-            from: Matched::Text(Template::literal(&from)),
-            to: Substitute::plain(Template::literal(to)),
-        })
-    };
+fn redirects(rules: &[RedirectRule], default: Option<&Substitution>) -> Arc<[Substitution]> {
     let rule = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => default(),
+        RedirectRule::Default => default.cloned(),
         RedirectRule::Substitution(rule) => Some(rule.clone()),
+        // What stood where it cannot has been reported.
+        RedirectRule::Asked { .. } => None,
     };
     rules.iter().filter_map(rule).collect()
 }
@@ -310,6 +307,55 @@ fn settings_of(level: &Settings, module: Module) -> (&Arc<ProxySettings>, &Arc<T
     match module {
         Module::Proxy => (&level.proxy, &level.tls_to_servers),
         Module::Grpc => (&level.grpc.passing, &level.grpc.tls),
+    }
+}
+
+/// What holds in a location with a `proxy_pass`, and as in nginx in all that is inside, where no `proxy_redirect` is said:
+/// what holds around it, or else the rule of this `proxy_pass`.
+pub(super) fn default_of_level(above: Option<&Substitution>, block: &Block) -> Option<Substitution> {
+    let pass = proxy_pass_of(block).map(|pass| &pass.to);
+    match (above, pass, block.given::<LocationMatch>()) {
+        (None, Some(PassedTo::Fixed(pass)), Some(pattern)) => Some(default_redirect(pass, pattern)),
+        (above, _, _) => above.cloned(),
+    }
+}
+
+/// The `proxy_pass` of a block; gRPC has no redirects.
+fn proxy_pass_of(block: &Block) -> Option<&ProxyPass> {
+    let pass = block.given::<Option<ProxyPass>>()?.as_ref();
+    pass.filter(|pass| pass.module == Module::Proxy)
+}
+
+fn default_redirect(pass: &FixedPass, pattern: &LocationMatch) -> Substitution {
+    let (slash, to) = match pass.target.uri.as_str() {
+        "" => ("/", "/"),
+        _ => ("", pattern.name()),
+    };
+    let from = format!("{}{}{slash}", pass.scheme.written(), pass.written);
+    Substitution {
+        from: Matched::Text(Template::literal(&from)),
+        to: Substitute::plain(Template::literal(to)),
+    }
+}
+
+/// Makes rules of the `proxy_redirect default` of a level, for its `proxy_pass` and for what inherits them.
+pub(super) fn resolve_redirects(settings: &mut Settings, block: &Block, report: &mut Report) {
+    let is_asked = |rule: &RedirectRule| matches!(rule, RedirectRule::Asked { .. });
+    if !settings.proxy.redirects.iter().any(is_asked) {
+        return;
+    }
+    let pass = proxy_pass_of(block);
+    for rule in &mut Arc::make_mut(&mut settings.proxy).redirects {
+        let RedirectRule::Asked { position, order } = rule else { continue };
+        let complaint = match (pass.filter(|pass| pass.order < *order), block.given::<LocationMatch>()) {
+            (Some(ProxyPass { to: PassedTo::Fixed(pass), .. }), Some(pattern)) => {
+                *rule = RedirectRule::Substitution(default_redirect(pass, pattern));
+                continue;
+            }
+            (Some(_), _) => "cannot be used with \"proxy_pass\" directive with variables",
+            (None, _) => "should be placed after the \"proxy_pass\" directive",
+        };
+        report.emerg(format!("\"proxy_redirect default\" {complaint}"), position);
     }
 }
 

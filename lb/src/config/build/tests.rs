@@ -40,6 +40,8 @@ fn every_default_is_what_its_printed_text_gives() {
             // Its address has no default.
             "server" => (format!("server 127.0.0.1:1 {arguments};"), "server 127.0.0.1:1;"),
             name if row.block => (format!("{name} {{ {arguments}; }}"), ""),
+            // It has to stand below a `proxy_pass`.
+            "proxy_redirect" => continue,
             name => (format!("{name} {arguments};"), ""),
         };
         let given = with(row, &given);

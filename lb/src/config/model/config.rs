@@ -1,5 +1,6 @@
 //! The whole configuration: the process, and everything inside `http`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ pub struct Http {
     pub computed: Vec<Computed>,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
+    pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
 }

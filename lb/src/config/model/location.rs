@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, DocumentRoot, FieldName, LimitExcept, LocationMatch, LogFormat, Operation, Position,
-    Program, ProxySettings, Resolver, Settings, Substitution, TlsToServersId, TryFiles, UpstreamId,
+    AccessLogFileId, AccessRules, DocumentRoot, FieldName, LocationMatch, LogFormat, Methods, Operation,
+    Position, Program, ProxySettings, Resolver, Settings, Substitution, TlsToServersId, TryFiles, UpstreamId,
 };
 use crate::script::Template;
 
@@ -27,6 +27,8 @@ pub struct Location {
     pub access_logs: Arc<[AccessLog]>,
     /// `root` or `alias`.
     pub root: Arc<DocumentRoot>,
+    /// `allow` and `deny`
+    pub access: AccessRules,
     /// `try_files`
     pub try_files: Option<Arc<TryFiles>>,
     /// `limit_except`
@@ -38,14 +40,31 @@ pub struct Location {
 }
 
 impl Location {
-    /// This location and all inside it, `if` blocks too.
+    /// This location and all inside it, the blocks of `if` and `limit_except` too.
     pub fn with_nested(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         let ifs = self.program.iter().filter_map(|operation| match operation {
             Operation::If(block) => block.location.as_deref(),
             _ => None,
         });
+        let limited = self.limit_except.iter().map(|limit| &*limit.location);
         let nested = self.nested.iter().flat_map(|nested| nested.with_nested());
-        Box::new(std::iter::once(self).chain(ifs).chain(nested))
+        Box::new(std::iter::once(self).chain(ifs).chain(limited).chain(nested))
+    }
+}
+
+/// `limit_except`
+#[derive(Debug, Clone)]
+pub struct LimitExcept {
+    /// The methods that it is not about.
+    pub methods: Methods,
+    /// What takes the place of the location for the others.
+    pub location: Arc<Location>,
+}
+
+impl LimitExcept {
+    /// Whether it holds for a request by `method`.
+    pub fn holds_for(&self, method: &str) -> bool {
+        !self.methods.contain(method)
     }
 }
 
@@ -65,6 +84,8 @@ pub struct AccessLog {
     pub file: AccessLogFileId,
     /// How a line looks, without the newline.
     pub format: Arc<LogFormat>,
+    /// `if=`: a request is logged where it renders to neither nothing nor 0.
+    pub condition: Option<Template>,
 }
 
 /// `proxy_pass` and what goes with it.

@@ -13,7 +13,9 @@ mod upstream;
 pub use self::config::{
     AccessLogFileId, Config, Http, Listener, Main, SecureServers, ServerId, TlsToServersId, UpstreamId,
 };
-pub use self::location::{AccessLog, Action, Destination, Location, Proxy, SentField, SentUri, SentValue};
+pub use self::location::{
+    AccessLog, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri, SentValue,
+};
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
 pub use self::upstream::{Resolver, Upstream};
@@ -21,12 +23,12 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
+    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
     CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
-    DroppedNames, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings,
-    GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore, HttpVersion, IfModifiedSince,
-    IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitExcept, LimitRate, LocationMatch,
-    LogDestination, LogFormat, Mapping, Matched, MediaTypes, NameServers, NextUpstream, PageStatus, PemFile,
+    DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange,
+    GrpcSettings, GzipStatic, HeaderLimits, Headers, HeadersInherit, HttpCore, HttpVersion, IfModifiedSince,
+    IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination,
+    LogFormat, Mapping, Matched, MediaTypes, Methods, NameServers, NextUpstream, PageStatus, PemFile,
     PemSource, Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return,
     ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles,
     Substitute, Substitution, Symlinks, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,

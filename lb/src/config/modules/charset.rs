@@ -14,11 +14,13 @@ settings! {
     Charset {
         "charset" in LEVELS.or(IF_IN_LOCATION),
         name: Option<Template> as CharsetName = None,
-        "What `; charset=` of `Content-Type` says where a media type of `charset_types` has none; nothing is converted";
+        "What `; charset=` of `Content-Type` says where a media type of `charset_types` has none; an `X-Accel-Charset` that the configuration knows takes its place",
+        differs "texts are not converted, and an empty variable adds nothing, where nginx ends the connection";
 
-        "source_charset" in LEVELS,
+        "source_charset" in LEVELS.or(IF_IN_LOCATION),
         source: Option<Template> as CharsetName = None,
-        "The character set that answers have; one that differs from `charset` needs a conversion, which there is not";
+        "The character set that answers have",
+        differs "texts are not converted, so one that is not that of `charset` is refused";
 
         "charset_types" in LEVELS,
         types: MediaTypes as MediaTypes = nginxs_own(),
@@ -28,7 +30,7 @@ settings! {
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    no_effect("override_charset", LEVELS, FLAG, "texts are not converted, so an answer keeps the character set that it has")
+    no_effect("override_charset", LEVELS.or(IF_IN_LOCATION), FLAG, "texts are not converted, so an answer keeps the character set that it has")
         .harmless(&["off"]),
     refused("charset_map", crate::config::table::HTTP, "texts are not converted").with_block(),
 ];

@@ -39,7 +39,8 @@ settings! {
 
         "underscores_in_headers" in HTTP.or(SERVER),
         underscores_in_headers: bool as Flag = false,
-        "Whether names of fields may hold underscores";
+        "Whether names of fields may hold underscores",
+        differs "it is that of the server which `Host` names for all fields; nginx asks the default server for those before `Host`";
 
         "client_body_timeout" in LEVELS,
         body_timeout: Duration as Time = Duration::from_secs(60),

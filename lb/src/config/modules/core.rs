@@ -7,8 +7,8 @@ use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::{Expanded, Opens, Reads};
 use crate::config::table::{
-    ANYWHERE, Argument, Arguments, Block, EVENTS, FLAG, Flag, HTTP, MAIN, Maybe, Number, OFFSET, Row, TIME,
-    Time, at_least, no_effect, one, refused, row, settings, words,
+    ANYWHERE, Argument, Arguments, Block, EVENTS, FLAG, Flag, HTTP, IF_IN_LOCATION, IF_IN_SERVER, MAIN,
+    Maybe, Number, OFFSET, Row, TIME, Time, at_least, no_effect, one, refused, row, settings, words,
 };
 use crate::config::values;
 
@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         "How connections are processed; must be there, as in nginx, and may be empty"),
     row("http", MAIN, words(0, 0, "{ … }"), Opens(|d, _, _| Block::new(HTTP, d.position.clone())),
         "Everything about HTTP"),
-    row("include", ANYWHERE, one("file | mask"), Expanded,
+    row("include", ANYWHERE.or(IF_IN_SERVER).or(IF_IN_LOCATION), one("file | mask"), Expanded,
         "Reads other files in its place; relative to the directory of the main file, in alphabetical order, the files of a mask may be none").repeatable(),
     no_effect("master_process", MAIN, FLAG, "there is one process, which is master and worker in one").without("on"),
     no_effect("lock_file", MAIN, one("file"), "there is one process: nothing to lock").without("logs/nginx.lock"),

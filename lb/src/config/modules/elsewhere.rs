@@ -12,14 +12,14 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static HTTP_2: Package =
-    Package { name: "HTTP/2", switches: "http2 early_hints", switched_on_by: "nothing says `http2 on`" };
+    Package { name: "HTTP/2", switches: "http2", switched_on_by: "nothing says `http2 on`" };
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
 pub(super) static TLS_TO_SERVERS: Package =
     Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {
-    name: "access by address, referer or link",
-    switches: "allow deny valid_referers secure_link secure_link_secret",
-    switched_on_by: "there are no rules of access",
+    name: "access by referer or link",
+    switches: "valid_referers secure_link secure_link_secret",
+    switched_on_by: "nothing asks for a referer or a link",
 };
 static AUTHENTICATION: Package = Package {
     name: "authentication",

@@ -19,7 +19,8 @@ settings! {
     ErrorPages {
         "error_page" in PAGES,
         pages: Vec<ErrorPage> as ErrorPage = Vec::new(),
-        "Has a URI, a named location or a redirect answer in place of these statuses; `=code` changes the status, `=` takes that of the answer. A level that has any inherits none";
+        "Has a URI, a named location or a redirect answer in place of these statuses; `=code` changes the status, `=` takes that of the answer. A level that has any inherits none",
+        differs "a page in the place of a redirect of `return` has no `Location`";
 
         "recursive_error_pages" in LEVELS,
         recursive: bool as Flag = false,

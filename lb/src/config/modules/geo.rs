@@ -14,7 +14,8 @@ use crate::script::{Added, Computed, Geo, Network, Networks, Ranges};
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("geo", HTTP, words(1, 2, "[$address] $variable { [ranges;] [proxy network;] [proxy_recursive;] [default value;] network value; … }"), Reads(geo),
-        "Defines a variable by the network, or with `ranges` the range, that the client's address is in").with_block().repeatable(),
+        "Defines a variable by the network, or with `ranges` the range, that the client's address is in")
+        .differs("the `.bin` file that nginx keeps beside large ranges is neither read nor written").with_block().repeatable(),
 ];
 
 type Value = Arc<[u8]>;

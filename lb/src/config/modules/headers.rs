@@ -14,9 +14,10 @@ settings! {
     Headers by merge {
         "add_header" in LEVELS.or(IF_IN_LOCATION),
         add: Vec<AddHeader> as AddHeader = Vec::new(),
-        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none, unless `add_header_inherit` says so";
+        "Adds a field to answers with 200, 201, 204, 206, 301 to 304, 307 and 308, with `always` to all; an empty value adds nothing. A level that has any inherits none, unless `add_header_inherit` says so",
+        differs "a 416 has the fields of `always` once; nginx adds them twice";
 
-        "add_header_inherit" in LEVELS,
+        "add_header_inherit" in LEVELS.or(IF_IN_LOCATION),
         add_inherit: HeadersInherit as HeadersInherit = HeadersInherit::On,
         "Whether a level inherits each `add_header` of the level above: where it has none itself, never, or behind its own";
 
@@ -28,8 +29,8 @@ settings! {
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    refused("add_trailer", LEVELS.or(IF_IN_LOCATION), "trailers are not sent"),
-    refused("add_trailer_inherit", LEVELS, "trailers are not sent"),
+    refused("add_trailer", LEVELS.or(IF_IN_LOCATION), "Pingora writes no trailers"),
+    refused("add_trailer_inherit", LEVELS.or(IF_IN_LOCATION), "Pingora writes no trailers"),
 ];
 
 /// What `add_header_inherit`, given or inherited, makes of the fields of both levels.

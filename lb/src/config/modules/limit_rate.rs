@@ -11,7 +11,8 @@ settings! {
     LimitRate {
         "limit_rate" in LEVELS.or(IF_IN_LOCATION),
         rate: SizeValue as SizeValue = SizeValue::Bytes(0),
-        "How many bytes of an answer are sent in a second, for each request; 0 sets no limit. May contain variables";
+        "How many bytes of an answer are sent in a second, for each request; 0 sets no limit. May contain variables",
+        differs "a file moves in pieces of a tenth of a second, and the texts of `return` leave at once";
 
         "limit_rate_after" in LEVELS.or(IF_IN_LOCATION),
         after: SizeValue as SizeValue = SizeValue::Bytes(0),
@@ -31,7 +32,12 @@ pub enum SizeValue {
 impl SizeValue {
     /// The size that a rendered text is. What is none means 0, as in nginx.
     pub fn parse(text: &[u8]) -> u64 {
-        std::str::from_utf8(text).ok().and_then(values::size).unwrap_or(0)
+        Self::checked(text).unwrap_or(0)
+    }
+
+    /// The size that a rendered text is, if it is one.
+    pub fn checked(text: &[u8]) -> Option<u64> {
+        std::str::from_utf8(text).ok().and_then(values::size)
     }
 }
 

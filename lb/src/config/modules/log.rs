@@ -6,7 +6,7 @@ use crate::config::diagnostics::{Position, Report, Severity};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Block, HTTP, IF_IN_LOCATION, LEVELS, LOCATION, Row, SERVER, at_least, no_effect, row, words,
+    Block, HTTP, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, Row, SERVER, at_least, no_effect, row, words,
 };
 use crate::config::values;
 use crate::script::{Escape, Template};
@@ -23,9 +23,9 @@ pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row("access_log", LEVELS.or(IF_IN_LOCATION), at_least(1, "file [format] | off"), Reads(access_log),
+    row("access_log", LEVELS.or(IF_IN_LOCATION).or(LIMIT_EXCEPT), at_least(1, "file [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]] | off"), Reads(access_log),
         "Where a line for each request goes, and how it looks. A level that has any inherits none").repeatable()
-        .differs("`buffer=`, `flush=` and `gzip` are accepted without effect, as lines are written in the background, as plain text; `if=`, variables in the name and `syslog:` are refused").default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
+        .differs("`buffer=`, `flush=` and `gzip` are accepted without effect, as lines are written in the background, as plain text; variables in the name and `syslog:` are refused").default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
     row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), Reads(log_format),
         "A format of the access log, of strings with variables; must stand before the `access_log` that names it").repeatable().without("combined"),
     row("error_log", HTTP, words(1, 2, "file | stderr [level]"), Reads(error_log),
@@ -88,6 +88,8 @@ pub(in crate::config) struct GivenAccessLog {
     pub(in crate::config) destination: LogDestination,
     /// The name of its format, `combined` when none is written.
     pub(in crate::config) format: String,
+    /// `if=`
+    pub(in crate::config) condition: Option<Template>,
     pub(in crate::config) position: Position,
     pub(in crate::config) order: usize,
 }
@@ -185,6 +187,7 @@ fn read_access_log(logs: &mut GivenAccessLogs, directive: &Directive, report: &m
     }
     let Some(destination) = destination(directive, report) else { return };
     let format = directive.arguments.get(1).map_or("combined", |word| &word.text).to_owned();
+    let mut condition = None;
     for (index, word) in directive.words().enumerate().skip(2) {
         let complaint = match word.split_once('=') {
             Some(("buffer", size)) => {
@@ -199,8 +202,8 @@ fn read_access_log(logs: &mut GivenAccessLogs, directive: &Directive, report: &m
                 let valid = values::number(level).is_some_and(|level| (1..=9).contains(&level));
                 (!valid).then(|| format!("invalid compression level \"{level}\""))
             }
-            Some(("if", _)) => {
-                report.unsupported(directive, index, "every request is logged");
+            Some(("if", text)) => {
+                condition = report.compile(text, &directive.argument_position(index));
                 continue;
             }
             None if word == "gzip" => None,
@@ -211,12 +214,12 @@ fn read_access_log(logs: &mut GivenAccessLogs, directive: &Directive, report: &m
             Some(complaint) => report.emerg_hint(
                 complaint,
                 &directive.argument_position(index),
-                "\"access_log\" accepts a file, a format, buffer=size, flush=time and gzip[=level]",
+                "\"access_log\" accepts a file, a format, buffer=size, flush=time, gzip[=level] and if=condition",
             ),
         }
     }
     let (position, order) = (directive.position.clone(), directive.order);
-    logs.written.push(GivenAccessLog { destination, format, position, order });
+    logs.written.push(GivenAccessLog { destination, format, condition, position, order });
 }
 
 fn without_effect(directive: &Directive, index: usize, report: &mut Report) {
@@ -316,10 +319,7 @@ mod tests {
             ("access_log a.log combined flush=0;", "invalid flush time \"0\""),
             ("access_log a.log combined gzip=10;", "invalid compression level \"10\""),
             ("access_log a.log combined x;", "invalid parameter \"x\""),
-            (
-                "access_log a.log combined if=$host;",
-                "\"if=$host\" in the \"access_log\" directive is not supported",
-            ),
+            ("access_log a.log combined if=$nope;", "unknown \"nope\" variable"),
             ("access_log $host.log;", "\"$host.log\" in the \"access_log\" directive is not supported"),
             (
                 "access_log syslog:server=x;",

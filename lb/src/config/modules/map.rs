@@ -13,7 +13,8 @@ use crate::script::{Case, Computed, Map, ValueId};
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     row("map", HTTP, words(2, 2, "string $variable { [hostnames;] [volatile;] [default value;] pattern value; … }"), Reads(map),
-        "Defines a variable by the value of a string: exact, a mask of host names, or `~`, `~*` and a regular expression").with_block().repeatable(),
+        "Defines a variable by the value of a string: exact, a mask of host names, or `~`, `~*` and a regular expression")
+        .differs("`$args`, `$limit_rate`, `$proxy_host` and `$proxy_port`, which nginx lets a `map` take the place of, are refused").with_block().repeatable(),
 ];
 
 fn map(_: &mut Block, directive: &Directive, report: &mut Report) {

@@ -23,12 +23,14 @@
 //! What is no setting has a `row` whose reader keeps what is given in a type of the module, and `config/build`
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
+pub(super) mod access;
 mod autoindex;
 mod balancing;
 pub(super) mod charset;
 mod client;
 mod condition;
 pub(super) mod core;
+mod early_hints;
 mod elsewhere;
 pub(super) mod error_page;
 mod events;
@@ -65,12 +67,14 @@ use std::sync::Arc;
 
 use super::table::{Block, Section, Table};
 
+pub use self::access::AccessRules;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
+pub use self::early_hints::EarlyHints;
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::grpc::GrpcSettings;
@@ -78,7 +82,7 @@ pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit
 pub use self::http::HttpCore;
 pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
-pub use self::limit_except::LimitExcept;
+pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
@@ -114,6 +118,8 @@ pub(super) const TABLE: Table = Table {
                 http::SETTINGS,
                 types::SETTINGS,
                 limit_rate::SETTINGS,
+                early_hints::SETTINGS,
+                access::ROWS,
                 limit_except::ROWS,
                 http::ROWS,
             ],
@@ -194,6 +200,8 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// Which interim answers reach clients.
+    early_hints: EarlyHints,
     /// What answers in place of a status.
     error_pages: ErrorPages,
     /// What is told of rewriting.

@@ -20,7 +20,7 @@ use self::request::{Bind, Text};
 use self::rewriting::{CookieDomains, CookiePaths, Redirects};
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Flag, IF_IN_LOCATION, LEVELS, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings,
+    Flag, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings,
 };
 use crate::script::Template;
 
@@ -36,7 +36,7 @@ pub use self::tls::{PemFile, PemSource, TlsToServers};
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
-    row("proxy_pass", LOCATION.or(IF_IN_LOCATION), one("http://upstream[URI] | http://address[:port][URI] | https://…"), Reads(proxy_pass),
+    row("proxy_pass", LOCATION.or(IF_IN_LOCATION).or(LIMIT_EXCEPT), one("http://upstream[URI] | http://address[:port][URI] | https://…"), Reads(proxy_pass),
         "Passes requests on. With a URI part, that replaces what the location matched of the normalised path; without, the request's own URI goes as it came. With variables the URL is known with each request: a host that names no upstream is looked up with `resolver`, and its URI is sent as it is. With `https://` TLS is spoken, as `proxy_ssl_*` say"),
 ];
 
@@ -45,11 +45,13 @@ settings! {
     ProxySettings {
         "proxy_set_header" in LEVELS,
         set_headers: Vec<SetHeader> as SetHeader = vec![SetHeader::default_host()],
-        "Sets a request field; an empty value sends none. A level that has any inherits none. `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them";
+        "Sets a request field; an empty value sends none. A level that has any inherits none",
+        differs "one `Host` is sent, the first that is not empty; `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them";
 
         "proxy_http_version" in LEVELS,
         http_version: HttpVersion as HttpVersion = HttpVersion::Http11,
-        "The HTTP version towards servers. With 2, over TLS it is agreed on in the handshake, and a server without TLS must expect it; requests share connections";
+        "The HTTP version towards servers. With 2, over TLS it is agreed on in the handshake, and a server without TLS must expect it; requests share connections",
+        differs "the request says HTTP/1.1 in any case; 1.0 means one request for each connection";
 
         "proxy_connect_timeout" in LEVELS,
         connect_timeout: Duration as Time = Duration::from_secs(60),
@@ -57,11 +59,13 @@ settings! {
 
         "proxy_read_timeout" in LEVELS,
         read_timeout: Duration as Time = Duration::from_secs(60),
-        "How long a server may pause within an answer";
+        "How long a server may pause within an answer",
+        differs "while a client owes bytes of its body it is at least `client_body_timeout` and a second";
 
         "proxy_send_timeout" in LEVELS,
         send_timeout: Duration as Time = Duration::from_secs(60),
-        "How long a server may take no byte of a request";
+        "How long a server may take no byte of a request",
+        differs "it times each write of up to 64 KiB, not the pause within it";
 
         "proxy_socket_keepalive" in LEVELS,
         socket_keepalive: bool as Flag = false,
@@ -69,7 +73,8 @@ settings! {
 
         "proxy_next_upstream" in LEVELS,
         next_upstream: NextUpstream as NextUpstream = NextUpstream::ERROR.with(NextUpstream::TIMEOUT),
-        "On which failures and statuses of a server another is asked. `denied` and `updating` never occur; a body that can no longer be sent again goes to one server only";
+        "On which failures and statuses of a server another is asked",
+        differs "a body that can no longer be sent again goes to one server only; `denied` and `updating` never occur";
 
         "proxy_next_upstream_tries" in LEVELS,
         next_upstream_tries: u64 as Number = 0,
@@ -105,11 +110,13 @@ settings! {
 
         "proxy_buffering" in LEVELS,
         buffering: bool as Flag = true,
-        "Accepted both ways; answers are streamed through in any case";
+        "Whether answers are buffered",
+        differs "accepted both ways; answers are streamed through in any case";
 
         "proxy_request_buffering" in LEVELS,
         request_buffering: bool as Flag = true,
-        "Whether a request body of up to 64 KiB is read before a server is picked; longer ones are streamed in any case";
+        "Whether a request body is read before a server is picked",
+        differs "a body beyond 64 KiB is streamed in any case";
 
         "proxy_intercept_errors" in LEVELS,
         intercept_errors: bool as Flag = false,
@@ -117,7 +124,16 @@ settings! {
 
         "proxy_ignore_headers" in LEVELS,
         ignore_headers: IgnoredHeaders as IgnoredHeaders = IgnoredHeaders::NONE,
-        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Redirect` and `X-Accel-Limit-Rate` do here; the others concern a cache or buffers that are not there";
+        "Fields of servers' answers that steer nothing. Of those that steer something in nginx, `X-Accel-Redirect`, `X-Accel-Limit-Rate` and `X-Accel-Charset` do here",
+        differs "the others concern a cache or buffers that are not there";
+
+        "proxy_ignore_client_abort" in LEVELS,
+        ignore_client_abort: bool as Flag = false,
+        "Whether a server is heard out although the client has closed its side";
+
+        "proxy_force_ranges" in LEVELS,
+        force_ranges: bool as Flag = false,
+        "Whether a range is cut out of a server's whole answer, if that tells its length; several at a time are not";
 
         "proxy_method" in LEVELS,
         method: Option<Template> as Maybe<Text> = None,
@@ -129,7 +145,8 @@ settings! {
 
         "proxy_pass_request_body" in LEVELS,
         pass_request_body: bool as Flag = true,
-        "Whether the client's body goes to servers. Without it the length is 0, whereas nginx sends the client's unless `proxy_set_header Content-Length \"\"` takes it away";
+        "Whether the client's body goes to servers",
+        differs "without it the length is 0; nginx sends the client's unless `proxy_set_header Content-Length \"\"` takes it away";
 
         "proxy_set_body" in LEVELS,
         set_body: Option<Template> as Maybe<Text> = None,
@@ -137,10 +154,12 @@ settings! {
 
         "proxy_bind" in LEVELS,
         bind: Option<BindAddress> as Bind = None,
-        "The address that connections to servers come from. `transparent` is refused";
+        "The address that connections to servers come from",
+        differs "`transparent` is refused";
 
         "proxy_limit_rate" in LEVELS,
         limit_rate: u64 as Size = 0,
-        "How many bytes a second are taken from a server's answer; 0 for no limit";
+        "How many bytes a second are taken from a server's answer; 0 for no limit",
+        differs "pieces of an answer are not cut, and wait as a whole";
     }
 }

@@ -17,9 +17,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
 
     refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
-    refused("proxy_force_ranges", LEVELS, "ranges are cut by the servers behind").harmless(&["off"]),
-    refused("proxy_ignore_client_abort", LEVELS, "a request ends when its client goes").harmless(&["off"]),
-    refused("proxy_pass_trailers", LEVELS, "trailers are not passed on").harmless(&["off"]),
+    refused("proxy_pass_trailers", LEVELS, "Pingora writes no trailers").harmless(&["off"]),
     refused("proxy_request_dynamic", LEVELS, "what is sent is decided before a server is asked"),
     refused("proxy_store", LEVELS, "answers are never written to disk").harmless(&["off"]),
     refused("proxy_store_access", LEVELS, "answers are never written to disk"),

@@ -15,7 +15,8 @@ settings! {
     Resolution {
         "resolver" in LEVELS,
         name_servers: Option<NameServers> as Maybe<NameServers> = None,
-        "The name servers for `server … resolve`, and for a `proxy_pass` with variables; `valid=` replaces the answers' own time to live";
+        "The name servers for `server … resolve`, and for a `proxy_pass` with variables; `valid=` replaces the answers' own time to live",
+        differs "`localhost` and names under `.invalid` are answered without asking";
 
         "resolver_timeout" in LEVELS,
         timeout: Duration as Time = Duration::from_secs(30),

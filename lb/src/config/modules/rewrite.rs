@@ -113,6 +113,8 @@ pub enum Assigned {
     Slot(SlotId),
     /// `$args`
     Arguments,
+    /// `$limit_rate`
+    LimitRate,
 }
 
 /// A directive of a program that is no block.
@@ -166,10 +168,7 @@ fn sets(block: &mut Block, directive: &Directive, report: &mut Report) {
     let value = report.template(directive, 1);
     let assigned = match name.to_ascii_lowercase().as_str() {
         "args" => Assigned::Arguments,
-        "limit_rate" => {
-            report.emerg("\"set $limit_rate\" is not supported yet", &position);
-            return;
-        }
+        "limit_rate" => Assigned::LimitRate,
         _ => match report.names().define(name, Definition::Set) {
             Ok(slot) => Assigned::Slot(slot),
             Err(error) => {

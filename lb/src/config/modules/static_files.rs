@@ -33,7 +33,8 @@ settings! {
 
         "disable_symlinks" in LEVELS,
         symlinks: Symlinks as Symlinks = Symlinks::Followed,
-        "Whether paths with symbolic links are refused: never, always, or where link and target have different owners; `from=` names the part of the path that is not checked";
+        "Whether paths with symbolic links are refused: never, always, or where link and target have different owners; `from=` names the part of the path that is not checked",
+        differs "it holds for lists of directories, too";
 
         "gzip_static" in LEVELS,
         gzip: GzipStatic as GzipStatic = GzipStatic::Off,

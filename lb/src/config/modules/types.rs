@@ -11,7 +11,7 @@ settings! {
     Types {
         "types" in LEVELS,
         by_extension: BTreeMap<String, String> as ByExtension = nginxs_own(),
-        "Media types by extension, for the texts of `return`";
+        "Media types by extension";
 
         "default_type" in LEVELS,
         default: String as MediaType = "text/plain".to_owned(),

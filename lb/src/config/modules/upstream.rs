@@ -20,7 +20,8 @@ pub(super) const BLOCK: &[Row] = &[
     row("upstream", HTTP, words(1, 1, "name { … }"), Opens(begin),
         "A group of servers for `proxy_pass`").repeatable(),
     row("server", UPSTREAM, at_least(1, "address [weight=number] [max_fails=number] [fail_timeout=time] [backup] [down] [resolve]"), Reads(server),
-        "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable().default(default_parameters),
+        "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable().default(default_parameters)
+        .differs("every server is probed by a TCP connection each second, and a stale kept-alive connection is no failure"),
 ];
 
 settings! {
@@ -29,7 +30,8 @@ settings! {
     UpstreamKeepalive {
         "keepalive" in UPSTREAM,
         connections: usize as Connections = 32,
-        "How many idle connections are kept open; 0 closes each after its request";
+        "How many idle connections are kept open; 0 closes each after its request",
+        differs "it counts per worker, as in nginx, but as a sum over all upstreams, and may stand above the balancing method";
 
         "keepalive_requests" in UPSTREAM,
         requests: u64 as Number = 1000,

@@ -282,7 +282,6 @@ mod tests {
         );
         refused(&in_main("gzip on;"), "nginx's directive \"gzip\" is not supported");
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
-        refused(&in_location("deny all;"), "nginx's directive \"deny\" is not supported");
         assert_eq!(errors(&in_http("gzip off;")), Vec::<String>::new());
     }
 

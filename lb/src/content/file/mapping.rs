@@ -61,7 +61,7 @@ pub fn directory(root: &DocumentRoot, rendered: Vec<u8>) -> Vec<u8> {
 pub fn path_of(root: &DocumentRoot, directory: Vec<u8>, uri: Uri<'_>) -> Result<FilePath, Unmapped> {
     let rest = match root.mapping {
         Mapping::Root => uri.path,
-        Mapping::Alias(_) if !uri.chose_location => return Err(Unmapped::Rewritten),
+        Mapping::Alias(_) | Mapping::Whole if !uri.chose_location => return Err(Unmapped::Rewritten),
         Mapping::Alias(bytes) => uri.path.get(bytes..).ok_or(Unmapped::Rewritten)?,
         Mapping::Whole if uri.follows_whole_alias => uri.path,
         Mapping::Whole => b"",
@@ -173,6 +173,7 @@ mod tests {
         }
         let rewritten = Uri { chose_location: false, ..uri("/a/b") };
         assert_eq!(path(&root("/i/", Mapping::Alias(3)), rewritten), Err(Unmapped::Rewritten));
+        assert_eq!(path(&root("/i", Mapping::Whole), rewritten), Err(Unmapped::Rewritten));
         assert_eq!(path(&root("/w", Mapping::Root), rewritten), Ok("/w/a/b".to_owned()));
         let follows = Uri { follows_whole_alias: true, ..uri("/a/b") };
         assert_eq!(path(&root("/i", Mapping::Whole), follows), Ok("/i/a/b".to_owned()));

@@ -12,5 +12,4 @@ pub mod listing;
 pub mod listing_data;
 pub mod mapping;
 pub mod media;
-pub mod pace;
 pub mod range;

@@ -71,7 +71,7 @@ fn methods_that_change_something_are_not_allowed() {
         ("DELETE", "/a.txt", "405 file"),
         ("DELETE", "/e/", "405 file"),
         ("HEAD", "/l", "404 not_found"),
-        ("POST", "/l", "403 file"),
+        ("POST", "/l", "403 forbidden"),
     ] {
         let (state, said) = rig.run(&Asked { method, ..Asked::of(target) }, &DISK);
         assert_eq!(said, expected, "{method} {target}");
@@ -99,7 +99,7 @@ fn limit_except_inherits_settings_and_no_program() {
         ("GET", "/tried", "404 not_found"),
         ("POST", "/tried", "405 file"),
         ("GET", "/p", "return 200 x"),
-        ("PUT", "/p", "403 file"),
+        ("PUT", "/p", "403 forbidden"),
         ("PUT", "/q", "proxy 127.0.0.1:9"),
     ] {
         let said = rig.run(&Asked { method, ..Asked::of(target) }, &DISK).1;

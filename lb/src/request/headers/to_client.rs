@@ -1,13 +1,15 @@
 //! An answer's header on its way to the client: a server's, one of the program's own, and that of a refused request.
 
-use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
     REFRESH, SERVER, SET_COOKIE, TRANSFER_ENCODING,
 };
+use http::{HeaderMap, StatusCode};
 
 use super::{Fields, rewriting};
-use crate::config::model::{Expires, ExpiresTime, FieldName, IgnoredHeaders, Location, MediaTypes, Proxy};
+use crate::config::model::{
+    Charset, Expires, ExpiresTime, FieldName, IgnoredHeaders, Location, MediaTypes, Proxy,
+};
 use crate::content::file::answer::FileAnswer;
 use crate::content::file::{expires, http_time, media};
 use crate::content::{Answer, page};
@@ -16,6 +18,7 @@ use crate::script::{Template, Values};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const ACCEL_LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
+const ACCEL_CHARSET: HeaderName = HeaderName::from_static("x-accel-charset");
 
 /// The names that the program itself sets, as nginx writes them.
 mod known {
@@ -43,6 +46,8 @@ pub struct ToClient<'a> {
     pub keeps_alive: bool,
     /// A `Server` that is there stays: a server's with `proxy_pass_header Server`, or one that the configuration sets.
     pub keeps_server: bool,
+    /// The character set that a server asks for (`X-Accel-Charset`), and whether the configuration names it.
+    pub charset: Option<(&'a HeaderValue, bool)>,
     /// Now, in seconds after 1970, and what local time is ahead of UTC then; asked for only by `expires`.
     pub clock: fn() -> (i64, i64),
 }
@@ -69,11 +74,10 @@ pub fn finish<F: Fields>(
         // Such a client cannot read chunks: the end of the connection ends the body.
         answer.remove(&TRANSFER_ENCODING);
     }
-    if let Some(charset) = &location.settings.charset.name
+    if (location.settings.charset.name.is_some() || to.charset.is_some())
         && !matches!(to.status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND)
     {
-        let name = render(answer, charset);
-        set_charset(answer, name.as_ref(), &location.settings.charset.types)?;
+        name_charset(answer, to.charset, &location.settings.charset, &mut render)?;
     }
     if location.settings.headers.expires != Expires::Off && adds_by_default(to.status) {
         set_expires(answer, &location.settings.headers.expires, to.clock, &mut render)?;
@@ -92,7 +96,32 @@ pub fn finish<F: Fields>(
     Ok(())
 }
 
-/// Names the character set of a text that has none.
+/// Names the character set: the one that the server asks for, of any media type, or else the location's. A text that is
+/// said to have another one keeps it, as nothing is converted.
+fn name_charset<F: Fields>(
+    answer: &mut F,
+    asked: Option<(&HeaderValue, bool)>,
+    charset: &Charset,
+    render: &mut impl FnMut(&F, &Template) -> Option<HeaderValue>,
+) -> Result<(), F::Error> {
+    let (name, types) = match (asked, &charset.name) {
+        // nginx knows the names that its configuration has.
+        (Some((_, false)), _) | (None, None) => return Ok(()),
+        (Some((name, true)), _) => (Some(name.clone()), &MediaTypes::All),
+        (None, Some(name)) => (render(answer, name), &charset.types),
+    };
+    if let Some(source) = &charset.source {
+        let same = |(one, other): (&HeaderValue, &HeaderValue)| {
+            one.as_bytes().eq_ignore_ascii_case(other.as_bytes())
+        };
+        if !name.as_ref().zip(render(answer, source).as_ref()).is_some_and(same) {
+            return Ok(());
+        }
+    }
+    set_charset(answer, name.as_ref(), types)
+}
+
+/// Adds the character set to a media type that has none.
 fn set_charset<F: Fields>(
     answer: &mut F,
     name: Option<&HeaderValue>,
@@ -222,12 +251,14 @@ pub fn refused(status: StatusCode, server_tokens: bool, date: &str, body_bytes: 
 }
 
 /// What was found in a server's answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// [`rewrite`] may have something to do.
     pub rewritable: bool,
     /// The rate that the server asks for (`X-Accel-Limit-Rate`).
     pub rate: Option<u64>,
+    /// The character set that the server asks for (`X-Accel-Charset`).
+    pub charset: Option<HeaderValue>,
 }
 
 /// Strips what is not for the client from a server's answer: nginx's hidden fields, plus and minus what was configured,
@@ -236,16 +267,15 @@ pub fn take_over<F: Fields>(answer: &mut F, proxy: &Proxy) -> Found {
     // Nearly always there is nothing to do, and one look at the few names that are there is cheaper than a search
     // for each of the many that might be.
     let is_hidden = |name: &HeaderName| proxy.hidden_headers.contains(name) || name == KEEP_ALIVE;
-    let (mut hides, mut redirects, mut cookies, mut paces) = (false, false, false, false);
+    let (mut hides, mut redirects, mut cookies, mut steers) = (false, false, false, false);
     for name in answer.map().keys() {
         hides |= is_hidden(name);
         redirects |= name == LOCATION || name == REFRESH;
         cookies |= name == SET_COOKIE;
-        paces |= name == ACCEL_LIMIT_RATE;
+        steers |= name == ACCEL_LIMIT_RATE || name == ACCEL_CHARSET;
     }
-    let heeded = paces && !proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_LIMIT_RATE);
-    let asked = heeded.then(|| answer.map().get(ACCEL_LIMIT_RATE)).flatten();
-    let rate = asked.and_then(|rate| pace::accel_limit_rate(rate.as_bytes()));
+    let rate = if steers { asked_rate(answer.map(), proxy) } else { None };
+    let charset = if steers { asked_charset(answer.map(), proxy) } else { None };
     if hides {
         for name in proxy.hidden_headers.iter().chain([&KEEP_ALIVE]) {
             answer.remove(name);
@@ -253,7 +283,21 @@ pub fn take_over<F: Fields>(answer: &mut F, proxy: &Proxy) -> Found {
     }
     let rewritable = (redirects && !proxy.redirects.is_empty())
         || (cookies && rewriting::touches_cookies(&proxy.settings));
-    Found { rewritable, rate }
+    Found { rewritable, rate, charset }
+}
+
+/// The rate that a server asks for (`X-Accel-Limit-Rate`), where that is heeded.
+pub fn asked_rate(fields: &HeaderMap, proxy: &Proxy) -> Option<u64> {
+    let heeded = !proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_LIMIT_RATE);
+    let asked = heeded.then(|| fields.get(ACCEL_LIMIT_RATE)).flatten();
+    asked.and_then(|rate| pace::accel_limit_rate(rate.as_bytes()))
+}
+
+/// The character set that a server asks for (`X-Accel-Charset`), where that is heeded.
+pub fn asked_charset(fields: &HeaderMap, proxy: &Proxy) -> Option<HeaderValue> {
+    let heeded = !proxy.settings.ignore_headers.has(IgnoredHeaders::X_ACCEL_CHARSET);
+    let asked = heeded.then(|| fields.get(ACCEL_CHARSET)).flatten();
+    asked.filter(|name| !name.is_empty()).cloned()
 }
 
 /// Rewrites a server's redirects and cookies (`proxy_redirect`, `proxy_cookie_*`). `origin` is what a redirect to a path of

@@ -29,6 +29,8 @@ pub struct ToServer<'a> {
     pub closes: bool,
     /// The request goes out as HTTP/2.
     pub http_2: bool,
+    /// Trailers are welcome whatever the client says: gRPC cannot do without.
+    pub wants_trailers: bool,
     /// The client's fields go along (`proxy_pass_request_headers`).
     pub client_fields: bool,
     /// The body that the server gets.
@@ -65,7 +67,7 @@ pub fn prepare<F: Fields>(
     // Answered here before the body was read; asking the server again would bring the client a second 100.
     fields.remove(&EXPECT);
     if to.http_2 {
-        drop_hop_fields(fields)?;
+        drop_hop_fields(fields, to.wants_trailers)?;
     }
     for field in to.set {
         let value = match &field.value {
@@ -98,12 +100,12 @@ pub fn prepare<F: Fields>(
 }
 
 /// HTTP/2 has no fields of a connection; of `TE` it keeps that trailers are welcome.
-fn drop_hop_fields<F: Fields>(fields: &mut F) -> Result<(), F::Error> {
+fn drop_hop_fields<F: Fields>(fields: &mut F, wants_trailers: bool) -> Result<(), F::Error> {
     let trailers = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();
         text.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
     };
-    let welcome = fields.map().get_all(TE).iter().any(trailers);
+    let welcome = wants_trailers || fields.map().get_all(TE).iter().any(trailers);
     for name in [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION] {
         fields.remove(name);
     }
@@ -203,6 +205,7 @@ mod tests {
             upgrades: false,
             closes: false,
             http_2: false,
+            wants_trailers: false,
             client_fields: true,
             body: SentBody::Client,
         };
@@ -239,6 +242,12 @@ mod tests {
                 "HTTP/2",
                 "host: a|te: gzip, trailers|keep-alive: 5|connection: keep-alive|upgrade: h2c|transfer-encoding: chunked",
                 ToServer { http_2: true, upgrades: true, closes: true, ..to(&[]) },
+                "host: a|te: trailers",
+            ),
+            (
+                "gRPC",
+                "host: a",
+                ToServer { http_2: true, wants_trailers: true, ..to(&[]) },
                 "host: a|te: trailers",
             ),
             ("HTTP/2 without trailers", "te: gzip", ToServer { http_2: true, ..to(&[]) }, ""),

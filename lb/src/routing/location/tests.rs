@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::model::{Action, DocumentRoot, Position, Settings};
+use crate::config::model::{AccessRules, Action, DocumentRoot, Position, Settings};
 use crate::script::{Case, Names, Regex};
 
 fn pattern(text: &str) -> Pattern {
@@ -23,6 +23,7 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         settings: Settings::default(),
         access_logs: Arc::from([]),
         root: Arc::new(DocumentRoot::fixed("", "/html")),
+        access: AccessRules::default(),
         try_files: None,
         limit_except: None,
         nested,

@@ -22,8 +22,7 @@ http2_push HSL uri | off = off
 http2_push_preload HSL on | off = off
 http2_recv_buffer_size H size = 256k
 http2_recv_timeout HS time = 30s
-http2_streams_index_size HS number = 32
-early_hints HSL string …",
+http2_streams_index_size HS number = 32",
     },
     Family {
         module: "ngx_http_grpc_module",

@@ -5,23 +5,21 @@ use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {
-        module: "ngx_http_access_module",
+        module: "ngx_http_referer_module, secure_link",
         fate: Fate::Pending(&ACCESS),
         lines: "\
-allow HSL address | CIDR | unix: | all ! all
-deny HSL address | CIDR | unix: | all
-satisfy HSL all | any = all
 valid_referers SL none | blocked | server_names | string …
 referer_hash_bucket_size SL size = 64
 referer_hash_max_size SL size = 2048
-secure_link SL expression
-secure_link_md5 SL expression
-secure_link_secret L word",
+secure_link HSL expression
+secure_link_md5 HSL expression
+secure_link_secret HSL word",
     },
     Family {
         module: "ngx_http_auth_basic_module, auth_request, auth_jwt",
         fate: Fate::Pending(&AUTHENTICATION),
         lines: "\
+satisfy HSL all | any = all
 auth_basic HSLX string | off = off
 auth_basic_user_file HSLX file
 auth_delay HSL time = 0s

@@ -54,7 +54,7 @@ fastcgi_request_buffering HSL on | off = on
 fastcgi_send_lowat HSL size = 0
 fastcgi_send_timeout HSL time = 60s
 fastcgi_socket_keepalive HSL on | off = off
-fastcgi_split_path_info L regex
+fastcgi_split_path_info HSL regex
 fastcgi_store HSL on | off | string = off
 fastcgi_store_access HSL users:permissions … = user:rw
 fastcgi_temp_file_write_size HSL size = 8k|16k

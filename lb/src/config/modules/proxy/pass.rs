@@ -85,6 +85,8 @@ pub(in crate::config) struct ProxyPass {
     pub(in crate::config) module: Module,
     pub(in crate::config) to: PassedTo,
     pub(in crate::config) position: Position,
+    /// When it was read.
+    pub(in crate::config) order: usize,
 }
 
 /// Where it goes.
@@ -122,10 +124,12 @@ pub(in crate::config) fn grpc_pass(block: &mut Block, directive: &Directive, rep
 
 fn pass(module: Module, block: &mut Block, directive: &Directive, report: &mut Report) {
     let url = directive.argument(0);
-    let position = directive.argument_position(0);
+    let (position, order) = (directive.argument_position(0), directive.order);
     if url.contains('$') {
         if let Some(url) = report.template(directive, 0) {
-            block.edit(|given| *given = Some(ProxyPass { module, to: PassedTo::PerRequest(url), position }));
+            block.edit(|given| {
+                *given = Some(ProxyPass { module, to: PassedTo::PerRequest(url), position, order })
+            });
         }
         return;
     }
@@ -149,7 +153,7 @@ fn pass(module: Module, block: &mut Block, directive: &Directive, report: &mut R
         }
         Ok(target) => {
             let to = PassedTo::Fixed(FixedPass { scheme, written: written.to_owned(), target });
-            let pass = ProxyPass { module, to, position };
+            let pass = ProxyPass { module, to, position, order };
             block.edit(|given| *given = Some(pass));
         }
         Err(error) => report.emerg_hint(

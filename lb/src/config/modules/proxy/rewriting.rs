@@ -37,8 +37,16 @@ enum Piece {
 /// One `proxy_redirect`.
 #[derive(Debug, Clone)]
 pub enum RedirectRule {
-    /// `default`: the URL of `proxy_pass` becomes the location's path; nothing does where that has variables.
+    /// What holds where nothing is said: the URL of `proxy_pass` becomes the location's path; nothing does where that has
+    /// variables.
     Default,
+    /// `default`: the same for the `proxy_pass` above it, also in locations inside.
+    Asked {
+        /// Where it stands.
+        position: Position,
+        /// When it was read.
+        order: usize,
+    },
     /// A rule of one's own.
     Substitution(Substitution),
 }
@@ -233,7 +241,10 @@ impl Argument for Redirects {
 
     fn read(into: &mut Option<Self::Value>, directive: &Directive, report: &mut Report) {
         read_rule(into, directive, report, |directive, report| match directive.arguments.len() {
-            1 if directive.argument(0) == "default" => Some(RedirectRule::Default),
+            1 if directive.argument(0) == "default" => {
+                let (position, order) = (directive.position.clone(), directive.order);
+                Some(RedirectRule::Asked { position, order })
+            }
             1 => invalid_parameter(directive, report, "\"default\", \"off\" or two arguments"),
             _ => Form::PREFIX.rewriting(directive, report).map(RedirectRule::Substitution),
         });

@@ -1,8 +1,8 @@
 use http::HeaderValue;
 
 use crate::config::model::{
-    Action, BindAddress, Destination, HttpVersion, IgnoredHeaders, Location, NextUpstream, Proxy, SentUri,
-    SentValue, ServerAddress,
+    Action, BindAddress, Destination, HttpVersion, IgnoredHeaders, Location, Matched, NextUpstream, Proxy,
+    SentUri, SentValue, ServerAddress, Substitution,
 };
 use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
@@ -168,9 +168,8 @@ fn times_version_and_buffering() {
     let default = proxy("proxy_pass http://group;");
     assert_eq!(default.settings.connect_timeout, Duration::from_secs(60));
     assert!(default.settings.http_version == HttpVersion::Http11 && default.settings.buffering);
-    refused(
-        &in_location("proxy_http_version 2;"),
-        "\"2\" in the \"proxy_http_version\" directive is not supported yet",
+    assert!(
+        proxy("proxy_pass http://group; proxy_http_version 2;").settings.http_version == HttpVersion::Http2
     );
     refused(&in_location("proxy_http_version 1.2;"), "invalid value \"1.2\"");
     refused(&in_location("proxy_read_timeout 1x;"), "\"proxy_read_timeout\" directive invalid value");
@@ -235,7 +234,7 @@ fn pass_header_outweighs_hiding() {
 
 #[test]
 fn what_would_change_traffic_is_refused_unless_switched_off() {
-    for name in ["proxy_cache", "proxy_force_ranges", "proxy_ignore_client_abort", "proxy_store"] {
+    for name in ["proxy_cache", "proxy_store"] {
         let text = in_location(&format!("{name} off; proxy_pass http://group;"));
         assert_eq!(warnings(&text), Vec::<String>::new());
         refused(
@@ -282,6 +281,33 @@ fn rewriting_is_said_rule_by_rule_or_not_at_all() {
     ] {
         refused(&in_location(text), message);
     }
+}
+
+#[test]
+fn what_is_asked_for_as_default_is_that_of_the_proxy_pass_above_it() {
+    let config = accepted(&in_server(
+        "location /a/ { proxy_pass http://group/x/; proxy_redirect default; location /a/b/ { proxy_pass http://group/y/; } \
+         location /a/c/ { proxy_pass http://group/z/; proxy_redirect default; } } \
+         location /b/ { proxy_pass http://group/x/; location /b/c/ { proxy_pass http://group/y/; } }",
+    ));
+    let outer = &config.http.servers[0].locations[0];
+    let rule = |location: &Location| {
+        let Action::Proxy(proxy) = &location.action else { panic!("{location:?}") };
+        match &proxy.redirects[..] {
+            [Substitution { from: Matched::Text(from), .. }] => from.as_literal().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let rules = [outer, &outer.nested[0], &outer.nested[1]].map(|location| rule(location));
+    assert_eq!(rules, ["http://group/x/", "http://group/x/", "http://group/z/"]);
+    // What is not asked for is inherited as well.
+    let unasked = &config.http.servers[0].locations[1];
+    assert_eq!([unasked, &unasked.nested[0]].map(|location| rule(location)), ["http://group/x/"; 2]);
+    let after = "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive";
+    let variables = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables";
+    refused(&in_location("proxy_redirect default; proxy_pass http://group;"), after);
+    refused(&in_server("proxy_redirect default; location / { proxy_pass http://group; }"), after);
+    refused(&in_location("proxy_pass http://$host; proxy_redirect default;"), variables);
 }
 
 #[test]
