@@ -125,6 +125,8 @@ pub enum RetryReason {
     HandshakeFailed,
     /// The server closed the connection.
     Closed,
+    /// The server said that it had not begun with the request.
+    Unprocessed,
     /// The server did not answer in time.
     ReadTimeout,
     /// The server did not take the request in time.
@@ -139,7 +141,7 @@ pub enum RetryReason {
 
 impl RetryReason {
     /// The number of reasons.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -147,6 +149,7 @@ impl RetryReason {
         Self::ConnectTimeout,
         Self::HandshakeFailed,
         Self::Closed,
+        Self::Unprocessed,
         Self::ReadTimeout,
         Self::WriteTimeout,
         Self::InvalidAnswer,
@@ -161,6 +164,7 @@ impl RetryReason {
             Self::ConnectTimeout => "connect_timeout",
             Self::HandshakeFailed => "handshake_failed",
             Self::Closed => "closed",
+            Self::Unprocessed => "unprocessed",
             Self::ReadTimeout => "read_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::InvalidAnswer => "invalid_answer",

@@ -43,7 +43,8 @@ async fn named(
 ) -> Result<ProxyTarget, Failure> {
     let mut rendered = Vec::new();
     url.render(&mut request.values(session.req_header(), None, now), &mut rendered);
-    let passed = match Passed::parse(&rendered) {
+    let parse = if proxy.is_grpc { Passed::parse_grpc } else { Passed::parse };
+    let passed = match parse(&rendered) {
         Ok(passed) => passed,
         Err(error) => {
             record::no_destination(session, request, &error);

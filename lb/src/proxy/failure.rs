@@ -32,7 +32,9 @@ pub(super) fn of(error: &Error) -> Failure {
         return Failure::Status(*status);
     }
     match error.esource() {
-        ErrorSource::Upstream => Failure::Upstream(upstream(error.etype())),
+        ErrorSource::Upstream => {
+            Failure::Upstream(of_http_2(error).unwrap_or_else(|| upstream(error.etype())))
+        }
         ErrorSource::Downstream if sent_invalid_body(error) => Failure::Status(400),
         ErrorSource::Downstream => downstream(error.etype()),
         ErrorSource::Internal | ErrorSource::Unset => Failure::Internal,
@@ -41,10 +43,25 @@ pub(super) fn of(error: &Error) -> Failure {
 
 /// Reads the error of a connection that did not come about, whatever else Pingora calls it.
 pub(super) fn of_connect(error: &Error) -> FailureKind {
+    if *error.etype() == ErrorType::H2Error {
+        // A connection that others use, and that takes no further request.
+        return FailureKind::Unprocessed;
+    }
     match upstream(error.etype()) {
         kind @ (FailureKind::ConnectTimeout | FailureKind::Handshake) => kind,
         _ => FailureKind::Connect,
     }
+}
+
+/// What an error of HTTP/2 says that its kind does not.
+fn of_http_2(error: &Error) -> Option<FailureKind> {
+    let cause = error.root_cause().downcast_ref::<h2::Error>()?;
+    let refused = cause.is_reset() && cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let leaving = cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR);
+    if refused || leaving {
+        return Some(FailureKind::Unprocessed);
+    }
+    cause.is_io().then_some(FailureKind::Closed)
 }
 
 fn upstream(kind: &ErrorType) -> FailureKind {
@@ -83,6 +100,8 @@ pub(super) fn is_invalid_chunk(kind: &ErrorType) -> bool {
 fn downstream(kind: &ErrorType) -> Failure {
     match kind {
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::ClientTimeout,
+        // A stream of HTTP/2 that the client has ended.
+        ErrorType::H2Error => Failure::ClientGone,
         ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => Failure::ClientGone,
         _ => Failure::Status(400),
     }

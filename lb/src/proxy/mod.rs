@@ -16,6 +16,7 @@
 //! | `upload` | request bodies, read before a server is picked |
 //! | `peer` | a server as Pingora takes it |
 //! | `secure` | a server on a connection with TLS |
+//! | `http2` | what HTTP/2 to a server asks of Pingora |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
 //! | `values` | variables |
 //! | `destination` | the upstream of a `proxy_pass` |
@@ -43,6 +44,7 @@ mod finish;
 mod flow;
 mod gather;
 mod host;
+mod http2;
 mod peer;
 mod ready;
 mod received;

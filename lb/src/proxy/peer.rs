@@ -16,8 +16,8 @@ use pingora_proxy::Session;
 use tokio::net::TcpSocket;
 
 use super::context::{self, Request};
-use super::finish;
-use crate::config::model::{BindAddress, DroppedNames};
+use super::{finish, http2};
+use crate::config::model::{BindAddress, DroppedNames, HttpVersion};
 use crate::connection::facts::HopFields;
 use crate::request::ProxyTarget;
 use crate::request::headers::to_server::{self, SentBody, ToServer};
@@ -58,6 +58,9 @@ pub(super) fn http_peer(
     options.read_timeout = Some(target.proxy.settings.read_timeout);
     options.write_timeout = Some(target.proxy.settings.send_timeout);
     options.idle_timeout = Some(target.upstream.model().keepalive.timeout);
+    if target.proxy.settings.http_version == HttpVersion::Http2 {
+        http2::prepare(options, target.upstream.model().keepalive.connections);
+    }
     if target.proxy.settings.socket_keepalive {
         options.upstream_tcp_sock_tweak_hook = Some(Arc::clone(&SOCKET_KEEPALIVE));
     }
@@ -106,7 +109,7 @@ pub(super) fn request_header(
     let Some(proxying) = request.state.proxying() else { return context::unexpected() };
     let (proxy, location) = (Arc::clone(&proxying.target.proxy), Arc::clone(&proxying.routed.location));
     let closes = proxying.last_on_connection
-        || proxy.settings.http_1_0
+        || proxy.settings.http_version == HttpVersion::Http10
         || proxying.target.upstream.model().keepalive.connections == 0;
     if let Some(method) = &proxy.settings.method {
         let mut written = Vec::new();
@@ -131,6 +134,7 @@ pub(super) fn request_header(
         None if proxy.settings.pass_request_body && !request.body_is_gone => SentBody::Client,
         None => SentBody::Nothing,
     };
+    let http_2 = proxy.settings.http_version == HttpVersion::Http2;
     let shape = &request.facts.shape;
     let to = ToServer {
         client_fields: proxy.settings.pass_request_headers,
@@ -143,6 +147,8 @@ pub(super) fn request_header(
         has_connection: shape.hop_fields == HopFields::OnlyConnection,
         upgrades: shape.upgrade,
         closes: closes && !is_upgrade,
+        http_2,
+        wants_trailers: proxy.is_grpc,
     };
     let sent = request.facts.path_and_query();
     let parsed = upstream_request.raw_path();
@@ -156,5 +162,6 @@ pub(super) fn request_header(
     }
     to_server::prepare(upstream_request, &to, |template| {
         finish::field_value(request, session.req_header(), None, template, now)
-    })
+    })?;
+    if http_2 { http2::address(upstream_request, proxy.tls.is_some()) } else { Ok(()) }
 }

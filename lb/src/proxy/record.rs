@@ -116,8 +116,13 @@ fn circumstances(session: &Session, request: &Request) -> String {
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
     if let Some(last) = request.state.tries().last() {
         let target = String::from_utf8_lossy(facts.path_and_query());
-        let secure = request.state.proxying().is_some_and(|proxying| proxying.target.proxy.tls.is_some());
-        let scheme = if secure { "https" } else { "http" };
+        let proxy = request.state.proxying().map(|proxying| &proxying.target.proxy);
+        let scheme = match proxy.map(|proxy| (proxy.is_grpc, proxy.tls.is_some())) {
+            Some((true, false)) => "grpc",
+            Some((true, true)) => "grpcs",
+            Some((false, true)) => "https",
+            Some((false, false)) | None => "http",
+        };
         let _ = write!(text, ", upstream: \"{scheme}://{}{target}\"", last.peer.name());
     }
     if let Some(host) = host_field(session.req_header()).filter(|host| !host.is_empty()) {
@@ -180,6 +185,9 @@ pub(super) fn failed_try(
         }
         // nginx says nothing of it, and such a try is not booked here.
         FailureKind::ListedStatus => {}
+        FailureKind::Unprocessed => {
+            log::error!("{words} ({}) while {doing}{circumstances}", cause(error));
+        }
         FailureKind::InvalidAnswer => {
             let words = why_refused(error).unwrap_or(words);
             log::error!("{words} while {doing}{circumstances}");

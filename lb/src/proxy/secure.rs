@@ -1,16 +1,21 @@
 //! A server on a connection with TLS: which one it is, and how Pingora gets it.
 
-use std::net::SocketAddr as SocketAddress;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr as SocketAddress};
 use std::sync::Arc;
 use std::time::Instant;
 
 use pingora::Result;
+use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::HttpPeer;
 use pingora_proxy::Session;
 
 use super::context::Request;
+use crate::config::model::HttpVersion;
 use crate::upstream::tls::{Dial, Identity, Kept};
 use crate::upstream::{Peer, tls};
+
+/// The address that Pingora compares with none.
+const EVERYWHERE: SocketAddress = SocketAddress::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// How the next server is connected to; `None` where no TLS is spoken.
 pub(super) fn dial(
@@ -29,10 +34,12 @@ pub(super) fn dial(
         keepalive: settings.socket_keepalive,
         timeout: settings.connect_timeout,
     };
+    let http_2 = settings.http_version == HttpVersion::Http2;
     let keepalive = &target.upstream.model().keepalive;
     Ok(Some(Dial::new(
         reach,
         identity,
+        http_2,
         kept,
         (target.connection_group, keepalive.connections, keepalive.timeout),
     )))
@@ -56,4 +63,10 @@ pub(super) fn through(http_peer: &mut HttpPeer, dial: &Arc<Dial>) {
     http_peer.options.custom_l4 = Some(Arc::clone(dial) as _);
     // The timeouts of the two steps are the dial's.
     http_peer.options.connection_timeout = None;
+    if dial.is_http_2() {
+        // Pingora finds its connections by this number. What it asks of a connection before it uses it again is whether it
+        // leads to the address; to this one all do.
+        http_peer._address = SocketAddr::Inet(EVERYWHERE);
+        http_peer.group_key = dial.group();
+    }
 }

@@ -166,7 +166,7 @@ impl ProxyHttp for ProxyService {
             secure::through(&mut http_peer, dial);
         }
         let proxying = request.proxying()?;
-        if !session.as_mut().is_body_done() {
+        if !session.as_mut().is_body_done() && !proxying.target.proxy.is_grpc {
             let patience = proxying.routed.location.settings.client.body_timeout;
             let read_timeout =
                 upload::while_client_owes(proxying.target.proxy.settings.read_timeout, patience);

@@ -67,6 +67,9 @@ impl TryMeaning {
                 RetryReason::Closed,
                 "upstream prematurely closed connection",
             ),
+            FailureKind::Unprocessed => {
+                (502, Generated::UpstreamClosed, RetryReason::Unprocessed, "upstream rejected request")
+            }
             FailureKind::ReadTimeout => {
                 (504, Generated::UpstreamTimeout, RetryReason::ReadTimeout, TIMED_OUT)
             }
@@ -126,6 +129,7 @@ mod tests {
             (ConnectTimeout, 504, "connect_timeout", "connect_timeout"),
             (Handshake, 502, "handshake_failed", "handshake_failed"),
             (Closed, 502, "upstream_closed", "closed"),
+            (Unprocessed, 502, "upstream_closed", "unprocessed"),
             (ReadTimeout, 504, "upstream_timeout", "read_timeout"),
             (WriteTimeout, 504, "upstream_timeout", "write_timeout"),
             (InvalidAnswer, 502, "invalid_answer", "invalid_answer"),

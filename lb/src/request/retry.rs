@@ -3,12 +3,14 @@
 //! nginx's rules (`proxy_next_upstream`): only what the directive lists, never once the client has seen a byte of
 //! an answer, never a `POST`, `LOCK` or `PATCH` that a server may already have acted on (unless it lists
 //! `non_idempotent`), never beyond `_tries` and `_timeout`. An answer with a listed status is left for another server's
-//! by the same rules ([`leaves`]); the last server's is passed on. Two rules are ours, each
+//! by the same rules ([`leaves`]); the last server's is passed on. Three rules are ours, each
 //! because the machine beneath differs:
 //!
 //! - A server may close a kept-alive connection in the moment we send on it. That says nothing about its health,
 //!   so the first such failure of a request is not held against the server and costs no try. nginx grants the
 //!   extra try but still counts the failure, which with `max_fails=1` takes a healthy server out.
+//! - A server of HTTP/2 may say that it has not begun with a request (`REFUSED_STREAM`, a `GOAWAY`): it is sent again,
+//!   whatever its method, and the first time to any server. nginx takes that for an error like any other.
 //! - A request body that has outgrown Pingora's replay buffer (64 KiB) cannot be sent twice.
 
 use std::time::Duration;
@@ -78,7 +80,10 @@ impl FailedTry {
     /// waits for them in vain, or closes meanwhile, did nothing wrong. One that takes no bytes, or answers what is not
     /// HTTP, did.
     pub fn blames_server(&self) -> bool {
-        !self.answered && !self.is_stale_connection() && !self.waits_for_client()
+        !self.answered
+            && !self.is_stale_connection()
+            && !self.waits_for_client()
+            && self.kind != FailureKind::Unprocessed
     }
 
     fn waits_for_client(&self) -> bool {
@@ -86,7 +91,8 @@ impl FailedTry {
     }
 
     fn is_stale_connection(&self) -> bool {
-        self.kind == FailureKind::Closed && self.reused && !self.forgiven_before && !self.answered
+        let stale = self.kind == FailureKind::Closed && self.reused;
+        (stale || self.kind == FailureKind::Unprocessed) && !self.forgiven_before && !self.answered
     }
 }
 
@@ -128,9 +134,14 @@ pub fn decide(failed: &FailedTry) -> Verdict {
     if failed.kind == FailureKind::ReadTimeout && failed.client_owes_bytes && !failed.answered {
         return Verdict::GiveUp(GiveUp::ClientStalled);
     }
-    let connecting =
-        matches!(failed.kind, FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Handshake);
-    if !connecting && failed.non_idempotent && !failed.policy.lists(NextUpstream::NON_IDEMPOTENT) {
+    let nothing_done = matches!(
+        failed.kind,
+        FailureKind::Connect
+            | FailureKind::ConnectTimeout
+            | FailureKind::Handshake
+            | FailureKind::Unprocessed
+    );
+    if !nothing_done && failed.non_idempotent && !failed.policy.lists(NextUpstream::NON_IDEMPOTENT) {
         return Verdict::GiveUp(GiveUp::NonIdempotent);
     }
     if !failed.body_replayable {
@@ -183,7 +194,9 @@ fn of_status(status: StatusCode) -> Option<NextUpstream> {
 /// Whether `proxy_next_upstream` names this failure.
 fn listed(policy: NextUpstream, kind: FailureKind) -> bool {
     policy.lists(match kind {
-        FailureKind::Connect | FailureKind::Handshake | FailureKind::Closed => NextUpstream::ERROR,
+        FailureKind::Connect | FailureKind::Handshake | FailureKind::Unprocessed | FailureKind::Closed => {
+            NextUpstream::ERROR
+        }
         FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
             NextUpstream::TIMEOUT
         }
@@ -247,6 +260,12 @@ mod tests {
             ("closed", base(Closed), NextServer),
             ("read timeout", base(ReadTimeout), NextServer),
             ("garbage", base(InvalidAnswer), give_up(GiveUp::NotListed)),
+            ("not begun", FailedTry { non_idempotent: true, ..base(Unprocessed) }, Forgive),
+            (
+                "not begun twice",
+                FailedTry { non_idempotent: true, forgiven_before: true, ..base(Unprocessed) },
+                NextServer,
+            ),
             ("stale keep-alive", FailedTry { reused: true, ..base(Closed) }, Forgive),
             ("stale twice", FailedTry { reused: true, forgiven_before: true, ..base(Closed) }, NextServer),
             ("stale and last", FailedTry { reused: true, tries_left: 0, ..base(Closed) }, Forgive),

@@ -27,20 +27,28 @@ pub enum Scheme {
     Http,
     /// `https://`
     Https,
+    /// `grpc://`, or nothing.
+    Grpc,
+    /// `grpcs://`
+    Grpcs,
 }
 
 impl Scheme {
     /// The port that it means where none is written.
     pub fn port(self) -> u16 {
         match self {
-            Self::Http => 80,
-            Self::Https => 443,
+            Self::Http | Self::Grpc => 80,
+            Self::Https | Self::Grpcs => 443,
         }
+    }
+
+    fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs)
     }
 
     /// Whether it means TLS.
     pub fn is_secure(self) -> bool {
-        self == Self::Https
+        matches!(self, Self::Https | Self::Grpcs)
     }
 }
 
@@ -78,14 +86,34 @@ impl Passed {
     ///
     /// In nginx's words, where it is none.
     pub fn parse(url: &[u8]) -> Result<Self, PassedError> {
+        Self::parse_with(url, &[("http://", Scheme::Http), ("https://", Scheme::Https)])
+    }
+
+    /// Splits what `grpc_pass` goes to.
+    ///
+    /// # Errors
+    ///
+    /// In nginx's words, where it is no address.
+    pub fn parse_grpc(url: &[u8]) -> Result<Self, PassedError> {
+        let schemes = [("grpc://", Scheme::Grpc), ("grpcs://", Scheme::Grpcs), ("", Scheme::Grpc)];
+        let passed = Self::parse_with(url, &schemes)?;
+        match passed.uri {
+            None => Ok(passed),
+            Some(_) => Err(PassedError::Server {
+                complaint: "invalid host",
+                url: String::from_utf8_lossy(url).into_owned(),
+            }),
+        }
+    }
+
+    fn parse_with(url: &[u8], schemes: &[(&str, Scheme)]) -> Result<Self, PassedError> {
         let shown = || String::from_utf8_lossy(url).into_owned();
         let Ok(text) = std::str::from_utf8(url) else { return Err(PassedError::Prefix(shown())) };
         let scheme = |name: &str| {
             let start = text.get(..name.len())?;
             start.eq_ignore_ascii_case(name).then(|| &text[name.len()..])
         };
-        let http = scheme("http://").map(|rest| (Scheme::Http, rest));
-        let found = http.or_else(|| scheme("https://").map(|rest| (Scheme::Https, rest)));
+        let found = schemes.iter().find_map(|(name, known)| Some((*known, scheme(name)?)));
         let Some((scheme, rest)) = found else { return Err(PassedError::Prefix(shown())) };
         split(scheme, rest).map_err(|complaint| PassedError::Server { complaint, url: rest.to_owned() })
     }
@@ -98,7 +126,7 @@ impl Passed {
             PassedHost::Address(IpAddr::V4(ip)) => ip.to_string(),
             PassedHost::Address(IpAddr::V6(ip)) => format!("[{ip}]"),
         };
-        if self.port_written && self.port != self.scheme.port() {
+        if self.port_written && (self.port != self.scheme.port() || self.scheme.is_grpc()) {
             format!("{host}:{}", self.port)
         } else {
             host
@@ -216,6 +244,23 @@ mod tests {
         let address = |url: &str| Passed::parse(url.as_bytes()).unwrap().socket_address();
         assert_eq!(address("http://10.0.0.1"), Some("10.0.0.1:80".parse().unwrap()));
         assert_eq!(address("http://a"), None);
+    }
+
+    #[test]
+    fn an_address_for_grpc_may_have_a_scheme() {
+        for (url, host, scheme, port) in [
+            ("group", "group", Scheme::Grpc, 80),
+            ("grpc://a:80", "a:80", Scheme::Grpc, 80),
+            ("GRPCS://a", "a", Scheme::Grpcs, 443),
+        ] {
+            let passed = Passed::parse_grpc(url.as_bytes()).unwrap();
+            assert_eq!((passed.proxy_host().as_str(), passed.scheme, passed.port), (host, scheme, port));
+        }
+        for (url, words) in
+            [("", "no host in upstream \"\""), ("grpc://a/x", "invalid host in upstream \"grpc://a/x\"")]
+        {
+            assert_eq!(Passed::parse_grpc(url.as_bytes()).unwrap_err().to_string(), words);
+        }
     }
 
     #[test]

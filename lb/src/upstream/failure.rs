@@ -17,6 +17,8 @@ pub enum FailureKind {
     WriteTimeout,
     /// The server closed or reset the connection before its answer's header was complete.
     Closed,
+    /// The server says that it has not begun with the request, and will not on this connection (HTTP/2).
+    Unprocessed,
     /// The answer was not HTTP.
     InvalidAnswer,
     /// The answer had a status that `proxy_next_upstream` lists, and another server was asked.
@@ -33,6 +35,7 @@ impl FailureKind {
             | Self::ReadTimeout
             | Self::WriteTimeout
             | Self::Closed
+            | Self::Unprocessed
             | Self::InvalidAnswer
             | Self::ListedStatus => Stage::Exchange,
         }
@@ -44,7 +47,11 @@ impl FailureKind {
             Self::Connect | Self::ConnectTimeout | Self::Closed => true,
             // A probe that only connects would find nothing wrong.
             Self::Handshake => false,
-            Self::ReadTimeout | Self::WriteTimeout | Self::InvalidAnswer | Self::ListedStatus => false,
+            Self::ReadTimeout
+            | Self::WriteTimeout
+            | Self::Unprocessed
+            | Self::InvalidAnswer
+            | Self::ListedStatus => false,
         }
     }
 }
@@ -60,6 +67,7 @@ mod tests {
             (ConnectTimeout, true),
             (Closed, true),
             (Handshake, false),
+            (Unprocessed, false),
             (ReadTimeout, false),
             (WriteTimeout, false),
             (InvalidAnswer, false),

@@ -219,9 +219,10 @@ impl PeerMetrics {
             FailureKind::ConnectTimeout | FailureKind::ReadTimeout | FailureKind::WriteTimeout => {
                 index::TIMEOUTS
             }
-            FailureKind::Closed | FailureKind::InvalidAnswer | FailureKind::ListedStatus => {
-                index::OTHER_FAILURES
-            }
+            FailureKind::Closed
+            | FailureKind::Unprocessed
+            | FailureKind::InvalidAnswer
+            | FailureKind::ListedStatus => index::OTHER_FAILURES,
         });
     }
 

@@ -14,7 +14,7 @@ use crate::config::model::{
     SecureServers, SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute,
     Substitution, TlsToServers, TlsToServersId, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
-use crate::config::modules::proxy::{FixedPass, PassedTo, ProxyPass};
+use crate::config::modules::proxy::{FixedPass, Module, PassedTo, ProxyPass, Scheme};
 use crate::config::modules::upstream::PROBES;
 use crate::config::table::Block;
 use crate::script::{Named, Template, Variable};
@@ -81,23 +81,22 @@ impl Proxies {
         report: &mut Report,
     ) -> Proxy {
         match &pass.to {
-            PassedTo::Fixed(fixed) => self.fixed(fixed, &pass.position, place, level, probe, report),
-            PassedTo::PerRequest(url) => {
-                self.per_request(url, &pass.position, level, place.default_redirect, report)
-            }
+            PassedTo::Fixed(fixed) => self.fixed(fixed, pass, place, level, probe, report),
+            PassedTo::PerRequest(url) => self.per_request(url, pass, level, place.default_redirect, report),
         }
     }
 
     fn fixed(
         &mut self,
         pass: &FixedPass,
-        position: &Position,
+        directive: &ProxyPass,
         place: Place<'_>,
         level: &Settings,
         probe: Option<bool>,
         report: &mut Report,
     ) -> Proxy {
-        let settings = &level.proxy;
+        let position = &directive.position;
+        let (settings, tls) = settings_of(level, directive.module);
         if !pass.target.uri.is_empty() && (place.inside_block || place.pattern.path().is_none()) {
             report.emerg(NO_URI_HERE, position);
         }
@@ -106,17 +105,21 @@ impl Proxies {
             self.upstreams[upstream.0].probe = false;
         }
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(pass.scheme.port()));
-        let tls = pass.scheme.is_secure().then(|| self.tls(&level.tls_to_servers, position, report));
+        let tls = pass.scheme.is_secure().then(|| self.tls(tls, directive, report));
         Proxy {
             destination: Destination::Fixed(upstream),
             set_headers: self.sent_fields(settings, &host, port),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: match place.default_redirect {
-                Some(default) => redirects(&settings.redirects, Some(default)),
-                None => redirects(&settings.redirects, Some(&default_redirect(pass, place.pattern))),
+            redirects: match (directive.module, place.default_redirect) {
+                (Module::Proxy, Some(default)) => redirects(&settings.redirects, Some(default)),
+                (Module::Proxy, None) => {
+                    redirects(&settings.redirects, Some(&default_redirect(pass, place.pattern)))
+                }
+                (Module::Grpc, _) => Arc::default(),
             },
             settings: Arc::clone(settings),
+            is_grpc: directive.module == Module::Grpc,
             tls,
             host,
             port,
@@ -127,15 +130,16 @@ impl Proxies {
     fn per_request(
         &mut self,
         url: &Template,
-        position: &Position,
+        directive: &ProxyPass,
         level: &Settings,
         default: Option<&Substitution>,
         report: &mut Report,
     ) -> Proxy {
-        let settings = &level.proxy;
+        let (settings, tls) = settings_of(level, directive.module);
         // The scheme may come out of a variable.
-        let plain = url.literal_start().to_ascii_lowercase().starts_with("http://");
-        let tls = (!plain).then(|| self.tls(&level.tls_to_servers, position, report));
+        let start = url.literal_start().to_ascii_lowercase();
+        let plain = [Scheme::Http, Scheme::Grpc].iter().any(|scheme| start.starts_with(scheme.written()));
+        let tls = (!plain).then(|| self.tls(tls, directive, report));
         Proxy {
             destination: Destination::PerRequest {
                 url: url.clone(),
@@ -144,8 +148,12 @@ impl Proxies {
             set_headers: sent_fields(&settings.set_headers, None).into(),
             hidden_headers: self.hidden_headers(settings),
             passes_server: settings.pass_headers.contains(&SERVER),
-            redirects: redirects(&settings.redirects, default),
+            redirects: match directive.module {
+                Module::Proxy => redirects(&settings.redirects, default),
+                Module::Grpc => Arc::default(),
+            },
             settings: Arc::clone(settings),
+            is_grpc: directive.module == Module::Grpc,
             tls,
             host: String::new(),
             port: HTTP_PORT,
@@ -157,19 +165,22 @@ impl Proxies {
     fn tls(
         &mut self,
         settings: &Arc<TlsToServers>,
-        position: &Position,
+        directive: &ProxyPass,
         report: &mut Report,
     ) -> TlsToServersId {
+        let (position, prefix) = (&directive.position, directive.module.prefix());
         let known = self.tls_to_servers.iter().position(|known| Arc::ptr_eq(&known.settings, settings));
         if let Some(index) = known {
             return TlsToServersId(index);
         }
         if settings.verify && settings.trusted.is_none() {
-            report.emerg("no proxy_ssl_trusted_certificate for proxy_ssl_verify", position);
+            let message = format!("no {prefix}_ssl_trusted_certificate for {prefix}_ssl_verify");
+            report.emerg(message, position);
         }
         if let (Some(certificate), None) = (&settings.certificate, &settings.certificate_key) {
             let name = certificate.name.as_literal().unwrap_or_default();
-            let message = format!("no \"proxy_ssl_certificate_key\" is defined for certificate \"{name}\"");
+            let message =
+                format!("no \"{prefix}_ssl_certificate_key\" is defined for certificate \"{name}\"");
             report.emerg(message, &certificate.position);
         }
         for source in settings.certificate.iter().chain(&settings.certificate_key) {
@@ -267,11 +278,14 @@ fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
     }
 }
 
-/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own; `localhost` for a Unix socket.
+/// nginx's `$proxy_host`: the host, with the port unless it is the scheme's own, which gRPC tells all the same; `localhost`
+/// for a Unix socket.
 fn host_field(pass: &FixedPass) -> String {
     match (&pass.target.address, pass.target.port) {
         (ServerAddress::Unix(_), _) => "localhost".to_owned(),
-        (_, Some(port)) if port != pass.scheme.port() => format!("{}:{port}", pass.target.host),
+        (_, Some(port)) if port != pass.scheme.port() || pass.scheme.is_grpc() => {
+            format!("{}:{port}", pass.target.host)
+        }
         _ => pass.target.host.clone(),
     }
 }
@@ -288,14 +302,28 @@ fn redirects(rules: &[RedirectRule], default: Option<&Substitution>) -> Arc<[Sub
     rules.iter().filter_map(rule).collect()
 }
 
+/// The settings of the directive's module.
+fn settings_of(level: &Settings, module: Module) -> (&Arc<ProxySettings>, &Arc<TlsToServers>) {
+    match module {
+        Module::Proxy => (&level.proxy, &level.tls_to_servers),
+        Module::Grpc => (&level.grpc.passing, &level.grpc.tls),
+    }
+}
+
 /// What holds in a location with a `proxy_pass`, and as in nginx in all that is inside, where no `proxy_redirect` is said:
 /// what holds around it, or else the rule of this `proxy_pass`.
 pub(super) fn default_of_level(above: Option<&Substitution>, block: &Block) -> Option<Substitution> {
-    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref).map(|pass| &pass.to);
+    let pass = proxy_pass_of(block).map(|pass| &pass.to);
     match (above, pass, block.given::<LocationMatch>()) {
         (None, Some(PassedTo::Fixed(pass)), Some(pattern)) => Some(default_redirect(pass, pattern)),
         (above, _, _) => above.cloned(),
     }
+}
+
+/// The `proxy_pass` of a block; gRPC has no redirects.
+fn proxy_pass_of(block: &Block) -> Option<&ProxyPass> {
+    let pass = block.given::<Option<ProxyPass>>()?.as_ref();
+    pass.filter(|pass| pass.module == Module::Proxy)
 }
 
 fn default_redirect(pass: &FixedPass, pattern: &LocationMatch) -> Substitution {
@@ -316,7 +344,7 @@ pub(super) fn resolve_redirects(settings: &mut Settings, block: &Block, report: 
     if !settings.proxy.redirects.iter().any(is_asked) {
         return;
     }
-    let pass = block.given::<Option<ProxyPass>>().and_then(Option::as_ref);
+    let pass = proxy_pass_of(block);
     for rule in &mut Arc::make_mut(&mut settings.proxy).redirects {
         let RedirectRule::Asked { position, order } = rule else { continue };
         let complaint = match (pass.filter(|pass| pass.order < *order), block.given::<LocationMatch>()) {

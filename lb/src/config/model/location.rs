@@ -93,6 +93,8 @@ pub struct AccessLog {
 pub struct Proxy {
     /// Where to.
     pub destination: Destination,
+    /// `grpc_pass`: requests are streams of messages over HTTP/2.
+    pub is_grpc: bool,
     /// How TLS is spoken, where the scheme is `https`, or may be one that asks for it.
     pub tls: Option<TlsToServersId>,
     /// What follows the scheme up to the path, as written: `$proxy_host`, and so the default Host.

@@ -36,6 +36,7 @@ pub(super) mod error_page;
 mod events;
 mod expires;
 mod geo;
+mod grpc;
 pub(super) mod headers;
 mod http;
 mod http2;
@@ -77,6 +78,7 @@ pub use self::core::{Core, User, WorkerCount};
 pub use self::early_hints::EarlyHints;
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
+pub use self::grpc::GrpcSettings;
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
 pub use self::http2::Http2;
@@ -87,8 +89,8 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
 pub use self::proxy::{
-    BindAddress, CookieFlag, CookieFlags, FlagChange, IgnoredHeaders, Matched, NextUpstream, PemFile,
-    PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
+    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
@@ -153,6 +155,7 @@ pub(super) const TABLE: Table = Table {
             title: "Proxying",
             rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
         },
+        Section { title: "gRPC", rows: &[grpc::PASS, grpc::SETTINGS, grpc::ROWS] },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
     families: elsewhere::FAMILIES,
@@ -214,6 +217,8 @@ levels! {
     tls: Tls,
     /// How TLS is spoken to servers.
     tls_to_servers: TlsToServers,
+    /// How gRPC requests go to servers.
+    grpc: GrpcSettings,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
 }

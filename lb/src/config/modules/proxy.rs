@@ -16,7 +16,7 @@ use http::HeaderName;
 
 use self::answer::FieldNames;
 use self::pass::proxy_pass;
-use self::request::{Bind, HttpVersion, Text};
+use self::request::{Bind, Text};
 use self::rewriting::{CookieDomains, CookiePaths, Redirects};
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
@@ -26,8 +26,8 @@ use crate::script::Template;
 
 pub use self::answer::IgnoredHeaders;
 pub use self::next_upstream::NextUpstream;
-pub(in crate::config) use self::pass::{FixedPass, PassedTo, ProxyPass};
-pub use self::request::BindAddress;
+pub(in crate::config) use self::pass::{FixedPass, Module, PassedTo, ProxyPass, Scheme, grpc_pass};
+pub use self::request::{BindAddress, HttpVersion};
 pub use self::rewriting::{
     CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
 };
@@ -49,8 +49,8 @@ settings! {
         differs "one `Host` is sent, the first that is not empty; `Connection`, `Upgrade` and the fields that frame a message are set by the connection itself, and WebSocket works without them";
 
         "proxy_http_version" in LEVELS,
-        http_1_0: bool as HttpVersion = false,
-        "The HTTP version towards servers",
+        http_version: HttpVersion as HttpVersion = HttpVersion::Http11,
+        "The HTTP version towards servers. With 2, over TLS it is agreed on in the handshake, and a server without TLS must expect it; requests share connections",
         differs "the request says HTTP/1.1 in any case; 1.0 means one request for each connection";
 
         "proxy_connect_timeout" in LEVELS,

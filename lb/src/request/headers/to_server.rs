@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::Fields;
@@ -11,6 +11,9 @@ use crate::config::model::{DroppedNames, FieldName, Location, Proxy, SentField, 
 use crate::request::State;
 use crate::routing::{matched_length, target};
 use crate::script::Template;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What decides the fields.
 pub struct ToServer<'a> {
@@ -24,6 +27,10 @@ pub struct ToServer<'a> {
     pub upgrades: bool,
     /// The connection to the server ends with this request.
     pub closes: bool,
+    /// The request goes out as HTTP/2.
+    pub http_2: bool,
+    /// Trailers are welcome whatever the client says: gRPC cannot do without.
+    pub wants_trailers: bool,
     /// The client's fields go along (`proxy_pass_request_headers`).
     pub client_fields: bool,
     /// The body that the server gets.
@@ -59,6 +66,9 @@ pub fn prepare<F: Fields>(
     }
     // Answered here before the body was read; asking the server again would bring the client a second 100.
     fields.remove(&EXPECT);
+    if to.http_2 {
+        drop_hop_fields(fields, to.wants_trailers)?;
+    }
     for field in to.set {
         let value = match &field.value {
             SentValue::Nothing => None,
@@ -78,14 +88,32 @@ pub fn prepare<F: Fields>(
     }
     // Pingora has passed it on, in lower case.
     if to.upgrades
+        && !to.http_2
         && let Some(protocol) = fields.map().get(UPGRADE).cloned()
     {
         fields.set(&FieldName::known(UPGRADE, "Upgrade"), protocol)?;
     }
-    if to.closes {
+    if to.closes && !to.http_2 {
         fields.set(&FieldName::known(CONNECTION, "Connection"), HeaderValue::from_static("close"))?;
     }
     Ok(())
+}
+
+/// HTTP/2 has no fields of a connection; of `TE` it keeps that trailers are welcome.
+fn drop_hop_fields<F: Fields>(fields: &mut F, wants_trailers: bool) -> Result<(), F::Error> {
+    let trailers = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or_default();
+        text.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+    };
+    let welcome = wants_trailers || fields.map().get_all(TE).iter().any(trailers);
+    for name in [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION] {
+        fields.remove(name);
+    }
+    if welcome {
+        fields.set(&FieldName::known(TE, "te"), HeaderValue::from_static("trailers"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Takes out all fields but those that the body and another protocol need.
@@ -176,6 +204,8 @@ mod tests {
             has_connection: false,
             upgrades: false,
             closes: false,
+            http_2: false,
+            wants_trailers: false,
             client_fields: true,
             body: SentBody::Client,
         };
@@ -208,6 +238,19 @@ mod tests {
                 ToServer { closes: true, ..to(&[]) },
                 "host: a|Connection: close",
             ),
+            (
+                "HTTP/2",
+                "host: a|te: gzip, trailers|keep-alive: 5|connection: keep-alive|upgrade: h2c|transfer-encoding: chunked",
+                ToServer { http_2: true, upgrades: true, closes: true, ..to(&[]) },
+                "host: a|te: trailers",
+            ),
+            (
+                "gRPC",
+                "host: a",
+                ToServer { http_2: true, wants_trailers: true, ..to(&[]) },
+                "host: a|te: trailers",
+            ),
+            ("HTTP/2 without trailers", "te: gzip", ToServer { http_2: true, ..to(&[]) }, ""),
             (
                 "none of the client's fields",
                 "host: a|content-length: 3|upgrade: x",

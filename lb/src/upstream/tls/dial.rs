@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::bridge;
 use super::identity::Identity;
 use super::kept::{Kept, Limits, Usage};
 use super::socket::Lent;
@@ -30,6 +31,7 @@ pub const HANDSHAKE_FAILED: &str = "HandshakeFailed";
 pub struct Dial {
     reach: Reach,
     identity: Identity,
+    http_2: bool,
     kept: Arc<Kept>,
     limits: Limits,
     dialled: OnceLock<Dialled>,
@@ -50,15 +52,26 @@ impl Dial {
     pub fn new(
         reach: Reach,
         identity: Identity,
+        http_2: bool,
         kept: &Arc<Kept>,
         (group, connections, idle_timeout): (u64, usize, Duration),
     ) -> Arc<Self> {
         let limits = Limits { group, connections, idle_timeout };
         let dialled = OnceLock::new();
-        Arc::new(Self { reach, identity, kept: Arc::clone(kept), limits, dialled })
+        Arc::new(Self { reach, identity, http_2, kept: Arc::clone(kept), limits, dialled })
     }
 
-    /// What came of it; `None` before it has connected.
+    /// A number for the connections that may stand in for this one.
+    pub fn group(&self) -> u64 {
+        self.identity.group(self.limits.group, &self.reach.address, self.reach.bind)
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub fn is_http_2(&self) -> bool {
+        self.http_2
+    }
+
+    /// What came of it; `None` before it has connected, and for HTTP/2.
     pub fn dialled(&self) -> Option<Dialled> {
         self.dialled.get().copied()
     }
@@ -79,6 +92,10 @@ impl Dial {
 #[async_trait]
 impl Connect for Dial {
     async fn connect(&self, _: &Address) -> Result<Stream> {
+        if self.http_2 {
+            // Pingora keeps these: many requests share one.
+            return bridge::bridge(connect(&self.reach, &self.identity, true).await?);
+        }
         let (stream, usage) = self.stream().await?;
         let lent = Lent::new(stream, usage, Arc::clone(&self.kept));
         Ok(Stream::from(VirtualSocketStream::new(Box::new(lent))))

@@ -19,8 +19,10 @@
 //! | `transport` | what TLS runs over |
 //! | `dial` | connecting, then the handshake |
 //! | `socket` | a connection as Pingora takes it, given back at its end |
+//! | `bridge` | a connection with HTTP/2 as Pingora takes it |
 //! | `kept` | idle connections, watched |
 
+mod bridge;
 mod context;
 mod dial;
 mod identity;

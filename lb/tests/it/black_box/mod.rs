@@ -11,6 +11,8 @@ mod clients;
 mod command_line;
 mod files;
 mod http2;
+mod http2_backend;
+mod http2_to_servers;
 mod large_answers;
 mod messages;
 mod proxy_settings;

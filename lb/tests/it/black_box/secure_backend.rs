@@ -156,7 +156,7 @@ impl SecureBackend {
     }
 }
 
-fn server_config(certified: &Certified, authority: Option<&Authority>) -> ServerConfig {
+pub(crate) fn server_config(certified: &Certified, authority: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -4,48 +4,35 @@ use super::{GRPC, TLS_TO_SERVERS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_grpc_module", fate: Fate::Pending(&GRPC), lines: "\
+    Family {
+        module: "ngx_http_grpc_module",
+        fate: Fate::Pending(&GRPC),
+        lines: "\
 grpc_allow_upstream HSL string …
-grpc_bind HSL address [transparent] | off
 grpc_bind_dynamic HSL on | off = off
-grpc_buffer_size HSL size = 4k|8k
-grpc_connect_timeout HSL time = 60s
-grpc_hide_header HSL field
-grpc_ignore_headers HSL field …
-grpc_intercept_errors HSL on | off = off
-grpc_next_upstream HSL error | timeout | invalid_header | http_500 | http_502 | http_503 | http_504 | http_403 | http_404 | http_429 | non_idempotent | off … = error timeout
-grpc_next_upstream_timeout HSL time = 0
-grpc_next_upstream_tries HSL number = 0
-grpc_pass LI address
-grpc_pass_header HSL field
-grpc_read_timeout HSL time = 60s
-grpc_send_timeout HSL time = 60s
-grpc_set_header HSL field value
-grpc_socket_keepalive HSL on | off = off
-grpc_ssl_certificate HSL file
 grpc_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
-grpc_ssl_certificate_key HSL file
 grpc_ssl_ciphers HSL ciphers = DEFAULT
 grpc_ssl_conf_command HSL name value
-grpc_ssl_crl HSL file
 grpc_ssl_key_log HSL path
-grpc_ssl_name HSL name
 grpc_ssl_password_file HSL file
-grpc_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3
-grpc_ssl_server_name HSL on | off = off
-grpc_ssl_session_reuse HSL on | off = on
-grpc_ssl_trusted_certificate HSL file
-grpc_ssl_verify HSL on | off = off
-grpc_ssl_verify_depth HSL number = 1" },
-    Family { module: "ngx_http_proxy_module, TLS", fate: Fate::Pending(&TLS_TO_SERVERS), lines: "\
+grpc_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3",
+    },
+    Family {
+        module: "ngx_http_proxy_module, TLS",
+        fate: Fate::Pending(&TLS_TO_SERVERS),
+        lines: "\
 proxy_ssl_alpn HSL protocol …
 proxy_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
 proxy_ssl_ciphers HSL ciphers = DEFAULT
 proxy_ssl_conf_command HSL name value
 proxy_ssl_key_log HSL path
 proxy_ssl_password_file HSL file
-proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3" },
-    Family { module: "ngx_http_v3_module", fate: Fate::Refused("HTTP/3 is not spoken; browsers fall back to what is"), lines: "\
+proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3",
+    },
+    Family {
+        module: "ngx_http_v3_module",
+        fate: Fate::Refused("HTTP/3 is not spoken; browsers fall back to what is"),
+        lines: "\
 http3 HS on | off = on
 http3_hq HS on | off = off
 http3_max_concurrent_streams HS number = 128
@@ -57,9 +44,14 @@ quic_gso HS on | off = off
 quic_host_key HS file
 quic_mtu HS size = 65527
 quic_retry HS on | off = off
-quic_stream_buffer_size HS size = 64k" },
-    Family { module: "ngx_http_acme_module", fate: Fate::Refused("certificates are not fetched here; let certbot or another client of ACME do it"), lines: "\
+quic_stream_buffer_size HS size = 64k",
+    },
+    Family {
+        module: "ngx_http_acme_module",
+        fate: Fate::Refused("certificates are not fetched here; let certbot or another client of ACME do it"),
+        lines: "\
 acme_issuer H name { … }
 acme_shared_zone H zone=name:size = zone=ngx_acme_shared:256k
-acme_certificate S issuer [identifier …] [key=algorithm] [challenge=type]" },
+acme_certificate S issuer [identifier …] [key=algorithm] [challenge=type]",
+    },
 ];

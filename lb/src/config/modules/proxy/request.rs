@@ -25,29 +25,42 @@ impl Argument for Text {
     }
 }
 
-/// `proxy_http_version`: whether it is 1.0.
-pub(super) struct HttpVersion;
+/// `proxy_http_version`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.0: a connection for each request.
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+}
 
 impl Argument for HttpVersion {
-    type Value = bool;
+    type Value = Self;
 
-    const ARGUMENTS: Arguments = one("1.0 | 1.1");
+    const ARGUMENTS: Arguments = one("1.0 | 1.1 | 2");
 
-    fn read(into: &mut Option<bool>, directive: &Directive, report: &mut Report) {
-        match directive.argument(0) {
-            "1.0" => *into = Some(true),
-            "1.1" => *into = Some(false),
-            "2" => report.not_yet(directive, 0),
-            other => report.emerg_hint(
-                format!("invalid value \"{other}\""),
+    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
+        let versions = [Self::Http10, Self::Http11, Self::Http2];
+        let written = directive.argument(0);
+        match versions.into_iter().find(|version| Self::print(version) == written) {
+            Some(version) => *into = Some(version),
+            None => report.emerg_hint(
+                format!("invalid value \"{written}\""),
                 &directive.argument_position(0),
-                "\"proxy_http_version\" accepts 1.0 and 1.1",
+                "\"proxy_http_version\" accepts 1.0, 1.1 and 2",
             ),
         }
     }
 
-    fn print(value: &bool) -> String {
-        if *value { "1.0" } else { "1.1" }.to_owned()
+    fn print(value: &Self) -> String {
+        match value {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+        .to_owned()
     }
 }
 

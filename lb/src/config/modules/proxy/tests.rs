@@ -1,8 +1,8 @@
 use http::HeaderValue;
 
 use crate::config::model::{
-    Action, BindAddress, Destination, IgnoredHeaders, Location, Matched, NextUpstream, Proxy, SentUri,
-    SentValue, ServerAddress, Substitution,
+    Action, BindAddress, Destination, HttpVersion, IgnoredHeaders, Location, Matched, NextUpstream, Proxy,
+    SentUri, SentValue, ServerAddress, Substitution,
 };
 use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
@@ -164,13 +164,12 @@ fn times_version_and_buffering() {
     assert_eq!(read.settings.connect_timeout, Duration::from_secs(1));
     assert_eq!(read.settings.read_timeout, Duration::from_secs(120));
     assert_eq!(read.settings.send_timeout, Duration::from_secs(3));
-    assert!(read.settings.http_1_0 && !read.settings.buffering);
+    assert!(read.settings.http_version == HttpVersion::Http10 && !read.settings.buffering);
     let default = proxy("proxy_pass http://group;");
     assert_eq!(default.settings.connect_timeout, Duration::from_secs(60));
-    assert!(!default.settings.http_1_0 && default.settings.buffering);
-    refused(
-        &in_location("proxy_http_version 2;"),
-        "\"2\" in the \"proxy_http_version\" directive is not supported yet",
+    assert!(default.settings.http_version == HttpVersion::Http11 && default.settings.buffering);
+    assert!(
+        proxy("proxy_pass http://group; proxy_http_version 2;").settings.http_version == HttpVersion::Http2
     );
     refused(&in_location("proxy_http_version 1.2;"), "invalid value \"1.2\"");
     refused(&in_location("proxy_read_timeout 1x;"), "\"proxy_read_timeout\" directive invalid value");
