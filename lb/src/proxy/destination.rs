@@ -57,7 +57,7 @@ async fn named(
             connection_group: snapshot.connection_group_named(upstream.name()),
             upstream,
             proxy: Arc::new(Proxy {
-                host: passed.proxy_host(),
+                host: passed.proxy_host().into(),
                 port: passed.port,
                 tls: proxy.tls.filter(|_| passed.scheme.is_secure()),
                 uri: passed.uri.map_or(SentUri::Own, SentUri::Exactly),

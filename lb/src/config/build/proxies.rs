@@ -121,7 +121,7 @@ impl Proxies {
             settings: Arc::clone(settings),
             is_grpc: directive.module == Module::Grpc,
             tls,
-            host,
+            host: host.into(),
             port,
             uri: replacement(&pass.target.uri).map_or(SentUri::Own, SentUri::Replacing),
         }
@@ -155,7 +155,7 @@ impl Proxies {
             settings: Arc::clone(settings),
             is_grpc: directive.module == Module::Grpc,
             tls,
-            host: String::new(),
+            host: "".into(),
             port: HTTP_PORT,
             uri: SentUri::Own,
         }

@@ -98,7 +98,7 @@ pub struct Proxy {
     /// How TLS is spoken, where the scheme is `https`, or may be one that asks for it.
     pub tls: Option<TlsToServersId>,
     /// What follows the scheme up to the path, as written: `$proxy_host`, and so the default Host.
-    pub host: String,
+    pub host: Box<str>,
     /// `$proxy_port`: the port, the scheme's own when not written.
     pub port: u16,
     /// What is sent as the request's target.

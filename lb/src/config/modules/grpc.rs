@@ -165,11 +165,7 @@ mod tests {
             ("unix:/tmp/x", "localhost", 80, false),
         ] {
             let proxy = passed(&format!("grpc_pass {text};"));
-            assert_eq!(
-                (proxy.host.as_str(), proxy.port, proxy.tls.is_some()),
-                (host, port, secure),
-                "{text}"
-            );
+            assert_eq!((&*proxy.host, proxy.port, proxy.tls.is_some()), (host, port, secure), "{text}");
             assert!(proxy.is_grpc && proxy.uri == SentUri::Own);
             assert_eq!(proxy.settings.http_version, HttpVersion::Http2);
             assert!(matches!(&proxy.set_headers[0].value, SentValue::Constant(value) if value == host));
