@@ -3,8 +3,8 @@
 //! The h2 crate frames, compresses and controls the flow; this room has what it leaves to others and what Pingora's own
 //! loop leaves out. Pingora makes its session of a stream inside a function that answers some requests by itself, with no
 //! hook and no line in any log, reads bodies without a deadline, and drops `100 Continue`. So the session is one of our
-//! own ([`session`]), behind the trait that Pingora has for protocols that it does not know, and every request is judged
-//! before it ([`hygiene`]). `docs/decisions/016-http2.md` has the reasons.
+//! own (`session`), behind the trait that Pingora has for protocols that it does not know, and every request is judged
+//! before it (`hygiene`). `docs/decisions/016-http2.md` has the reasons.
 //!
 //! | file | idea |
 //! |---|---|
