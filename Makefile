@@ -71,8 +71,9 @@ judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and r
 	exit $$status
 
 # EDGE_RELOADS: how many reloads the load is to survive (20).
-edge: edge-tools debug-lb ## Test TLS and HTTP/2 with the programs of others: openssl, curl, nghttp, h2load
+edge: edge-tools debug-lb ## Test TLS, HTTP/2 and gRPC with the programs of others: openssl, curl, nghttp, h2load, grpcio
 	@deploy/edge/run $(CARGO_TARGET_DIR)/debug/lb $(CARGO_TARGET_DIR)/debug/backend
+	@deploy/edge/run-grpc $(CARGO_TARGET_DIR)/debug/lb
 
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
