@@ -67,6 +67,16 @@ pub enum ClientAddress {
     Unix,
 }
 
+impl ClientAddress {
+    /// Address and port; none over a Unix domain socket.
+    pub fn inet(self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) => Some(address),
+            Self::Unix => None,
+        }
+    }
+}
+
 impl fmt::Display for ClientAddress {
     /// Without the port, as in nginx's logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,10 +51,7 @@ impl Outside for RequestValues<'_> {
     }
 
     fn connected_from(&self) -> Option<SocketAddr> {
-        match self.facts.connection.client {
-            ClientAddress::Inet(address) => Some(address),
-            ClientAddress::Unix => None,
-        }
+        self.facts.connection.client.inet()
     }
 
     fn proxied_from(&self) -> Option<SocketAddr> {
@@ -355,10 +352,7 @@ impl Outside for RefusedValues<'_> {
     }
 
     fn connected_from(&self) -> Option<SocketAddr> {
-        match self.connection.client {
-            ClientAddress::Inet(address) => Some(address),
-            ClientAddress::Unix => None,
-        }
+        self.connection.client.inet()
     }
 
     fn proxied_from(&self) -> Option<SocketAddr> {

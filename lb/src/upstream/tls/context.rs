@@ -12,7 +12,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 
 use super::pem;
-use super::verify::{AnyCertificate, Trusted};
+use super::verify::{Trusted, Verifier};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{SecureServers, TlsToServers, TlsToServersId};
 use crate::upstream::address::Address;
@@ -138,7 +138,7 @@ fn verifier(
     let settings = &servers.settings;
     let algorithms = provider.signature_verification_algorithms;
     let Some(trusted) = settings.trusted.as_ref().filter(|_| settings.verify) else {
-        return Ok(Arc::new(AnyCertificate(algorithms)));
+        return Ok(Arc::new(Verifier { algorithms, trusted: None }));
     };
     let at = |message: String| Diagnostic::emerg(message, trusted.position.clone());
     let certificates = pem::certificates(&trusted.name, &servers.folder).map_err(at)?;
@@ -147,9 +147,9 @@ fn verifier(
         Some(list) => pem::revocation_lists(&list.name, &servers.folder)
             .map_err(|message| Diagnostic::emerg(message, list.position.clone()))?,
     };
-    let verifier = Trusted::new(algorithms, certificates, &revoked, settings.verify_depth)
+    let trusted = Trusted::new(algorithms, certificates, &revoked, settings.verify_depth)
         .map_err(|error| at(format!("cannot load certificate \"{}\": {error}", trusted.name)))?;
-    Ok(Arc::new(verifier))
+    Ok(Arc::new(Verifier { algorithms, trusted: Some(trusted) }))
 }
 
 type Shown = (

@@ -18,9 +18,14 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::signature;
 
-/// `proxy_ssl_verify off`: any certificate, so long as the server has its key.
+/// What a server has to show: the key of its certificate always, and with `proxy_ssl_verify on` a certificate that is
+/// trusted.
 #[derive(Debug)]
-pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
+pub(super) struct Verifier {
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// None with `proxy_ssl_verify off`.
+    pub(super) trusted: Option<Trusted>,
+}
 
 /// `proxy_ssl_verify on`.
 #[derive(Debug)]
@@ -57,6 +62,23 @@ impl Trusted {
         Ok(Self { algorithms, certificates, anchors, revoked, depth })
     }
 
+    fn verify(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let itself = self.certificates.iter().any(|trusted| trusted == certificate);
+        if itself {
+            check_time(certificate, now)?;
+        } else {
+            let end_entity = EndEntityCert::try_from(certificate).map_err(invalid)?;
+            self.verify_chain(&end_entity, intermediates, now)?;
+        }
+        check_name(certificate, name)
+    }
+
     fn verify_chain(
         &self,
         end_entity: &EndEntityCert<'_>,
@@ -90,7 +112,7 @@ impl Trusted {
     }
 }
 
-impl ServerCertVerifier for Trusted {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -99,14 +121,9 @@ impl ServerCertVerifier for Trusted {
         _stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let itself = self.certificates.iter().any(|trusted| trusted == certificate);
-        if itself {
-            check_time(certificate, now)?;
-        } else {
-            let end_entity = EndEntityCert::try_from(certificate).map_err(invalid)?;
-            self.verify_chain(&end_entity, intermediates, now)?;
+        if let Some(trusted) = &self.trusted {
+            trusted.verify(certificate, intermediates, name, now)?;
         }
-        check_name(certificate, name)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -130,41 +147,6 @@ impl ServerCertVerifier for Trusted {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _stapled: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signature::verify_tls12(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signature::verify_tls13(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
     }
 }
 
