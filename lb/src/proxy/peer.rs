@@ -148,7 +148,8 @@ pub(super) fn request_header(
         upgrades: shape.upgrade,
         closes: closes && !is_upgrade,
         http_2,
-        wants_trailers: proxy.is_grpc,
+        // Pingora has taken the field out of what goes to the server.
+        wants_trailers: proxy.is_grpc && to_server::welcomes_trailers(&session.req_header().headers),
     };
     let sent = request.facts.path_and_query();
     let parsed = upstream_request.raw_path();

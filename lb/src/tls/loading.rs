@@ -10,32 +10,37 @@ use super::sessions::SessionCache;
 use super::tickets::{TicketKey, TicketKeys};
 use crate::config::diagnostics::{Diagnostic, Position};
 use crate::config::model::{SessionCache as CacheSetting, Tls, Written};
+use crate::system_error::SystemError;
 
 /// Stores that outlive a configuration, so that a reload makes nobody begin anew.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Stores {
+pub struct Stores {
     /// By name and size.
     caches: HashMap<(String, u64), Arc<SessionCache>>,
     /// Keys made here, by the lifetime of tickets in seconds.
     keys: HashMap<u64, Arc<TicketKeys>>,
 }
 
-/// One loading.
-pub(super) struct Loading<'a> {
+/// One loading. What is found wrong is noted, and the loading goes on.
+pub struct Loading<'a> {
     /// What paths are relative to.
-    pub(super) folder: &'a Path,
-    pub(super) findings: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
+    pub folder: &'a Path,
+    /// What refuses the configuration.
+    pub findings: Vec<Diagnostic>,
+    /// What does not.
+    pub warnings: Vec<Diagnostic>,
     previous: Option<&'a Stores>,
     pub(super) stores: Stores,
 }
 
 impl<'a> Loading<'a> {
-    pub(super) fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
+    /// Begins; stores of `previous` live on.
+    pub fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
         Self { folder, findings: Vec::new(), warnings: Vec::new(), previous, stores: Stores::default() }
     }
 
-    pub(super) fn refuse(&mut self, message: String, position: &Position) {
+    /// Notes what refuses the configuration.
+    pub fn refuse(&mut self, message: String, position: &Position) {
         // Levels below share what one above says: it is wrong once.
         let finding = Diagnostic::emerg(message, position.clone());
         if !self.findings.contains(&finding) {
@@ -56,14 +61,13 @@ impl<'a> Loading<'a> {
     }
 
     /// The bytes of a file; none where it cannot be read, which is then noted.
-    pub(super) fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
-        match certificate::read(&file.text, self.folder) {
+    pub fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
+        let path = self.folder.join(&file.text);
+        match std::fs::read(&path) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.refuse(
-                    format!("cannot read \"{}\": {error}", certificate::shown(&file.text, self.folder)),
-                    &file.position,
-                );
+                let message = format!("open() \"{}\" failed {}", path.display(), SystemError(&error));
+                self.refuse(message, &file.position);
                 None
             }
         }

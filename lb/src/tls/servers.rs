@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_verification::Authorities;
+use super::demand::Demand;
 use super::loading::{Loading, Stores};
 use super::server_config;
 use crate::config::diagnostics::Diagnostic;
@@ -21,6 +22,7 @@ pub struct ServerTls {
     http_1: Arc<ServerConfig>,
     http_2: Arc<ServerConfig>,
     authorities: Option<Arc<Authorities>>,
+    demand: Option<Arc<Demand>>,
 }
 
 /// What a client's handshake is done with.
@@ -28,6 +30,8 @@ pub struct ServerTls {
 pub struct Chosen {
     /// None where the handshake is to be refused.
     pub config: Option<Arc<ServerConfig>>,
+    /// Completes it, where certificates depend on the name.
+    pub demand: Option<Arc<Demand>>,
     /// Who vouches for the client's certificate, where one is asked for.
     pub authorities: Option<Arc<Authorities>>,
     /// A server block has the name that the client asked for.
@@ -96,6 +100,7 @@ impl Servers {
                     http_1: Arc::new(built.config),
                     http_2: Arc::new(with_http_2),
                     authorities: built.authorities,
+                    demand: built.demand,
                 };
                 last = Some((settings, tls.clone()));
                 servers.push(Of::Server(tls));
@@ -120,6 +125,7 @@ impl Servers {
         };
         Chosen {
             config: Some(if with_http_2 { server.http_2.clone() } else { server.http_1.clone() }),
+            demand: server.demand.clone(),
             authorities: server.authorities.clone(),
             is_named,
         }
