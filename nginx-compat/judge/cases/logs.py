@@ -284,7 +284,6 @@ configurations("logs", [(f"refused: {text}", text) for text in (
     "access_log syslog:;",
     "access_log syslog:server=;",
     "access_log syslog:facility=user;",
-    "access_log syslog:server=no-such-host.invalid;",
     "access_log syslog:server=127.0.0.1:99999;",
     "access_log syslog:server=127.0.0.1,facility=nope;",
     "access_log syslog:server=127.0.0.1,severity=nope;",
