@@ -63,9 +63,10 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, access_logs, tls, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, identity, .. } = prepared;
+        logs.access_logs.gather(&loaded.config.http.access_log_files);
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -170,13 +171,14 @@ impl SignalLoop {
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger
-            .open(&self.state.log_files, &loaded.config.main.error_logs)
+            .open(&self.state.log_files, &loaded.config.main.error_logs, &loaded.config.http.error_logs)
             .map_err(|error| fatal(&error))?;
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, access_logs, tls, .. } = prepared;
-        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let Prepared { loaded, upstreams, logs, tls, .. } = prepared;
+        logs.access_logs.gather(&loaded.config.http.access_log_files);
+        let next = Snapshot::new(loaded.config, upstreams, logs, tls, &slots);
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

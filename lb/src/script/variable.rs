@@ -47,6 +47,14 @@ pub enum Named {
     Connection,
     /// `$connection_requests`
     ConnectionRequests,
+    /// `$connections_active`
+    ConnectionsActive,
+    /// `$connections_reading`
+    ConnectionsReading,
+    /// `$connections_waiting`
+    ConnectionsWaiting,
+    /// `$connections_writing`
+    ConnectionsWriting,
     /// `$content_length`
     ContentLength,
     /// `$content_type`
@@ -210,6 +218,10 @@ const NAMED: &[(&str, Named)] = &[
     ("bytes_sent", Named::BytesSent),
     ("connection", Named::Connection),
     ("connection_requests", Named::ConnectionRequests),
+    ("connections_active", Named::ConnectionsActive),
+    ("connections_reading", Named::ConnectionsReading),
+    ("connections_waiting", Named::ConnectionsWaiting),
+    ("connections_writing", Named::ConnectionsWriting),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
     ("document_root", Named::DocumentRoot),
@@ -295,10 +307,6 @@ const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 const KNOWN_TO_NGINX: &[&str] = &[
     "ancient_browser",
     "connection_time",
-    "connections_active",
-    "connections_reading",
-    "connections_waiting",
-    "connections_writing",
     "date_gmt",
     "date_local",
     "fastcgi_path_info",
