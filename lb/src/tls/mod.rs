@@ -22,6 +22,8 @@ mod sessions;
 mod tickets;
 mod variables;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use ciphers::check as check_cipher_list;
 pub use client_verification::{Authorities, Verdict};
 pub use refusal::Refusal;
 pub use servers::{Chosen, ServerTls, Servers, Shown};
