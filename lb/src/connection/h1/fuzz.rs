@@ -76,8 +76,27 @@ fn chunks(bytes: &[u8]) {
         }
         assert_eq!(said, whole, "in pieces of {size}");
     }
+    if whole != Scan::Invalid {
+        sizes(bytes);
+    }
     if let Scan::Ended(length) = whole {
         assert!(length >= 5 && bytes[..length].ends_with(b"\r\n\r\n"), "{length} bytes");
         assert_eq!(ChunkScanner::default().advance(&bytes[..length - 1]), Scan::Inside);
+    }
+}
+
+/// The sizes of a body that is not refused, by a reader that cannot overflow: none is beyond what NGINX counts to.
+fn sizes(mut bytes: &[u8]) {
+    while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
+        let digits = bytes[..end].iter().map_while(|byte| char::from(*byte).to_digit(16));
+        let size = digits.fold(0_u128, |size, digit| size.saturating_mul(16).saturating_add(digit.into()));
+        assert!(size <= i64::MAX as u128, "a chunk of {size} bytes is taken");
+        // The line end, the data, and the line end behind it.
+        let next = usize::try_from(size).ok().and_then(|size| size.checked_add(end + 4));
+        let Some(rest) = next.and_then(|next| bytes.get(next..)) else { return };
+        if size == 0 {
+            return;
+        }
+        bytes = rest;
     }
 }
