@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::transport::{Broken, Tls, Transport, Wire};
 use crate::observe::handshakes::{Handshake, HandshakeFailure};
-use crate::tls::{Chosen, Offered, Session};
+use crate::tls::{Chosen, Offered, Session, Signing};
 
 /// What a client turned out to speak.
 pub(super) enum Spoken {
@@ -72,6 +72,7 @@ async fn with_first_bytes(
             }
         }
     };
+    let signing = Signing::of(accepted.client_hello(), &config);
     let session = match accepted.into_connection(config) {
         Ok(session) => session,
         Err((error, mut alert)) => {
@@ -81,7 +82,9 @@ async fn with_first_bytes(
     };
     let mut tls = Box::new(Tls::new(transport, session));
     tls.handshake().await?;
-    let session = Box::new(Session::of(tls.session(), offered, is_named, authorities.as_deref()));
+    let early = tls.early();
+    let session =
+        Session::of(tls.session(), offered, is_named, authorities.as_deref(), &signing, early).into();
     Ok(Spoken::Tls(Transport::Tls(tls), session))
 }
 

@@ -11,10 +11,12 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::pid_file::PidFile;
 use super::prepare::{self, Prepared};
 use super::signals::{Signal, Signals};
+use super::stapling;
 use super::user::{self, Identity};
 use super::workers::Runtimes;
 use crate::admin::AdminApp;
@@ -47,6 +49,8 @@ pub(super) struct SignalLoop {
     admin: Listeners,
     admin_runtime: Handle,
     pid_file: Option<PidFile>,
+    /// Asks authorities about the certificates of the configuration in force.
+    stapling: JoinSet<()>,
 }
 
 impl SignalLoop {
@@ -88,6 +92,7 @@ impl SignalLoop {
             admin,
             admin_runtime: runtimes.admin,
             pid_file: None,
+            stapling: JoinSet::new(),
         }
     }
 
@@ -107,6 +112,7 @@ impl SignalLoop {
         }
         // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
+        self.stapling = stapling::start(&snapshot.tls);
         self.loaded_now();
         // Last: its answers say that the start is done.
         let admin = AdminApp::new(self.state.clone());
@@ -182,6 +188,7 @@ impl SignalLoop {
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();
+        self.stapling = stapling::start(&self.state.current().tls);
         Ok(())
     }
 

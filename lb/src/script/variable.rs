@@ -208,6 +208,8 @@ pub enum TlsVariable {
     ServerName,
     /// `$ssl_session_reused`
     SessionReused,
+    /// `$ssl_sigalg`: how the server has signed.
+    SignatureScheme,
 }
 
 /// Every variable with a fixed name.
@@ -284,6 +286,7 @@ const NAMED: &[(&str, Named)] = &[
     ("ssl_protocol", Named::Tls(TlsVariable::Protocol)),
     ("ssl_server_name", Named::Tls(TlsVariable::ServerName)),
     ("ssl_session_reused", Named::Tls(TlsVariable::SessionReused)),
+    ("ssl_sigalg", Named::Tls(TlsVariable::SignatureScheme)),
     ("status", Named::Status),
     ("time_iso8601", Named::TimeIso8601),
     ("time_local", Named::TimeLocal),

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::sign::CertifiedKey;
 
 use super::on_demand::{Names, OnDemand};
-use super::resolver::Certificates;
+use super::resolver::{Certificates, Kept};
 use super::resumption::SessionStores;
 use crate::config::model::CertificateSource;
 use crate::script::{Named, Template, TlsVariable, Values, Variable};
@@ -18,7 +17,7 @@ pub struct Demand {
     pub(super) pairs: Vec<(CertificateSource, CertificateSource)>,
     pub(super) on_demand: OnDemand,
     /// Those whose names have no variables.
-    pub(super) standing: Vec<Arc<CertifiedKey>>,
+    pub(super) standing: Vec<Kept>,
     pub(super) sessions: SessionStores,
 }
 
@@ -36,7 +35,7 @@ impl Demand {
         let mut keys = self.standing.clone();
         for (certificate, key) in &self.pairs {
             let names: Names = (rendered(&certificate.text, name), rendered(&key.text, name));
-            keys.push(self.on_demand.get(&names).await?);
+            keys.push(Kept::Fixed(self.on_demand.get(&names).await?));
         }
         let mut config = base.clone();
         self.sessions.put(&mut config, &keys);

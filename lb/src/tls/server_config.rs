@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
@@ -9,17 +10,17 @@ use rustls::sign::CertifiedKey;
 
 use super::client_verification::{Asking, Authorities};
 use super::demand::Demand;
-use super::key_log::KeyLogFile;
 use super::loading::Loading;
+use super::ocsp::{self, Question};
 use super::offer::{Offer, Wishes};
 use super::on_demand::OnDemand;
 use super::pair::{Named, Unusable};
-use super::resolver::Certificates;
+use super::resolver::{Certificates, Kept};
 use super::resumption::SessionStores;
 use super::revocation::{self, RevocationList};
+use super::stapling::{Responder, Stapled};
 use super::{certificate, key};
 use crate::config::model::{CertificateSource, Tls, VerifyClient, Written};
-use crate::system_error::SystemError;
 
 /// The protocols that are offered in the handshake (ALPN), without HTTP/2.
 const HTTP_1: [&[u8]; 3] = [b"http/1.1", b"http/1.0", b"http/0.9"];
@@ -38,6 +39,8 @@ pub(super) struct Built {
     pub(super) demand: Option<Arc<Demand>>,
     /// The certificates that are shown, and the files that they are from.
     pub(super) shown: Vec<(String, CertificateDer<'static>)>,
+    /// Those whose authority is to be asked about them.
+    pub(super) stapled: Vec<Arc<Stapled>>,
 }
 
 /// Reads what the settings name and puts them together. None where something is wrong, which `loading` has then noted.
@@ -74,7 +77,12 @@ pub(super) fn build(tls: &Tls, loading: &mut Loading<'_>) -> Option<Built> {
         }
     };
     let shown = keys.iter().map(|(name, key)| (name.clone(), key.cert[0].clone())).collect();
-    let keys: Vec<_> = keys.into_iter().map(|(_, key)| key).collect();
+    let keys: Vec<_> = keys.into_iter().map(|(file, key)| keep(tls, file, key, &trusted, loading)).collect();
+    let stapled = keys.iter().filter_map(|kept| match kept {
+        Kept::Stapled(stapled) => Some(stapled.clone()),
+        Kept::Fixed(_) => None,
+    });
+    let stapled = stapled.collect();
     let sessions = SessionStores::of(tls, &told, loading)?;
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let mut config = match builder {
@@ -91,24 +99,17 @@ pub(super) fn build(tls: &Tls, loading: &mut Loading<'_>) -> Option<Built> {
     config.ignore_client_order = tls.prefer_server_ciphers;
     config.max_fragment_size = Some(tls.buffer_size.clamp(SMALLEST_RECORD, LARGEST_RECORD) as usize);
     if let Some(file) = &tls.key_log {
-        match KeyLogFile::open(&loading.folder.join(&file.text)) {
-            Ok(opened) => config.key_log = opened,
-            Err(error) => {
-                let name = certificate::shown(&file.text, loading.folder);
-                loading.refuse(format!("open() \"{name}\" failed {}", SystemError(&error)), &file.position);
-                return None;
-            }
-        }
+        config.key_log = loading.key_log(file)?;
     }
     sessions.put(&mut config, &keys);
     let demand = demand(tls, passphrases, keys, sessions, loading);
-    Some(Built { config, authorities, demand, shown })
+    Some(Built { config, authorities, demand, shown, stapled })
 }
 
 fn demand(
     tls: &Tls,
     passphrases: Vec<Vec<u8>>,
-    standing: Vec<Arc<CertifiedKey>>,
+    standing: Vec<Kept>,
     sessions: SessionStores,
     loading: &Loading<'_>,
 ) -> Option<Arc<Demand>> {
@@ -152,6 +153,46 @@ fn certified_keys(
         }
     }
     keys
+}
+
+/// The certificate as it is shown: with what its authority says of it, where it can be asked.
+fn keep(
+    tls: &Tls,
+    file: String,
+    key: Arc<CertifiedKey>,
+    trusted: &[CertificateDer<'static>],
+    loading: &mut Loading<'_>,
+) -> Kept {
+    if !tls.stapling || tls.stapling_file.is_some() {
+        return Kept::Fixed(key);
+    }
+    let own = &key.cert[0];
+    let question = ocsp::issuer(own, key.cert[1..].iter().chain(trusted))
+        .and_then(|authority| Question::about(own, authority))
+        .ok_or_else(|| format!("issuer certificate not found for certificate \"{file}\""));
+    let url = tls.stapling_responder.as_ref().map(|written| written.text.clone());
+    let responder = url.or_else(|| ocsp::responder(own)).map_or_else(
+        || Err(format!("no OCSP responder URL in the certificate \"{file}\"")),
+        |url| {
+            let wrong =
+                || format!("invalid URL prefix in OCSP responder \"{url}\" in the certificate \"{file}\"");
+            Responder::of(&url).ok_or_else(wrong)
+        },
+    );
+    match question.and_then(|question| Ok((question, responder?))) {
+        Ok((question, responder)) => Kept::Stapled(Arc::new(Stapled {
+            file,
+            responder,
+            resolver: loading.resolver.clone(),
+            question,
+            verify: tls.stapling_verify,
+            shown: ArcSwap::new(key),
+        })),
+        Err(why) => {
+            loading.warn(format!("\"ssl_stapling\" ignored, {why}"));
+            Kept::Fixed(key)
+        }
+    }
 }
 
 fn wishes(tls: &Tls) -> Wishes<'_> {

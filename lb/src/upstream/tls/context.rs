@@ -14,10 +14,7 @@ use rustls::{ClientConfig, SignatureScheme};
 use super::verify::{Trusted, Verifier};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{SecureServers, TlsToServers, TlsToServersId};
-use crate::system_error::SystemError;
-use crate::tls::{
-    KeyLogFile, Loading, Named, Names, Offer, OnDemand, Unusable, Wishes, certificate, key, revocation,
-};
+use crate::tls::{Loading, Named, Names, Offer, OnDemand, Unusable, Wishes, certificate, key, revocation};
 use crate::upstream::address::Address;
 
 /// `proxy_ssl_ciphers` where it is absent.
@@ -86,7 +83,7 @@ impl Context {
         };
         let offer = Offer::of(wishes(servers), loading);
         let shown = shown(settings, &passphrases, loading);
-        let key_log = key_log(settings, loading);
+        let key_log = settings.key_log.as_ref().and_then(|file| loading.key_log(file));
         let verifier = verifier(settings, loading);
         if !loading.findings.is_empty() {
             return None;
@@ -216,18 +213,6 @@ fn wishes(servers: &SecureServers) -> Wishes<'_> {
         default_ciphers: DEFAULT_CIPHERS,
         curves: None,
         commands: &settings.conf_commands,
-    }
-}
-
-fn key_log(settings: &TlsToServers, loading: &mut Loading<'_>) -> Option<Arc<KeyLogFile>> {
-    let file = settings.key_log.as_ref()?;
-    match KeyLogFile::open(&loading.folder.join(&file.text)) {
-        Ok(opened) => Some(opened),
-        Err(error) => {
-            let name = certificate::shown(&file.text, loading.folder);
-            loading.refuse(format!("open() \"{name}\" failed {}", SystemError(&error)), &file.position);
-            None
-        }
     }
 }
 
