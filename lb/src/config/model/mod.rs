@@ -20,18 +20,18 @@ pub use self::location::{
 };
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
-pub use self::upstream::{Resolver, Upstream};
+pub use self::upstream::{Handshake, Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Buffering,
-    Candidate, CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag, CookieFlags, Core,
-    DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest,
-    FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2, HttpCore,
-    HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate,
-    LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods,
-    NameServers, NextUpstream, OpenLogFiles, PageStatus, PemFile, PemSource, Protocols, ProxySettings,
+    Candidate, CertificateCache, CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag,
+    CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires,
+    ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers, HeadersInherit,
+    Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
+    LastResort, LimitRate, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched,
+    MediaTypes, Methods, NameServers, NextUpstream, OpenLogFiles, PageStatus, Protocols, ProxySettings,
     RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting,
     ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution,
     Symlinks, Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,

@@ -27,6 +27,7 @@ pub(super) mod access;
 pub(super) mod access_log;
 mod autoindex;
 mod balancing;
+mod certificate_cache;
 pub(super) mod charset;
 mod client;
 mod condition;
@@ -75,6 +76,7 @@ pub use self::access::AccessRules;
 pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
+pub use self::certificate_cache::CertificateCache;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
@@ -94,7 +96,7 @@ pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
-    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};

@@ -241,6 +241,9 @@ impl Http2Session {
     }
 
     fn send_trailer(&mut self, trailer: HeaderMap) -> Result<()> {
+        if trailer.is_empty() {
+            return self.end();
+        }
         let Some(sending) = self.sending.as_mut().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
         sending.send_trailers(trailer).map_err(of_client)
