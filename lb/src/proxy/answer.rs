@@ -156,6 +156,9 @@ pub(super) fn take_over(
             request.cut = Some(cut);
         }
     }
+    if request.state.location().is_some_and(|location| location.access_logs.is_empty()) {
+        request.facts.reply.forget_fields();
+    }
     Ok(())
 }
 
