@@ -276,10 +276,7 @@ mod tests {
 
     #[test]
     fn what_nginx_knows_is_refused_by_its_name_wherever_it_stands() {
-        refused(
-            &in_http("ssi on;"),
-            "nginx's directive \"ssi\" is not supported yet in /conf/nginx.conf:1",
-        );
+        refused(&in_http("ssi on;"), "nginx's directive \"ssi\" is not supported yet in /conf/nginx.conf:1");
         refused(&in_main("ssi on;"), "nginx's directive \"ssi\" is not supported");
         refused(&in_location("fastcgi_pass a;"), "nginx's directive \"fastcgi_pass\" is not supported");
         assert_eq!(errors(&in_http("ssi off;")), Vec::<String>::new());
@@ -334,9 +331,8 @@ mod tests {
 
     #[test]
     fn settings_without_their_switch_are_warned_of() {
-        let said = warnings(&in_http(
-            "limit_req_status 429;\nssi_types a/b;\nserver { limit_conn_status 429; }",
-        ));
+        let said =
+            warnings(&in_http("limit_req_status 429;\nssi_types a/b;\nserver { limit_conn_status 429; }"));
         assert_eq!(
             said,
             [
