@@ -21,6 +21,7 @@ use crate::filter::{Chain, FilterError};
 use crate::observe::clock;
 use crate::request::headers::bodies::{self, Coding, Plan, Telling};
 use crate::request::headers::to_client;
+use crate::script::Template;
 
 /// Decides what is done with the body of an answer whose header is otherwise complete, and makes the header say so. `None`
 /// where the body does not change. `varied`: the header says already that the answer varies.
@@ -37,8 +38,8 @@ pub(super) fn begin(
     let known = bodies::Answer::of(answer.status, &answer.headers);
     let length = known.length;
     let mut plan = bodies::decide(&location.settings, client(session, request), known);
-    let needles = if plan.substitute { needles(session, request, &location, now) } else { None };
-    plan.substitute = needles.is_some();
+    let substitute = if plan.substitute { substitute(session, request, &location, now) } else { None };
+    plan.substitute = substitute.is_some();
     let received = session.req_header();
     let in_chunks = received.version >= Version::HTTP_11 && location.settings.core.chunked_transfer_encoding;
     let has_body = to_client::has_body(answer.status) && received.method != Method::HEAD;
@@ -54,9 +55,8 @@ pub(super) fn begin(
     if plan.unpack {
         chain.push(Box::new(Gunzip::new()));
     }
-    if let Some(needles) = needles {
-        let replacements = replacements(session, request, &location, now);
-        chain.push(Box::new(Substitute::new(&needles, replacements, location.settings.sub_filter.once)));
+    if let Some(substitute) = substitute {
+        chain.push(Box::new(substitute));
     }
     // A compressor adapts to a length that is still that of the body.
     let length = length.filter(|_| chain.is_empty());
@@ -90,31 +90,34 @@ fn client<'a>(session: &'a Session, request: &Request) -> bodies::Client<'a> {
     }
 }
 
-/// What is looked for. Texts with variables that are empty for this request are not.
-fn needles(session: &Session, request: &mut Request, location: &Location, now: Instant) -> Option<Needles> {
-    let pairs = &location.settings.sub_filter.pairs;
-    if let Some(needles) = &pairs.needles {
-        return Some(needles.clone());
-    }
+/// What replaces texts for this request; `None` where none is looked for. A text with variables that is empty is not.
+fn substitute(
+    session: &Session,
+    request: &mut Request,
+    location: &Location,
+    now: Instant,
+) -> Option<Substitute> {
+    let settings = &location.settings.sub_filter;
     let mut values = request.values(session.req_header(), None, now);
-    let texts = pairs.pairs.iter().map(|pair| {
+    let mut rendered = |template: &Template| {
         let mut text = Vec::new();
-        pair.text.render(&mut values, &mut text);
-        text.into_boxed_slice()
-    });
-    Needles::new(texts)
-}
-
-fn replacements(session: &Session, request: &mut Request, location: &Location, now: Instant) -> Vec<Bytes> {
-    let mut values = request.values(session.req_header(), None, now);
-    let pairs = location.settings.sub_filter.pairs.pairs.iter();
-    pairs
-        .map(|pair| {
-            let mut text = Vec::new();
-            pair.replacement.render(&mut values, &mut text);
-            Bytes::from(text)
-        })
-        .collect()
+        template.render(&mut values, &mut text);
+        text
+    };
+    let pairs = &settings.pairs.pairs;
+    if let Some(needles) = &settings.pairs.needles {
+        let replacements = pairs.iter().map(|pair| Bytes::from(rendered(&pair.replacement)));
+        return Some(Substitute::new(needles, replacements, settings.once));
+    }
+    let (mut texts, mut replacements) = (Vec::new(), Vec::new());
+    for pair in pairs {
+        let text = rendered(&pair.text);
+        if !text.is_empty() {
+            texts.push(text.into_boxed_slice());
+            replacements.push(Bytes::from(rendered(&pair.replacement)));
+        }
+    }
+    Some(Substitute::new(&Needles::new(texts)?, replacements, settings.once))
 }
 
 fn compress(

@@ -406,5 +406,5 @@ configurations("bodies", [
     ("an empty text", "sub_filter '' x;"),
     ("one text", "sub_filter x;"),
     ("gunzip of another word", "gunzip yes;"),
-    ("buffers", "gzip on; gzip_buffers 32 4k; gzip_vary on;"),
+    ("what is usual", "gzip on; gzip_vary on; gzip_proxied any; gzip_comp_level 6; gzip_types text/css application/json; gzip_disable msie6;"),
 ])
