@@ -36,7 +36,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check check-rest judge fuzz edge e2e bench bench-edge
+.PHONY: build release image test check check-rest judge fuzz edge e2e bench bench-bodies bench-edge
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -87,6 +87,10 @@ bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: 
 bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx
 	@nginx=$$(deploy/nginx-current.sh); \
 	bench/edge --nginx "$$nginx" $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
+
+bench-bodies: bench-tools ## Measure compressed answers against nginx
+	@deploy/nginx-current.sh
+	@bench/bodies $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod files;
+pub mod filter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod healthcheck;

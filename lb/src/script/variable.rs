@@ -63,6 +63,8 @@ pub enum Named {
     DocumentRoot,
     /// `$document_uri`, `$uri`: the normalised path.
     Uri,
+    /// `$gzip_ratio`: how many times shorter the body has become.
+    GzipRatio,
     /// `$host`
     Host,
     /// `$http2`
@@ -228,6 +230,7 @@ const NAMED: &[(&str, Named)] = &[
     ("content_type", Named::ContentType),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
+    ("gzip_ratio", Named::GzipRatio),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
     ("http2", Named::Http2),
@@ -314,7 +317,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "date_local",
     "fastcgi_path_info",
     "fastcgi_script_name",
-    "gzip_ratio",
     "http2",
     "http3",
     "invalid_referer",

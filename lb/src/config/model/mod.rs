@@ -26,15 +26,16 @@ pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Buffering,
-    Candidate, CertificateCache, CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag,
-    CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires,
-    ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers, HeadersInherit,
-    Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout,
-    LastResort, LimitRate, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched,
-    MediaTypes, Methods, NameServers, NextUpstream, OpenLogFiles, PageStatus, Protocols, ProxySettings,
-    RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting,
-    ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution,
-    Symlinks, Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,
-    UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
+    Candidate, CertificateCache, CertificateSource, Charset, Client, Compression, Condition, ConfCommand,
+    CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages,
+    Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic,
+    HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders,
+    Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFilesKept,
+    LogFormat, Mapping, Matched, MediaTypes, Methods, NameServers, NextUpstream, OpenLogFiles, PageStatus,
+    Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles,
+    SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks, Syslog, SyslogServer, SyslogSeverity,
+    Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User,
+    VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;
