@@ -63,9 +63,9 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, access_logs, tls, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, access_logs, tls, limits, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, limits, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -175,8 +175,8 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, access_logs, tls, .. } = prepared;
-        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let Prepared { loaded, upstreams, access_logs, tls, limits, .. } = prepared;
+        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, limits, &slots);
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

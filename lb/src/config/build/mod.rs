@@ -99,8 +99,13 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let prefix = around.prefix.to_string_lossy();
-    let mut builder =
-        Builder { proxies: Proxies::new(upstreams, around.folder.to_owned()), logs, prefix: &prefix, report };
+    let mut builder = Builder {
+        proxies: Proxies::new(upstreams, around.folder.to_owned()),
+        logs,
+        prefix: &prefix,
+        server_names: Vec::new(),
+        report,
+    };
     let mut level = builder.level(&mut http, &Level::default());
     level.settings.resolver = resolution;
     debug_assert!(http.is_spent(), "{http:?}");
@@ -117,6 +122,8 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         definitions: Vec::new(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
+        limit_zones: Vec::new(),
+        folder: around.folder.to_owned(),
         access_log_files: logs.files,
     }
 }
@@ -136,6 +143,7 @@ fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> S
     if names.is_empty() {
         names.push(ServerName::Exact(String::new()));
     }
+    builder.server_names.clone_from(&names);
     let program = builder.program_of_server(&mut server, &level);
     let fallback = Arc::new(builder.fallback(&mut server, &level));
     let locations = builder.locations(server.take_children(LOCATION), &level, &[]);

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream};
+use super::{
+    Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+};
 use crate::script::{Computed, Definition, Reads};
 
 /// One whole configuration.
@@ -74,6 +76,10 @@ pub struct Http {
     pub computed: Vec<Computed>,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The folder of the configuration file: where names of password files and keys begin.
+    pub folder: PathBuf,
+    /// `limit_req_zone`, `limit_conn_zone`
+    pub limit_zones: Vec<LimitZone>,
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.

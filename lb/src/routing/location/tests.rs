@@ -23,6 +23,8 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         settings: Settings::default(),
         access_logs: Arc::from([]),
         root: Arc::new(DocumentRoot::fixed("", "/html")),
+        is_guarded: false,
+        is_limited: false,
         access: AccessRules::default(),
         try_files: None,
         limit_except: None,
