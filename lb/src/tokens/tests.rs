@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
@@ -21,15 +23,16 @@ fn set(keys: Vec<Jwk>) -> Keys {
 
 /// A key of each kind, with its set's entry.
 fn all() -> Vec<(Algorithm, EncodingKey, Jwk)> {
-    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
     let der = |algorithm| KeyPair::generate_for(algorithm).unwrap().serialize_der();
+    let ed = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let rsa = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap();
     let keys = [
         (Algorithm::HS256, EncodingKey::from_secret(b"a secret of 32 bytes, or of more").unwrap()),
         (Algorithm::ES256, EncodingKey::from_ec_der(&der(&PKCS_ECDSA_P256_SHA256))),
         (Algorithm::ES384, EncodingKey::from_ec_der(&der(&PKCS_ECDSA_P384_SHA384))),
-        (Algorithm::EdDSA, EncodingKey::from_ed_der(&der(&PKCS_ED25519))),
+        (Algorithm::EdDSA, EncodingKey::from_ed_der(ed.as_ref())),
         (Algorithm::RS256, EncodingKey::from_rsa_der(rsa.as_ref())),
     ];
     keys.into_iter()

@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Row] = &[
     row("auth_jwt_header_set", HTTP, at_least(2, "$variable name …"), Reads(header_set),
         "Defines a variable by what a token's header says below these names").repeatable(),
     row("auth_jwt_type", LEVELS.or(LIMIT_EXCEPT), one("signed"), Reads(kind),
-        "Which tokens are taken; encrypted ones are not").without("signed"),
+        "Which tokens are taken; encrypted ones are not").default(|| "signed".to_owned()),
     no_effect("auth_jwt_key_cache", LEVELS, TIME, "keys are read for each request"),
 ];
 

@@ -61,15 +61,6 @@ impl Argument for ConnectionLimits {
     const REPEATABLE: bool = true;
 
     fn read(into: &mut Option<Self::Value>, directive: &Directive, report: &mut Report) {
-        let position = directive.argument_position(0);
-        let zone = match report.zones().of(directive.argument(0), MODULE, &position) {
-            Ok(zone) => zone,
-            Err(message) => return report.emerg(message, &position),
-        };
-        let mut limits = into.take().unwrap_or_default().to_vec();
-        if limits.iter().any(|known| known.zone == zone) {
-            report.emerg("\"limit_conn\" directive is duplicate", &directive.position);
-        }
         let written = directive.argument(1);
         let most = match values::number(written) {
             Some(number) if number >= TOO_MANY => {
@@ -81,6 +72,15 @@ impl Argument for ConnectionLimits {
             let message = format!("invalid number of connections \"{written}\"");
             return report.emerg(message, &directive.argument_position(1));
         };
+        let position = directive.argument_position(0);
+        let zone = match report.zones().of(directive.argument(0), MODULE, &position) {
+            Ok(zone) => zone,
+            Err(message) => return report.emerg(message, &position),
+        };
+        let mut limits = into.take().unwrap_or_default().to_vec();
+        if limits.iter().any(|known| known.zone == zone) {
+            report.emerg("\"limit_conn\" directive is duplicate", &directive.position);
+        }
         limits.push(ConnectionLimit { zone, most });
         *into = Some(limits.into());
     }
@@ -125,7 +125,10 @@ mod tests {
             ("limit_conn a 0;", "invalid number of connections \"0\""),
             ("limit_conn a x;", "invalid number of connections \"x\""),
             ("limit_conn a 65536;", "connection limit must be less 65536"),
-            ("limit_conn a 1; limit_conn a 2;", "\"limit_conn\" directive is duplicate"),
+            (
+                "limit_conn_zone $host zone=a:1m; limit_conn a 1; limit_conn a 2;",
+                "\"limit_conn\" directive is duplicate",
+            ),
             ("limit_conn_zone $host zone=a:1;", "zone \"zone=a:1\" is too small"),
             ("limit_conn_zone $host zone=a;", "invalid zone size \"zone=a\""),
             ("limit_conn_zone $host a:1m;", "invalid parameter \"a:1m\""),

@@ -74,10 +74,7 @@ impl Argument for RequestLimits {
                     .filter(|number| *number > 0)
             };
             if let Some(name) = word.strip_prefix("zone=") {
-                match report.zones().of(name, MODULE, &position) {
-                    Ok(zone) => named = Some(zone),
-                    Err(message) => return report.emerg(message, &position),
-                }
+                named = Some((name, position));
             } else if let Some(text) = word.strip_prefix("burst=") {
                 match positive(text) {
                     Some(number) => burst = number,
@@ -94,8 +91,12 @@ impl Argument for RequestLimits {
                 return report.invalid_parameter(directive, index, "zone=, burst=, delay= and nodelay");
             }
         }
-        let Some(zone) = named else {
+        let Some((name, position)) = named else {
             return report.emerg("\"limit_req\" must have \"zone\" parameter", &directive.position);
+        };
+        let zone = match report.zones().of(name, MODULE, &position) {
+            Ok(zone) => zone,
+            Err(message) => return report.emerg(message, &position),
         };
         let mut limits = into.take().unwrap_or_default().to_vec();
         if limits.iter().any(|known| known.zone == zone) {
