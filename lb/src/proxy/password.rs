@@ -1,7 +1,8 @@
 //! Checks a password, off the worker: the file is read and the hash computed by a thread that serves nobody, and never more
 //! of them at a time than the machine has processors.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 
 use pingora_proxy::Session;
@@ -22,8 +23,10 @@ pub(super) enum Checked {
     Known(Verified),
     /// The file has no such user.
     NoUser,
-    /// The file cannot be read.
+    /// The file cannot be opened.
     NoFile(io::Error),
+    /// It cannot be read.
+    Unread(io::Error),
 }
 
 /// Checks a password, and tells what is wrong with it.
@@ -36,7 +39,9 @@ pub(super) async fn check(session: &Session, request: &mut Request, check: Passw
         Checked::Known(Verified::Right) => PasswordVerdict::Right,
         Checked::Known(Verified::Wrong) | Checked::NoUser => PasswordVerdict::Wrong,
         Checked::NoFile(error) if error.kind() == io::ErrorKind::NotFound => PasswordVerdict::NoFile,
-        Checked::Known(Verified::Unsupported) | Checked::NoFile(_) => PasswordVerdict::Failed,
+        Checked::Known(Verified::Unsupported) | Checked::NoFile(_) | Checked::Unread(_) => {
+            PasswordVerdict::Failed
+        }
     }
 }
 
@@ -53,11 +58,15 @@ pub(super) async fn off_the_worker<T: Send + 'static>(
 }
 
 fn look(check: &PasswordCheck) -> Checked {
-    let file = match std::fs::read(&check.file) {
+    let mut file = match File::open(&check.file) {
         Ok(file) => file,
         Err(error) => return Checked::NoFile(error),
     };
-    match passwords::kept_of(&file, &check.user) {
+    let mut text = Vec::new();
+    if let Err(error) = file.read_to_end(&mut text) {
+        return Checked::Unread(error);
+    }
+    match passwords::kept_of(&text, &check.user) {
         Some(kept) => Checked::Known(passwords::verify(&check.password, kept)),
         None => Checked::NoUser,
     }

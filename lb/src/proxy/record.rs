@@ -324,6 +324,7 @@ pub(super) fn password(session: &Session, request: &Request, check: &PasswordChe
             log::error!("open() \"{file}\" failed {}{tail}", SystemError(error));
         }
         Checked::NoFile(error) => crate::crit!("open() \"{file}\" failed {}{tail}", SystemError(error)),
+        Checked::Unread(error) => crate::crit!("pread() \"{file}\" failed {}{tail}", SystemError(error)),
     }
 }
 

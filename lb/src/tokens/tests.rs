@@ -33,7 +33,10 @@ fn all() -> Vec<(Algorithm, EncodingKey, Jwk)> {
         (Algorithm::ES256, EncodingKey::from_ec_der(&der(&PKCS_ECDSA_P256_SHA256))),
         (Algorithm::ES384, EncodingKey::from_ec_der(&der(&PKCS_ECDSA_P384_SHA384))),
         (Algorithm::EdDSA, EncodingKey::from_ed_der(ed.as_ref())),
-        (Algorithm::RS256, EncodingKey::from_rsa_der(rsa.as_ref())),
+        (
+            Algorithm::RS256,
+            EncodingKey::from_rsa_der(pkcs8::PrivateKeyInfo::try_from(rsa.as_ref()).unwrap().private_key),
+        ),
     ];
     keys.into_iter()
         .map(|(algorithm, key)| {

@@ -73,7 +73,7 @@ def field(user, password="secret"):
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def asked(name, target, *fields, words=("user", "forbidden", "open()"), method="GET", body=b""):
+def asked(name, target, *fields, words=("user", "forbidden", "open()", "read()"), method="GET", body=b""):
     def script(t):
         t.get(target, "example.org", *fields, method=method, body=body)
         told(t, *words)
