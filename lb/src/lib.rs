@@ -10,6 +10,8 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod healthcheck;
 pub mod limits;
 pub mod observe;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+    Buffering, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers,
+    Upstream,
 };
 use crate::script::{Computed, Definition, Reads};
 
@@ -59,6 +60,19 @@ pub struct SecureServers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessLogFileId(pub usize);
 
+/// Index into [`Http::error_logs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorLogsId(pub usize);
+
+/// A destination of access logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogFile {
+    /// Where to.
+    pub destination: LogDestination,
+    /// How lines are gathered; `None` where they are written soon.
+    pub buffering: Option<Buffering>,
+}
+
 /// Everything inside `http`.
 #[derive(Debug, Default)]
 pub struct Http {
@@ -83,7 +97,9 @@ pub struct Http {
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
-    pub access_log_files: Vec<LogDestination>,
+    pub access_log_files: Vec<AccessLogFile>,
+    /// The `error_log`s of levels that have some, each distinct list once.
+    pub error_logs: Vec<Vec<ErrorLog>>,
 }
 
 /// One listening address and the servers behind it.

@@ -12,11 +12,13 @@ mod server;
 mod upstream;
 
 pub use self::config::{
-    AccessLogFileId, Config, Http, Listener, Main, SecureServers, ServerId, TlsToServersId, UpstreamId,
+    AccessLogFile, AccessLogFileId, Config, ErrorLogsId, Http, Listener, Main, SecureServers, ServerId,
+    TlsToServersId, UpstreamId,
 };
 pub use self::limits::{LimitZone, ZoneId, ZoneKind};
 pub use self::location::{
-    AccessLog, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri, SentValue,
+    AccessLog, AccessLogTarget, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri,
+    SentValue,
 };
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
@@ -26,16 +28,17 @@ pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, AuthBasic, AuthJwt, Autoindex, AutoindexFormat, BalancingMethod,
-    BindAddress, Candidate, CertificateSource, Charset, Client, Condition, ConfCommand, ConnectionLimit,
-    CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages,
-    Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers,
-    HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive,
-    KeepaliveTimeout, LastResort, LimitConn, LimitRate, LimitReq, LocationMatch, LogDestination, LogFormat,
-    Mapping, Matched, MediaTypes, Methods, NameServers, NextUpstream, PageStatus, PemFile, PemSource,
-    Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Referers, Replacement, RequestLimit,
-    Requirement, Resolution, Return, ReturnContent, Rewrite, Rewriting, Satisfaction, Satisfy, SecureLink,
-    ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution,
-    Symlinks, Tls, TlsToServers, TokenRealm, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive,
+    BindAddress, Buffering, Candidate, CertificateSource, Charset, Client, Condition, ConfCommand,
+    ConnectionLimit, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog,
+    ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic,
+    HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders,
+    Index, Keepalive, KeepaliveTimeout, LastResort, LimitConn, LimitRate, LimitReq, LocationMatch,
+    LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods, NameServers,
+    NextUpstream, OpenLogFiles, PageStatus, PemFile, PemSource, Protocols, ProxySettings, RealIp,
+    RealIpHeader, RedirectRule, Referers, Replacement, RequestLimit, Requirement, Resolution, Return,
+    ReturnContent, Rewrite, Rewriting, Satisfaction, Satisfy, SecureLink, ServerName, SessionCache,
+    SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution, Symlinks, Syslog, SyslogServer,
+    SyslogSeverity, Tls, TlsToServers, TokenRealm, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive,
     UpstreamServer, User, ValidReferers, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

@@ -24,6 +24,7 @@
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
 pub(super) mod access;
+pub(super) mod access_log;
 pub(super) mod auth_basic;
 mod auth_jwt;
 mod autoindex;
@@ -65,6 +66,8 @@ mod secure_link;
 pub(super) mod server_name;
 mod split_clients;
 mod static_files;
+pub(super) mod stub_status;
+mod syslog;
 mod tls;
 mod tls_sessions;
 mod tls_values;
@@ -77,6 +80,7 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
+pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::auth_basic::AuthBasic;
 pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
 pub use self::autoindex::{Autoindex, AutoindexFormat};
@@ -99,7 +103,7 @@ pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::limit_req::{LimitReq, RequestLimit};
 pub use self::location::LocationMatch;
-pub use self::log::{ErrorLog, LogDestination, LogFormat};
+pub use self::log::{ErrorLog, LogDestination};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
@@ -113,6 +117,7 @@ pub use self::satisfy::{Satisfaction, Satisfy};
 pub use self::secure_link::SecureLink;
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
+pub use self::syslog::{Syslog, SyslogServer, SyslogSeverity};
 pub use self::tls::{CertificateSource, ConfCommand, Protocols, SessionCache, Tls, VerifyClient, Written};
 pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
@@ -170,7 +175,10 @@ pub(super) const TABLE: Table = Table {
             ],
         },
         Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
-        Section { title: "Logging", rows: &[log::ROWS] },
+        Section {
+            title: "Logging and status",
+            rows: &[access_log::ROWS, access_log::SETTINGS, log::ROWS, stub_status::ROWS],
+        },
         Section {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
@@ -222,6 +230,8 @@ levels! {
     core: HttpCore,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
+    /// Which files of access logs stay open.
+    log_files: LogFilesKept,
     /// Media types.
     types: Types,
     /// What is added to answers.

@@ -22,6 +22,7 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         action: Action::Files,
         settings: Settings::default(),
         access_logs: Arc::from([]),
+        error_logs: None,
         root: Arc::new(DocumentRoot::fixed("", "/html")),
         is_guarded: false,
         is_limited: false,
