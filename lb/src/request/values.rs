@@ -116,6 +116,8 @@ impl<T: Outside + ?Sized> Outside for &T {
 pub struct Variables {
     slots: Slots,
     captures: Option<Captures>,
+    /// Values that stay what they were when they were first asked for, whatever location the request has come to since.
+    kept: Vec<(Named, Option<Box<[u8]>>)>,
     /// How many maps are being worked out, each for the one before.
     depth: u8,
 }
@@ -189,12 +191,9 @@ impl<O: Outside> Values for Evaluation<'_, O> {
             Variable::Named(Named::LimitConnStatus) => {
                 put(self.state.flow.limits.connections.map(Limited::name), out)
             }
-            Variable::Named(Named::SecureLink) => self.secure_link(out),
-            Variable::Named(Named::SecureLinkExpires) => {
-                let text = self.carried_link().unwrap_or_default();
-                put(Link::expires(&text).map(|(written, _)| written), out)
-            }
-            Variable::Named(Named::InvalidReferer) => self.invalid_referer(out),
+            Variable::Named(
+                named @ (Named::SecureLink | Named::SecureLinkExpires | Named::InvalidReferer),
+            ) => self.kept(*named, out),
             Variable::TokenClaim(name) => put(self.claim(false, [&**name]).as_deref(), out),
             Variable::TokenHeader(name) => put(self.claim(true, [&**name]).as_deref(), out),
             Variable::Named(Named::TokenPayload) => {
@@ -229,6 +228,25 @@ impl<O: Outside> Evaluation<'_, O> {
         let directory = self.document_root()?;
         let uri = self.state.uri_to_map(self.outside.target());
         mapping::path_of(&location.root, directory, uri).ok().map(|found| found.path)
+    }
+
+    /// The value of a variable that is worked out once.
+    fn kept(&mut self, named: Named, out: &mut Vec<u8>) -> bool {
+        if let Some((_, value)) = self.state.variables.kept.iter().find(|(known, _)| *known == named) {
+            return put(value.as_deref(), out);
+        }
+        let mut value = Vec::new();
+        let is_known = match named {
+            Named::SecureLink => self.secure_link(&mut value),
+            Named::SecureLinkExpires => {
+                let text = self.carried_link().unwrap_or_default();
+                put(Link::expires(&text).map(|(written, _)| written), &mut value)
+            }
+            _ => self.invalid_referer(&mut value),
+        };
+        out.extend_from_slice(&value);
+        self.state.variables.kept.push((named, is_known.then(|| value.into())));
+        is_known
     }
 
     fn claim<'p>(&self, of_header: bool, path: impl IntoIterator<Item = &'p str>) -> Option<String> {
