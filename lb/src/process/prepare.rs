@@ -88,6 +88,7 @@ pub(super) fn prepare(
     let limits =
         limits::Zones::new(&loaded.config.http.limit_zones, previous.map(|snapshot| &snapshot.limits))?;
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
+    loaded.warnings.extend_from_slice(upstreams.warnings());
     Ok(Prepared { loaded, upstreams, logs, tls, limits, _error_logs: error_logs, identity })
 }
 

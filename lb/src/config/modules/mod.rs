@@ -29,6 +29,7 @@ pub(super) mod auth_basic;
 mod auth_jwt;
 mod autoindex;
 mod balancing;
+mod certificate_cache;
 pub(super) mod charset;
 mod client;
 mod condition;
@@ -85,6 +86,7 @@ pub use self::auth_basic::AuthBasic;
 pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
+pub use self::certificate_cache::CertificateCache;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::condition::{Condition, FileTest};
@@ -106,7 +108,7 @@ pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
-    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::referer::{Referers, ValidReferers};
