@@ -11,6 +11,8 @@ pub enum Generated {
     File,
     /// `allow`, `deny`: the client may not come in.
     Forbidden,
+    /// `auth_request`: nothing shows who the client is.
+    Unauthorized,
     /// Nothing is there.
     NotFound,
     /// The request was malformed.
@@ -47,13 +49,14 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
         Self::File,
         Self::Forbidden,
+        Self::Unauthorized,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -93,6 +96,7 @@ impl Generated {
             Self::Return => "return",
             Self::File => "file",
             Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",

@@ -12,13 +12,15 @@ use pingora_proxy::Session;
 
 use super::carried::Carried;
 use super::gather;
+use super::mirror::Copies;
 use super::ready::Ready;
+use super::subrequest::Inside;
 use super::values::RequestValues;
 use crate::config::model::{FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::headers::ranges::Cut;
 use crate::request::pace::Pace;
-use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
+use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, Sharing, State, Step, Subrequest};
 use crate::server::Snapshot;
 use crate::upstream::tls::Dial;
 
@@ -54,6 +56,10 @@ pub struct Request {
     pub(super) asked_charset: Option<HeaderValue>,
     /// How fast a server's answer is taken (`proxy_limit_rate`), where that is limited.
     pub(super) taken: Option<Pace>,
+    /// What a subrequest is for; `None` for a client's request.
+    pub(super) inside: Option<Box<Inside>>,
+    /// Where copies of the body go that is passed on (`mirror`).
+    pub(super) copies: Option<Copies>,
     /// How fast it goes on to the client (`limit_rate`), where that is limited.
     pub(super) sent: Option<Pace>,
 }
@@ -77,6 +83,8 @@ impl Request {
             cut: None,
             asked_charset: None,
             taken: None,
+            inside: None,
+            copies: None,
             sent: None,
         }
     }
@@ -102,6 +110,19 @@ impl Request {
         let Self { facts, state, request_id, .. } = self;
         let outside = outside(facts, request_id, received, None, now);
         state.step(event, Around { rules: rules(facts), outside: &outside }, now)
+    }
+
+    /// The state that a subrequest begins with.
+    pub(super) fn begin_inside(
+        &mut self,
+        received: &RequestHeader,
+        asked: &Subrequest,
+        sharing: Sharing,
+        now: Instant,
+    ) -> Option<State> {
+        let Self { facts, state, request_id, .. } = self;
+        let outside = outside(facts, request_id, received, None, now);
+        state.begin_inside(asked, sharing, Around { rules: rules(facts), outside: &outside })
     }
 
     /// What renders templates for it; `response` is the answer as it is by now.

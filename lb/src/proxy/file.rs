@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{HeaderValue, TRANSFER_ENCODING};
-use http::{Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -33,12 +33,14 @@ static BOUNDARY: AtomicU64 = AtomicU64::new(1);
 pub(super) async fn open(session: &Session, request: &mut Request, open: Open, now: Instant) -> Opening {
     let Some(location) = request.state.location().cloned() else { return Opening::Failed };
     let received = session.req_header();
+    // A subrequest's file is whole and as it is: conditions, ranges and codings are about the answer to the client.
+    let none = HeaderMap::new();
+    let is_inside = request.state.outer().is_some();
+    let asked = if is_inside { &none } else { &received.headers };
     let compressed = match open.gzip {
         GzipStatic::Off => Compressed::Ignored,
         GzipStatic::Always => Compressed::Taken,
-        GzipStatic::On if media::takes_gzip(&received.headers, received.version < Version::HTTP_11) => {
-            Compressed::Taken
-        }
+        GzipStatic::On if media::takes_gzip(asked, received.version < Version::HTTP_11) => Compressed::Taken,
         GzipStatic::On if location.settings.static_files.gzip_vary => Compressed::Noticed,
         GzipStatic::On => Compressed::Ignored,
     };
@@ -70,7 +72,7 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
         conditional: request.state.status().is_none_or(|status| status == StatusCode::OK),
     };
     let boundary = || BOUNDARY.fetch_add(1, Ordering::Relaxed);
-    match decided::respond(&received.headers, facts, &location.settings.static_files, boundary) {
+    match decided::respond(asked, facts, &location.settings.static_files, boundary) {
         Ok(answer) => {
             let source = match opened.content {
                 Some(content) => Source::Memory(content),

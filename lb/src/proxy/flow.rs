@@ -7,7 +7,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{answer, destination, file, record};
+use super::{answer, destination, file, mirror, record, subrequest};
 use crate::files::{self, Kind, Meaning};
 use crate::observe::reasons::Generated;
 use crate::request::{Event, Failure, FileKind, Question, Step};
@@ -15,25 +15,25 @@ use crate::request::{Event, Failure, FileKind, Question, Step};
 /// The name of the error that ends a try because something else answers in the server's place.
 const TURNED_AWAY: &str = "TurnedAway";
 
-/// Asks what happens after `event`, and looks at files as often as that is wanted.
+/// Asks what happens after `event`, and asks files and other locations as often as that is wanted.
 pub(super) async fn drive(
-    session: &Session,
+    session: &mut Session,
     request: &mut Request,
     event: Event<'_>,
     now: Instant,
 ) -> Result<Step> {
     let mut step = request.step(event, session.req_header(), now);
-    if step.needs_files() {
-        step = Box::pin(ask_files(session, request, step, now)).await?;
+    if step.waits() {
+        step = Box::pin(ask(session, request, step, now)).await?;
     }
     record::notes(session, request);
     Ok(step)
 }
 
-/// Has the file system asked, and goes on, as often as that is wanted. Files are looked at off the worker, which serves
-/// other requests meanwhile.
-pub(super) async fn ask_files(
-    session: &Session,
+/// Has the file system or another location asked, and goes on, as often as that is wanted. Files are looked at off the
+/// worker, which serves other requests meanwhile.
+pub(super) async fn ask(
+    session: &mut Session,
     request: &mut Request,
     step: Step,
     now: Instant,
@@ -44,6 +44,15 @@ pub(super) async fn ask_files(
             Step::Ask(question) => Event::Found(look(question).await),
             Step::Open(open) => Event::Opened(file::open(session, request, open, now).await),
             Step::List(question) => Event::Opened(file::list(session, request, question, now).await),
+            Step::Subrequest(asked) => {
+                let report = subrequest::ask(session, request, &asked, now).await;
+                step = request.step(Event::Answered(report.answered()), session.req_header(), now);
+                continue;
+            }
+            Step::Mirror(settings) => {
+                mirror::send(session, request, &settings, now).await?;
+                Event::Mirrored
+            }
             step => return Ok(step),
         };
         step = request.step(event, session.req_header(), now);
@@ -66,7 +75,7 @@ async fn look(question: Question) -> FileKind {
 /// Sends the request on its way to a server where that is the step. Otherwise, and where there is no such server, what
 /// happens instead.
 pub(super) async fn enter(
-    session: &Session,
+    session: &mut Session,
     request: &mut Request,
     mut step: Step,
     now: Instant,

@@ -22,6 +22,8 @@
 //! | `destination` | the upstream of a `proxy_pass` |
 //! | `received` | the header of a server's answer |
 //! | `flow` | what `request/` wants done, one thing after another |
+//! | `subrequest` | a second request through the same service |
+//! | `mirror` | copies of a request |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
@@ -45,6 +47,7 @@ mod flow;
 mod gather;
 mod host;
 mod http2;
+mod mirror;
 mod peer;
 mod ready;
 mod received;
@@ -52,6 +55,7 @@ pub mod record;
 pub mod reuse;
 mod secure;
 mod service;
+mod subrequest;
 mod tries;
 mod upload;
 pub mod values;

@@ -36,12 +36,10 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         proxying.end_try(None, now);
     }
-    let facts = &request.facts;
-    let response = session.response_written();
-    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
-    state.totals.durations.observe(now.duration_since(facts.received));
-    if let Some(reason) = request.state.ending.generated {
-        state.totals.generated.increment(reason as usize);
+    let is_inside = request.state.outer().is_some();
+    // A subrequest is work for its servers, and no answer to a client.
+    if !is_inside {
+        count(session, request, state, now);
     }
     for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
         let metrics = &one.peer.metrics;
@@ -55,7 +53,20 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
-    write_access_logs(session, request, now);
+    let location = request.state.location();
+    if !is_inside || location.is_some_and(|location| location.settings.core.log_subrequest) {
+        write_access_logs(session, request, now);
+    }
+}
+
+/// Counts the answer to a client.
+fn count(session: &Session, request: &Request, state: &ServerState, now: Instant) {
+    let response = session.response_written();
+    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
+    state.totals.durations.observe(now.duration_since(request.facts.received));
+    if let Some(reason) = request.state.ending.generated {
+        state.totals.generated.increment(reason as usize);
+    }
 }
 
 /// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.
@@ -114,8 +125,13 @@ fn circumstances(session: &Session, request: &Request) -> String {
     let server = request.server().map_or("", |server| server.first_name.as_str());
     let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
+    let path = String::from_utf8_lossy(request.state.uri.path(facts.path_and_query()));
+    let is_inside = request.state.outer().is_some();
+    if is_inside {
+        let _ = write!(text, ", subrequest: \"{path}\"");
+    }
     if let Some(last) = request.state.tries().last() {
-        let target = String::from_utf8_lossy(facts.path_and_query());
+        let target = if is_inside { path } else { String::from_utf8_lossy(facts.path_and_query()) };
         let proxy = request.state.proxying().map(|proxying| &proxying.target.proxy);
         let scheme = match proxy.map(|proxy| (proxy.is_grpc, proxy.tls.is_some())) {
             Some((true, false)) => "grpc",
@@ -251,6 +267,7 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             Note::InvalidLimitRate(value) => {
                 log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
+            Note::AuthRequestStatus(status) => log::error!("auth request unexpected status: {status}{tail}"),
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {
                 log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
@@ -267,6 +284,11 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             }
         }
     }
+}
+
+/// A copy of a request (`mirror`) that is not made.
+pub(super) fn no_copy(session: &Session, request: &Request, uri: &str, why: &str) {
+    log::error!("no copy of the request goes to \"{uri}\": {why}{}", circumstances(session, request));
 }
 
 /// A file that cannot be opened, or a directory that cannot be listed.

@@ -21,7 +21,8 @@ use super::reuse::ReuseCounts;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, upload, wire_bytes,
+    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, subrequest, upload,
+    wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
@@ -64,14 +65,22 @@ impl ProxyHttp for ProxyService {
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
+    /// Pingora counts another reference to itself for a request that may; only where a location asks for it.
+    fn allow_spawning_subrequest(&self, _session: &Session, request: &Self::CTX) -> bool {
+        request.facts.snapshot.config.http.reads.subrequests
+    }
+
     async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
-        let begin = Event::Begin(host_field(session.req_header()));
+        let begin = match subrequest::begin(session, request) {
+            true => Event::BeginInside,
+            false => Event::Begin(host_field(session.req_header())),
+        };
         let mut step = request.step(begin, session.req_header(), now);
-        if step.needs_files() {
-            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+        if step.waits() {
+            step = Box::pin(flow::ask(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
@@ -99,6 +108,8 @@ impl ProxyHttp for ProxyService {
             | Step::Ask(_)
             | Step::Open(_)
             | Step::List(_)
+            | Step::Subrequest(_)
+            | Step::Mirror(_)
             | Step::PassOn
             | Step::Settle(_) => unexpected(),
         }
@@ -355,6 +366,7 @@ impl ProxyHttp for ProxyService {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
+        subrequest::tell(session, request, Instant::now());
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.

@@ -1,7 +1,6 @@
 //! Who may come in: `limit_except`, and the phase of access.
 //!
-//! Source of the rules: `ngx_http_update_location_config`, `ngx_http_access_handler`. Only addresses decide today, by
-//! `allow` and `deny`.
+//! Source of the rules: `ngx_http_update_location_config`, `ngx_http_access_handler`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,8 +27,18 @@ impl State {
         }
     }
 
-    /// The phase of access: `allow` and `deny`.
+    /// The phase of access: `allow` and `deny`, then `auth_request`. A subrequest is not asked again.
     pub(super) fn access(&mut self, around: Around<'_>) -> Outcome {
+        if self.outer().is_some() {
+            return Outcome::Next;
+        }
+        match self.access_by_address(around) {
+            Outcome::Next => self.auth_request(around),
+            outcome => outcome,
+        }
+    }
+
+    fn access_by_address(&mut self, around: Around<'_>) -> Outcome {
         let rules = self.location().map(|location| &location.access).filter(|rules| !rules.is_empty());
         let Some(rules) = rules.cloned() else { return Outcome::Next };
         if !rules.refuse(self.client_address(around)) {

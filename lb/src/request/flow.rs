@@ -1,7 +1,9 @@
 //! Where a request stands among nginx's phases, and what led it there.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
+use super::auth_request::Permission;
+use super::subrequest::Outer;
 use crate::config::model::{GzipStatic, Program};
 use crate::files::Links;
 
@@ -79,6 +81,12 @@ pub(super) struct Flow {
     pub(super) is_get: bool,
     /// Bytes a second, whatever the location says: `set $limit_rate`, `X-Accel-Limit-Rate`.
     pub(super) limit_rate: Option<u64>,
+    /// What `auth_request` has come to, until the phase of access runs again.
+    pub(super) permission: Option<Permission>,
+    /// The `WWW-Authenticate` of what refused it.
+    pub(super) challenges: Vec<HeaderValue>,
+    /// Of a subrequest: what it knows of the request that it belongs to.
+    pub(super) outer: Option<Box<Outer>>,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -102,6 +110,9 @@ impl Default for Flow {
             is_passed: false,
             is_get: false,
             limit_rate: None,
+            permission: None,
+            challenges: Vec::new(),
+            outer: None,
             notes: Vec::new(),
         }
     }
@@ -209,6 +220,8 @@ pub enum Note {
     InvalidLimitRate(Vec<u8>),
     /// A named location is not there.
     NoNamedLocation(Vec<u8>),
+    /// `auth_request` was answered with a status that says neither yes nor no; 0 for none.
+    AuthRequestStatus(u16),
     /// `limit_except` refuses the method.
     ForbiddenByRule,
     /// The directory of an index file is not there.

@@ -12,6 +12,8 @@
 //! | `values` | variables, and whom to ask for them |
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `access` | who may come in |
+//! | `auth_request` | who may come in by what another location says |
+//! | `subrequest` | requests inside a request |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `real_ip` | who the client is behind proxies that are believed |
@@ -24,6 +26,7 @@
 
 mod access;
 pub mod answer_hygiene;
+mod auth_request;
 mod escape;
 pub mod failure;
 mod files;
@@ -37,6 +40,7 @@ pub mod retry;
 mod rewrite;
 mod security;
 pub mod state;
+mod subrequest;
 #[cfg(test)]
 mod testing;
 mod uri;
@@ -46,5 +50,6 @@ pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
+pub use subrequest::{Answered, Outer, Sharing, Subrequest};
 pub use uri::{Path, Uri};
-pub use values::{Evaluation, Outside};
+pub use values::{Evaluation, Outside, Variables};

@@ -24,9 +24,12 @@ use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
+use super::subrequest::{Answered, Subrequest};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy, ServerId};
+use crate::config::model::{
+    Action, Http, IgnoredHeaders, Location, Mirror, NextUpstream, Program, Proxy, ServerId,
+};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
 use crate::script::{Matched, Template, Values, Variable};
@@ -57,6 +60,12 @@ pub struct Around<'a> {
 pub enum Event<'a> {
     /// The request's header is there; its Host field.
     Begin(Option<&'a [u8]>),
+    /// A subrequest begins.
+    BeginInside,
+    /// What came of a [`Step::Subrequest`].
+    Answered(Answered<'a>),
+    /// A [`Step::Mirror`] has been carried out.
+    Mirrored,
     /// The answer to a [`Step::Ask`].
     Found(FileKind),
     /// What came of a [`Step::Open`] or a [`Step::List`].
@@ -117,6 +126,10 @@ pub enum Step {
     Open(Open),
     /// A directory is listed, and [`Event::Opened`] follows.
     List(Question),
+    /// Another location is asked while the request waits, and [`Event::Answered`] follows.
+    Subrequest(Subrequest),
+    /// Copies of the request go on their way, and [`Event::Mirrored`] follows.
+    Mirror(Arc<Mirror>),
     /// The program answers.
     Answer(Content),
     /// The connection closes without an answer.
@@ -175,9 +188,9 @@ pub enum Settlement {
 }
 
 impl Step {
-    /// Whether the file system is to be asked.
-    pub fn needs_files(&self) -> bool {
-        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_))
+    /// Whether something has to be asked or done before the request goes on.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_) | Self::Subrequest(_) | Self::Mirror(_))
     }
 }
 
@@ -215,6 +228,15 @@ impl State {
     pub fn step(&mut self, event: Event<'_>, around: Around<'_>, now: Instant) -> Step {
         match event {
             Event::Begin(host) => self.begin(host, around),
+            Event::BeginInside => self.run(around),
+            Event::Answered(answered) => {
+                self.permitted(answered, around);
+                self.run(around)
+            }
+            Event::Mirrored => {
+                self.flow.phase = Phase::Content;
+                self.run(around)
+            }
             Event::Found(found) => {
                 self.flow.found = Some(found);
                 self.run(around)
@@ -289,6 +311,7 @@ impl State {
         self.flow.program = None;
         self.flow.looking = Looking::File;
         self.flow.is_passed = false;
+        self.flow.permission = None;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -308,7 +331,10 @@ impl State {
             }
             Phase::Content => self.content(around),
             Phase::Access => self.access(around),
-            Phase::PreContent => self.try_files(around),
+            Phase::PreContent => match self.try_files(around) {
+                Outcome::Next => self.mirror(),
+                outcome => outcome,
+            },
             Phase::PostRead | Phase::PreAccess => self.find_client(around),
         }
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use super::Failure;
@@ -36,7 +36,7 @@ pub struct State {
     /// The client, where a proxy that is believed has named it.
     pub(super) real_client: Option<SocketAddr>,
     /// Upstreams that it has left for another location.
-    earlier: Vec<Proxying>,
+    pub(super) earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
 }
@@ -252,6 +252,11 @@ impl State {
     /// Says them: a server asks for a rate.
     pub fn set_limit_rate(&mut self, bytes_per_second: u64) {
         self.flow.limit_rate = Some(bytes_per_second);
+    }
+
+    /// The `WWW-Authenticate` of its answer, which what refused it asks for.
+    pub fn challenges(&self) -> &[HeaderValue] {
+        &self.flow.challenges
     }
 
     /// Takes what the error log should have.

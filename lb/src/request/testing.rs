@@ -193,6 +193,8 @@ pub(super) fn said(step: &Step) -> String {
         Step::Answer(Content::File) => "file".to_owned(),
         Step::Open(open) => format!("open {}", open.path.escape_ascii()),
         Step::List(question) => format!("list {}", question.path.escape_ascii()),
+        Step::Subrequest(asked) => format!("subrequest {}", asked.path.escape_ascii()),
+        Step::Mirror(mirror) => format!("mirror {:?}", mirror.uris),
         Step::Close => "close".to_owned(),
         Step::Proxy(proxy) => format!("proxy {}", proxy.host),
         Step::PassOn => "pass on".to_owned(),

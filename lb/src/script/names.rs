@@ -28,6 +28,8 @@ pub struct Reads {
     pub upstream_fields: bool,
     /// Some template reads `$upstream_bytes_sent` or `$upstream_bytes_received`.
     pub upstream_bytes: bool,
+    /// Some location makes subrequests.
+    pub subrequests: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,11 @@ impl<P: Clone> Names<P> {
             _ => {}
         }
         built_in
+    }
+
+    /// Says that the configuration makes subrequests.
+    pub fn ask_inside(&mut self) {
+        self.reads.subrequests = true;
     }
 
     /// What the names met so far ask of requests.
@@ -161,9 +168,9 @@ mod tests {
         names.resolve("upstream_addr", &1);
         assert_eq!(names.reads(), Reads::default());
         names.resolve("Upstream_Http_X", &1);
-        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: false });
+        assert_eq!(names.reads(), Reads { upstream_fields: true, ..Reads::default() });
         names.resolve("upstream_bytes_sent", &1);
-        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: true });
+        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: true, ..Reads::default() });
     }
 
     #[test]

@@ -21,7 +21,7 @@ static ACCESS: Package = Package {
 };
 static AUTHENTICATION: Package = Package {
     name: "authentication",
-    switches: "auth_basic auth_request auth_jwt auth_require",
+    switches: "auth_basic auth_jwt auth_require",
     switched_on_by: "nothing asks who the client is",
 };
 static LIMITS: Package = Package {
@@ -39,8 +39,6 @@ static SUBSTITUTION: Package = Package {
     switches: "sub_filter ssi add_before_body add_after_body",
     switched_on_by: "nothing says `sub_filter` or `ssi on`",
 };
-static MIRROR: Package =
-    Package { name: "mirror", switches: "mirror", switched_on_by: "nothing says `mirror`" };
 static CACHE: Package = Package {
     name: "proxy_cache",
     switches: "proxy_cache slice",

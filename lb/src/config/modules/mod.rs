@@ -24,6 +24,7 @@
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
 pub(super) mod access;
+mod auth_request;
 mod autoindex;
 mod balancing;
 pub(super) mod charset;
@@ -48,6 +49,7 @@ pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
 mod map;
+mod mirror;
 pub(super) mod proxy;
 mod proxy_refused;
 mod real_ip;
@@ -69,6 +71,7 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
+pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
@@ -88,6 +91,7 @@ pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination, LogFormat};
+pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
@@ -122,6 +126,8 @@ pub(super) const TABLE: Table = Table {
                 limit_rate::SETTINGS,
                 early_hints::SETTINGS,
                 access::ROWS,
+                auth_request::SETTINGS,
+                mirror::SETTINGS,
                 limit_except::ROWS,
                 http::ROWS,
             ],
@@ -189,6 +195,10 @@ levels! {
     http2: Http2,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Which location says whether a request may come in.
+    auth_request: AuthRequest,
+    /// Where copies of requests go.
+    mirror: Mirror,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
     /// Media types.

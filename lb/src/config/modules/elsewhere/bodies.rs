@@ -1,6 +1,6 @@
 //! What is done to answers, what is kept of them, and what is counted: compression, substitution, cache, status.
 
-use super::{CACHE, COMPRESSION, MIRROR, STATUS, SUBSTITUTION, VISITORS};
+use super::{CACHE, COMPRESSION, STATUS, SUBSTITUTION, VISITORS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -47,9 +47,6 @@ ssi_value_length HSL length = 256
 add_after_body HSL uri
 add_before_body HSL uri
 addition_types HSL mime-type … = text/html" },
-    Family { module: "ngx_http_mirror_module", fate: Fate::Pending(&MIRROR), lines: "\
-mirror HSL uri | off = off
-mirror_request_body HSL on | off = on" },
     Family { module: "ngx_http_proxy_module, cache; ngx_http_slice_module", fate: Fate::Pending(&CACHE), lines: "\
 proxy_cache HSL zone | off = off
 proxy_cache_background_update HSL on | off = off

@@ -16,15 +16,13 @@ secure_link_md5 HSL expression
 secure_link_secret HSL word",
     },
     Family {
-        module: "ngx_http_auth_basic_module, auth_request, auth_jwt",
+        module: "ngx_http_auth_basic_module, auth_jwt",
         fate: Fate::Pending(&AUTHENTICATION),
         lines: "\
 satisfy HSL all | any = all
 auth_basic HSLX string | off = off
 auth_basic_user_file HSLX file
 auth_delay HSL time = 0s
-auth_request HSL uri | off = off
-auth_request_set HSL $variable value
 auth_jwt HSLX string [token=$variable] | off = off
 auth_jwt_claim_set H $variable name …
 auth_jwt_header_set H $variable name …

@@ -1,0 +1,113 @@
+//! Requests inside a request: what they begin with, what they are not, and what comes of them.
+//!
+//! A subrequest is a request of its own, with its own URI, its own location and its own servers. It goes through the
+//! phases from the server block's program on, as an internal redirect does; nobody asks whether it may come in, since that
+//! was asked of the request that it belongs to. Both share their variables: what `set` gives one in a subrequest's
+//! location, the other has.
+//!
+//! Source of the rules: `ngx_http_subrequest`, `ngx_http_core_access_phase`, `ngx_http_variable_request_method`.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+
+use super::flow::{Flow, Phase};
+use super::phases::{Around, Outcome, Step};
+use super::state::{Routed, Stage, State};
+use super::values::Variables;
+
+/// What a subrequest is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subrequest {
+    /// The path, taken as it is: neither variables nor escapes.
+    pub path: Vec<u8>,
+    /// The arguments.
+    pub arguments: Vec<u8>,
+    /// It has the method of the request that it belongs to; otherwise it is a `GET`.
+    pub keeps_method: bool,
+}
+
+/// What came of a subrequest.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The status of its answer; `None` where there was none.
+    pub status: Option<StatusCode>,
+    /// Its location closes the connection (`return 444`).
+    pub silent: bool,
+    /// The `WWW-Authenticate` of its answer.
+    pub challenges: &'a [HeaderValue],
+    /// What `auth_request_set` has for each of its variables, in their order.
+    pub values: &'a [Vec<u8>],
+}
+
+/// What a subrequest knows of the request that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outer {
+    /// Its method (`$request_method`).
+    pub method: Box<str>,
+}
+
+/// Who has the variables while a subrequest runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The subrequest: the request waits, and takes them back.
+    Lent,
+    /// Each has its own: both run at once.
+    Copied,
+}
+
+impl State {
+    /// The state that a subrequest begins with; `None` for a request that belongs nowhere. The steps begin with
+    /// [`Event::BeginInside`](super::Event::BeginInside).
+    pub fn begin_inside(&mut self, asked: &Subrequest, sharing: Sharing, around: Around<'_>) -> Option<Self> {
+        let server = self.routed()?.server;
+        let location = Arc::clone(&around.rules.http.servers.get(server.0)?.fallback);
+        let method = self.method_of_main(around).into();
+        let mut inside = Self {
+            stage: Stage::Routed(Routed { server, location }),
+            variables: match sharing {
+                Sharing::Lent => self.variables.lend(),
+                Sharing::Copied => self.variables.copied(),
+            },
+            flow: Flow {
+                phase: Phase::ServerRewrite,
+                internal: true,
+                is_get: self.flow.is_get || !asked.keeps_method,
+                outer: Some(Box::new(Outer { method })),
+                ..Flow::default()
+            },
+            real_client: self.real_client,
+            ..Self::default()
+        };
+        inside.uri.set_path(asked.path.clone());
+        inside.uri.set_arguments(asked.arguments.clone());
+        Some(inside)
+    }
+
+    /// Takes the variables back that a subrequest had.
+    pub fn take_back(&mut self, variables: Variables) {
+        self.variables.take_back(variables);
+    }
+
+    /// What it knows of the request that it belongs to; `None` for a client's own request.
+    pub fn outer(&self) -> Option<&Outer> {
+        self.flow.outer.as_deref()
+    }
+
+    fn method_of_main<'a>(&'a self, around: Around<'a>) -> &'a str {
+        match self.outer() {
+            Some(outer) => &outer.method,
+            None if self.flow.is_get && around.outside.method() != "HEAD" => "GET",
+            None => around.outside.method(),
+        }
+    }
+
+    /// The phase before content: `mirror`, behind `try_files`.
+    pub(super) fn mirror(&self) -> Outcome {
+        let mirror = self.location().map(|location| &location.settings.mirror);
+        match mirror.filter(|mirror| !mirror.uris.is_empty() && self.outer().is_none()) {
+            Some(mirror) => Outcome::Done(Step::Mirror(Arc::clone(mirror))),
+            None => Outcome::Next,
+        }
+    }
+}
