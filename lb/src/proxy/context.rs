@@ -112,6 +112,11 @@ impl Request {
         state.step(event, Around { rules: rules(facts), outside: &outside }, now)
     }
 
+    /// It makes the answer of a request that puts several together.
+    pub(super) fn is_part(&self) -> bool {
+        self.inside.as_ref().is_some_and(|inside| inside.is_part())
+    }
+
     /// The state that a subrequest begins with.
     pub(super) fn begin_inside(
         &mut self,
@@ -143,6 +148,10 @@ impl Request {
 
     /// `limit_rate` and `limit_rate_after` for its answer, which begins at `now`.
     pub(super) fn pace(&mut self, received: &RequestHeader, now: Instant) -> Option<Pace> {
+        if self.inside.is_some() {
+            // What goes to the client is paced, and this goes to another request.
+            return None;
+        }
         let location = self.state.location()?;
         let changed = self.state.limit_rate();
         if changed.is_none() && location.settings.limit_rate.rate == SizeValue::Bytes(0) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, TRANSFER_ENCODING};
+use http::header::{HeaderValue, RANGE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
@@ -14,7 +14,7 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::ready::{Ready, Source};
-use super::{finish, record};
+use super::{compose, finish, record};
 use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media};
@@ -34,9 +34,14 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
     let Some(location) = request.state.location().cloned() else { return Opening::Failed };
     let received = session.req_header();
     // A subrequest's file is whole and as it is: conditions, ranges and codings are about the answer to the client.
-    let none = HeaderMap::new();
+    let mut heard = HeaderMap::new();
     let is_inside = request.state.outer().is_some();
-    let asked = if is_inside { &none } else { &received.headers };
+    let is_composed = compose::composes(&location);
+    if is_composed && !is_inside {
+        heard.clone_from(&received.headers);
+        heard.remove(RANGE);
+    }
+    let asked = if is_inside || is_composed { &heard } else { &received.headers };
     let compressed = match open.gzip {
         GzipStatic::Off => Compressed::Ignored,
         GzipStatic::Always => Compressed::Taken,

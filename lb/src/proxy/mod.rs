@@ -24,6 +24,7 @@
 //! | `flow` | what `request/` wants done, one thing after another |
 //! | `subrequest` | a second request through the same service |
 //! | `mirror` | copies of a request |
+//! | `compose` | answers made of several |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
@@ -37,6 +38,7 @@ mod answer;
 mod balancing_key;
 mod carried;
 mod client;
+mod compose;
 pub mod context;
 mod destination;
 mod failure;

@@ -36,6 +36,10 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         proxying.end_try(None, now);
     }
+    if request.is_part() {
+        // Whoever puts it together counts and logs.
+        return;
+    }
     let is_inside = request.state.outer().is_some();
     // A subrequest is work for its servers, and no answer to a client.
     if !is_inside {
@@ -268,6 +272,9 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
                 log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
             Note::AuthRequestStatus(status) => log::error!("auth request unexpected status: {status}{tail}"),
+            Note::SubrequestCycle(path) => {
+                log::error!("subrequests cycle while processing \"{}\"{tail}", path.escape_ascii());
+            }
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {
                 log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
@@ -289,6 +296,11 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
 /// A copy of a request (`mirror`) that is not made.
 pub(super) fn no_copy(session: &Session, request: &Request, uri: &str, why: &str) {
     log::error!("no copy of the request goes to \"{uri}\": {why}{}", circumstances(session, request));
+}
+
+/// A command of a page (`ssi`) that cannot be carried out.
+pub(super) fn command_failed(session: &Session, request: &Request, complaint: &str) {
+    log::error!("{complaint}{}", circumstances(session, request));
 }
 
 /// A file that cannot be opened, or a directory that cannot be listed.

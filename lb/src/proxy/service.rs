@@ -18,11 +18,12 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
+use super::subrequest::Begun;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, subrequest, upload,
-    wire_bytes,
+    answer, balancing_key, client, compose, failure, flow, gather, peer, received, record, secure,
+    subrequest, upload, wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
@@ -74,16 +75,24 @@ impl ProxyHttp for ProxyService {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
-        let begin = match subrequest::begin(session, request) {
-            true => Event::BeginInside,
-            false => Event::Begin(host_field(session.req_header())),
+        let mut step = match subrequest::begin(session, request) {
+            Begun::Client => {
+                request.step(Event::Begin(host_field(session.req_header())), session.req_header(), now)
+            }
+            Begun::Inside => request.step(Event::BeginInside, session.req_header(), now),
+            Begun::Content(step) => step,
         };
-        let mut step = request.step(begin, session.req_header(), now);
         if step.waits() {
             step = Box::pin(flow::ask(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        if session.subrequest_spawner.is_some() {
+            match Box::pin(compose::run(session, request, step, now)).await? {
+                Some(as_it_is) => step = as_it_is,
+                None => return Ok(true),
+            }
+        }
         let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
         match step {
             Step::Answer(content) => {

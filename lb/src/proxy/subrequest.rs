@@ -23,7 +23,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::context::Request;
 use crate::config::model::AuthRequest;
 use crate::connection::RequestFacts;
-use crate::request::{Answered, Sharing, State, Subrequest, Variables};
+use crate::request::{Answered, Sharing, State, Step, Subrequest, Variables};
 use crate::server::Snapshot;
 
 /// How much of an answer is read that nobody wants, so that the connection to the server can be kept.
@@ -31,24 +31,46 @@ const UNWANTED_BYTES: usize = 64 * 1024;
 
 /// What a subrequest is given on its way.
 pub(super) struct Inside {
-    /// Its header, and the state that it begins with, until it has begun.
-    begin: Option<(Box<RequestHeader>, State)>,
+    /// Its header, and what it begins with, until it has begun.
+    begin: Option<(Box<RequestHeader>, Beginning)>,
     request_id: OnceLock<String>,
     /// What the first request wants to know of it.
     wanted: Wanted,
     /// The challenges of a server's answer, which may be hidden from the client.
     challenges: Vec<HeaderValue>,
+    /// Its answer is a standard page.
+    pub(super) is_page: bool,
     told: Told,
 }
 
+/// What a subrequest begins with.
+enum Beginning {
+    /// A URI of its own.
+    State(Box<State>),
+    /// The whole request that it is part of, and what that was about to do.
+    Content(Box<Request>, Step),
+}
+
+/// What the hooks have begun.
+pub(super) enum Begun {
+    /// A client's request.
+    Client,
+    /// A subrequest.
+    Inside,
+    /// The answer of a request that puts several together: this is the step it stands at.
+    Content(Step),
+}
+
 /// Where a subrequest leaves what came of it.
-type Told = Arc<Mutex<Option<Report>>>;
+pub(super) type Told = Arc<Mutex<Option<Report>>>;
 
 /// What a request wants to know of a subrequest.
 #[derive(Clone)]
 enum Wanted {
     /// What `auth_request` needs.
     Permission(Arc<AuthRequest>),
+    /// The request itself, to go on with.
+    Request,
     /// Nothing.
     Nothing,
 }
@@ -62,9 +84,26 @@ pub(super) struct Report {
     values: Vec<Vec<u8>>,
     variables: Option<Variables>,
     request_id: OnceLock<String>,
+    request: Option<Box<Request>>,
+    /// Its answer is a standard page of the program.
+    pub(super) is_page: bool,
+}
+
+impl Inside {
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.wanted, Wanted::Request)
+    }
 }
 
 impl Report {
+    /// Lets the request go on with what its part has come to.
+    pub(super) fn give_back(self, request: &mut Request) {
+        if let Some(part) = self.request {
+            request.state = part.state;
+            request.request_id = part.request_id;
+        }
+    }
+
     /// As the phases take it.
     pub(super) fn answered(&self) -> Answered<'_> {
         Answered {
@@ -78,10 +117,12 @@ impl Report {
 
 /// A subrequest that is ready to run.
 pub(super) struct Ready {
-    running: BoxFuture<'static, ()>,
+    /// Runs it.
+    pub(super) running: BoxFuture<'static, ()>,
     /// Takes its body, and has its answer.
     pub(super) handle: SubrequestHandle,
-    told: Told,
+    /// What came of it, once it is over.
+    pub(super) told: Told,
 }
 
 impl Ready {
@@ -141,21 +182,9 @@ fn prepare(
     let spawner = session.subrequest_spawner.as_ref()?;
     let received = session.req_header();
     let state = request.begin_inside(received, asked, sharing, now)?;
-    let mut header = Box::new(received.clone());
+    let mut header = header_of(received, has_body)?;
     if !asked.keeps_method {
         header.set_method(Method::GET);
-    }
-    // What an HTTP/2 client sends has the fields of HTTP/1.1 here.
-    header.set_version(Version::HTTP_11);
-    for name in [&UPGRADE, &CONNECTION, &EXPECT] {
-        header.remove_header(name);
-    }
-    if !has_body {
-        header.remove_header(&CONTENT_LENGTH);
-        header.remove_header(&TRANSFER_ENCODING);
-    } else if received.version == Version::HTTP_2 && !header.headers.contains_key(CONTENT_LENGTH) {
-        // Its end is that of the channel.
-        header.insert_header(TRANSFER_ENCODING, "chunked").ok()?;
     }
     let told = Told::default();
     let request_id = match sharing {
@@ -163,15 +192,70 @@ fn prepare(
         Sharing::Copied => request.request_id.clone(),
     };
     let inside = Inside {
-        begin: Some((header, state)),
+        begin: Some((header, Beginning::State(Box::new(state)))),
         request_id,
         wanted,
         challenges: Vec::new(),
+        is_page: false,
         told: Arc::clone(&told),
     };
     let context = Ctx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(Some(inside))).build();
     let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
     Some(Ready { running: run(prepared, request.facts.inside(now)), handle, told })
+}
+
+/// The part of an answer that the location itself makes: a subrequest goes on with the request as it is, at `step`. A
+/// stand-in is left in its place.
+pub(super) fn prepare_content(
+    session: &Session,
+    request: &mut Request,
+    step: Step,
+    has_body: bool,
+    now: Instant,
+) -> Option<Ready> {
+    let spawner = session.subrequest_spawner.as_ref()?;
+    let header = header_of(session.req_header(), has_body)?;
+    let stand_in = request.state.stand_in();
+    let mut part = Box::new(Request::new(Box::new(request.facts.inside(now))));
+    part.state = std::mem::replace(&mut request.state, stand_in);
+    part.carried = std::mem::take(&mut request.carried);
+    part.ready = request.ready.take();
+    part.refused_with = request.refused_with.take();
+    part.asked_charset = request.asked_charset.take();
+    part.request_id = request.request_id.clone();
+    let told = Told::default();
+    let inside = Inside {
+        begin: Some((header, Beginning::Content(part, step))),
+        request_id: OnceLock::new(),
+        wanted: Wanted::Request,
+        challenges: Vec::new(),
+        is_page: false,
+        told: Arc::clone(&told),
+    };
+    let context = Ctx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(Some(inside))).build();
+    let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
+    Some(Ready { running: run(prepared, request.facts.inside(now)), handle, told })
+}
+
+/// The client's header, as a subrequest has it.
+fn header_of(received: &RequestHeader, has_body: bool) -> Option<Box<RequestHeader>> {
+    let mut header = Box::new(received.clone());
+    if received.version == Version::HTTP_2 {
+        // It is sent as HTTP/1.1 sends it.
+        header.set_version(Version::HTTP_11);
+    }
+    for name in [&UPGRADE, &CONNECTION, &EXPECT] {
+        header.remove_header(name);
+    }
+    if !has_body {
+        header.remove_header(&CONTENT_LENGTH);
+        header.remove_header(&TRANSFER_ENCODING);
+    } else if !header.headers.contains_key(CONTENT_LENGTH) && !header.headers.contains_key(TRANSFER_ENCODING)
+    {
+        // Of HTTP/2: its end is that of the channel.
+        header.insert_header(TRANSFER_ENCODING, "chunked").ok()?;
+    }
+    Some(header)
 }
 
 /// Behind a box: it is the same service that waits for it.
@@ -193,17 +277,26 @@ pub(super) async fn drop_answer(mut answer: Receiver<HttpTask>) {
     }
 }
 
-/// Makes the request that the hooks have begun the subrequest that its session is for. False for a client's request.
-pub(super) fn begin(session: &mut Session, request: &mut Request) -> bool {
+/// Makes the request that the hooks have begun the subrequest that its session is for.
+pub(super) fn begin(session: &mut Session, request: &mut Request) -> Begun {
     let given = session.subrequest_ctx.as_mut().and_then(|context| context.user_ctx_mut());
     let given = given.and_then(|given| given.downcast_mut::<Option<Inside>>()).and_then(Option::take);
-    let Some(mut inside) = given else { return false };
-    let Some((header, state)) = inside.begin.take() else { return false };
+    let Some(mut inside) = given else { return Begun::Client };
+    let Some((header, beginning)) = inside.begin.take() else { return Begun::Client };
     *session.req_header_mut() = *header;
-    request.state = state;
-    request.request_id = std::mem::take(&mut inside.request_id);
+    let begun = match beginning {
+        Beginning::State(state) => {
+            request.state = *state;
+            request.request_id = std::mem::take(&mut inside.request_id);
+            Begun::Inside
+        }
+        Beginning::Content(part, step) => {
+            *request = *part;
+            Begun::Content(step)
+        }
+    };
     request.inside = Some(Box::new(inside));
-    true
+    begun
 }
 
 /// Takes note of a server's answer before anything is hidden.
@@ -216,6 +309,12 @@ pub(super) fn notice(answer: &ResponseHeader, request: &mut Request) {
 /// Tells what came of a subrequest, which is over; nothing where it is a client's request.
 pub(super) fn tell(session: &Session, request: &mut Request, now: Instant) {
     let Some(inside) = request.inside.take() else { return };
+    if inside.is_part() {
+        let facts = Box::new(request.facts.inside(now));
+        let part = Box::new(std::mem::replace(request, Request::new(facts)));
+        *inside.told.lock() = Some(Report { request: Some(part), ..Report::default() });
+        return;
+    }
     let response = session.response_written().filter(|answer| !answer.status.is_informational());
     let mut values = Vec::new();
     if let Wanted::Permission(settings) = &inside.wanted {
@@ -236,6 +335,8 @@ pub(super) fn tell(session: &Session, request: &mut Request, now: Instant) {
         values,
         variables: Some(std::mem::take(&mut request.state.variables)),
         request_id: std::mem::take(&mut request.request_id),
+        request: None,
+        is_page: inside.is_page,
     });
 }
 

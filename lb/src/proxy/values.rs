@@ -232,6 +232,8 @@ impl Known<'_> {
             | Named::Pipe
             | Named::TimeLocal
             | Named::TimeIso8601
+            | Named::DateGmt
+            | Named::DateLocal
             | Named::Msec => process_value(named, out),
         }
     }
@@ -465,6 +467,8 @@ fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
         Named::TimeLocal => {
             clock::with_text(SystemTime::now(), |text| put(text.time_local().as_bytes(), out))
         }
+        Named::DateGmt => put(clock::date(false, clock::DATE).as_bytes(), out),
+        Named::DateLocal => put(clock::date(true, clock::DATE).as_bytes(), out),
         Named::TimeIso8601 => {
             clock::with_text(SystemTime::now(), |text| put(text.time_iso8601().as_bytes(), out))
         }

@@ -87,6 +87,8 @@ pub(super) struct Flow {
     pub(super) challenges: Vec<HeaderValue>,
     /// Of a subrequest: what it knows of the request that it belongs to.
     pub(super) outer: Option<Box<Outer>>,
+    /// How many requests it is inside of.
+    pub(super) depth: u8,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -113,6 +115,7 @@ impl Default for Flow {
             permission: None,
             challenges: Vec::new(),
             outer: None,
+            depth: 0,
             notes: Vec::new(),
         }
     }
@@ -222,6 +225,8 @@ pub enum Note {
     NoNamedLocation(Vec<u8>),
     /// `auth_request` was answered with a status that says neither yes nor no; 0 for none.
     AuthRequestStatus(u16),
+    /// Subrequests make subrequests without end, at the path that is named.
+    SubrequestCycle(Vec<u8>),
     /// `limit_except` refuses the method.
     ForbiddenByRule,
     /// The directory of an index file is not there.

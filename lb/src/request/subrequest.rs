@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 
-use super::flow::{Flow, Phase};
+use super::flow::{Flow, Note, Phase};
 use super::phases::{Around, Outcome, Step};
 use super::state::{Routed, Stage, State};
 use super::values::Variables;
@@ -56,10 +56,36 @@ pub enum Sharing {
     Copied,
 }
 
+/// How many requests may be inside one another: `NGX_HTTP_MAX_SUBREQUESTS`, and one.
+const DEEPEST: u8 = 51;
+
 impl State {
+    /// What stands here while a subrequest goes on with this state: where it belongs, its URI and its variables, for
+    /// templates and for subrequests beside it.
+    pub fn stand_in(&self) -> Self {
+        Self {
+            stage: self.routed().map_or(Stage::Admitted, |routed| Stage::Routed(routed.clone())),
+            uri: self.uri.clone(),
+            variables: self.variables.copied(),
+            flow: Flow {
+                is_get: self.flow.is_get,
+                limit_rate: self.flow.limit_rate,
+                outer: self.flow.outer.clone(),
+                depth: self.flow.depth,
+                ..Flow::default()
+            },
+            real_client: self.real_client,
+            ..Self::default()
+        }
+    }
+
     /// The state that a subrequest begins with; `None` for a request that belongs nowhere. The steps begin with
     /// [`Event::BeginInside`](super::Event::BeginInside).
     pub fn begin_inside(&mut self, asked: &Subrequest, sharing: Sharing, around: Around<'_>) -> Option<Self> {
+        if self.flow.depth >= DEEPEST {
+            self.note(Note::SubrequestCycle(asked.path.clone()));
+            return None;
+        }
         let server = self.routed()?.server;
         let location = Arc::clone(&around.rules.http.servers.get(server.0)?.fallback);
         let method = self.method_of_main(around).into();
@@ -74,6 +100,7 @@ impl State {
                 internal: true,
                 is_get: self.flow.is_get || !asked.keeps_method,
                 outer: Some(Box::new(Outer { method })),
+                depth: self.flow.depth + 1,
                 ..Flow::default()
             },
             real_client: self.real_client,

@@ -38,6 +38,20 @@ struct Entry<P> {
     uses: Vec<Use<P>>,
 }
 
+/// The variables that a configuration knows, by name: for what reads names while requests are served.
+#[derive(Debug, Default)]
+pub struct ByName(BTreeMap<Box<str>, Arc<Defined>>);
+
+impl ByName {
+    /// The variable of a name in lower case; `None` where there is none.
+    pub fn get(&self, name: &str) -> Option<Variable> {
+        match self.0.get(name) {
+            Some(defined) => Some(Variable::Defined(Arc::clone(defined))),
+            None => variable::built_in(name),
+        }
+    }
+}
+
 /// A use of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use<P> {
@@ -85,6 +99,12 @@ impl<P: Clone> Names<P> {
     /// Says that the configuration makes subrequests.
     pub fn ask_inside(&mut self) {
         self.reads.subrequests = true;
+    }
+
+    /// What the configuration defines, by name.
+    pub fn by_name(&self) -> ByName {
+        let known = self.defined.iter().filter(|(_, entry)| entry.variable.slot().is_some());
+        ByName(known.map(|(name, entry)| (name.clone(), Arc::clone(&entry.variable))).collect())
     }
 
     /// What the names met so far ask of requests.

@@ -131,6 +131,10 @@ pub enum Named {
     Tls(TlsVariable),
     /// `$status`
     Status,
+    /// `$date_gmt`
+    DateGmt,
+    /// `$date_local`
+    DateLocal,
     /// `$time_iso8601`
     TimeIso8601,
     /// `$time_local`
@@ -212,6 +216,8 @@ const NAMED: &[(&str, Named)] = &[
     ("connection_requests", Named::ConnectionRequests),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
+    ("date_gmt", Named::DateGmt),
+    ("date_local", Named::DateLocal),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
     ("host", Named::Host),

@@ -14,6 +14,8 @@ server {
     location /local { mirror /copy; try_files /none @local; }
     location @local { mirror off; return 200 "local $request_method"; }
     location /without { mirror /bare; mirror_request_body off; proxy_pass http://%A%; }
+    location /chunks { mirror /plain; proxy_pass http://%A%; }
+    location = /plain { internal; proxy_pass http://%B%; }
     location /off { mirror off; proxy_pass http://%A%; }
     location /dead { mirror /nobody; proxy_pass http://%A%; }
     location /return { mirror /copy; return 200 "before mirror"; }
@@ -22,7 +24,7 @@ server {
     location = /other { internal; proxy_pass http://%C%/other$is_args$args; }
     location = /bare { internal; proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://%B%; }
     location = /nobody { internal; proxy_pass http://127.0.0.1:1; }
-    location = /logged-copy { internal; log_subrequest on; mirror /other; proxy_pass http://%B%; }
+    location = /logged-copy { internal; access_log %DIR%/copy.access sub; log_subrequest on; mirror /other; proxy_pass http://%B%; }
 }
 """
 
@@ -57,7 +59,7 @@ play("a copy for HTTP/1.0", "/x", 2, version="1.0")
 
 @case(MIRRORED)
 def a_body_in_chunks(t):
-    t.raw(b"POST /x HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", method="POST")
+    t.raw(b"POST /chunks HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", method="POST")
     seen(t, 2)
 
 

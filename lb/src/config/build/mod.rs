@@ -115,6 +115,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         upstreams: proxies.upstreams,
         tls_to_servers: proxies.tls_to_servers,
         definitions: Vec::new(),
+        variables: crate::script::ByName::default(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
         access_log_files: logs.files,

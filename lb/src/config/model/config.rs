@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream};
-use crate::script::{Computed, Definition, Reads};
+use crate::script::{ByName, Computed, Definition, Reads};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub struct Http {
     pub definitions: Vec<Definition>,
     /// The blocks that work out the values of variables, in order of appearance.
     pub computed: Vec<Computed>,
+    /// The variables by name, where the configuration makes subrequests.
+    pub variables: ByName,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.

@@ -36,8 +36,8 @@ static COMPRESSION: Package = Package {
 };
 static SUBSTITUTION: Package = Package {
     name: "substitution in answers",
-    switches: "sub_filter ssi add_before_body add_after_body",
-    switched_on_by: "nothing says `sub_filter` or `ssi on`",
+    switches: "sub_filter",
+    switched_on_by: "nothing says `sub_filter`",
 };
 static CACHE: Package = Package {
     name: "proxy_cache",
@@ -55,7 +55,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),
-        "date_gmt" | "date_local" => Some(&SUBSTITUTION),
         "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
             Some(&CACHE)
         }

@@ -24,6 +24,7 @@
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
 pub(super) mod access;
+mod addition;
 mod auth_request;
 mod autoindex;
 mod balancing;
@@ -58,6 +59,7 @@ pub(super) mod rewrite;
 pub(super) mod root;
 pub(super) mod server_name;
 mod split_clients;
+mod ssi;
 mod static_files;
 mod tls;
 mod tls_sessions;
@@ -150,6 +152,7 @@ pub(super) const TABLE: Table = Table {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
+        Section { title: "Answers made of several", rows: &[ssi::SETTINGS, ssi::ROWS, addition::SETTINGS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
@@ -199,6 +202,10 @@ levels! {
     auth_request: AuthRequest,
     /// Where copies of requests go.
     mirror: Mirror,
+    /// Whether commands in answers are carried out.
+    ssi: ssi::Ssi,
+    /// What stands around answers.
+    addition: addition::Addition,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
     /// Media types.

@@ -32,21 +32,11 @@ zstd_comp_level HSL level = 1
 zstd_min_length HSL length = 20
 zstd_static HSL on | off | always = off
 zstd_types HSL mime-type … = text/html" },
-    Family { module: "ngx_http_sub_module, ssi, addition", fate: Fate::Pending(&SUBSTITUTION), lines: "\
+    Family { module: "ngx_http_sub_module", fate: Fate::Pending(&SUBSTITUTION), lines: "\
 sub_filter HSL string replacement
 sub_filter_last_modified HSL on | off = off
 sub_filter_once HSL on | off = on
-sub_filter_types HSL mime-type … = text/html
-ssi HSLI on | off = off
-ssi_ignore_recycled_buffers HSL on | off = off
-ssi_last_modified HSL on | off = off
-ssi_min_file_chunk HSL size = 1k
-ssi_silent_errors HSL on | off = off
-ssi_types HSL mime-type … = text/html
-ssi_value_length HSL length = 256
-add_after_body HSL uri
-add_before_body HSL uri
-addition_types HSL mime-type … = text/html" },
+sub_filter_types HSL mime-type … = text/html" },
     Family { module: "ngx_http_proxy_module, cache; ngx_http_slice_module", fate: Fate::Pending(&CACHE), lines: "\
 proxy_cache HSL zone | off = off
 proxy_cache_background_update HSL on | off = off
