@@ -36,7 +36,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check check-rest judge edge e2e bench bench-edge
+.PHONY: build release image test check check-rest judge edge e2e bench bench-bodies bench-edge
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -78,6 +78,10 @@ edge: edge-tools debug-lb ## Test TLS, HTTP/2 and gRPC with the programs of othe
 bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: CPU per request, memory per idle connection
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
 	@bench/loadgen $(CARGO_TARGET_DIR)/shipped/loadgen
+
+bench-bodies: bench-tools ## Measure compressed answers against nginx: BENCH_LB=target/shipped/lb, as make release leaves it
+	@deploy/nginx-current.sh
+	@bench/bodies $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
 
 bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx: BENCH_LB=target/shipped/lb, as make release leaves it
 	@deploy/nginx-current.sh

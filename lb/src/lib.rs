@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod files;
+pub mod filter;
 pub mod healthcheck;
 pub mod observe;
 pub mod open_files;

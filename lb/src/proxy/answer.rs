@@ -9,9 +9,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::file;
+use super::filtering::{self, Filtering};
 use super::finish::finish;
 use super::values::host_field;
+use super::{file, gather};
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
@@ -78,13 +79,20 @@ pub(super) async fn write(
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
+    let mut chain = filtering::begin(&mut header, session, request, false, now)?;
     to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
     let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
-    let body = has_body.then_some(answer.body);
-    session.write_response_header(Box::new(header), body.is_none()).await?;
-    if body.is_some() {
-        session.write_response_body(body, true).await?;
+    if !has_body {
+        return session.write_response_header(Box::new(header), true).await;
+    }
+    session.write_response_header(Box::new(header), false).await?;
+    match &mut chain {
+        None => session.write_response_body(Some(answer.body), true).await?,
+        Some(chain) => {
+            filtering::write(session, chain, &mut None, answer.body, true).await?;
+            request.state.compressed = chain.compressed();
+        }
     }
     Ok(())
 }
@@ -138,6 +146,14 @@ pub(super) fn take_over(
         answer.set_version(Version::HTTP_11);
     }
     finish(answer, session, request, proxy.passes_server, now)?;
+    if request.state.location().is_some_and(|location| location.changes_bodies)
+        && let Some(chain) = filtering::begin(answer, session, request, false, now)?
+    {
+        // What the client is to get counts for its pace, and that is known behind the filters.
+        let filtering = Filtering::new(chain, request.sent.take());
+        request.gathering = Some(gather::filter(session, filtering));
+        return Ok(());
+    }
     if proxy.settings.force_ranges && answer.status == StatusCode::OK {
         let max_ranges = request.state.location().and_then(|at| at.settings.static_files.max_ranges);
         if let Share::Part(cut) = ranges::force(answer, &session.req_header().headers, max_ranges)? {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRANSFER_ENCODING, VARY,
+};
 use http::{Method, StatusCode, Version};
 use percent_encoding::percent_decode;
 use pingora::Result;
@@ -22,10 +24,11 @@ use tokio::task::JoinHandle;
 
 use super::context::{Request, unexpected};
 use super::subrequest::Told;
-use super::{record, subrequest, upload};
+use super::{filtering, record, subrequest, upload};
 use crate::config::model::{Location, MediaTypes};
 use crate::connection::facts::Framing;
 use crate::content::ssi::{Include, Page, Parser, Part, Values, Wanted};
+use crate::filter::{Chain, Passed, Signal};
 use crate::observe::clock;
 use crate::observe::reasons::Generated;
 use crate::request::headers::to_client;
@@ -67,13 +70,24 @@ pub(super) async fn run(
         return unexpected();
     };
     let pace = request.pace(session.req_header(), now);
-    let mut composer =
-        Composer { session, request, location, page: None, around: false, has_body: false, pace, now };
+    let mut composer = Composer {
+        session,
+        request,
+        location,
+        page: None,
+        around: false,
+        has_body: false,
+        chain: None,
+        pace,
+        now,
+    };
     let ended = composer.compose(own.handle, own.running, body).await;
+    let compressed = composer.chain.as_ref().and_then(Chain::compressed);
     let returned = own.told.lock().take();
     if let Some(report) = returned {
         report.give_back(request);
     }
+    request.state.compressed = compressed;
     ended.map(|()| None)
 }
 
@@ -87,6 +101,8 @@ struct Composer<'a> {
     /// Something is put before or behind it.
     around: bool,
     has_body: bool,
+    /// What the whole passes on its way to the client.
+    chain: Option<Chain>,
     pace: Option<Pace>,
     now: Instant,
 }
@@ -126,6 +142,10 @@ impl Composer<'_> {
                     is_whole |= ends;
                     if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
                         self.piece(piece).await?;
+                    }
+                    if self.chain.is_some() && rx.is_empty() {
+                        // Nothing for now: what can leave has to.
+                        self.pass(Bytes::new(), Signal::Flush).await?;
                     }
                 }
                 HttpTask::Done | HttpTask::Trailer(_) => is_whole = true,
@@ -168,6 +188,9 @@ impl Composer<'_> {
             let longest = usize::try_from(settings.ssi.value_bytes).unwrap_or(usize::MAX);
             self.page = Some((Parser::new(longest), Page::new(settings.ssi.silent_errors)));
         }
+        self.request.composes = true;
+        let varied = header.headers.contains_key(VARY);
+        self.chain = filtering::begin(&mut header, self.session, self.request, varied, self.now)?;
         self.around &= has_body;
         self.has_body = has_body;
         self.session.write_response_header(header, !has_body).await?;
@@ -220,7 +243,7 @@ impl Composer<'_> {
             self.add(uri).await?;
         }
         match self.has_body {
-            true => self.session.write_response_body(None, true).await,
+            true => self.pass(Bytes::new(), Signal::End).await,
             false => Ok(()),
         }
     }
@@ -291,13 +314,31 @@ impl Composer<'_> {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
+        match bytes.is_empty() {
+            true => Ok(()),
+            false => self.pass(bytes, Signal::More).await,
         }
-        if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes.len(), Instant::now())) {
-            pingora_timeout::sleep(wait).await;
+    }
+
+    /// Writes what comes of a piece behind the filters.
+    async fn pass(&mut self, mut piece: Bytes, signal: Signal) -> Result<()> {
+        loop {
+            let passed = match &mut self.chain {
+                Some(chain) => chain.pass(&mut piece, signal).map_err(filtering::failed)?,
+                None => Passed { bytes: std::mem::take(&mut piece), more: false },
+            };
+            let ends = signal == Signal::End && !passed.more;
+            let bytes = passed.bytes.len();
+            if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes, Instant::now())) {
+                pingora_timeout::sleep(wait).await;
+            }
+            if bytes > 0 || ends {
+                self.session.write_response_body(Some(passed.bytes), ends).await?;
+            }
+            if !passed.more {
+                return Ok(());
+            }
         }
-        self.session.write_response_body(Some(bytes), false).await
     }
 }
 

@@ -52,12 +52,16 @@ pub struct Request {
     pub(super) dial: Option<Arc<Dial>>,
     /// The part of a server's answer that the client gets, where that is not all.
     pub(super) cut: Option<Cut>,
+    /// Whether the client takes gzip, where that was asked for the choice of a file.
+    pub(super) takes_gzip: Option<bool>,
     /// The character set that a server asks for.
     pub(super) asked_charset: Option<HeaderValue>,
     /// How fast a server's answer is taken (`proxy_limit_rate`), where that is limited.
     pub(super) taken: Option<Pace>,
     /// What a subrequest is for; `None` for a client's request.
     pub(super) inside: Option<Box<Inside>>,
+    /// Its answer is made of several (`compose`), and what is written is made of them.
+    pub(super) composes: bool,
     /// Where copies of the body go that is passed on (`mirror`).
     pub(super) copies: Option<Copies>,
     /// How fast it goes on to the client (`limit_rate`), where that is limited.
@@ -81,9 +85,11 @@ impl Request {
             own_body: None,
             dial: None,
             cut: None,
+            takes_gzip: None,
             asked_charset: None,
             taken: None,
             inside: None,
+            composes: false,
             copies: None,
             sent: None,
         }
@@ -175,6 +181,7 @@ impl Request {
     pub(super) fn end_gathering(&mut self, session: &mut Session) {
         if let Some(home) = self.gathering.take() {
             gather::end(session, &home);
+            self.state.compressed = home.lock().compressed;
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, RANGE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, HeaderValue, RANGE, TRANSFER_ENCODING, VARY};
 use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
@@ -14,14 +14,15 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::ready::{Ready, Source};
-use super::{compose, finish, record};
-use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location};
+use super::{compose, filtering, finish, record};
+use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location, Settings};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media};
 use crate::content::page;
-use crate::files::{self, Compressed, FileError, Kind, Meaning, PIECE_BYTES, Wanted};
+use crate::files::{self, Compressed, FileError, Kind, Meaning, Opened, PIECE_BYTES, SUFFIXES, Wanted};
+use crate::filter::Chain;
 use crate::observe::clock;
-use crate::request::headers::to_client;
+use crate::request::headers::{bodies, encodings, to_client};
 use crate::request::pace::Pace;
 use crate::request::{Open, Opening, Question};
 use crate::script::{Template, Variable};
@@ -42,12 +43,9 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
         heard.remove(RANGE);
     }
     let asked = if is_inside || is_composed { &heard } else { &received.headers };
-    let compressed = match open.gzip {
-        GzipStatic::Off => Compressed::Ignored,
-        GzipStatic::Always => Compressed::Taken,
-        GzipStatic::On if media::takes_gzip(asked, received.version < Version::HTTP_11) => Compressed::Taken,
-        GzipStatic::On if location.settings.static_files.gzip_vary => Compressed::Noticed,
-        GzipStatic::On => Compressed::Ignored,
+    let compressed = match open.may_be_compressed && !is_inside {
+        true => compressed(received, request, &location.settings),
+        false => [Compressed::Ignored; SUFFIXES.len()],
     };
     let wanted = Wanted { links: open.links, compressed, content: !open.head_only };
     let opened = match files::open(open.path, wanted).await {
@@ -69,10 +67,10 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
         length: opened.length,
         modified: opened.modified,
         content_type: content_type.as_ref(),
-        gzip: opened.gzip,
-        varies: opened.has_compressed
-            && open.gzip == GzipStatic::On
-            && location.settings.static_files.gzip_vary,
+        encoding: opened.suffix.map(|index| CODINGS[index]),
+        changes: location.changes_bodies
+            && would_change(session, request, &location, content_type.as_ref(), &opened),
+        varies: opened.has_compressed && location.settings.gzip.vary,
         // What answers in place of an error is answered with as a whole.
         conditional: request.state.status().is_none_or(|status| status == StatusCode::OK),
     };
@@ -93,6 +91,55 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
             Opening::Refused(refused.status)
         }
     }
+}
+
+/// The codings of files with [`SUFFIXES`].
+const CODINGS: [&str; SUFFIXES.len()] = ["br", "zstd", "gzip"];
+
+/// Which compressed files may take the place of the wanted one.
+fn compressed(
+    received: &RequestHeader,
+    request: &mut Request,
+    settings: &Settings,
+) -> [Compressed; SUFFIXES.len()] {
+    let one = |given: GzipStatic, takes: &mut dyn FnMut() -> bool| match given {
+        GzipStatic::Off => Compressed::Ignored,
+        GzipStatic::Always => Compressed::Forced,
+        GzipStatic::On if takes() => Compressed::Taken,
+        GzipStatic::On if settings.gzip.vary => Compressed::Noticed,
+        GzipStatic::On => Compressed::Ignored,
+    };
+    let fields = &received.headers;
+    let mut takes_gzip = || {
+        let nothing = HeaderMap::new();
+        let takes =
+            encodings::takes_gzip(fields, received.version, &settings.gzip, &nothing, filtering::seconds);
+        // As in nginx, it is not asked again once the answer's fields are known.
+        request.takes_gzip = Some(takes);
+        takes
+    };
+    [
+        one(settings.compression.brotli_static, &mut || encodings::takes_brotli(fields)),
+        one(settings.compression.zstd_static, &mut || encodings::takes_zstd(fields)),
+        one(settings.static_files.gzip, &mut takes_gzip),
+    ]
+}
+
+/// Whether the bytes of an opened file will be others for this client.
+fn would_change(
+    session: &Session,
+    request: &Request,
+    location: &Location,
+    content_type: Option<&HeaderValue>,
+    opened: &Opened,
+) -> bool {
+    let status = request.state.status().unwrap_or(StatusCode::OK);
+    let mut fields = HeaderMap::new();
+    if let Some(index) = opened.suffix {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static(CODINGS[index]));
+    }
+    let answer = bodies::Answer { status, fields: &fields, content_type, length: Some(opened.length) };
+    filtering::would_change(session, request, location, answer)
 }
 
 /// Lists a directory.
@@ -197,6 +244,8 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
         session.set_keepalive(None);
     }
     finish::finish(&mut header, session, request, true, now)?;
+    let varied = answer.fields.iter().any(|(name, _)| *name.name() == VARY);
+    let mut chain = filtering::begin(&mut header, session, request, varied, now)?;
     if is_head {
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);
@@ -207,11 +256,12 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
     if head_only {
         return Ok(());
     }
-    let mut sending = Sending { session, pace };
+    let mut sending = Sending { session, pace, chain: chain.as_mut() };
     let last = answer.pieces.len() - 1;
     for (index, piece) in answer.pieces.into_iter().enumerate() {
         sending.piece(piece, &source, index == last).await?;
     }
+    request.state.compressed = chain.and_then(|chain| chain.compressed());
     Ok(())
 }
 
@@ -219,6 +269,8 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
 struct Sending<'a> {
     session: &'a mut Session,
     pace: Option<Pace>,
+    /// What changes the bytes before they are written.
+    chain: Option<&'a mut Chain>,
 }
 
 impl Sending<'_> {
@@ -251,6 +303,9 @@ impl Sending<'_> {
     }
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
+        if let Some(chain) = self.chain.as_deref_mut() {
+            return filtering::write(self.session, chain, &mut self.pace, bytes, is_last).await;
+        }
         if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes.len(), Instant::now())) {
             pingora_timeout::sleep(wait).await;
         }

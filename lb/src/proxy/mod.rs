@@ -29,6 +29,7 @@
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
+//! | `filtering` | bodies that change on their way |
 //! | `finish` | what every answer gets |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
@@ -44,6 +45,7 @@ mod destination;
 mod failure;
 mod fields;
 mod file;
+mod filtering;
 mod finish;
 mod flow;
 mod gather;

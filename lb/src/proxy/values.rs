@@ -18,6 +18,7 @@ use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
 use crate::connection::facts::{Framing, HttpVersion};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
+use crate::filter::Compressed;
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
@@ -130,6 +131,11 @@ impl Known<'_> {
             | Named::RequestFilename
             | Named::LimitRate => false,
             Named::Host => self.host(out),
+            Named::GzipRatio => self
+                .state
+                .compressed
+                .and_then(Compressed::ratio)
+                .is_some_and(|ratio| put(ratio.as_bytes(), out)),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
             Named::RequestMethod if let Some(outer) = self.state.outer() => put(outer.method.as_bytes(), out),

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
-use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
+use crate::config::model::{LastResort, Location, Symlinks};
 use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
@@ -100,12 +100,12 @@ impl State {
         match self.file_path(&location, b"", around) {
             Ok(path) => {
                 let links = self.links(&location, &path.path, around);
-                let gzip = if method == Method::Post {
-                    GzipStatic::Off
-                } else {
-                    location.settings.static_files.gzip
+                let open = Open {
+                    path: path.path,
+                    links,
+                    may_be_compressed: method != Method::Post,
+                    head_only: method == Method::Head,
                 };
-                let open = Open { path: path.path, links, gzip, head_only: method == Method::Head };
                 Outcome::Done(Step::Open(open))
             }
             Err(unmapped) => self.unmapped(unmapped, around),

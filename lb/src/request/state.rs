@@ -17,6 +17,7 @@ use super::uri::Uri;
 use super::values::Variables;
 use crate::balance::Tried;
 use crate::config::model::{Location, Proxy, ServerId};
+use crate::filter::Compressed;
 use crate::observe::reasons::Generated;
 use crate::upstream::{InFlight, Peer, Upstream};
 
@@ -39,6 +40,8 @@ pub struct State {
     pub(super) earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
+    /// What the compressor of its answer has taken and given.
+    pub compressed: Option<Compressed>,
 }
 
 /// How far a request has come.

@@ -55,6 +55,8 @@ pub enum Named {
     DocumentRoot,
     /// `$document_uri`, `$uri`: the normalised path.
     Uri,
+    /// `$gzip_ratio`: how many times shorter the body has become.
+    GzipRatio,
     /// `$host`
     Host,
     /// `$http2`
@@ -220,6 +222,7 @@ const NAMED: &[(&str, Named)] = &[
     ("date_local", Named::DateLocal),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
+    ("gzip_ratio", Named::GzipRatio),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
     ("http2", Named::Http2),
@@ -305,11 +308,8 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "connections_reading",
     "connections_waiting",
     "connections_writing",
-    "date_gmt",
-    "date_local",
     "fastcgi_path_info",
     "fastcgi_script_name",
-    "gzip_ratio",
     "http2",
     "http3",
     "invalid_referer",

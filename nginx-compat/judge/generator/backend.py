@@ -4,6 +4,8 @@ A word of letters names an answer below, a number is a status; without the field
 and the target.
 """
 
+import gzip
+
 from upstream import answer
 
 
@@ -46,5 +48,7 @@ ANSWERS = {
                                   "Content-Type: text/css"), "p {}\n"),
     "typed": lambda _: ("200", ("Content-Type: text/html; charset=koi8-r", "ETag: \"tag\"",
                                 "Last-Modified: Fri, 01 Mar 2024 12:00:00 GMT"), "<p>typed</p>\n"),
+    "packed": lambda _: ("200", ("Content-Type: text/html", "Content-Encoding: gzip", "ETag: \"packed\""),
+                         gzip.compress(b"<p>packed " + b"and the same again " * 9 + b"</p>\n", mtime=0)),
     "bare": lambda _: ("200", (), "no type\n"),
 }

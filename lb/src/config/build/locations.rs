@@ -191,6 +191,7 @@ impl Builder<'_> {
             program: Arc::default(),
             internal: level.internal,
             action,
+            changes_bodies: settings.change_bodies(),
             settings,
             access_logs,
             root,

@@ -23,6 +23,8 @@ pub struct Location {
     pub action: Action,
     /// What holds here; each module's part is shared with the level above where this one adds nothing to it.
     pub settings: Settings,
+    /// Bodies of its answers may be changed on their way: compressed, unpacked, with other texts in them.
+    pub changes_bodies: bool,
     /// `access_log`; empty when off.
     pub access_logs: Arc<[AccessLog]>,
     /// `root` or `alias`.

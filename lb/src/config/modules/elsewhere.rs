@@ -29,16 +29,6 @@ static LIMITS: Package = Package {
     switches: "limit_req limit_conn",
     switched_on_by: "nothing says `limit_req` or `limit_conn`",
 };
-static COMPRESSION: Package = Package {
-    name: "gzip",
-    switches: "gzip gunzip brotli brotli_static zstd zstd_static",
-    switched_on_by: "nothing says `gzip on`",
-};
-static SUBSTITUTION: Package = Package {
-    name: "substitution in answers",
-    switches: "sub_filter",
-    switched_on_by: "nothing says `sub_filter`",
-};
 static CACHE: Package = Package {
     name: "proxy_cache",
     switches: "proxy_cache slice",
@@ -54,7 +44,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     match name {
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
-        "gzip_ratio" => Some(&COMPRESSION),
         "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
             Some(&CACHE)
         }

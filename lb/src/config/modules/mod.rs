@@ -30,6 +30,7 @@ mod autoindex;
 mod balancing;
 pub(super) mod charset;
 mod client;
+mod compression;
 mod condition;
 pub(super) mod core;
 mod early_hints;
@@ -39,6 +40,7 @@ mod events;
 mod expires;
 mod geo;
 mod grpc;
+mod gzip;
 pub(super) mod headers;
 mod http;
 mod http2;
@@ -61,6 +63,7 @@ pub(super) mod server_name;
 mod split_clients;
 mod ssi;
 mod static_files;
+mod sub_filter;
 mod tls;
 mod tls_sessions;
 mod tls_values;
@@ -78,12 +81,14 @@ pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
+pub use self::compression::Compression;
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
 pub use self::early_hints::EarlyHints;
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::grpc::GrpcSettings;
+pub use self::gzip::{Gzip, GzipDisable, GzipProxied};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
 pub use self::http2::Http2;
@@ -104,6 +109,7 @@ pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, R
 pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
+pub use self::sub_filter::{SubFilter, SubPair, SubPairs};
 pub use self::tls::{CertificateSource, ConfCommand, Protocols, SessionCache, Tls, VerifyClient, Written};
 pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
@@ -152,6 +158,11 @@ pub(super) const TABLE: Table = Table {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
+        Section {
+            title: "Compression",
+            rows: &[gzip::SETTINGS, gzip::ROWS, compression::SETTINGS, compression::ROWS],
+        },
+        Section { title: "Substitution", rows: &[sub_filter::SETTINGS] },
         Section { title: "Answers made of several", rows: &[ssi::SETTINGS, ssi::ROWS, addition::SETTINGS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
@@ -214,6 +225,12 @@ levels! {
     headers: Headers,
     /// The character set of answers.
     charset: Charset,
+    /// How answers are compressed with gzip, and for whom.
+    gzip: Gzip,
+    /// How answers are compressed otherwise, and unpacked.
+    compression: Compression,
+    /// What is replaced in answers.
+    sub_filter: SubFilter,
     /// The files that stand for a directory.
     index: Index,
     /// How files are opened and answered.
@@ -238,6 +255,18 @@ levels! {
     grpc: GrpcSettings,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
+}
+
+impl Settings {
+    /// Whether bodies of answers may be changed on their way.
+    pub fn change_bodies(&self) -> bool {
+        let compression = &self.compression;
+        self.gzip.enabled
+            || compression.gunzip
+            || compression.brotli
+            || compression.zstd
+            || !self.sub_filter.pairs.pairs.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         internal: false,
         action: Action::Files,
         settings: Settings::default(),
+        changes_bodies: false,
         access_logs: Arc::from([]),
         root: Arc::new(DocumentRoot::fixed("", "/html")),
         access: AccessRules::default(),

@@ -1,42 +1,9 @@
-//! What is done to answers, what is kept of them, and what is counted: compression, substitution, cache, status.
+//! What is kept of answers, and what is counted: cache, status.
 
-use super::{CACHE, COMPRESSION, STATUS, SUBSTITUTION, VISITORS};
+use super::{CACHE, STATUS, VISITORS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { module: "ngx_http_gzip_module, gunzip, brotli, zstd", fate: Fate::Pending(&COMPRESSION), lines: "\
-gzip HSLI on | off = off
-gzip_buffers HSL number size = 32 4k|16 8k
-gzip_comp_level HSL level = 1
-gzip_disable HSL regex …
-gzip_hash HSL size
-gzip_http_version HSL 1.0 | 1.1 = 1.1
-gzip_min_length HSL length = 20
-gzip_no_buffer HSL on | off = off
-gzip_proxied HSL off | expired | no-cache | no-store | private | no_last_modified | no_etag | auth | any … = off
-gzip_types HSL mime-type … = text/html
-gzip_window HSL size
-postpone_gzipping HSL size = 0
-gunzip HSL on | off = off
-gunzip_buffers HSL number size = 32 4k|16 8k
-brotli HSLI on | off = off
-brotli_buffers HSL number size = 32 4k|16 8k
-brotli_comp_level HSL level = 6
-brotli_min_length HSL length = 20
-brotli_static HSL on | off | always = off
-brotli_types HSL mime-type … = text/html
-brotli_window HSL size = 512k
-zstd HSLI on | off = off
-zstd_buffers HSL number size = 32 4k|16 8k
-zstd_comp_level HSL level = 1
-zstd_min_length HSL length = 20
-zstd_static HSL on | off | always = off
-zstd_types HSL mime-type … = text/html" },
-    Family { module: "ngx_http_sub_module", fate: Fate::Pending(&SUBSTITUTION), lines: "\
-sub_filter HSL string replacement
-sub_filter_last_modified HSL on | off = off
-sub_filter_once HSL on | off = on
-sub_filter_types HSL mime-type … = text/html" },
     Family { module: "ngx_http_proxy_module, cache; ngx_http_slice_module", fate: Fate::Pending(&CACHE), lines: "\
 proxy_cache HSL zone | off = off
 proxy_cache_background_update HSL on | off = off
