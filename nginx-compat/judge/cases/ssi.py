@@ -114,6 +114,18 @@ def an_answer_of_another_type(t):
     t.get("/server/x")
 
 
+BOTH = INCLUDING.replace("ssi on;", 'ssi on; gzip on; gzip_min_length 1; gzip_vary on; sub_filter own "<!--#echo var=\'uri\' -->";')
+
+for name, target, *fields in (
+        ("a compressed page", "/server/x", "Accept-Encoding: gzip"), ("a compressed file", "/index.html", "Accept-Encoding: gzip"),
+        ("a page for who takes no gzip", "/server/x"), ("a compressed page of another type", "/plain.txt", "Accept-Encoding: gzip")):
+    def script(t, target=target, fields=fields):
+        t.a.behave = answer('own <!--#include virtual="/part" --> <!--#include virtual="/from-server" -->', "200 OK",
+                            "Content-Type: text/html")
+        t.b.behave = answer("their own", "200 OK", "Content-Type: text/html")
+        t.get(target, "example.org", *fields)
+    CASES.append(Case(f"ssi/filters, {name}", BOTH, script, lays_out=lay_out))
+
 ADDING = r"""
 default_type text/html;
 server {
