@@ -22,8 +22,7 @@ use pingora::protocols::http::subrequest::server::SubrequestHandle;
 use pingora_proxy::Session;
 use tokio::task::JoinHandle;
 
-use super::context::{Request, unexpected};
-use super::subrequest::Told;
+use super::context::{Request, Told, unexpected};
 use super::{filtering, record, subrequest, upload};
 use crate::config::model::{Location, MediaTypes};
 use crate::connection::facts::Framing;

@@ -5,22 +5,26 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::HeaderValue;
+use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::carried::Carried;
+use super::copies::Copies;
 use super::gather;
-use super::mirror::Copies;
 use super::ready::Ready;
-use super::subrequest::Inside;
 use super::values::RequestValues;
-use crate::config::model::{FieldName, Server, SizeValue};
+use crate::config::model::{AuthRequest, FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
 use crate::request::headers::ranges::Cut;
 use crate::request::pace::Pace;
-use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, Sharing, State, Step, Subrequest};
+use crate::request::{
+    Answered, Around, Evaluation, Event, Failure, Proxying, Rules, Sharing, State, Step, Subrequest,
+    Variables,
+};
 use crate::server::Snapshot;
 use crate::upstream::tls::Dial;
 
@@ -190,6 +194,82 @@ impl Request {
         self.state
             .proxying_mut()
             .ok_or_else(|| Error::explain(ErrorType::InternalError, "the request has no upstream"))
+    }
+}
+
+/// What a subrequest is given on its way.
+pub(super) struct Inside {
+    /// Its header, and what it begins with, until it has begun.
+    pub(super) begin: Option<(Box<RequestHeader>, Beginning)>,
+    /// `$request_id` of the request that it belongs to.
+    pub(super) request_id: OnceLock<String>,
+    /// What the first request wants to know of it.
+    pub(super) wanted: Wanted,
+    /// The challenges of a server's answer, which may be hidden from the client.
+    pub(super) challenges: Vec<HeaderValue>,
+    /// Its answer is a standard page.
+    pub(super) is_page: bool,
+    pub(super) told: Told,
+}
+
+/// What a subrequest begins with.
+pub(super) enum Beginning {
+    /// A URI of its own.
+    State(Box<State>),
+    /// The whole request that it is part of, and what that was about to do.
+    Content(Box<Request>, Step),
+}
+
+/// Where a subrequest leaves what came of it.
+pub(super) type Told = Arc<Mutex<Option<Report>>>;
+
+/// What a request wants to know of a subrequest.
+pub(super) enum Wanted {
+    /// What `auth_request` needs.
+    Permission(Arc<AuthRequest>),
+    /// The request itself, to go on with.
+    Request,
+    /// Nothing.
+    Nothing,
+}
+
+/// What came of a subrequest.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) status: Option<StatusCode>,
+    pub(super) silent: bool,
+    pub(super) challenges: Vec<HeaderValue>,
+    pub(super) values: Vec<Vec<u8>>,
+    pub(super) variables: Option<Variables>,
+    pub(super) request_id: OnceLock<String>,
+    pub(super) request: Option<Box<Request>>,
+    /// Its answer is a standard page of the program.
+    pub(super) is_page: bool,
+}
+
+impl Inside {
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.wanted, Wanted::Request)
+    }
+}
+
+impl Report {
+    /// Lets the request go on with what its part has come to.
+    pub(super) fn give_back(self, request: &mut Request) {
+        if let Some(part) = self.request {
+            request.state = part.state;
+            request.request_id = part.request_id;
+        }
+    }
+
+    /// As the phases take it.
+    pub(super) fn answered(&self) -> Answered<'_> {
+        Answered {
+            status: self.status,
+            silent: self.silent,
+            challenges: &self.challenges,
+            values: &self.values,
+        }
     }
 }
 

@@ -4,17 +4,16 @@
 //! and each further piece as it is passed on. A copy that does not keep up is given up, and so is one of a request whose
 //! body nobody has read to its end: no server is told that half a body is a whole one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use bytes::Bytes;
 use pingora::protocols::http::HttpTask;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::Sender;
 
 use super::context::Request;
+use super::copies::{Copied, Given, Piece};
 use super::{record, subrequest, upload};
 use crate::config::model::Mirror;
 use crate::connection::facts::Framing;
@@ -23,27 +22,7 @@ use crate::request::Subrequest;
 /// Copies that may be under way in the process.
 const MOST_UNDER_WAY: usize = 1024;
 
-/// How much of a body may wait for one copy.
-const MOST_WAITING_BYTES: usize = 16 << 20;
-
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-
-/// The ways by which a body that is passed on reaches its copies.
-#[derive(Default)]
-pub(super) struct Copies(Vec<Copied>);
-
-struct Copied {
-    uri: Box<str>,
-    pieces: UnboundedSender<Piece>,
-    waiting: Arc<AtomicUsize>,
-}
-
-/// A part of a body.
-enum Piece {
-    Bytes(Bytes),
-    /// There is no more.
-    End,
-}
 
 /// One copy under way, as long as it lives.
 struct UnderWay;
@@ -80,19 +59,17 @@ pub(super) async fn send(
             continue;
         };
         let Some(ready) = subrequest::prepare_copy(session, request, &asked, has_body, now) else { continue };
-        let (pieces, given) = unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let copied = Copied { uri: uri.clone(), pieces, waiting: Arc::clone(&waiting) };
+        let (copied, given) = Copied::new(uri);
         if !has_body {
             copied.end();
         } else if is_whole {
             copied.give(session.as_ref().get_retry_buffer().unwrap_or_default());
             copied.end();
         } else {
-            request.copies.get_or_insert_default().0.push(copied);
+            request.copies.get_or_insert_default().push(copied);
         }
         tokio::spawn(async move {
-            ready.run_with(|body| Box::pin(feed(given, waiting, body))).await;
+            ready.run_with(|body| Box::pin(feed(given, body))).await;
             drop(under_way);
         });
     }
@@ -100,13 +77,10 @@ pub(super) async fn send(
 }
 
 /// Gives a subrequest its body piece by piece.
-async fn feed(mut given: UnboundedReceiver<Piece>, waiting: Arc<AtomicUsize>, body: Sender<HttpTask>) {
+async fn feed(mut given: Given, body: Sender<HttpTask>) {
     loop {
-        let (task, is_last) = match given.recv().await {
-            Some(Piece::Bytes(bytes)) => {
-                waiting.fetch_sub(bytes.len(), Relaxed);
-                (HttpTask::Body(Some(bytes), false), false)
-            }
+        let (task, is_last) = match given.next().await {
+            Some(Piece::Bytes(bytes)) => (HttpTask::Body(Some(bytes), false), false),
             Some(Piece::End) => (HttpTask::Body(None, true), true),
             // Where the body is in chunks, the mere end of the channel would pass for its end.
             None => (HttpTask::Failed(Error::explain(ErrorType::ReadError, "the body has no end")), true),
@@ -119,42 +93,5 @@ async fn feed(mut given: UnboundedReceiver<Piece>, waiting: Arc<AtomicUsize>, bo
             // The end of the channel is that of the client.
             return body.closed().await;
         }
-    }
-}
-
-impl Copied {
-    fn give(&self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.waiting.fetch_add(bytes.len(), Relaxed);
-            let _ = self.pieces.send(Piece::Bytes(bytes));
-        }
-    }
-
-    fn end(&self) {
-        let _ = self.pieces.send(Piece::End);
-    }
-
-    fn keeps_up(&self) -> bool {
-        self.waiting.load(Relaxed) <= MOST_WAITING_BYTES
-    }
-}
-
-/// Copies a piece of a body that is passed on.
-pub(super) fn copy(session: &Session, request: &mut Request, body: Option<&Bytes>, end: bool) {
-    let Some(Copies(copies)) = request.copies.take() else { return };
-    for copied in &copies {
-        if let Some(bytes) = body {
-            copied.give(bytes.clone());
-        }
-        if end {
-            copied.end();
-        }
-    }
-    let (copies, slow): (Vec<_>, Vec<_>) = copies.into_iter().partition(Copied::keeps_up);
-    for Copied { uri, .. } in slow {
-        record::no_copy(session, request, &uri, "its server does not keep up");
-    }
-    if !end && !copies.is_empty() {
-        request.copies = Some(Copies(copies));
     }
 }

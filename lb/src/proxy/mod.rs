@@ -23,7 +23,7 @@
 //! | `received` | the header of a server's answer |
 //! | `flow` | what `request/` wants done, one thing after another |
 //! | `subrequest` | a second request through the same service |
-//! | `mirror` | copies of a request |
+//! | `mirror`, `copies` | copies of a request, and how its body reaches them |
 //! | `compose` | answers made of several |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
@@ -41,6 +41,7 @@ mod carried;
 mod client;
 mod compose;
 pub mod context;
+mod copies;
 mod destination;
 mod failure;
 mod fields;

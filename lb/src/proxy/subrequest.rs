@@ -11,8 +11,7 @@ use futures_util::future::{BoxFuture, join};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
-use http::{Method, StatusCode, Version};
-use parking_lot::Mutex;
+use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::subrequest::server::SubrequestHandle;
@@ -20,36 +19,13 @@ use pingora_proxy::subrequest::{BodyMode, Ctx};
 use pingora_proxy::{PreparedSubrequest, Session};
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use super::context::Request;
-use crate::config::model::AuthRequest;
+use super::context::{Beginning, Inside, Report, Request, Told, Wanted};
 use crate::connection::RequestFacts;
-use crate::request::{Answered, Sharing, State, Step, Subrequest, Variables};
+use crate::request::{Sharing, Step, Subrequest};
 use crate::server::Snapshot;
 
 /// How much of an answer is read that nobody wants, so that the connection to the server can be kept.
 const UNWANTED_BYTES: usize = 64 * 1024;
-
-/// What a subrequest is given on its way.
-pub(super) struct Inside {
-    /// Its header, and what it begins with, until it has begun.
-    begin: Option<(Box<RequestHeader>, Beginning)>,
-    request_id: OnceLock<String>,
-    /// What the first request wants to know of it.
-    wanted: Wanted,
-    /// The challenges of a server's answer, which may be hidden from the client.
-    challenges: Vec<HeaderValue>,
-    /// Its answer is a standard page.
-    pub(super) is_page: bool,
-    told: Told,
-}
-
-/// What a subrequest begins with.
-enum Beginning {
-    /// A URI of its own.
-    State(Box<State>),
-    /// The whole request that it is part of, and what that was about to do.
-    Content(Box<Request>, Step),
-}
 
 /// What the hooks have begun.
 pub(super) enum Begun {
@@ -59,60 +35,6 @@ pub(super) enum Begun {
     Inside,
     /// The answer of a request that puts several together: this is the step it stands at.
     Content(Step),
-}
-
-/// Where a subrequest leaves what came of it.
-pub(super) type Told = Arc<Mutex<Option<Report>>>;
-
-/// What a request wants to know of a subrequest.
-#[derive(Clone)]
-enum Wanted {
-    /// What `auth_request` needs.
-    Permission(Arc<AuthRequest>),
-    /// The request itself, to go on with.
-    Request,
-    /// Nothing.
-    Nothing,
-}
-
-/// What came of a subrequest.
-#[derive(Default)]
-pub(super) struct Report {
-    status: Option<StatusCode>,
-    silent: bool,
-    challenges: Vec<HeaderValue>,
-    values: Vec<Vec<u8>>,
-    variables: Option<Variables>,
-    request_id: OnceLock<String>,
-    request: Option<Box<Request>>,
-    /// Its answer is a standard page of the program.
-    pub(super) is_page: bool,
-}
-
-impl Inside {
-    pub(super) fn is_part(&self) -> bool {
-        matches!(self.wanted, Wanted::Request)
-    }
-}
-
-impl Report {
-    /// Lets the request go on with what its part has come to.
-    pub(super) fn give_back(self, request: &mut Request) {
-        if let Some(part) = self.request {
-            request.state = part.state;
-            request.request_id = part.request_id;
-        }
-    }
-
-    /// As the phases take it.
-    pub(super) fn answered(&self) -> Answered<'_> {
-        Answered {
-            status: self.status,
-            silent: self.silent,
-            challenges: &self.challenges,
-            values: &self.values,
-        }
-    }
 }
 
 /// A subrequest that is ready to run.

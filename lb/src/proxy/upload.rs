@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::Request;
-use super::{mirror, record, wire_bytes};
+use super::{record, wire_bytes};
 use crate::connection::facts::Framing;
 use crate::request::phases::body_too_large;
 
@@ -134,7 +134,7 @@ pub(super) fn pass_on(
 ) -> Result<()> {
     prepend(&mut request.outgrown, body);
     if request.copies.is_some() && !session.was_upgraded() {
-        mirror::copy(session, request, body.as_ref(), end_of_stream);
+        copy(session, request, body.as_ref(), end_of_stream);
     }
     if replaces_body(session, request, body, end_of_stream)? {
         return Ok(());
@@ -156,6 +156,16 @@ pub(super) fn pass_on(
         return Err(too_large(session, request, bytes));
     }
     Ok(())
+}
+
+/// Gives the copies of the request (`mirror`) a piece of its body.
+fn copy(session: &Session, request: &mut Request, body: Option<&Bytes>, end: bool) {
+    let Some(copies) = request.copies.take() else { return };
+    let (left, slow) = copies.copy(body, end);
+    request.copies = left;
+    for uri in slow {
+        record::no_copy(session, request, &uri, "its server does not keep up");
+    }
 }
 
 /// The error of a body beyond `client_max_body_size`, which is logged here.

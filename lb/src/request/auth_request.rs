@@ -7,19 +7,10 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::flow::Note;
+use super::inside::{Answered, Permission, Subrequest};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
-use super::subrequest::{Answered, Subrequest};
 use crate::observe::reasons::Generated;
-
-/// What another location has said of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Permission {
-    /// The status of its answer.
-    Status(Option<StatusCode>),
-    /// The connection closes.
-    Silent,
-}
 
 impl State {
     /// Asks the location that `auth_request` names, and does what it has said.

@@ -2,8 +2,7 @@
 
 use http::{HeaderValue, StatusCode};
 
-use super::auth_request::Permission;
-use super::subrequest::Outer;
+use super::inside::{Outer, Permission};
 use crate::config::model::Program;
 use crate::files::Links;
 

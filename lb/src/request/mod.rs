@@ -13,7 +13,7 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `access` | who may come in |
 //! | `auth_request` | who may come in by what another location says |
-//! | `subrequest` | requests inside a request |
+//! | `subrequest`, `inside` | requests inside a request, and what passes between them |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `real_ip` | who the client is behind proxies that are believed |
@@ -32,6 +32,7 @@ pub mod failure;
 mod files;
 mod flow;
 pub mod headers;
+mod inside;
 pub mod pace;
 pub mod phases;
 mod real_ip;
@@ -48,8 +49,8 @@ pub mod values;
 
 pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
+pub use inside::{Answered, Outer, Sharing, Subrequest};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
-pub use subrequest::{Answered, Outer, Sharing, Subrequest};
 pub use uri::{Path, Uri};
 pub use values::{Evaluation, Outside, Variables};

@@ -22,9 +22,9 @@ use http::StatusCode;
 
 use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
+use super::inside::{Answered, Subrequest};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
-use super::subrequest::{Answered, Subrequest};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
 use crate::config::model::{

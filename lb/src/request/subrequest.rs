@@ -9,52 +9,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
-
 use super::flow::{Flow, Note, Phase};
+use super::inside::{Outer, Sharing, Subrequest};
 use super::phases::{Around, Outcome, Step};
 use super::state::{Routed, Stage, State};
 use super::values::Variables;
-
-/// What a subrequest is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subrequest {
-    /// The path, taken as it is: neither variables nor escapes.
-    pub path: Vec<u8>,
-    /// The arguments.
-    pub arguments: Vec<u8>,
-    /// It has the method of the request that it belongs to; otherwise it is a `GET`.
-    pub keeps_method: bool,
-}
-
-/// What came of a subrequest.
-#[derive(Debug, Clone, Copy)]
-pub struct Answered<'a> {
-    /// The status of its answer; `None` where there was none.
-    pub status: Option<StatusCode>,
-    /// Its location closes the connection (`return 444`).
-    pub silent: bool,
-    /// The `WWW-Authenticate` of its answer.
-    pub challenges: &'a [HeaderValue],
-    /// What `auth_request_set` has for each of its variables, in their order.
-    pub values: &'a [Vec<u8>],
-}
-
-/// What a subrequest knows of the request that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outer {
-    /// Its method (`$request_method`).
-    pub method: Box<str>,
-}
-
-/// Who has the variables while a subrequest runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// The subrequest: the request waits, and takes them back.
-    Lent,
-    /// Each has its own: both run at once.
-    Copied,
-}
 
 /// How many requests may be inside one another: `NGX_HTTP_MAX_SUBREQUESTS`, and one.
 const DEEPEST: u8 = 51;
