@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRANSFER_ENCODING, VARY,
 };
@@ -33,6 +34,7 @@ use crate::observe::reasons::Generated;
 use crate::request::headers::to_client;
 use crate::request::pace::Pace;
 use crate::request::{Step, Subrequest};
+use crate::script::Values as _;
 
 /// Whether answers of a location may be made of several.
 pub(super) fn composes(location: &Location) -> bool {
@@ -119,7 +121,7 @@ impl Composer<'_> {
     async fn compose(
         &mut self,
         handle: SubrequestHandle,
-        running: futures_util::future::BoxFuture<'static, ()>,
+        running: BoxFuture<'static, ()>,
         body: Bytes,
     ) -> Result<()> {
         let SubrequestHandle { tx, mut rx, mut subreq_proxy_error, .. } = handle;
@@ -357,7 +359,6 @@ impl Values for Known<'_, '_> {
         let Composer { session, request, now, .. } = &mut *self.composer;
         let variable = request.snapshot().config.http.variables.get(name)?;
         let mut value = Vec::new();
-        use crate::script::Values as _;
         request.values(session.req_header(), None, *now).write(&variable, &mut value).then_some(value)
     }
 }

@@ -259,6 +259,9 @@ impl Report {
         if let Some(part) = self.request {
             request.state = part.state;
             request.request_id = part.request_id;
+            if let Some(inside) = &mut request.inside {
+                inside.is_page = self.is_page;
+            }
         }
     }
 

@@ -234,7 +234,8 @@ pub(super) fn tell(session: &Session, request: &mut Request, now: Instant) {
     if inside.is_part() {
         let facts = Box::new(request.facts.inside(now));
         let part = Box::new(std::mem::replace(request, Request::new(facts)));
-        *inside.told.lock() = Some(Report { request: Some(part), ..Report::default() });
+        *inside.told.lock() =
+            Some(Report { request: Some(part), is_page: inside.is_page, ..Report::default() });
         return;
     }
     let response = session.response_written().filter(|answer| !answer.status.is_informational());

@@ -97,3 +97,46 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::request::Event;
+    use crate::request::testing::{Asked, Rig, said};
+
+    #[test]
+    fn copies_are_made_behind_try_files_and_by_clients_requests_alone() {
+        let rig = Rig::of(
+            "server { listen 81; location / { mirror /copy; mirror /other; proxy_pass http://127.0.0.1:9; }
+             location = /copy { mirror /other; proxy_pass http://127.0.0.1:8; } location /r { mirror /copy; return 204; } }",
+        );
+        let asked = Asked { method: "POST", ..Asked::of("/x?a=b") };
+        let mut state = State::default();
+        assert_eq!(said(&rig.begin(&mut state, &asked)), "mirror [\"/copy\", \"/other\"]");
+        let around = rig.around(&asked);
+        let copy = Subrequest { path: b"/copy".to_vec(), arguments: b"a=b".to_vec(), keeps_method: true };
+        let mut inside = state.begin_inside(&copy, Sharing::Copied, around).unwrap();
+        assert!(!inside.is_get() && !state.is_get());
+        assert_eq!(said(&inside.step(Event::BeginInside, around, Instant::now())), "proxy 127.0.0.1");
+        assert_eq!(said(&state.step(Event::Mirrored, around, Instant::now())), "proxy 127.0.0.1");
+        assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/r"))), "return 204");
+    }
+
+    #[test]
+    fn requests_inside_one_another_come_to_an_end() {
+        let rig = Rig::of("server { listen 81; location / { proxy_pass http://127.0.0.1:9; } }");
+        let asked = Asked::of("/");
+        let mut state = State::default();
+        rig.begin(&mut state, &asked);
+        let again = Subrequest { path: b"/".to_vec(), arguments: Vec::new(), keeps_method: false };
+        let mut depth = 0;
+        while let Some(inside) = state.begin_inside(&again, Sharing::Lent, rig.around(&asked)) {
+            state = inside;
+            depth += 1;
+        }
+        assert_eq!(depth, 51);
+        assert!(matches!(&state.take_notes()[..], [Note::SubrequestCycle(path)] if path == b"/"));
+    }
+}
