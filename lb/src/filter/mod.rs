@@ -182,6 +182,42 @@ mod tests {
     }
 
     #[test]
+    fn several_filters_pass_any_split_on() {
+        let chain = || {
+            let needles =
+                substitute::Needles::new([b"abc".as_slice().into(), b"<".as_slice().into()]).unwrap();
+            let replacements = [Bytes::from_static(b"x<y"), Bytes::from_static(b"")];
+            let mut chain = Chain::default();
+            chain.push(Box::new(gunzip::Gunzip::new()));
+            chain.push(Box::new(substitute::Substitute::new(&needles, replacements, false)));
+            chain.push(Box::new(gzip::Gzip::new(5, 15, None)));
+            chain
+        };
+        let through = |chain: &mut Chain, pieces: &[testing::Piece]| {
+            let mut whole = Vec::new();
+            for (piece, signal) in pieces {
+                let mut input = piece.clone();
+                loop {
+                    let passed = chain.pass(&mut input, *signal).unwrap();
+                    whole.extend_from_slice(&passed.bytes);
+                    if !passed.more {
+                        break;
+                    }
+                }
+            }
+            testing::through(&mut gunzip::Gunzip::new(), &[(Bytes::from(whole), Signal::End)])
+        };
+        for text in testing::texts() {
+            let packed = testing::through(&mut gzip::Gzip::new(6, 15, None), &[(text, Signal::End)]);
+            let expected = through(&mut chain(), &[(packed.clone(), Signal::End)]);
+            testing::any_split(&packed, |pieces| {
+                assert!(through(&mut chain(), pieces) == expected);
+                packed.clone()
+            });
+        }
+    }
+
+    #[test]
     fn an_empty_chain_passes_everything() {
         let mut input = Bytes::from_static(b"abc");
         let passed = Chain::default().pass(&mut input, Signal::End).unwrap();

@@ -9,10 +9,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::filtering::{self, Filtering};
+use super::filtered::{self, Filtering};
 use super::finish::finish;
 use super::values::host_field;
-use super::{file, gather};
+use super::{file, filtering, gather};
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;
 use crate::request::answer_hygiene::Framing;
@@ -82,7 +82,8 @@ pub(super) async fn write(
     let mut chain = filtering::begin(&mut header, session, request, false, now)?;
     to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
-    let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
+    let has_body =
+        to_client::has_body(answer.status) && !head_only && (!answer.body.is_empty() || chain.is_some());
     if !has_body {
         return session.write_response_header(Box::new(header), true).await;
     }
@@ -90,7 +91,7 @@ pub(super) async fn write(
     match &mut chain {
         None => session.write_response_body(Some(answer.body), true).await?,
         Some(chain) => {
-            filtering::write(session, chain, &mut None, answer.body, true).await?;
+            filtered::write(session, chain, &mut None, answer.body, true).await?;
             request.state.compressed = chain.compressed();
         }
     }

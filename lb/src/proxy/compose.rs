@@ -24,7 +24,7 @@ use pingora_proxy::Session;
 use tokio::task::JoinHandle;
 
 use super::context::{Request, Told, unexpected};
-use super::{filtering, record, subrequest, upload};
+use super::{filtered, filtering, record, subrequest, upload};
 use crate::config::model::{Location, MediaTypes};
 use crate::connection::facts::Framing;
 use crate::content::ssi::{Include, Page, Parser, Part, Values, Wanted};
@@ -325,7 +325,7 @@ impl Composer<'_> {
     async fn pass(&mut self, mut piece: Bytes, signal: Signal) -> Result<()> {
         loop {
             let passed = match &mut self.chain {
-                Some(chain) => chain.pass(&mut piece, signal).map_err(filtering::failed)?,
+                Some(chain) => chain.pass(&mut piece, signal).map_err(filtered::failed)?,
                 None => Passed { bytes: std::mem::take(&mut piece), more: false },
             };
             let ends = signal == Signal::End && !passed.more;

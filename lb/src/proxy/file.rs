@@ -14,7 +14,7 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::ready::{Ready, Source};
-use super::{compose, filtering, finish, record};
+use super::{compose, filtered, filtering, finish, record};
 use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location, Settings};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media};
@@ -250,11 +250,14 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);
     }
-    let head_only = is_head || is_empty;
+    let head_only = is_head || (is_empty && chain.is_none());
     let pace = request.pace(session.req_header(), now);
     session.write_response_header(Box::new(header), head_only).await?;
     if head_only {
         return Ok(());
+    }
+    if let Some(chain) = chain.as_mut().filter(|_| is_empty) {
+        return filtered::write(session, chain, &mut None, Bytes::new(), true).await;
     }
     let mut sending = Sending { session, pace, chain: chain.as_mut() };
     let last = answer.pieces.len() - 1;
@@ -304,7 +307,7 @@ impl Sending<'_> {
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
         if let Some(chain) = self.chain.as_deref_mut() {
-            return filtering::write(self.session, chain, &mut self.pace, bytes, is_last).await;
+            return filtered::write(self.session, chain, &mut self.pace, bytes, is_last).await;
         }
         if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes.len(), Instant::now())) {
             pingora_timeout::sleep(wait).await;

@@ -32,7 +32,7 @@ use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 
-use super::filtering::Filtering;
+use super::filtered::Filtering;
 use crate::connection::ClientStream;
 use crate::filter::Compressed;
 

@@ -119,8 +119,8 @@ mod tests {
         let copy = Subrequest { path: b"/copy".to_vec(), arguments: b"a=b".to_vec(), keeps_method: true };
         let mut inside = state.begin_inside(&copy, Sharing::Copied, around).unwrap();
         assert!(!inside.is_get() && !state.is_get());
-        assert_eq!(said(&inside.step(Event::BeginInside, around, Instant::now())), "proxy 127.0.0.1");
-        assert_eq!(said(&state.step(Event::Mirrored, around, Instant::now())), "proxy 127.0.0.1");
+        assert_eq!(said(&inside.step(Event::BeginInside, around, Instant::now())), "proxy 127.0.0.1:8");
+        assert_eq!(said(&state.step(Event::Mirrored, around, Instant::now())), "proxy 127.0.0.1:9");
         assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/r"))), "return 204");
     }
 

@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn mistakes() {
         for (text, message) in [
-            ("brotli_comp_level 12;", "value must be equal to or less than 11"),
-            ("brotli_window 3k;", "must be 1k, 2k"),
-            ("zstd_comp_level 0;", "value must be equal to or greater than 1"),
+            ("brotli_comp_level 12;", "value must be between 0 and 11"),
+            ("brotli_window 3k;", "\"brotli_window\" directive must be 1k, 2k"),
+            ("zstd_comp_level 0;", "value must be between 1 and 22"),
         ] {
             refused(&in_location(text), message);
         }

@@ -83,14 +83,8 @@ pub(super) fn bounded(directive: &Directive, report: &mut Report, least: u8, mos
     let number = report.number(directive, 0)?;
     let read = u8::try_from(number).ok().filter(|number| (least..=most).contains(number));
     if read.is_none() {
-        let position = directive.argument_position(0);
-        report.emerg(
-            match number < u64::from(least) {
-                true => format!("value must be equal to or greater than {least}"),
-                false => format!("value must be equal to or less than {most}"),
-            },
-            &position,
-        );
+        let message = format!("value must be between {least} and {most}");
+        report.emerg(message, &directive.argument_position(0));
     }
     read
 }
@@ -123,7 +117,7 @@ pub(super) fn window_bits(
     let bytes = report.size(directive, 0)?;
     let bits = (least..=most).find(|bits| bytes == 1 << bits);
     if bits.is_none() {
-        report.emerg(words.to_owned(), &directive.argument_position(0));
+        report.emerg(format!("\"{}\" directive {words}", directive.name), &directive.argument_position(0));
     }
     bits
 }
@@ -293,9 +287,9 @@ mod tests {
     #[test]
     fn mistakes() {
         for (text, message) in [
-            ("gzip_comp_level 0;", "value must be equal to or greater than 1"),
-            ("gzip_comp_level 10;", "value must be equal to or less than 9"),
-            ("gzip_window 3k;", "must be 512, 1k, 2k, 4k, 8k, 16k, or 32k"),
+            ("gzip_comp_level 0;", "value must be between 1 and 9"),
+            ("gzip_comp_level 10;", "value must be between 1 and 9"),
+            ("gzip_window 3k;", "\"gzip_window\" directive must be 512, 1k, 2k, 4k, 8k, 16k, or 32k"),
             ("gzip_proxied some;", "invalid value \"some\""),
             ("gzip_http_version 2;", "invalid value \"2\""),
             ("gzip_disable \"(\";", "pcre2_compile() failed"),

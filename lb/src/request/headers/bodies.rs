@@ -187,7 +187,12 @@ pub fn apply<F: Fields>(
     varied: bool,
 ) -> Result<(), F::Error> {
     if plan.varies && !varied {
-        answer.add(&VARY_FIELD, HeaderValue::from_static("Accept-Encoding"))?;
+        // As in nginx it comes before those that are there.
+        let others: Vec<HeaderValue> = answer.map().get_all(VARY).iter().cloned().collect();
+        answer.set(&VARY_FIELD, HeaderValue::from_static("Accept-Encoding"))?;
+        for other in others {
+            answer.add(&VARY_FIELD, other)?;
+        }
     }
     if !plan.changes_body() {
         return Ok(());
@@ -204,7 +209,7 @@ pub fn apply<F: Fields>(
         answer.remove(&ETAG);
     }
     if let Some(coding) = plan.coding {
-        answer.set(&CONTENT_ENCODING_FIELD, HeaderValue::from_static(coding.name()))?;
+        answer.add(&CONTENT_ENCODING_FIELD, HeaderValue::from_static(coding.name()))?;
     }
     if plan.unpack || plan.coding.is_some() {
         answer.remove(&ACCEPT_RANGES);

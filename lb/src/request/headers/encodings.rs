@@ -5,8 +5,7 @@
 //! `ngx_http_zstd_accept_encoding`.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderName, HeaderValue,
-    LAST_MODIFIED, USER_AGENT, VIA,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, ETAG, EXPIRES, HeaderValue, LAST_MODIFIED, USER_AGENT, VIA,
 };
 use http::{HeaderMap, Version};
 
@@ -160,13 +159,9 @@ fn proxied(request: &HeaderMap, allowed: GzipProxied, answer: &HeaderMap, now: i
     {
         return true;
     }
-    let time = |name: HeaderName| answer.get(name).map(|value| http_time::read(value.as_bytes()));
-    if let Some(expires) = time(EXPIRES) {
-        let date = match time(DATE) {
-            Some(date) => date,
-            None => Some(now()),
-        };
-        let expired = expires.zip(date).is_some_and(|(expires, date)| expires < date);
+    if let Some(expires) = answer.get(EXPIRES) {
+        // A server's `Date` does not reach the client, and counts for nothing.
+        let expired = http_time::read(expires.as_bytes()).is_some_and(|expires| expires < now());
         return allowed.has(GzipProxied::EXPIRED) && expired;
     }
     if answer.contains_key(CACHE_CONTROL) {
@@ -194,6 +189,8 @@ fn says(answer: &HeaderMap, directive: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
     use crate::config::testing::{accepted, in_location};
 

@@ -64,7 +64,7 @@ fn commands_do_what_nginx_says() {
         ("<!--#if expr=\"$empty\" -->1<!--#else -->3<!--#endif -->", "3"),
         (
             "<!--#if expr=\"$uri = /dir/page.html\" -->1<!--#endif -->",
-            "(invalid expression in \"/dir/page.html\")",
+            "(invalid expression in \"/dir/page.html\")1(invalid context of SSI command: \"endif\")",
         ),
         ("<!--#if expr=\"$arg_a != x\" -->1<!--#else -->2<!--#endif -->", "1"),
         ("<!--#if expr=\"$uri = /p(.)ge/\" -->1<!--#echo var=\"1\" --><!--#endif -->", "1a"),
