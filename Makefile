@@ -36,7 +36,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check check-rest judge edge e2e bench bench-bodies bench-edge
+.PHONY: build release image test check check-rest judge fuzz edge e2e bench bench-bodies bench-edge
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -54,7 +54,7 @@ test: test-tools ## Run the tests of the workspace
 
 check: test check-rest ## Everything but containers and measurements
 
-check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge edge ## Check without the tests
+check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge fuzz edge ## Check without the tests
 	@echo 'check: all is well'
 
 e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
@@ -69,6 +69,10 @@ judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and r
 	nginx-compat/judge/generate.py $(CARGO_TARGET_DIR)/debug/lb --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1) \
 	    $(JUDGE_OPTIONS) || status=$$?; \
 	exit $$status
+
+# FUZZ_SECONDS: how long, all targets together.
+fuzz: fuzz-tools ## Feed what reads strangers' bytes with bytes that reach new code, from the corpus in fuzz/, for FUZZ_SECONDS=60
+	@fuzz/run $(FUZZ_OPTIONS)
 
 # EDGE_RELOADS: how many reloads the load is to survive (20).
 edge: edge-tools debug-lb ## Test TLS, HTTP/2 and gRPC with the programs of others: openssl, curl, nghttp, h2load, grpcio
@@ -121,9 +125,9 @@ check-compose: docker-tools
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
-.PHONY: install-tools build-tools demo-tools edge-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
+.PHONY: install-tools build-tools demo-tools fuzz-tools edge-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build demo test check e2e edge bench
+	@deploy/require.sh build demo test check fuzz e2e edge bench
 	@deploy/require.sh release
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
@@ -133,6 +137,9 @@ build-tools:
 
 demo-tools:
 	@deploy/require.sh demo
+
+fuzz-tools:
+	@deploy/require.sh build fuzz
 
 edge-tools:
 	@deploy/require.sh build edge

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
+use super::drain::Drain;
 use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
 use crate::tls::{Security, Session};
@@ -107,6 +108,7 @@ pub struct ConnectionFacts {
     /// HTTP/2 is spoken.
     pub http2: bool,
     closing: ShutdownWatch,
+    drain: Drain,
 }
 
 impl ConnectionFacts {
@@ -116,6 +118,7 @@ impl ConnectionFacts {
         local: Option<SocketAddr>,
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
+        drain: Drain,
     ) -> Self {
         Self {
             serial,
@@ -127,7 +130,13 @@ impl ConnectionFacts {
             security: Security::Plain,
             http2: false,
             closing,
+            drain,
         }
+    }
+
+    /// The counts of all connections of the process.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// The facts of the same connection, once its PROXY protocol header has been read, before TLS is spoken.
@@ -142,6 +151,7 @@ impl ConnectionFacts {
             security: Security::Plain,
             http2: false,
             closing: self.closing.clone(),
+            drain: self.drain.clone(),
         }
     }
 
@@ -157,6 +167,7 @@ impl ConnectionFacts {
             security,
             http2: self.http2,
             closing: self.closing.clone(),
+            drain: self.drain.clone(),
         }
     }
 
@@ -435,7 +446,8 @@ mod tests {
         let (_, closing) = tokio::sync::watch::channel(false);
         let address = ListenAddress::Unix("/run/test".into());
         let listener = Arc::new(ListenerFacts::new(0, address));
-        let connection = ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing);
+        let connection =
+            ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing, Drain::default());
         RequestFacts {
             connection: Arc::new(connection),
             snapshot: Arc::new("snapshot"),

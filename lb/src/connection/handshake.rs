@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::transport::{Broken, Tls, Transport, Wire};
 use crate::observe::handshakes::{Handshake, HandshakeFailure};
-use crate::tls::{Chosen, Offered, Session};
+use crate::tls::{Chosen, Offered, Session, Signing};
 
 /// What a client turned out to speak.
 pub(super) enum Spoken {
@@ -55,6 +55,7 @@ async fn with_first_bytes(
         let _ = transport.try_write_vectored(&[IoSlice::new(&UNRECOGNIZED_NAME)]);
         return Err(Broken::Rejected);
     };
+    let signing = Signing::of(accepted.client_hello(), &config);
     let session = match accepted.into_connection(config) {
         Ok(session) => session,
         Err((error, mut alert)) => {
@@ -64,7 +65,9 @@ async fn with_first_bytes(
     };
     let mut tls = Box::new(Tls::new(transport, session));
     tls.handshake().await?;
-    let session = Box::new(Session::of(tls.session(), offered, is_named, authorities.as_deref()));
+    let early = tls.early();
+    let session =
+        Session::of(tls.session(), offered, is_named, authorities.as_deref(), &signing, early).into();
     Ok(Spoken::Tls(Transport::Tls(tls), session))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Method, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -42,6 +42,14 @@ pub(super) async fn content(
             }
             None => Answer::standard(status, server_tokens),
         },
+        Content::Connections => {
+            let text = request.facts.connection.drain().totals().to_string();
+            // As nginx, without a character set.
+            Answer {
+                content_type: Some(HeaderValue::from_static("text/plain")),
+                ..Answer::text(StatusCode::OK, text)
+            }
+        }
         Content::Redirect { status, location } => {
             let location = match request.state.location() {
                 Some(known) => {

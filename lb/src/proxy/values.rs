@@ -231,6 +231,10 @@ impl Known<'_> {
             | Named::Scheme
             | Named::Http2
             | Named::Https
+            | Named::ConnectionsActive
+            | Named::ConnectionsReading
+            | Named::ConnectionsWriting
+            | Named::ConnectionsWaiting
             | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
@@ -286,7 +290,7 @@ impl Known<'_> {
         }
         match &self.state.location().filter(|_| self.state.is_passed())?.action {
             Action::Proxy(configured) => Some(configured),
-            Action::Files => None,
+            Action::Files | Action::Connections => None,
         }
     }
 
@@ -430,6 +434,10 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
             connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
         }
         (Named::Connection, _) => print(out, connection.serial),
+        (Named::ConnectionsActive, _) => print(out, connection.drain().totals().active),
+        (Named::ConnectionsReading, _) => print(out, connection.drain().totals().reading),
+        (Named::ConnectionsWriting, _) => print(out, connection.drain().totals().writing),
+        (Named::ConnectionsWaiting, _) => print(out, connection.drain().totals().waiting),
         (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
         (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),
         (Named::ProxyProtocolAddr, _) => proxied.is_some_and(|proxied| display(out, proxied.source.ip())),

@@ -86,6 +86,14 @@ impl State {
     }
 
     /// The content of a location without `proxy_pass`.
+    /// `stub_status`: counts, for whoever reads.
+    pub(super) fn connections_content(&mut self, around: Around<'_>) -> Outcome {
+        match self.method(around) {
+            Method::Get | Method::Head => Outcome::Done(self.answer(Content::Connections)),
+            Method::Post | Method::Other => self.special(not_allowed(), around),
+        }
+    }
+
     pub(super) fn file_content(&mut self, around: Around<'_>) -> Outcome {
         let Some(location) = self.location().cloned() else {
             return self.special(Content::not_found(), around);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
+use crate::observe::error_log::LevelLogs;
 use crate::routing::Routes;
 use crate::tls;
 use crate::upstream::Upstreams;
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
+    /// Open error logs of levels, by [`ErrorLogsId`](crate::config::model::ErrorLogsId).
+    pub error_logs: Vec<Arc<LevelLogs>>,
     /// The TLS of each server block.
     pub tls: tls::Servers,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
@@ -29,12 +32,21 @@ pub struct Snapshot {
     slots: Vec<Option<usize>>,
 }
 
+/// The open logs of a configuration.
+#[derive(Debug)]
+pub struct Logs {
+    /// Those of `access_log`.
+    pub access_logs: AccessLogs,
+    /// Those of `error_log` of levels.
+    pub error_logs: Vec<Arc<LevelLogs>>,
+}
+
 impl Snapshot {
     /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
     pub fn new(
         config: Config,
         upstreams: Upstreams,
-        access_logs: AccessLogs,
+        logs: Logs,
         tls: tls::Servers,
         slots: &[usize],
     ) -> Arc<Self> {
@@ -45,7 +57,17 @@ impl Snapshot {
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self { config, routes, upstreams, access_logs, tls, connection_groups, slots: by_slot })
+        let Logs { access_logs, error_logs } = logs;
+        Arc::new(Self {
+            config,
+            routes,
+            upstreams,
+            access_logs,
+            error_logs,
+            tls,
+            connection_groups,
+            slots: by_slot,
+        })
     }
 
     /// The group of an upstream's connections in Pingora's pool.

@@ -11,7 +11,9 @@ mod client_verification;
 mod curves;
 mod distinguished_names;
 mod key;
+mod key_log;
 mod loading;
+mod ocsp;
 mod openssl_names;
 mod refusal;
 mod revocation;
@@ -19,10 +21,14 @@ mod server_config;
 mod servers;
 mod session;
 mod sessions;
+mod stapling;
 mod tickets;
 mod variables;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use ciphers::check as check_cipher_list;
 pub use client_verification::{Authorities, Verdict};
 pub use refusal::Refusal;
 pub use servers::{Chosen, ServerTls, Servers, Shown};
-pub use session::{Offered, Security, Session};
+pub use session::{Offered, Security, Session, Signing};
+pub use stapling::{AFTER_A_FAILURE, Next, Responder, Stapled};

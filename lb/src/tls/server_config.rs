@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::pem::PemObject;
@@ -13,10 +14,12 @@ use rustls::{CipherSuite, ServerConfig, SignatureAlgorithm, SupportedProtocolVer
 
 use super::client_verification::{Asking, Authorities};
 use super::loading::Loading;
+use super::ocsp::Question;
 use super::revocation::RevocationList;
 use super::sessions::Sessions;
+use super::stapling::{Responder, Stapled};
 use super::tickets::Tickets;
-use super::{certificate, ciphers, curves, key};
+use super::{certificate, ciphers, curves, key, ocsp};
 use crate::config::model::{ConfCommand, SessionCache, Tls, VerifyClient, Written};
 
 /// The protocols that are offered in the handshake (ALPN), without HTTP/2.
@@ -25,6 +28,8 @@ const HTTP_1: [&[u8]; 3] = [b"http/1.1", b"http/1.0", b"http/0.9"];
 const DEFAULT_CIPHERS: &str = "HIGH:!aNULL:!MD5";
 /// The largest plaintext of a record.
 const LARGEST_RECORD: u64 = 16 << 10;
+/// How much early data a client may send; nginx's figure.
+const EARLY_DATA_BYTES: u32 = 16 << 10;
 /// The smallest that `rustls` sends.
 const SMALLEST_RECORD: u64 = 32;
 
@@ -34,6 +39,8 @@ pub(super) struct Built {
     pub(super) authorities: Option<Arc<Authorities>>,
     /// The certificates that are shown, and the files that they are from.
     pub(super) shown: Vec<(String, CertificateDer<'static>)>,
+    /// Those whose authority is to be asked about them.
+    pub(super) stapled: Vec<Arc<Stapled>>,
 }
 
 /// Reads what the settings name and puts them together. None where something is wrong, which `loading` has then noted.
@@ -76,7 +83,12 @@ pub(super) fn build(tls: &Tls, loading: &mut Loading<'_>) -> Option<Built> {
         }
     };
     let shown = keys.iter().map(|(name, key)| (name.clone(), key.cert[0].clone())).collect();
-    let keys = keys.into_iter().map(|(_, key)| key).collect();
+    let keys: Vec<_> = keys.into_iter().map(|(file, key)| keep(tls, file, key, &trusted, loading)).collect();
+    let stapled = keys.iter().filter_map(|kept| match kept {
+        Kept::Stapled(stapled) => Some(stapled.clone()),
+        Kept::Fixed(_) => None,
+    });
+    let stapled = stapled.collect();
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let mut config = match builder {
         Ok(builder) => {
@@ -91,8 +103,11 @@ pub(super) fn build(tls: &Tls, loading: &mut Loading<'_>) -> Option<Built> {
     config.alpn_protocols = HTTP_1.iter().map(|protocol| protocol.to_vec()).collect();
     config.ignore_client_order = tls.prefer_server_ciphers;
     config.max_fragment_size = Some(tls.buffer_size.clamp(SMALLEST_RECORD, LARGEST_RECORD) as usize);
+    if let Some(file) = &tls.key_log {
+        config.key_log = loading.key_log(file)?;
+    }
     resumption(&mut config, tls, context, loading)?;
-    Some(Built { config, authorities, shown })
+    Some(Built { config, authorities, shown, stapled })
 }
 
 /// How sessions are resumed: by tickets, by what is kept here, or not at all.
@@ -103,6 +118,20 @@ fn resumption(
     loading: &mut Loading<'_>,
 ) -> Option<()> {
     let lifetime = tls.session_timeout;
+    let can_resume =
+        tls.session_tickets || !matches!(tls.session_cache, SessionCache::Off | SessionCache::None);
+    if tls.early_data && can_resume {
+        // Early data can be replayed, unless a session can be resumed but once: so sessions are kept here, and taken from
+        // here, as OpenSSL does it by default (RFC 8446, section 8.1).
+        let cache = match loading.session_cache(&tls.session_cache) {
+            Some(cache) => cache,
+            None => loading.cache_of_early_data(),
+        };
+        config.session_storage = Arc::new(Sessions { cache, lifetime, context });
+        config.max_early_data_size = EARLY_DATA_BYTES;
+        config.send_half_rtt_data = true;
+        return Some(());
+    }
     config.session_storage = match loading.session_cache(&tls.session_cache) {
         Some(cache) => Arc::new(Sessions { cache, lifetime, context }),
         None => Arc::new(NoServerSessionStorage {}),
@@ -165,6 +194,46 @@ fn certified_keys(tls: &Tls, loading: &mut Loading<'_>) -> Vec<(String, Arc<Cert
         }
     }
     keys
+}
+
+/// The certificate as it is shown: with what its authority says of it, where it can be asked.
+fn keep(
+    tls: &Tls,
+    file: String,
+    key: Arc<CertifiedKey>,
+    trusted: &[CertificateDer<'static>],
+    loading: &mut Loading<'_>,
+) -> Kept {
+    if !tls.stapling || tls.stapling_file.is_some() {
+        return Kept::Fixed(key);
+    }
+    let own = &key.cert[0];
+    let question = ocsp::issuer(own, key.cert[1..].iter().chain(trusted))
+        .and_then(|authority| Question::about(own, authority))
+        .ok_or_else(|| format!("issuer certificate not found for certificate \"{file}\""));
+    let url = tls.stapling_responder.as_ref().map(|written| written.text.clone());
+    let responder = url.or_else(|| ocsp::responder(own)).map_or_else(
+        || Err(format!("no OCSP responder URL in the certificate \"{file}\"")),
+        |url| {
+            let wrong =
+                || format!("invalid URL prefix in OCSP responder \"{url}\" in the certificate \"{file}\"");
+            Responder::of(&url).ok_or_else(wrong)
+        },
+    );
+    match question.and_then(|question| Ok((question, responder?))) {
+        Ok((question, responder)) => Kept::Stapled(Arc::new(Stapled {
+            file,
+            responder,
+            resolver: loading.resolver.clone(),
+            question,
+            verify: tls.stapling_verify,
+            shown: ArcSwap::new(key),
+        })),
+        Err(why) => {
+            loading.warn(format!("\"ssl_stapling\" ignored, {why}"));
+            Kept::Fixed(key)
+        }
+    }
 }
 
 /// The suites that are offered, in order, those of TLS 1.3 first.
@@ -286,19 +355,36 @@ fn context(keys: &[(String, Arc<CertifiedKey>)], told: &[CertificateDer<'_>]) ->
 
 /// The certificates of one server, one for each kind of key, of which a client gets the first that it can use.
 #[derive(Debug)]
-struct Certificates(Vec<Arc<CertifiedKey>>);
+struct Certificates(Vec<Kept>);
+
+/// One of them.
+#[derive(Debug)]
+enum Kept {
+    Fixed(Arc<CertifiedKey>),
+    /// Changes with what the authority says of it.
+    Stapled(Arc<Stapled>),
+}
+
+impl Kept {
+    fn now(&self) -> Arc<CertifiedKey> {
+        match self {
+            Self::Fixed(key) => key.clone(),
+            Self::Stapled(stapled) => stapled.shown.load_full(),
+        }
+    }
+}
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
-        let usable = |certified: &&Arc<CertifiedKey>| {
+        let usable = |certified: &Arc<CertifiedKey>| {
             certified.key.choose_scheme(schemes).is_some()
                 && suits(certified.key.algorithm(), hello.cipher_suites())
         };
         // As OpenSSL does, a key with the shorter signature before one of RSA.
-        let is_rsa = |certified: &&Arc<CertifiedKey>| certified.key.algorithm() == SignatureAlgorithm::RSA;
-        let chosen = self.0.iter().filter(usable).min_by_key(is_rsa);
-        chosen.or_else(|| self.0.first()).cloned()
+        let is_rsa = |certified: &Arc<CertifiedKey>| certified.key.algorithm() == SignatureAlgorithm::RSA;
+        let chosen = self.0.iter().map(Kept::now).filter(usable).min_by_key(is_rsa);
+        chosen.or_else(|| self.0.first().map(Kept::now))
     }
 }
 

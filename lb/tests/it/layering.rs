@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["connection"],
     &["server"],
     &["admin", "proxy"],
-    &["process"],
+    &["fuzz", "process"],
 ];
 
 /// Rooms that decide and do nothing else.

@@ -114,6 +114,19 @@ one("a method in lower case", request("/r", method="get"))
 one("TRACE", request("/r", method="TRACE"))
 one("CONNECT", [(":method", "CONNECT"), (":authority", "a:443")])
 
+WEBSOCKET = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/r"), (":authority", "a"),
+             ("sec-websocket-version", "13")]
+one("a WebSocket (RFC 8441)", WEBSOCKET)
+
+
+@case(server())
+def a_websocket_is_not_offered(t):
+    connection = connect(t).ask(1, request("/r")).read(1)
+    # SETTINGS_ENABLE_CONNECT_PROTOCOL: without it browsers open their WebSockets with HTTP/1.
+    t.note(f"extended CONNECT: {connection.settings.get(8, 0)}")
+    connection.close()
+
+
 for length in ("", "+1", "x", "1, 1", "99999999999999999999"):
     one(f"the length {length!r}", request("/", ("content-length", length), method="POST"), b"a")
 one("two lengths", request("/", ("content-length", "1"), ("content-length", "1"), method="POST"), b"a")

@@ -44,6 +44,13 @@ def http_1_0_without_a_host_is_the_address_default(t):
         connection.close()
 
 
+@case(f'server {{ listen %PORT% ssl; {A} return 200 "$ssl_sigalg.\\n"; }}')
+def how_the_server_signs(t):
+    # With RSA each library has its own preference.
+    for version in ("1.2", "1.3"):
+        get(t, version=version)
+
+
 @case(f"server {{ listen %PORT% ssl; {RSA} {A} {SAYS} }}")
 def two_kinds_of_keys(t):
     for ciphers in ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"):

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream};
+use super::{
+    Buffering, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+};
 use crate::script::{ByName, Computed, Definition, Reads};
 
 /// One whole configuration.
@@ -57,6 +59,19 @@ pub struct SecureServers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessLogFileId(pub usize);
 
+/// Index into [`Http::error_logs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorLogsId(pub usize);
+
+/// A destination of access logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogFile {
+    /// Where to.
+    pub destination: LogDestination,
+    /// How lines are gathered; `None` where they are written soon.
+    pub buffering: Option<Buffering>,
+}
+
 /// Everything inside `http`.
 #[derive(Debug, Default)]
 pub struct Http {
@@ -79,7 +94,9 @@ pub struct Http {
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
-    pub access_log_files: Vec<LogDestination>,
+    pub access_log_files: Vec<AccessLogFile>,
+    /// The `error_log`s of levels that have some, each distinct list once.
+    pub error_logs: Vec<Vec<ErrorLog>>,
 }
 
 /// One listening address and the servers behind it.

@@ -11,10 +11,12 @@ mod server;
 mod upstream;
 
 pub use self::config::{
-    AccessLogFileId, Config, Http, Listener, Main, SecureServers, ServerId, TlsToServersId, UpstreamId,
+    AccessLogFile, AccessLogFileId, Config, ErrorLogsId, Http, Listener, Main, SecureServers, ServerId,
+    TlsToServersId, UpstreamId,
 };
 pub use self::location::{
-    AccessLog, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri, SentValue,
+    AccessLog, AccessLogTarget, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri,
+    SentValue,
 };
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
@@ -24,16 +26,16 @@ pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, AuthRequest, Autoindex, AutoindexFormat, BalancingMethod, BindAddress,
-    Candidate, CertificateSource, Charset, Client, Compression, Condition, ConfCommand, CookieFlag,
-    CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires,
-    ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic,
+    Buffering, Candidate, CertificateSource, Charset, Client, Compression, Condition, ConfCommand,
+    CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages,
+    Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic,
     HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders,
-    Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFormat,
-    Mapping, Matched, MediaTypes, Methods, Mirror, NameServers, NextUpstream, PageStatus, PemFile, PemSource,
-    Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return,
-    ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaticFiles,
-    SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks, Tls, TlsToServers, Trusted,
-    TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount,
-    Written,
+    Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFilesKept,
+    LogFormat, Mapping, Matched, MediaTypes, Methods, Mirror, NameServers, NextUpstream, OpenLogFiles,
+    PageStatus, PemFile, PemSource, Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule,
+    Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader,
+    Settings, SizeValue, StaticFiles, SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks,
+    Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,
+    UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

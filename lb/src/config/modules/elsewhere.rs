@@ -34,7 +34,6 @@ static CACHE: Package = Package {
     switches: "proxy_cache slice",
     switched_on_by: "nothing says `proxy_cache`",
 };
-static STATUS: Package = Package { name: "stub_status", switches: "stub_status", switched_on_by: "" };
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
@@ -46,9 +45,6 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
             Some(&CACHE)
-        }
-        "connections_active" | "connections_reading" | "connections_writing" | "connections_waiting" => {
-            Some(&STATUS)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
         _ if begins("jwt_") => Some(&AUTHENTICATION),

@@ -24,6 +24,7 @@
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
 pub(super) mod access;
+pub(super) mod access_log;
 mod addition;
 mod auth_request;
 mod autoindex;
@@ -63,7 +64,9 @@ pub(super) mod server_name;
 mod split_clients;
 mod ssi;
 mod static_files;
+pub(super) mod stub_status;
 mod sub_filter;
+mod syslog;
 mod tls;
 mod tls_sessions;
 mod tls_values;
@@ -76,6 +79,7 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
+pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
@@ -97,7 +101,7 @@ pub use self::keepalive::{Keepalive, KeepaliveTimeout};
 pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
-pub use self::log::{ErrorLog, LogDestination, LogFormat};
+pub use self::log::{ErrorLog, LogDestination};
 pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
@@ -110,6 +114,7 @@ pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
 pub use self::sub_filter::{SubFilter, SubPair, SubPairs};
+pub use self::syslog::{Syslog, SyslogServer, SyslogSeverity};
 pub use self::tls::{CertificateSource, ConfCommand, Protocols, SessionCache, Tls, VerifyClient, Written};
 pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
@@ -153,7 +158,10 @@ pub(super) const TABLE: Table = Table {
             ],
         },
         Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
-        Section { title: "Logging", rows: &[log::ROWS] },
+        Section {
+            title: "Logging and status",
+            rows: &[access_log::ROWS, access_log::SETTINGS, log::ROWS, stub_status::ROWS],
+        },
         Section {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
@@ -219,6 +227,8 @@ levels! {
     addition: addition::Addition,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
+    /// Which files of access logs stay open.
+    log_files: LogFilesKept,
     /// Media types.
     types: Types,
     /// What is added to answers.

@@ -23,6 +23,7 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         settings: Settings::default(),
         changes_bodies: false,
         access_logs: Arc::from([]),
+        error_logs: None,
         root: Arc::new(DocumentRoot::fixed("", "/html")),
         access: AccessRules::default(),
         try_files: None,

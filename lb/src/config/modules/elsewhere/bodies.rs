@@ -1,6 +1,6 @@
 //! What is kept of answers, and what is counted: cache, status.
 
-use super::{CACHE, STATUS, VISITORS};
+use super::{CACHE, VISITORS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -23,8 +23,6 @@ proxy_cache_use_stale HSL error | timeout | invalid_header | updating | http_500
 proxy_cache_valid HSL [code …] time
 proxy_no_cache HSL string …
 slice HSL size = 0" },
-    Family { module: "ngx_http_stub_status_module", fate: Fate::Pending(&STATUS), lines: "\
-stub_status SL" },
     Family { module: "ngx_http_userid_module", fate: Fate::Pending(&VISITORS), lines: "\
 userid HSL on | v1 | log | off = off
 userid_domain HSL name | none = none
