@@ -84,6 +84,7 @@ pub(super) fn prepare(
     let (tls, warnings) = tls::Servers::load(&loaded.config.http, folder, previous_tls)?;
     loaded.warnings.extend(warnings);
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
+    loaded.warnings.extend_from_slice(upstreams.warnings());
     Ok(Prepared { loaded, upstreams, logs, tls, _error_logs: error_logs, identity })
 }
 

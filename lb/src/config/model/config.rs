@@ -49,6 +49,8 @@ pub struct TlsToServersId(pub usize);
 pub struct SecureServers {
     /// `proxy_ssl_*`
     pub settings: Arc<TlsToServers>,
+    /// What the names of its directives begin with: `proxy_ssl`, `grpc_ssl`.
+    pub prefix: &'static str,
     /// Where relative names of its files begin.
     pub folder: PathBuf,
     /// The first that asked for it.

@@ -20,22 +20,22 @@ pub use self::location::{
 };
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
-pub use self::upstream::{Resolver, Upstream};
+pub use self::upstream::{Handshake, Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, AuthRequest, Autoindex, AutoindexFormat, BalancingMethod, BindAddress,
-    Buffering, Candidate, CertificateSource, Charset, Client, Compression, Condition, ConfCommand,
-    CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages,
-    Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic,
-    HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders,
-    Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFilesKept,
-    LogFormat, Mapping, Matched, MediaTypes, Methods, Mirror, NameServers, NextUpstream, OpenLogFiles,
-    PageStatus, PemFile, PemSource, Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule,
-    Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader,
-    Settings, SizeValue, StaticFiles, SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks,
-    Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,
+    Buffering, Candidate, CertificateCache, CertificateSource, Charset, Client, Compression, Condition,
+    ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage,
+    ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable, GzipProxied,
+    GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince,
+    IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination,
+    LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods, Mirror, NameServers, NextUpstream,
+    OpenLogFiles, PageStatus, Protocols, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement,
+    Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings,
+    SizeValue, StaticFiles, SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks, Syslog,
+    SyslogServer, SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types,
     UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

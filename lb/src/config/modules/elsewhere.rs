@@ -12,8 +12,6 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
-pub(super) static TLS_TO_SERVERS: Package =
-    Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {
     name: "access by referer or link",
     switches: "valid_referers secure_link secure_link_secret",

@@ -29,6 +29,7 @@ mod addition;
 mod auth_request;
 mod autoindex;
 mod balancing;
+mod certificate_cache;
 pub(super) mod charset;
 mod client;
 mod compression;
@@ -83,6 +84,7 @@ pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
+pub use self::certificate_cache::CertificateCache;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
 pub use self::compression::Compression;
@@ -105,7 +107,7 @@ pub use self::log::{ErrorLog, LogDestination};
 pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
-    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::resolver::{NameServers, Resolution};
