@@ -28,6 +28,9 @@ pub(super) async fn content(
     content: Content,
     now: Instant,
 ) -> Result<()> {
+    if let Some(inside) = &mut request.inside {
+        inside.is_page = matches!(content, Content::Page(..));
+    }
     let server_tokens = request.state.server_tokens();
     let answer = match content {
         Content::File => return Box::pin(file::write(session, request, now)).await,

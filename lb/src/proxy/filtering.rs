@@ -38,6 +38,14 @@ pub(super) fn begin(
     let known = bodies::Answer::of(answer.status, &answer.headers);
     let length = known.length;
     let mut plan = bodies::decide(&location.settings, client(session, request), known);
+    if request.inside.is_some() {
+        // What is compressed is the whole answer, and that goes to a client.
+        (plan.coding, plan.varies) = (None, false);
+    }
+    if request.composes {
+        // That is done to each part.
+        (plan.unpack, plan.substitute) = (false, false);
+    }
     let substitute = if plan.substitute { substitute(session, request, &location, now) } else { None };
     plan.substitute = substitute.is_some();
     let received = session.req_header();

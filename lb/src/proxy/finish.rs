@@ -38,6 +38,10 @@ pub(super) fn finish(
     if let Some((name, value)) = request.refused_with.take() {
         answer.set(&name, value)?;
     }
+    if request.state.outer().is_some() {
+        // As in nginx, what the configuration adds is for answers to clients.
+        return Ok(());
+    }
     let received = session.req_header();
     let asked = request.asked_charset.clone();
     let charset = asked.as_ref().map(|name| {

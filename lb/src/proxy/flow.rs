@@ -7,7 +7,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{answer, destination, file, password, record, token, wait};
+use super::{answer, destination, file, mirror, password, record, subrequest, token, wait};
 use crate::files::{self, Kind, Meaning};
 use crate::observe::reasons::Generated;
 use crate::request::{Event, Failure, FileKind, Question, Step, TokenVerdict};
@@ -15,7 +15,7 @@ use crate::request::{Event, Failure, FileKind, Question, Step, TokenVerdict};
 /// The name of the error that ends a try because something else answers in the server's place.
 const TURNED_AWAY: &str = "TurnedAway";
 
-/// Asks what happens after `event`, and asks files, zones and whoever else as often as that is wanted.
+/// Asks what happens after `event`, and asks files, zones, other locations and whoever else as often as that is wanted.
 pub(super) async fn drive(
     session: &mut Session,
     request: &mut Request,
@@ -72,6 +72,15 @@ pub(super) async fn ask(
                 record::notes(session, request);
                 wait::out(session, time).await?;
                 Event::Waited
+            }
+            Step::Subrequest(asked) => {
+                let report = subrequest::ask(session, request, &asked, now).await;
+                step = request.step(Event::Answered(report.answered()), session.req_header(), now);
+                continue;
+            }
+            Step::Mirror(settings) => {
+                mirror::send(session, request, &settings, now).await?;
+                Event::Mirrored
             }
             step => return Ok(step),
         };

@@ -22,6 +22,9 @@
 //! | `destination` | the upstream of a `proxy_pass` |
 //! | `received` | the header of a server's answer |
 //! | `flow` | what `request/` wants done, one thing after another |
+//! | `subrequest` | a second request through the same service |
+//! | `mirror`, `copies` | copies of a request, and how its body reaches them |
+//! | `compose` | answers made of several |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
@@ -37,7 +40,9 @@ mod answer;
 mod balancing_key;
 mod carried;
 mod client;
+mod compose;
 pub mod context;
+mod copies;
 mod destination;
 mod failure;
 mod fields;
@@ -49,6 +54,7 @@ mod flow;
 mod gather;
 mod host;
 mod http2;
+mod mirror;
 mod password;
 mod peer;
 mod ready;
@@ -57,6 +63,7 @@ pub mod record;
 pub mod reuse;
 mod secure;
 mod service;
+mod subrequest;
 mod token;
 mod tries;
 mod upload;

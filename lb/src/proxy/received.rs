@@ -10,7 +10,7 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{admit, carried, failure, flow, record, tries, wire_bytes};
+use super::{admit, carried, failure, flow, record, subrequest, tries, wire_bytes};
 use crate::config::model::FieldName;
 use crate::observe::reasons::Generated;
 use crate::request::headers::ranges::{self, Share};
@@ -57,6 +57,7 @@ pub(super) async fn head(
         return Ok(());
     };
     last.framing = Some(framing);
+    subrequest::notice(answer, request);
     let now = Instant::now();
     if tries::leaves_answer(session, request, answer.status, &state.totals, now) {
         return Err(failure::left_answer());

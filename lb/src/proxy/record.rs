@@ -44,12 +44,14 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         proxying.end_try(None, now);
     }
-    let facts = &request.facts;
-    let response = session.response_written();
-    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
-    state.totals.durations.observe(now.duration_since(facts.received));
-    if let Some(reason) = request.state.ending.generated {
-        state.totals.generated.increment(reason as usize);
+    if request.is_part() {
+        // Whoever puts it together counts and logs.
+        return;
+    }
+    let is_inside = request.state.outer().is_some();
+    // A subrequest is work for its servers, and no answer to a client.
+    if !is_inside {
+        count(session, request, state, now);
     }
     for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
         let metrics = &one.peer.metrics;
@@ -63,7 +65,20 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
-    write_access_logs(session, request, now);
+    let location = request.state.location();
+    if !is_inside || location.is_some_and(|location| location.settings.core.log_subrequest) {
+        write_access_logs(session, request, now);
+    }
+}
+
+/// Counts the answer to a client.
+fn count(session: &Session, request: &Request, state: &ServerState, now: Instant) {
+    let response = session.response_written();
+    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
+    state.totals.durations.observe(now.duration_since(request.facts.received));
+    if let Some(reason) = request.state.ending.generated {
+        state.totals.generated.increment(reason as usize);
+    }
 }
 
 /// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.
@@ -154,8 +169,13 @@ fn circumstances(session: &Session, request: &Request) -> String {
     let server = request.server().map_or("", |server| server.first_name.as_str());
     let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
+    let path = String::from_utf8_lossy(request.state.uri.path(facts.path_and_query()));
+    let is_inside = request.state.outer().is_some();
+    if is_inside {
+        let _ = write!(text, ", subrequest: \"{path}\"");
+    }
     if let Some(last) = request.state.tries().last() {
-        let target = String::from_utf8_lossy(facts.path_and_query());
+        let target = if is_inside { path } else { String::from_utf8_lossy(facts.path_and_query()) };
         let proxy = request.state.proxying().map(|proxying| &proxying.target.proxy);
         let scheme = match proxy.map(|proxy| (proxy.is_grpc, proxy.tls.is_some())) {
             Some((true, false)) => "grpc",
@@ -331,6 +351,10 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
                 log::info!("no user/password was provided for basic authentication{tail}");
             }
             Note::DelayingUnauthorized => log::info!("delaying unauthorized request{tail}"),
+            Note::AuthRequestStatus(status) => log::error!("auth request unexpected status: {status}{tail}"),
+            Note::SubrequestCycle(path) => {
+                log::error!("subrequests cycle while processing \"{}\"{tail}", path.escape_ascii());
+            }
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {
                 log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
@@ -352,7 +376,6 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
 /// What is wrong with a password, in nginx's words.
 pub(super) fn password(session: &Session, request: &Request, check: &PasswordCheck, checked: &Checked) {
     let _level = of_level(request);
-    let _level = of_level(request);
     let tail = OnDemand(|| circumstances(session, request));
     let (user, file) = (String::from_utf8_lossy(&check.user), check.file.display());
     match checked {
@@ -373,7 +396,6 @@ pub(super) fn password(session: &Session, request: &Request, check: &PasswordChe
 /// Why a token is not taken.
 pub(super) fn no_token(session: &Session, request: &Request, file: &Path, why: &NoToken) {
     let _level = of_level(request);
-    let _level = of_level(request);
     let (tail, file) = (OnDemand(|| circumstances(session, request)), file.display());
     match why {
         NoToken::Refused(refusal) => log::error!("{refusal}{tail}"),
@@ -382,6 +404,18 @@ pub(super) fn no_token(session: &Session, request: &Request, file: &Path, why: &
         }
         NoToken::NoKeys(error) => log::error!("invalid JSON Web Key Set \"{file}\": {error}{tail}"),
     }
+}
+
+/// A copy of a request (`mirror`) that is not made.
+pub(super) fn no_copy(session: &Session, request: &Request, uri: &str, why: &str) {
+    let _level = of_level(request);
+    log::error!("no copy of the request goes to \"{uri}\": {why}{}", circumstances(session, request));
+}
+
+/// A command of a page (`ssi`) that cannot be carried out.
+pub(super) fn command_failed(session: &Session, request: &Request, complaint: &str) {
+    let _level = of_level(request);
+    log::error!("{complaint}{}", circumstances(session, request));
 }
 
 /// A file that cannot be opened, or a directory that cannot be listed.

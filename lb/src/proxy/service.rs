@@ -18,10 +18,12 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use super::answer::answer_begun;
 use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
+use super::subrequest::Begun;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, upload, wire_bytes,
+    answer, balancing_key, client, compose, failure, flow, gather, peer, received, record, secure,
+    subrequest, upload, wire_bytes,
 };
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
@@ -64,17 +66,33 @@ impl ProxyHttp for ProxyService {
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
+    /// Pingora counts another reference to itself for a request that may; only where a location asks for it.
+    fn allow_spawning_subrequest(&self, _session: &Session, request: &Self::CTX) -> bool {
+        request.facts.snapshot.config.http.reads.subrequests
+    }
+
     async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
         client::expect_unwanted_bodies(session);
-        let begin = Event::Begin(host_field(session.req_header()));
-        let mut step = request.step(begin, session.req_header(), now);
+        let mut step = match subrequest::begin(session, request) {
+            Begun::Client => {
+                request.step(Event::Begin(host_field(session.req_header())), session.req_header(), now)
+            }
+            Begun::Inside => request.step(Event::BeginInside, session.req_header(), now),
+            Begun::Content(step) => step,
+        };
         if step.waits() {
             step = Box::pin(flow::ask(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        if session.subrequest_spawner.is_some() {
+            match Box::pin(compose::run(session, request, step, now)).await? {
+                Some(as_it_is) => step = as_it_is,
+                None => return Ok(true),
+            }
+        }
         let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
         match step {
             Step::Answer(content) => {
@@ -104,6 +122,8 @@ impl ProxyHttp for ProxyService {
             | Step::CheckPassword(_)
             | Step::CheckToken(_)
             | Step::Wait(_)
+            | Step::Subrequest(_)
+            | Step::Mirror(_)
             | Step::PassOn
             | Step::Settle(_) => unexpected(),
         }
@@ -373,6 +393,7 @@ impl ProxyHttp for ProxyService {
         }
         record::finish(session, request, &self.state);
         request.held.clear();
+        subrequest::tell(session, request, Instant::now());
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.

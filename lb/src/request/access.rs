@@ -33,9 +33,10 @@ enum Guard {
     Address,
     Basic,
     Token,
+    Request,
 }
 
-const GUARDS: [Guard; 3] = [Guard::Address, Guard::Basic, Guard::Token];
+const GUARDS: [Guard; 4] = [Guard::Address, Guard::Basic, Guard::Token, Guard::Request];
 
 /// Where a request stands among the guards.
 #[derive(Debug, Default)]
@@ -62,9 +63,10 @@ impl State {
         }
     }
 
-    /// The phase of access.
+    /// The phase of access. A subrequest is not asked again.
     pub(super) fn access(&mut self, around: Around<'_>) -> Outcome {
-        let Some(location) = self.location().filter(|location| location.is_guarded) else {
+        let is_inside = self.outer().is_some();
+        let Some(location) = self.location().filter(|location| location.is_guarded && !is_inside) else {
             return Outcome::Next;
         };
         let location = Arc::clone(location);
@@ -77,6 +79,7 @@ impl State {
                 Guard::Address => self.by_address(&location, around),
                 Guard::Basic => self.by_password(&location, around),
                 Guard::Token => self.by_token(&location, around),
+                Guard::Request => self.by_request(&location),
             };
             match say {
                 Say::Nothing => {}

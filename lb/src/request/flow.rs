@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode};
 
 use super::access::Guarding;
+use super::inside::{Outer, Permission};
 use super::limits::Limits;
 use super::password::PasswordVerdict;
 use super::token::TokenState;
@@ -94,10 +95,16 @@ pub(super) struct Flow {
     pub(super) token_state: Option<TokenState>,
     /// The token that holds.
     pub(super) token: Option<Arc<Token>>,
+    /// What `auth_request` has come to, until the guard is asked again.
+    pub(super) permission: Option<Permission>,
     /// The `WWW-Authenticate` of what refused it.
     pub(super) challenges: Vec<HeaderValue>,
     /// What has become of it under `limit_req` and `limit_conn`.
     pub(super) limits: Limits,
+    /// Of a subrequest: what it knows of the request that it belongs to.
+    pub(super) outer: Option<Box<Outer>>,
+    /// How many requests it is inside of.
+    pub(super) depth: u8,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -125,8 +132,11 @@ impl Default for Flow {
             password: None,
             token_state: None,
             token: None,
+            permission: None,
             challenges: Vec::new(),
             limits: Limits::default(),
+            outer: None,
+            depth: 0,
             notes: Vec::new(),
         }
     }
@@ -281,6 +291,10 @@ pub enum Note {
         /// The value.
         value: Vec<u8>,
     },
+    /// `auth_request` was answered with a status that says neither yes nor no; 0 for none.
+    AuthRequestStatus(u16),
+    /// Subrequests make subrequests without end, at the path that is named.
+    SubrequestCycle(Vec<u8>),
     /// `allow` and `deny` refuse the client.
     ForbiddenByRule,
     /// `auth_basic`: the client sends no name and password.

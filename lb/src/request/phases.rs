@@ -23,13 +23,16 @@ use http::StatusCode;
 use super::access::Guarding;
 use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
+use super::inside::{Answered, Subrequest};
 use super::password::{PasswordCheck, PasswordVerdict};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
 use super::token::{TokenCheck, TokenVerdict};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy, ServerId};
+use crate::config::model::{
+    Action, Http, IgnoredHeaders, Location, Mirror, NextUpstream, Program, Proxy, ServerId,
+};
 use crate::limits::{ConnectionVerdict, LimitedConnection, LimitedRequest, RequestVerdict};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
@@ -71,6 +74,12 @@ pub enum Event<'a> {
     TokenChecked(TokenVerdict<'a>),
     /// A [`Step::Wait`] is over.
     Waited,
+    /// A subrequest begins.
+    BeginInside,
+    /// What came of a [`Step::Subrequest`].
+    Answered(Answered<'a>),
+    /// A [`Step::Mirror`] has been carried out.
+    Mirrored,
     /// The answer to a [`Step::Ask`].
     Found(FileKind),
     /// What came of a [`Step::Open`] or a [`Step::List`].
@@ -141,6 +150,10 @@ pub enum Step {
     CheckToken(Box<TokenCheck>),
     /// The request waits so long, and [`Event::Waited`] follows.
     Wait(Duration),
+    /// Another location is asked while the request waits, and [`Event::Answered`] follows.
+    Subrequest(Subrequest),
+    /// Copies of the request go on their way, and [`Event::Mirrored`] follows.
+    Mirror(Arc<Mirror>),
     /// The program answers.
     Answer(Content),
     /// The connection closes without an answer.
@@ -213,6 +226,8 @@ impl Step {
                 | Self::CheckPassword(_)
                 | Self::CheckToken(_)
                 | Self::Wait(_)
+                | Self::Subrequest(_)
+                | Self::Mirror(_)
         )
     }
 }
@@ -268,6 +283,15 @@ impl State {
                 self.run(around)
             }
             Event::Waited => self.run(around),
+            Event::BeginInside => self.run(around),
+            Event::Answered(answered) => {
+                self.permitted(answered, around);
+                self.run(around)
+            }
+            Event::Mirrored => {
+                self.flow.phase = Phase::Content;
+                self.run(around)
+            }
             Event::Found(found) => {
                 self.flow.found = Some(found);
                 self.run(around)
@@ -343,6 +367,7 @@ impl State {
         self.flow.looking = Looking::File;
         self.flow.is_passed = false;
         self.flow.guarding = Guarding::default();
+        self.flow.permission = None;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -362,7 +387,10 @@ impl State {
             }
             Phase::Content => self.content(around),
             Phase::Access => self.access(around),
-            Phase::PreContent => self.try_files(around),
+            Phase::PreContent => match self.try_files(around) {
+                Outcome::Next => self.mirror(),
+                outcome => outcome,
+            },
             Phase::PostRead => self.find_client(around),
             Phase::PreAccess => match self.find_client(around) {
                 Outcome::Next => self.limit(around),

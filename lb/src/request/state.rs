@@ -37,7 +37,7 @@ pub struct State {
     /// The client, where a proxy that is believed has named it.
     pub(super) real_client: Option<SocketAddr>,
     /// Upstreams that it has left for another location.
-    earlier: Vec<Proxying>,
+    pub(super) earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
     /// What the compressor of its answer has taken and given.

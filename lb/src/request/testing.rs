@@ -207,6 +207,8 @@ pub(super) fn said(step: &Step) -> String {
             format!("token {} {}", check.token.escape_ascii(), check.key_file.display())
         }
         Step::Wait(time) => format!("wait {}ms", time.as_millis()),
+        Step::Subrequest(asked) => format!("subrequest {}", asked.path.escape_ascii()),
+        Step::Mirror(mirror) => format!("mirror {:?}", mirror.uris),
         Step::Close => "close".to_owned(),
         Step::Proxy(proxy) => format!("proxy {}", proxy.host),
         Step::PassOn => "pass on".to_owned(),

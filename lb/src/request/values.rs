@@ -149,6 +149,21 @@ impl Variables {
         self.captures = None;
     }
 
+    /// The values alone, for a subrequest; none are left here until they come back.
+    pub(super) fn lend(&mut self) -> Self {
+        Self { slots: std::mem::take(&mut self.slots), ..Self::default() }
+    }
+
+    /// The values alone, for a subrequest that runs at the same time.
+    pub(super) fn copied(&self) -> Self {
+        Self { slots: self.slots.clone(), ..Self::default() }
+    }
+
+    /// Takes lent values back.
+    pub(super) fn take_back(&mut self, lent: Self) {
+        self.slots = lent.slots;
+    }
+
     /// Keeps a value; `slots` is how many there are.
     pub fn assign(&mut self, slot: SlotId, slots: usize, value: Vec<u8>) {
         self.slots.set(slot, slots, value);

@@ -157,6 +157,10 @@ pub enum Named {
     Tls(TlsVariable),
     /// `$status`
     Status,
+    /// `$date_gmt`
+    DateGmt,
+    /// `$date_local`
+    DateLocal,
     /// `$time_iso8601`
     TimeIso8601,
     /// `$time_local`
@@ -244,6 +248,8 @@ const NAMED: &[(&str, Named)] = &[
     ("connections_writing", Named::ConnectionsWriting),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
+    ("date_gmt", Named::DateGmt),
+    ("date_local", Named::DateLocal),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
     ("gzip_ratio", Named::GzipRatio),
@@ -344,8 +350,6 @@ const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 const KNOWN_TO_NGINX: &[&str] = &[
     "ancient_browser",
     "connection_time",
-    "date_gmt",
-    "date_local",
     "fastcgi_path_info",
     "fastcgi_script_name",
     "http2",

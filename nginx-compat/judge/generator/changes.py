@@ -243,6 +243,13 @@ simple("gunzip", LEVELS, 1, ("on", "off"))
 simple("sub_filter_once", LEVELS, 1, ("off", "on"))
 simple("sub_filter_types", LEVELS, 1, ("*", "text/plain"))
 simple("sub_filter_last_modified", LEVELS, 1, ("on", "off"))
+simple("ssi", FIELDS, 2, ("on", "on", "off"))
+simple("ssi_types", LEVELS, 1, ("*", "text/plain"))
+simple("ssi_last_modified", LEVELS, 1, ("on", "off"))
+simple("log_subrequest", LEVELS, 1, ("on", "off"))
+simple("addition_types", LEVELS, 1, ("*", "text/plain"))
+simple("add_before_body", LEVELS, 1, ("/x.txt", "/a/index.html", "/none", words.EMPTY))
+simple("add_after_body", LEVELS, 1, ("/x.txt", "/v1", "/none", words.EMPTY))
 
 
 @feature("sub_filter", "change", LEVELS, 3, 'sub_filter a "$uri"; sub_filter "$arg_a" b;')
@@ -251,6 +258,19 @@ def sub_filter(maker, place):
     if "$" in text and "arg_a" not in maker.known_variables:
         text = "x"
     return Directive(f"sub_filter \"{text}\" \"{maker.template(place, 2)}\"")
+
+
+@feature("auth_request", "change", ("server",), 1,
+         'auth_request /x.txt; auth_request_set $probed $status; location = /x.txt { auth_request off; }')
+def auth_request(maker, place):
+    # With the length the server that is asked would wait for the body.
+    if not place.once("auth_request") or not place.once("proxy_pass_request_body"):
+        return None
+    name = f"s{len(maker.variables)}_%R%"
+    maker.variables.append(name)
+    return [Directive(f"auth_request {maker.pick(('/x.txt', '/x.txt', '/v1', '/none', '/files/x.txt', maker.path()))}"),
+            Directive(f"auth_request_set ${name} \"{maker.pick(('$upstream_status', '$uri', '$upstream_http_x_from', '$args', 'x'))}\""),
+            Directive("proxy_pass_request_body off"), Directive('proxy_set_header Content-Length ""')]
 
 
 @feature("proxy_pass_request_body", "change", LEVELS, 1,

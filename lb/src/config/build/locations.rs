@@ -227,7 +227,8 @@ impl Builder<'_> {
                 || !level.settings.limit_conn.limits.is_empty(),
             is_guarded: !level.access.is_empty()
                 || level.settings.auth_basic.realm.is_some()
-                || level.settings.auth_jwt.realm.is_some(),
+                || level.settings.auth_jwt.realm.is_some()
+                || level.settings.auth_request.uri.is_some(),
             access: level.access.clone(),
             try_files: None,
             limit_except: None,

@@ -130,6 +130,7 @@ fn build_http(
         upstreams: proxies.upstreams,
         tls_to_servers: proxies.tls_to_servers,
         definitions: Vec::new(),
+        variables: crate::script::ByName::default(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
         limit_zones: Vec::new(),

@@ -8,7 +8,7 @@ use super::{
     Buffering, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers,
     Upstream,
 };
-use crate::script::{Computed, Definition, Reads};
+use crate::script::{ByName, Computed, Definition, Reads};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -90,6 +90,8 @@ pub struct Http {
     pub definitions: Vec<Definition>,
     /// The blocks that work out the values of variables, in order of appearance.
     pub computed: Vec<Computed>,
+    /// The variables by name, where the configuration makes subrequests.
+    pub variables: ByName,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
     /// The folder of the configuration file: where names of password files and keys begin.

@@ -14,16 +14,9 @@ use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
 static AUTHENTICATION: Package = Package {
     name: "authentication",
-    switches: "auth_request auth_jwt_key_request auth_require",
+    switches: "auth_jwt_key_request auth_require",
     switched_on_by: "nothing asks who the client is",
 };
-static SUBSTITUTION: Package = Package {
-    name: "inclusion in answers",
-    switches: "ssi add_before_body add_after_body",
-    switched_on_by: "nothing says `ssi on` or adds a body",
-};
-static MIRROR: Package =
-    Package { name: "mirror", switches: "mirror", switched_on_by: "nothing says `mirror`" };
 static CACHE: Package = Package {
     name: "proxy_cache",
     switches: "proxy_cache slice",
@@ -35,7 +28,6 @@ static VISITORS: Package =
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     match name {
-        "date_gmt" | "date_local" => Some(&SUBSTITUTION),
         "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
             Some(&CACHE)
         }

@@ -25,8 +25,10 @@
 
 pub(super) mod access;
 pub(super) mod access_log;
+mod addition;
 pub(super) mod auth_basic;
 mod auth_jwt;
+mod auth_request;
 mod autoindex;
 mod balancing;
 mod certificate_cache;
@@ -57,6 +59,7 @@ pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
 mod map;
+mod mirror;
 pub(super) mod proxy;
 mod proxy_refused;
 mod real_ip;
@@ -68,6 +71,7 @@ mod satisfy;
 mod secure_link;
 pub(super) mod server_name;
 mod split_clients;
+mod ssi;
 mod static_files;
 pub(super) mod stub_status;
 mod sub_filter;
@@ -87,6 +91,7 @@ pub use self::access::AccessRules;
 pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::auth_basic::AuthBasic;
 pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
+pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::certificate_cache::CertificateCache;
@@ -111,6 +116,7 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::limit_req::{LimitReq, RequestLimit};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
+pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
@@ -149,6 +155,8 @@ pub(super) const TABLE: Table = Table {
                 types::SETTINGS,
                 limit_rate::SETTINGS,
                 early_hints::SETTINGS,
+                auth_request::SETTINGS,
+                mirror::SETTINGS,
                 limit_except::ROWS,
                 http::ROWS,
             ],
@@ -196,6 +204,7 @@ pub(super) const TABLE: Table = Table {
             rows: &[gzip::SETTINGS, gzip::ROWS, compression::SETTINGS, compression::ROWS],
         },
         Section { title: "Substitution", rows: &[sub_filter::SETTINGS] },
+        Section { title: "Answers made of several", rows: &[ssi::SETTINGS, ssi::ROWS, addition::SETTINGS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
@@ -241,6 +250,14 @@ levels! {
     http2: Http2,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Which location says whether a request may come in.
+    auth_request: AuthRequest,
+    /// Where copies of requests go.
+    mirror: Mirror,
+    /// Whether commands in answers are carried out.
+    ssi: ssi::Ssi,
+    /// What stands around answers.
+    addition: addition::Addition,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
     /// Which files of access logs stay open.

@@ -24,6 +24,7 @@ mod request_bodies;
 mod secure_backend;
 mod secure_servers;
 mod stop;
+mod subrequests;
 mod support;
 mod survival;
 mod tls;

@@ -5,11 +5,9 @@ use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {
-        module: "ngx_http_auth_request_module, auth_jwt",
+        module: "auth_jwt",
         fate: Fate::Pending(&AUTHENTICATION),
         lines: "\
-auth_request HSL uri | off = off
-auth_request_set HSL $variable value
 auth_jwt_key_request HSLX uri
 auth_require HSLX $value … [error=4xx | 5xx]",
     },
