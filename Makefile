@@ -83,13 +83,14 @@ bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: 
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
 	@bench/loadgen $(CARGO_TARGET_DIR)/shipped/loadgen
 
-bench-bodies: bench-tools ## Measure compressed answers against nginx: BENCH_LB=target/shipped/lb, as make release leaves it
+# BENCH_LB: the lb to measure, in place of the one that make release leaves.
+bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx
+	@nginx=$$(deploy/nginx-current.sh); \
+	bench/edge --nginx "$$nginx" $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
+
+bench-bodies: bench-tools ## Measure compressed answers against nginx
 	@deploy/nginx-current.sh
 	@bench/bodies $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
-
-bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx: BENCH_LB=target/shipped/lb, as make release leaves it
-	@deploy/nginx-current.sh
-	@bench/edge $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 

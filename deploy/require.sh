@@ -21,8 +21,10 @@ needs_of() {
         # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals; setsid gives
         # loadgen a terminal of its own; nm tells whose malloc is inside.
         test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" "nm binutils" ;;
-        # Reads what an instrumented program has counted; only the compiler's own LLVM can. rustup has it, too.
+        # The loads that it is trained with; and what reads the counts, which only the compiler's own LLVM can. rustup has it,
+        # too.
         release)
+            printf '%s\n' "openssl openssl" "h2load nghttp2-client"
             local llvm
             llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
             "$here/llvm-profdata.sh" >/dev/null 2>&1 || printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"

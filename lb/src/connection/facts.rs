@@ -229,6 +229,8 @@ pub struct RequestReply {
     content_bytes: AtomicU64,
     /// The longest piece of the answer in one frame.
     piece_bytes: AtomicUsize,
+    /// Nobody reads the answer's fields once they were sent.
+    forgets_fields: AtomicBool,
 }
 
 impl Default for RequestReply {
@@ -243,6 +245,7 @@ impl Default for RequestReply {
             passes_early_hints: AtomicBool::new(false),
             content_bytes: AtomicU64::new(0),
             piece_bytes: AtomicUsize::new(PIECE_BYTES),
+            forgets_fields: AtomicBool::new(false),
         }
     }
 }
@@ -265,6 +268,16 @@ impl RequestReply {
 
     pub(super) fn passes_early_hints(&self) -> bool {
         self.passes_early_hints.load(Relaxed)
+    }
+
+    /// Declares that nobody reads the answer's fields once they were sent: no log may ask for them. HTTP/2 then gives them
+    /// away instead of a copy.
+    pub fn forget_fields(&self) {
+        self.forgets_fields.store(true, Relaxed);
+    }
+
+    pub(super) fn forgets_fields(&self) -> bool {
+        self.forgets_fields.load(Relaxed)
     }
 
     /// Sets the longest piece of the answer that goes out in one frame (`http2_chunk_size`).

@@ -26,6 +26,9 @@ pub(super) enum Spoken {
 /// record, of two bytes: fatal, unrecognized_name.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
+/// The alert of a certificate that cannot be read: internal_error.
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
 /// Size of the first read.
 const FIRST_BYTES: usize = 4096;
 
@@ -49,11 +52,25 @@ async fn with_first_bytes(
 ) -> Result<Spoken, Broken> {
     let accepted = client_hello(&mut transport, first).await?;
     let offered = Offered::of(&accepted.client_hello());
-    let Chosen { config, authorities, is_named } = choose(accepted.client_hello().server_name());
+    let Chosen { config, demand, authorities, is_named } = choose(accepted.client_hello().server_name());
     let Some(config) = config else {
         // A client that does not take it learns it from the end of the connection.
         let _ = transport.try_write_vectored(&[IoSlice::new(&UNRECOGNIZED_NAME)]);
         return Err(Broken::Rejected);
+    };
+    let config = match demand {
+        None => config,
+        Some(demand) => {
+            let name = accepted.client_hello().server_name().map(str::to_owned);
+            match demand.complete(&config, name.as_deref()).await {
+                Ok(config) => config,
+                Err(error) => {
+                    log::error!("{error} while SSL handshaking");
+                    let _ = transport.try_write_vectored(&[IoSlice::new(&INTERNAL_ERROR)]);
+                    return Err(Broken::Rejected);
+                }
+            }
+        }
     };
     let signing = Signing::of(accepted.client_hello(), &config);
     let session = match accepted.into_connection(config) {

@@ -148,6 +148,10 @@ pub(super) fn take_over(
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;
     }
+    if answer.version == Version::HTTP_2 {
+        // HTTP/2 has no words for a status, and nginx has its own.
+        answer.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
+    }
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
@@ -169,6 +173,9 @@ pub(super) fn take_over(
             answer.set_reason_phrase(Some(page::status_phrase(status)))?;
             request.cut = Some(cut);
         }
+    }
+    if request.state.location().is_some_and(|location| location.access_logs.is_empty()) {
+        request.facts.reply.forget_fields();
     }
     Ok(())
 }

@@ -84,8 +84,8 @@ pub(super) async fn head(
     }
     let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
     let mut step = request.step(event, session.req_header(), now);
-    if step.needs_files() {
-        step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+    if step.waits() {
+        step = Box::pin(flow::ask(session, request, step, now)).await?;
     }
     if let Step::PassOn = step
         && let Some(field) = refused_range(session, answer, request)?

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -70,8 +70,8 @@ impl ProxyHttp for ProxyService {
         client::expect_unwanted_bodies(session);
         let begin = Event::Begin(host_field(session.req_header()));
         let mut step = request.step(begin, session.req_header(), now);
-        if step.needs_files() {
-            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+        if step.waits() {
+            step = Box::pin(flow::ask(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
@@ -99,6 +99,11 @@ impl ProxyHttp for ProxyService {
             | Step::Ask(_)
             | Step::Open(_)
             | Step::List(_)
+            | Step::CountRequest(_)
+            | Step::CountConnection(_)
+            | Step::CheckPassword(_)
+            | Step::CheckToken(_)
+            | Step::Wait(_)
             | Step::PassOn
             | Step::Settle(_) => unexpected(),
         }
@@ -258,6 +263,18 @@ impl ProxyHttp for ProxyService {
         received::head(session, answer, request, &self.state).await
     }
 
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        request: &mut Self::CTX,
+    ) -> Result<()> {
+        if !request.proxying()?.target.proxy.settings.pass_trailers {
+            trailers.clear();
+        }
+        Ok(())
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -355,6 +372,7 @@ impl ProxyHttp for ProxyService {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
+        request.held.clear();
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.

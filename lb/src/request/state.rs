@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use super::Failure;
@@ -255,6 +255,11 @@ impl State {
     /// Says them: a server asks for a rate.
     pub fn set_limit_rate(&mut self, bytes_per_second: u64) {
         self.flow.limit_rate = Some(bytes_per_second);
+    }
+
+    /// The `WWW-Authenticate` of its answer, which what refused it asks for.
+    pub fn challenges(&self) -> &[HeaderValue] {
+        &self.flow.challenges
     }
 
     /// Takes what the error log should have.

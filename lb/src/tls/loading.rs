@@ -21,19 +21,21 @@ const EARLY_DATA_BYTES: u64 = 1 << 20;
 
 /// Stores that outlive a configuration, so that a reload makes nobody begin anew.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Stores {
+pub struct Stores {
     /// By name and size.
     caches: HashMap<(String, u64), Arc<SessionCache>>,
     /// Keys made here, by the lifetime of tickets in seconds.
     keys: HashMap<u64, Arc<TicketKeys>>,
 }
 
-/// One loading.
-pub(super) struct Loading<'a> {
+/// One loading. What is found wrong is noted, and the loading goes on.
+pub struct Loading<'a> {
     /// What paths are relative to.
-    pub(super) folder: &'a Path,
-    pub(super) findings: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
+    pub folder: &'a Path,
+    /// What refuses the configuration.
+    pub findings: Vec<Diagnostic>,
+    /// What does not.
+    pub warnings: Vec<Diagnostic>,
     /// `resolver` of the server whose settings are read.
     pub(super) resolver: Option<Resolver>,
     previous: Option<&'a Stores>,
@@ -42,7 +44,8 @@ pub(super) struct Loading<'a> {
 }
 
 impl<'a> Loading<'a> {
-    pub(super) fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
+    /// Begins; stores of `previous` live on.
+    pub fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
         Self {
             folder,
             findings: Vec::new(),
@@ -54,7 +57,8 @@ impl<'a> Loading<'a> {
         }
     }
 
-    pub(super) fn refuse(&mut self, message: String, position: &Position) {
+    /// Notes what refuses the configuration.
+    pub fn refuse(&mut self, message: String, position: &Position) {
         // Levels below share what one above says: it is wrong once.
         let finding = Diagnostic::emerg(message, position.clone());
         if !self.findings.contains(&finding) {
@@ -83,14 +87,13 @@ impl<'a> Loading<'a> {
     }
 
     /// The bytes of a file; none where it cannot be read, which is then noted.
-    pub(super) fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
-        match certificate::read(&file.text, self.folder) {
+    pub fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
+        let path = self.folder.join(&file.text);
+        match std::fs::read(&path) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.refuse(
-                    format!("cannot read \"{}\": {error}", certificate::shown(&file.text, self.folder)),
-                    &file.position,
-                );
+                let message = format!("open() \"{}\" failed {}", path.display(), SystemError(&error));
+                self.refuse(message, &file.position);
                 None
             }
         }
@@ -126,7 +129,7 @@ impl<'a> Loading<'a> {
     }
 
     /// Where the secrets of sessions are written; none where the file cannot be, which is then noted.
-    pub(super) fn key_log(&mut self, file: &Written) -> Option<Arc<dyn KeyLog>> {
+    pub fn key_log(&mut self, file: &Written) -> Option<Arc<dyn KeyLog>> {
         let path = self.folder.join(&file.text);
         if let Some(known) = self.key_logs.get(&path) {
             return Some(known.clone());

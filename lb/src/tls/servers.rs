@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_verification::Authorities;
+use super::demand::Demand;
 use super::loading::{Loading, Stores};
 use super::server_config;
 use super::stapling::Stapled;
@@ -22,6 +23,7 @@ pub struct ServerTls {
     http_1: Arc<ServerConfig>,
     http_2: Arc<ServerConfig>,
     authorities: Option<Arc<Authorities>>,
+    demand: Option<Arc<Demand>>,
 }
 
 /// What a client's handshake is done with.
@@ -29,6 +31,8 @@ pub struct ServerTls {
 pub struct Chosen {
     /// None where the handshake is to be refused.
     pub config: Option<Arc<ServerConfig>>,
+    /// Completes it, where certificates depend on the name.
+    pub demand: Option<Arc<Demand>>,
     /// Who vouches for the client's certificate, where one is asked for.
     pub authorities: Option<Arc<Authorities>>,
     /// A server block has the name that the client asked for.
@@ -100,6 +104,7 @@ impl Servers {
                     http_1: Arc::new(built.config),
                     http_2: Arc::new(with_http_2),
                     authorities: built.authorities,
+                    demand: built.demand,
                 };
                 last = Some((settings, tls.clone()));
                 servers.push(Of::Server(tls));
@@ -124,6 +129,7 @@ impl Servers {
         };
         Chosen {
             config: Some(if with_http_2 { server.http_2.clone() } else { server.http_1.clone() }),
+            demand: server.demand.clone(),
             authorities: server.authorities.clone(),
             is_named,
         }

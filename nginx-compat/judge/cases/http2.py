@@ -3,7 +3,8 @@
 import time
 
 from casebook import CASES, Case, case, configurations
-from http2 import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Http2, PING, PREFACE, SETTINGS, block, frame, request
+from frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, block, frame
+from http2 import Http2, request
 from upstream import answer, raw, stall
 
 LOG = 'log_format judge "$status $request $server_protocol $http2 $connection_requests $body_bytes_sent"; access_log %DIR%/judge.access judge;'

@@ -13,9 +13,7 @@ def wanted(server):
     """The behaviour of this server; given to `Upstream.behave`."""
 
     def behave(request, connection):
-        want = request.field("x-want") or ""
-        told = f"{server.name} {request.method} {request.target}\n"
-        status, fields, body = ANSWERS.get(want, lambda _: (want or "200", ("Content-Type: text/plain",), told))(server)
+        status, fields, body = chosen(server, request)
         phrase = PHRASES.get(status, "Told So")
         length = () if status in ("204", "304") else (f"Content-Length: {len(body)}",)
         if not length or request.method == "HEAD":
@@ -27,8 +25,32 @@ def wanted(server):
     return behave
 
 
+def wanted_over_http_2(server):
+    """The same for a server of HTTP/2."""
+
+    def behave(request, stream):
+        status, fields, body = chosen(server, request)
+        length = [] if status in ("204", "304") else [f"Content-Length: {len(body)}"]
+        fields = [tuple(part.strip() for part in field.partition(":")[::2]) for field in ("X-From: " + server.name, *fields, *length)]
+        fields = [(name.lower(), value) for name, value in fields]
+        if not length or request.method == "HEAD" or not body:
+            stream.head(status, *fields, end=True)
+        else:
+            stream.head(status, *fields).data(body.encode(), end=True)
+        return True
+
+    return behave
+
+
+def chosen(server, request):
+    """Status, fields and body of the answer that a request wants."""
+    want = request.field("x-want") or ""
+    told = f"{server.name} {request.method} {request.target}\n"
+    return ANSWERS.get(want, lambda _: (want or "200", ("Content-Type: text/plain",), told))(server)
+
+
 def own(server):
-    return "http://%s:%d" % server.address
+    return ("https" if server.is_secure else "http") + "://%s:%d" % server.address
 
 
 PHRASES = {"200": "OK", "201": "Created", "204": "No Content", "301": "Moved Permanently", "302": "Found", "304": "Not Modified",

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Buffering, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+    Buffering, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers,
+    Upstream,
 };
 use crate::script::{Computed, Definition, Reads};
 
@@ -49,6 +50,8 @@ pub struct TlsToServersId(pub usize);
 pub struct SecureServers {
     /// `proxy_ssl_*`
     pub settings: Arc<TlsToServers>,
+    /// What the names of its directives begin with: `proxy_ssl`, `grpc_ssl`.
+    pub prefix: &'static str,
     /// Where relative names of its files begin.
     pub folder: PathBuf,
     /// The first that asked for it.
@@ -89,6 +92,10 @@ pub struct Http {
     pub computed: Vec<Computed>,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The folder of the configuration file: where names of password files and keys begin.
+    pub folder: PathBuf,
+    /// `limit_req_zone`, `limit_conn_zone`
+    pub limit_zones: Vec<LimitZone>,
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.

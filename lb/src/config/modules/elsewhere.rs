@@ -12,22 +12,10 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
-pub(super) static TLS_TO_SERVERS: Package =
-    Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
-static ACCESS: Package = Package {
-    name: "access by referer or link",
-    switches: "valid_referers secure_link secure_link_secret",
-    switched_on_by: "nothing asks for a referer or a link",
-};
 static AUTHENTICATION: Package = Package {
     name: "authentication",
-    switches: "auth_basic auth_request auth_jwt auth_require",
+    switches: "auth_request auth_jwt_key_request auth_require",
     switched_on_by: "nothing asks who the client is",
-};
-static LIMITS: Package = Package {
-    name: "limiting of requests and connections",
-    switches: "limit_req limit_conn",
-    switched_on_by: "nothing says `limit_req` or `limit_conn`",
 };
 static SUBSTITUTION: Package = Package {
     name: "inclusion in answers",
@@ -46,16 +34,12 @@ static VISITORS: Package =
 
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
-    let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
-        "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "date_gmt" | "date_local" => Some(&SUBSTITUTION),
         "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
             Some(&CACHE)
         }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }
 }
