@@ -1,8 +1,9 @@
 //! The states of keys, in a room that is limited: the least recently used go first.
 //!
-//! States stand in one vector; a table of hashes finds them, and a list of neighbours, kept apart so that moving a state
-//! to the front touches little memory, says in which order they were used. What a key costs is what it costs nginx: a
-//! piece of its slab, a power of two, or whole pages.
+//! States stand in one vector; a table of hashes finds them, and a list of neighbours says in which order they were used.
+//! In a large room a use does not change the list, for that would touch the memory of three more states: it leaves a mark,
+//! and a state with a mark goes to the end of the list when its turn to be forgotten comes (second chance). What a key
+//! costs is what it costs nginx: a piece of its slab, a power of two, or whole pages.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -11,6 +12,10 @@ use smallvec::SmallVec;
 const PAGE: usize = 4096;
 /// The smallest piece that nginx's slab gives.
 const SMALLEST_PIECE: usize = 8;
+/// How many states with a mark are passed over at a time.
+const MOST_PASSED_OVER: usize = 64;
+/// How many states there is room for at first.
+const FIRST_STATES: usize = 16;
 /// Stands for no neighbour.
 const NONE: u32 = u32::MAX;
 
@@ -26,6 +31,8 @@ struct Kept<S> {
     hash: u64,
     key: Key,
     state: S,
+    /// The mark of a use.
+    used: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +53,20 @@ pub(super) struct Memory<S> {
     bytes_left: usize,
     /// What a key costs beside its bytes.
     overhead: usize,
+    order_of: Order,
+}
+
+/// Which states are the oldest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Those whose last use is the longest ago.
+    Exact,
+    /// Those that have not been used since the last time that they were to be forgotten.
+    SecondChance,
 }
 
 impl<S> Memory<S> {
-    pub(super) fn new(bytes: usize, overhead: usize) -> Self {
+    pub(super) fn new(bytes: usize, overhead: usize, order_of: Order) -> Self {
         Self {
             places: HashTable::new(),
             kept: Vec::new(),
@@ -59,6 +76,7 @@ impl<S> Memory<S> {
             free: Vec::new(),
             bytes_left: bytes,
             overhead,
+            order_of,
         }
     }
 
@@ -77,9 +95,10 @@ impl<S> Memory<S> {
 
     /// Makes it the most recently used.
     pub(super) fn touch(&mut self, Place(index): Place) {
-        if self.newest != index {
-            self.unlink(index);
-            self.link(index);
+        match self.order_of {
+            Order::SecondChance => self.kept[index as usize].used = true,
+            Order::Exact if self.newest != index => self.relink(index),
+            Order::Exact => {}
         }
     }
 
@@ -87,7 +106,7 @@ impl<S> Memory<S> {
     pub(super) fn insert(&mut self, hash: u64, key: &[u8], state: S) -> Option<Place> {
         let cost = piece(self.overhead + key.len());
         self.bytes_left = self.bytes_left.checked_sub(cost)?;
-        let kept = Kept { hash, key: Key::from_slice(key), state };
+        let kept = Kept { hash, key: Key::from_slice(key), state, used: false };
         let index = match self.free.pop() {
             Some(index) => {
                 self.kept[index as usize] = kept;
@@ -95,6 +114,12 @@ impl<S> Memory<S> {
             }
             None => {
                 let index = u32::try_from(self.kept.len()).ok().filter(|index| *index != NONE)?;
+                if self.kept.len() == self.kept.capacity() {
+                    // Doubling would take what the room does not allow for.
+                    let more = self.kept.len() / 4 + FIRST_STATES;
+                    self.kept.reserve_exact(more);
+                    self.order.reserve_exact(more);
+                }
                 self.kept.push(kept);
                 self.order.push(Neighbours { newer: NONE, older: NONE });
                 index
@@ -123,8 +148,20 @@ impl<S> Memory<S> {
     }
 
     /// The least recently used.
-    pub(super) fn oldest(&self) -> Option<Place> {
+    pub(super) fn oldest(&mut self) -> Option<Place> {
+        for _ in 0..MOST_PASSED_OVER {
+            match self.kept.get_mut(self.oldest as usize) {
+                Some(kept) if kept.used => kept.used = false,
+                _ => break,
+            }
+            self.relink(self.oldest);
+        }
         (self.oldest != NONE).then_some(Place(self.oldest))
+    }
+
+    fn relink(&mut self, index: u32) {
+        self.unlink(index);
+        self.link(index);
     }
 
     fn link(&mut self, index: u32) {
@@ -193,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_use() {
-        let mut memory = Memory::new(1 << 20, 80);
+        let mut memory = Memory::new(1 << 20, 80, Order::Exact);
         for number in 0..40_u32 {
             let key = number.to_be_bytes();
             assert!(memory.find(hash(&key), &key).is_none());
@@ -217,8 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_used_gets_a_second_chance() {
+        let mut memory = Memory::new(1 << 20, 80, Order::SecondChance);
+        for number in 0..200_u32 {
+            memory.insert(1, &number.to_be_bytes(), number).unwrap();
+        }
+        for number in [0_u32, 1, 3, 3] {
+            let place = memory.find(1, &number.to_be_bytes()).unwrap();
+            memory.touch(place);
+        }
+        let mut expected: Vec<u32> = (2..200).filter(|number| *number != 3).collect();
+        expected.extend([0, 1, 3]);
+        assert_eq!(keys(&mut memory), expected);
+        for number in 0..200_u32 {
+            let place = memory.insert(1, &number.to_be_bytes(), number).unwrap();
+            memory.touch(place);
+        }
+        // A search ends where all have been used.
+        assert_eq!(memory.oldest().map(|place| *memory.state(place)), Some(64));
+    }
+
+    #[test]
     fn nothing_is_kept_beyond_the_room() {
-        let mut memory = Memory::new(128 * 10 + 100, 80);
+        let mut memory = Memory::new(128 * 10 + 100, 80, Order::Exact);
         let kept = (0..20_u8).filter(|number| memory.insert(1, &[*number], 0_u32).is_some()).count();
         assert_eq!((kept, memory.bytes_left), (10, 100));
         let oldest = memory.oldest().unwrap();

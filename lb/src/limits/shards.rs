@@ -1,14 +1,14 @@
 //! The room of a zone, in shards that are locked one at a time.
 //!
 //! A zone holds as many states as nginx's of the same size: pages, less what their table and the zone's own head take. A
-//! small zone is one shard, in which the oldest state is the oldest of all, as in nginx; in a large one it is the oldest of
-//! its shard. Keys come from clients, so their hashes are seeded.
+//! small zone is one shard, in which the oldest state is the oldest of all, as in nginx; in a large one it is one of its shard
+//! that has not been used for long. Keys come from clients, so their hashes are seeded.
 
 use std::hash::{BuildHasher, RandomState};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::memory::{Memory, Place};
+use super::memory::{Memory, Order, Place};
 
 const PAGE: u64 = 4096;
 /// What a page costs in nginx's table of pages.
@@ -42,7 +42,8 @@ impl<S> Shards<S> {
         let most = (pages / PAGES_OF_A_SHARD).clamp(1, MOST_SHARDS);
         let count = 1 << most.ilog2();
         let bytes = usize::try_from(pages / count * PAGE).unwrap_or(usize::MAX);
-        let shards = (0..count).map(|_| Mutex::new(Memory::new(bytes, overhead))).collect();
+        let order = if count == 1 { Order::Exact } else { Order::SecondChance };
+        let shards = (0..count).map(|_| Mutex::new(Memory::new(bytes, overhead, order))).collect();
         Self { shards, hasher: RandomState::new() }
     }
 

@@ -25,7 +25,7 @@ fn set(keys: Vec<Jwk>) -> Keys {
 fn all() -> Vec<(Algorithm, EncodingKey, Jwk)> {
     use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
     let der = |algorithm| KeyPair::generate_for(algorithm).unwrap().serialize_der();
-    let ed = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let ed = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let rsa = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap();
     let keys = [

@@ -29,7 +29,7 @@ fn tokens_open_what_their_keys_have_signed() {
            location /open { auth_jwt off; return 200 open; } }",
     );
     let der = |algorithm| KeyPair::generate_for(algorithm).unwrap().serialize_der();
-    let ed = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let ed = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
     let keys = [
         (Algorithm::HS256, EncodingKey::from_secret(b"a secret of thirty-two bytes or more").unwrap()),
         (Algorithm::ES256, EncodingKey::from_ec_der(&der(&PKCS_ECDSA_P256_SHA256))),
