@@ -11,8 +11,12 @@ pub enum Generated {
     File,
     /// `allow`, `deny`: the client may not come in.
     Forbidden,
-    /// `auth_request`: nothing shows who the client is.
+    /// `auth_basic`, `auth_jwt`: nothing shows who the client is.
     Unauthorized,
+    /// `limit_req`: too many requests in a time.
+    LimitedRequests,
+    /// `limit_conn`: too many requests at a time.
+    LimitedConnections,
     /// Nothing is there.
     NotFound,
     /// The request was malformed.
@@ -49,7 +53,7 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 22;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -57,6 +61,8 @@ impl Generated {
         Self::File,
         Self::Forbidden,
         Self::Unauthorized,
+        Self::LimitedRequests,
+        Self::LimitedConnections,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -97,6 +103,8 @@ impl Generated {
             Self::File => "file",
             Self::Forbidden => "forbidden",
             Self::Unauthorized => "unauthorized",
+            Self::LimitedRequests => "limit_req",
+            Self::LimitedConnections => "limit_conn",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",

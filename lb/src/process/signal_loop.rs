@@ -67,10 +67,10 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, logs, tls, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, limits, identity, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, limits, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -182,9 +182,9 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, logs, tls, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, limits, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
-        let next = Snapshot::new(loaded.config, upstreams, logs, tls, &slots);
+        let next = Snapshot::new(loaded.config, upstreams, logs, tls, limits, &slots);
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

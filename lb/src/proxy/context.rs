@@ -19,6 +19,7 @@ use super::ready::Ready;
 use super::values::RequestValues;
 use crate::config::model::{AuthRequest, FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
+use crate::limits::Held;
 use crate::request::headers::ranges::Cut;
 use crate::request::pace::Pace;
 use crate::request::{
@@ -42,6 +43,8 @@ pub struct Request {
     pub(super) ready: Option<Box<Ready>>,
     /// A field of what answers in the place of what was refused: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
+    /// Its places under `limit_conn`, given back when it ends.
+    pub(super) held: Vec<Held>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
@@ -82,6 +85,7 @@ impl Request {
             turn: Turn::Stay,
             ready: None,
             refused_with: None,
+            held: Vec::new(),
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,

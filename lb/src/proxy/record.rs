@@ -1,5 +1,6 @@
 //! What is told of a request: nginx's error lines while it runs, counts and access log once at its end.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,20 +9,24 @@ use pingora_proxy::Session;
 
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
+use super::password::Checked;
+use super::token::NoToken;
 use super::values::{RefusedValues, host_field};
 use crate::config::model::{AccessLog, AccessLogTarget, Location};
 use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
 use crate::observe::access_log::PathLine;
-use crate::observe::error_log::{self, LevelGuard, OnDemand};
+use crate::observe::error_log::{self, LevelGuard, OnDemand, log_at};
 use crate::observe::status::StatusClass;
+use crate::passwords::Verified;
+use crate::request::PasswordCheck;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::request::{Evaluation, Note, State};
 use crate::script::Values;
 use crate::server::ServerState;
 use crate::server::Snapshot;
-use crate::system_error;
+use crate::system_error::{self, SystemError};
 use crate::upstream::FailureKind;
 
 /// nginx's words for the time between a connection and the first byte that is not TLS.
@@ -311,6 +316,41 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             Note::InvalidLimitRate(value) => {
                 log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
+            Note::LimitingRequests { level, dry_run, excess, zone } => {
+                let (whole, thousandths) = (excess / 1000, excess % 1000);
+                let dry = if dry_run { ", dry run" } else { "" };
+                log_at(
+                    level,
+                    &format_args!(
+                        "limiting requests{dry}, excess: {whole}.{thousandths:03} by zone \"{zone}\"{tail}"
+                    ),
+                );
+            }
+            Note::DelayingRequest { level, dry_run, excess, zone } => {
+                let (whole, thousandths) = (excess / 1000, excess % 1000);
+                let dry = if dry_run { ", dry run" } else { "" };
+                log_at(
+                    level,
+                    &format_args!(
+                        "delaying request{dry}, excess: {whole}.{thousandths:03}, by zone \"{zone}\"{tail}"
+                    ),
+                );
+            }
+            Note::LimitingConnections { level, dry_run, zone } => {
+                let dry = if dry_run { ", dry run," } else { "" };
+                log_at(level, &format_args!("limiting connections{dry} by zone \"{zone}\"{tail}"));
+            }
+            Note::NoRoomInZone { module, zone } => {
+                crate::alert!("could not allocate node in {module} zone \"{zone}\"{tail}");
+            }
+            Note::LongLimitKey { key, longest, value } => log::error!(
+                "the value of the \"{key}\" key is more than {longest} bytes: \"{}\"{tail}",
+                shown(&value)
+            ),
+            Note::NoPassword => {
+                log::info!("no user/password was provided for basic authentication{tail}");
+            }
+            Note::DelayingUnauthorized => log::info!("delaying unauthorized request{tail}"),
             Note::AuthRequestStatus(status) => log::error!("auth request unexpected status: {status}{tail}"),
             Note::SubrequestCycle(path) => {
                 log::error!("subrequests cycle while processing \"{}\"{tail}", path.escape_ascii());
@@ -330,6 +370,39 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
                 crate::alert!("\"alias\" cannot be used in a location whose URI was rewritten{tail}");
             }
         }
+    }
+}
+
+/// What is wrong with a password, in nginx's words.
+pub(super) fn password(session: &Session, request: &Request, check: &PasswordCheck, checked: &Checked) {
+    let _level = of_level(request);
+    let tail = OnDemand(|| circumstances(session, request));
+    let (user, file) = (String::from_utf8_lossy(&check.user), check.file.display());
+    match checked {
+        Checked::Known(Verified::Right) => {}
+        Checked::Known(Verified::Wrong) => log::error!("user \"{user}\": password mismatch{tail}"),
+        Checked::Known(Verified::Unsupported) => {
+            crate::crit!("crypt() failed: the hash of user \"{user}\" is of an unknown kind{tail}");
+        }
+        Checked::NoUser => log::error!("user \"{user}\" was not found in \"{file}\"{tail}"),
+        Checked::NoFile(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            log::error!("open() \"{file}\" failed {}{tail}", SystemError(error));
+        }
+        Checked::NoFile(error) => crate::crit!("open() \"{file}\" failed {}{tail}", SystemError(error)),
+        Checked::Unread(error) => crate::crit!("pread() \"{file}\" failed {}{tail}", SystemError(error)),
+    }
+}
+
+/// Why a token is not taken.
+pub(super) fn no_token(session: &Session, request: &Request, file: &Path, why: &NoToken) {
+    let _level = of_level(request);
+    let (tail, file) = (OnDemand(|| circumstances(session, request)), file.display());
+    match why {
+        NoToken::Refused(refusal) => log::error!("{refusal}{tail}"),
+        NoToken::Unreadable(error) => {
+            crate::crit!("open() \"{file}\" failed {}{tail}", SystemError(error));
+        }
+        NoToken::NoKeys(error) => log::error!("invalid JSON Web Key Set \"{file}\": {error}{tail}"),
     }
 }
 

@@ -117,6 +117,11 @@ impl ProxyHttp for ProxyService {
             | Step::Ask(_)
             | Step::Open(_)
             | Step::List(_)
+            | Step::CountRequest(_)
+            | Step::CountConnection(_)
+            | Step::CheckPassword(_)
+            | Step::CheckToken(_)
+            | Step::Wait(_)
             | Step::Subrequest(_)
             | Step::Mirror(_)
             | Step::PassOn
@@ -387,6 +392,7 @@ impl ProxyHttp for ProxyService {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
+        request.held.clear();
         subrequest::tell(session, request, Instant::now());
     }
 

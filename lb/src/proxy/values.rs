@@ -71,6 +71,10 @@ impl Outside for RequestValues<'_> {
         matches!(self.facts.connection.security, Security::PlainWhereTlsIsSpoken)
     }
 
+    fn unix_seconds(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
     fn announced(&self) -> Option<u64> {
         match self.facts.shape.framing {
             Framing::Length(bytes) => Some(bytes),
@@ -109,6 +113,8 @@ impl Outside for RequestValues<'_> {
             Variable::Argument(_)
             | Variable::Capture(_)
             | Variable::Defined(_)
+            | Variable::TokenClaim(_)
+            | Variable::TokenHeader(_)
             | Variable::SentTrailer(_) => false,
         }
     }
@@ -129,6 +135,12 @@ impl Known<'_> {
             | Named::Uri
             | Named::DocumentRoot
             | Named::RequestFilename
+            | Named::LimitConnStatus
+            | Named::InvalidReferer
+            | Named::SecureLink
+            | Named::SecureLinkExpires
+            | Named::TokenPayload
+            | Named::LimitReqStatus
             | Named::LimitRate => false,
             Named::Host => self.host(out),
             Named::GzipRatio => self

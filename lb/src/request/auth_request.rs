@@ -6,23 +6,24 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::access::Say;
 use super::flow::Note;
 use super::inside::{Answered, Permission, Subrequest};
-use super::phases::{Around, Content, Outcome, Step};
+use super::phases::{Around, Content, Step};
 use super::state::State;
+use crate::config::model::Location;
 use crate::observe::reasons::Generated;
 
 impl State {
-    /// Asks the location that `auth_request` names, and does what it has said.
-    pub(super) fn auth_request(&mut self, around: Around<'_>) -> Outcome {
-        let uri = self.location().and_then(|location| location.settings.auth_request.uri.as_deref());
-        let Some(uri) = uri else { return Outcome::Next };
-        let path = uri.as_bytes().to_vec();
+    /// What the location says that `auth_request` names.
+    pub(super) fn by_request(&mut self, location: &Location) -> Say {
+        let Some(uri) = location.settings.auth_request.uri.as_deref() else { return Say::Nothing };
         match self.flow.permission.take() {
-            Some(permission) => self.obey(permission, around),
+            Some(permission) => self.obey(permission),
             None => {
+                let path = uri.as_bytes().to_vec();
                 let asked = Subrequest { path, arguments: Vec::new(), keeps_method: false };
-                Outcome::Done(Step::Subrequest(asked))
+                Say::FindOut(Step::Subrequest(asked))
             }
         }
     }
@@ -43,23 +44,24 @@ impl State {
         });
     }
 
-    fn obey(&mut self, permission: Permission, around: Around<'_>) -> Outcome {
+    fn obey(&mut self, permission: Permission) -> Say {
         let status = match permission {
-            Permission::Silent => return Outcome::Done(self.close()),
+            Permission::Silent => return Say::FindOut(self.close()),
             Permission::Status(status) => status,
         };
-        let page = match status {
-            Some(status) if status.is_success() => return Outcome::Next,
-            Some(StatusCode::FORBIDDEN) => Content::Page(Generated::Forbidden, StatusCode::FORBIDDEN),
+        match status {
+            Some(status) if status.is_success() => Say::Allow,
+            Some(StatusCode::FORBIDDEN) => {
+                Say::Refuse(Content::Page(Generated::Forbidden, StatusCode::FORBIDDEN))
+            }
             Some(StatusCode::UNAUTHORIZED) => {
-                Content::Page(Generated::Unauthorized, StatusCode::UNAUTHORIZED)
+                Say::Refuse(Content::Page(Generated::Unauthorized, StatusCode::UNAUTHORIZED))
             }
             _ => {
                 self.note(Note::AuthRequestStatus(status.map_or(0, |status| status.as_u16())));
-                Content::internal_error()
+                Say::Refuse(Content::internal_error())
             }
-        };
-        self.special(page, around)
+        }
     }
 }
 

@@ -16,20 +16,24 @@
 //! leave a server's answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+use super::access::Guarding;
 use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
 use super::inside::{Answered, Subrequest};
+use super::password::{PasswordCheck, PasswordVerdict};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
+use super::token::{TokenCheck, TokenVerdict};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
 use crate::config::model::{
     Action, Http, IgnoredHeaders, Location, Mirror, NextUpstream, Program, Proxy, ServerId,
 };
+use crate::limits::{ConnectionVerdict, LimitedConnection, LimitedRequest, RequestVerdict};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
 use crate::script::{Matched, Template, Values, Variable};
@@ -60,6 +64,16 @@ pub struct Around<'a> {
 pub enum Event<'a> {
     /// The request's header is there; its Host field.
     Begin(Option<&'a [u8]>),
+    /// What came of a [`Step::CountRequest`].
+    RequestCounted(RequestVerdict),
+    /// What came of a [`Step::CountConnection`].
+    ConnectionCounted(ConnectionVerdict),
+    /// What came of a [`Step::CheckPassword`].
+    PasswordChecked(PasswordVerdict),
+    /// What came of a [`Step::CheckToken`].
+    TokenChecked(TokenVerdict<'a>),
+    /// A [`Step::Wait`] is over.
+    Waited,
     /// A subrequest begins.
     BeginInside,
     /// What came of a [`Step::Subrequest`].
@@ -126,6 +140,16 @@ pub enum Step {
     Open(Open),
     /// A directory is listed, and [`Event::Opened`] follows.
     List(Question),
+    /// The request is counted under `limit_req`, and [`Event::RequestCounted`] follows.
+    CountRequest(Vec<LimitedRequest>),
+    /// The request is counted under `limit_conn` until it ends, and [`Event::ConnectionCounted`] follows.
+    CountConnection(Vec<LimitedConnection>),
+    /// A password is checked, and [`Event::PasswordChecked`] follows.
+    CheckPassword(Box<PasswordCheck>),
+    /// A token is checked, and [`Event::TokenChecked`] follows.
+    CheckToken(Box<TokenCheck>),
+    /// The request waits so long, and [`Event::Waited`] follows.
+    Wait(Duration),
     /// Another location is asked while the request waits, and [`Event::Answered`] follows.
     Subrequest(Subrequest),
     /// Copies of the request go on their way, and [`Event::Mirrored`] follows.
@@ -192,7 +216,19 @@ pub enum Settlement {
 impl Step {
     /// Whether something has to be asked or done before the request goes on.
     pub fn waits(&self) -> bool {
-        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_) | Self::Subrequest(_) | Self::Mirror(_))
+        matches!(
+            self,
+            Self::Ask(_)
+                | Self::Open(_)
+                | Self::List(_)
+                | Self::CountRequest(_)
+                | Self::CountConnection(_)
+                | Self::CheckPassword(_)
+                | Self::CheckToken(_)
+                | Self::Wait(_)
+                | Self::Subrequest(_)
+                | Self::Mirror(_)
+        )
     }
 }
 
@@ -230,6 +266,23 @@ impl State {
     pub fn step(&mut self, event: Event<'_>, around: Around<'_>, now: Instant) -> Step {
         match event {
             Event::Begin(host) => self.begin(host, around),
+            Event::RequestCounted(verdict) => {
+                let outcome = self.request_counted(verdict, around);
+                self.resume(outcome, around)
+            }
+            Event::ConnectionCounted(verdict) => {
+                let outcome = self.connection_counted(verdict, around);
+                self.resume(outcome, around)
+            }
+            Event::PasswordChecked(verdict) => {
+                self.flow.password = Some(verdict);
+                self.run(around)
+            }
+            Event::TokenChecked(verdict) => {
+                self.token_checked(verdict);
+                self.run(around)
+            }
+            Event::Waited => self.run(around),
             Event::BeginInside => self.run(around),
             Event::Answered(answered) => {
                 self.permitted(answered, around);
@@ -313,6 +366,7 @@ impl State {
         self.flow.program = None;
         self.flow.looking = Looking::File;
         self.flow.is_passed = false;
+        self.flow.guarding = Guarding::default();
         self.flow.permission = None;
     }
 
@@ -337,7 +391,11 @@ impl State {
                 Outcome::Next => self.mirror(),
                 outcome => outcome,
             },
-            Phase::PostRead | Phase::PreAccess => self.find_client(around),
+            Phase::PostRead => self.find_client(around),
+            Phase::PreAccess => match self.find_client(around) {
+                Outcome::Next => self.limit(around),
+                outcome => outcome,
+            },
         }
     }
 

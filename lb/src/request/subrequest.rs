@@ -60,6 +60,8 @@ impl State {
                 is_get: self.flow.is_get || !asked.keeps_method,
                 outer: Some(Box::new(Outer { method })),
                 depth: self.flow.depth + 1,
+                // As in nginx, what was counted for the request is not counted again.
+                limits: self.flow.limits,
                 ..Flow::default()
             },
             real_client: self.real_client,

@@ -19,7 +19,7 @@ mod tlv;
 mod variable;
 mod wildcards;
 
-pub use computed::Computed;
+pub use computed::{Claim, Computed};
 pub use defined::{Defined, Definition};
 pub use escape::Escape;
 pub use geo::{Geo, address};

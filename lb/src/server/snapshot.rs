@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
+use crate::limits;
 use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::LevelLogs;
 use crate::routing::Routes;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub error_logs: Vec<Arc<LevelLogs>>,
     /// The TLS of each server block.
     pub tls: tls::Servers,
+    /// The zones in which requests are counted, which carry over from snapshot to snapshot.
+    pub limits: limits::Zones,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -48,6 +51,7 @@ impl Snapshot {
         upstreams: Upstreams,
         logs: Logs,
         tls: tls::Servers,
+        limits: limits::Zones,
         slots: &[usize],
     ) -> Arc<Self> {
         let routes = Routes::new(&config.http);
@@ -65,6 +69,7 @@ impl Snapshot {
             access_logs,
             error_logs,
             tls,
+            limits,
             connection_groups,
             slots: by_slot,
         })

@@ -5,6 +5,7 @@ an example that does not do what it promises is a difference, even where both pr
 """
 
 import gzip
+import base64
 import os
 import re
 import shutil
@@ -44,6 +45,8 @@ def text_of(name):
 def lay_out(t):
     """What the files name, beside the configuration: the site and the types."""
     shutil.copy(EXAMPLES / "mime.types", t.directory)
+    shutil.copy(EXAMPLES / "users", t.directory)
+    (t.directory / "users").chmod(0o644)
     shutil.copytree(EXAMPLES / "site", t.directory / "site")
     for folder, folders, files in os.walk(t.directory / "site"):
         os.chmod(folder, 0o755)
@@ -73,6 +76,55 @@ def expect(t, status, *arguments, **named):
 def expect_field(t, got, name, value):
     if got is None or got.field(name) != value:
         t.fail(f"{name} was to be {value!r}")
+
+
+# -- an API with limits
+
+
+@example("limited-api")
+def who_asks_too_fast_is_told_when_to_come_back(t):
+    t.a.behave = t.b.behave = answer("{}", "200 OK", "Content-Type: application/json")
+    for _ in range(3):
+        expect(t, 200, "/api/login")
+    for _ in range(2):
+        refused = expect(t, 429, "/api/login")
+        expect_field(t, refused, "retry-after", "10")
+        expect_field(t, refused, "content-type", "application/json")
+    expect(t, 200, "/api/orders")
+    expect(t, 200, "/api/health")
+
+
+@example("limited-api")
+def what_stays_open_counts(t):
+    t.a.behave = t.b.behave = answer("{}")
+    for _ in range(5):
+        expect(t, 200, "/api/orders")
+
+
+# -- an admin area by address or password
+
+
+def basic(user, password):
+    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@example("admin-area")
+def the_address_or_a_password(t):
+    t.a.behave = answer("ok")
+    expect(t, 200, "/")
+    asks = expect(t, 401, "/admin/")
+    expect_field(t, asks, "www-authenticate", 'Basic realm="Administration"')
+    expect(t, 200, "/admin/", "example.org", basic("ann", "let-me-in"))
+    expect(t, 200, "/admin/", "example.org", basic("bob", "let-me-in"))
+    expect(t, 401, "/admin/", "example.org", basic("bob", "let-me-out"))
+
+
+@example("admin-area")
+def both_and_reading_alone(t):
+    t.a.behave = answer("ok")
+    expect(t, 401, "/admin/settings/")
+    expect(t, 200, "/admin/settings/", "example.org", basic("ann", "let-me-in"))
+    expect(t, 403, "/admin/settings/", "example.org", basic("ann", "let-me-in"), method="POST", body=b"x")
 
 
 # -- a single-page app with an API

@@ -149,6 +149,40 @@ def satisfy(maker, place):
     return Directive(f"satisfy {maker.pick(('any', 'all'))}") if place.once("satisfy") else None
 
 
+@feature("limit_req", "change", LEVELS, 1, "limit_req zone=judge burst=3 nodelay; limit_req_status 429;",
+         "limit_req_zone $arg_a zone=judge:1m rate=1r/m;")
+def limit_req(maker, place):
+    # Requests come one at a time, and what has come before is the same for both.
+    if not place.once("limit_req"):
+        return None
+    return Directive(f"limit_req zone=requests{maker.pick('ab')}{maker.pick((' burst=2 nodelay', ' burst=1 delay=1', ''))}")
+
+
+@feature("limit_conn", "change", LEVELS, 1, "limit_conn judge 1;", "limit_conn_zone $arg_a zone=judge:1m;")
+def limit_conn(_maker, place):
+    return Directive("limit_conn requests_at_once 1000") if place.once("limit_conn") else None
+
+
+@feature("auth_basic", "change", LEVELS, 1, "auth_basic x; auth_basic_user_file users;")
+def auth_basic(maker, place):
+    if not place.once("auth_basic"):
+        return None
+    return Directive(f"auth_basic {maker.pick(('area', 'off', '$arg_a', chr(34) + 'of $host' + chr(34)))}; "
+                     f"auth_basic_user_file {maker.pick(('users', 'users', 'nowhere'))}")
+
+
+@feature("valid_referers", "change", ("server", "location"), 1, "location / { valid_referers none example.org; return 200 $invalid_referer; }")
+def valid_referers(maker, _place):
+    return Directive(f"valid_referers {maker.pick(('none a.example', 'blocked server_names', '*.example', '~^r www.*', 'b.example/a'))}")
+
+
+@feature("secure_link", "change", LEVELS, 1, "secure_link $arg_a; secure_link_md5 x; location /s { return 200 $secure_link$secure_link_expires; }")
+def secure_link(maker, place):
+    if not place.once("secure_link"):
+        return None
+    return Directive(f"secure_link {maker.pick(('$arg_a', '$arg_a,$arg_b', '$uri'))}; secure_link_md5 {maker.pick(('$uri', 'x'))}")
+
+
 def simple(name, where, weight, values, quoted=False):
     """A directive that stands once, with one of these values."""
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Buffering, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+    Buffering, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers,
+    Upstream,
 };
 use crate::script::{ByName, Computed, Definition, Reads};
 
@@ -93,6 +94,10 @@ pub struct Http {
     pub variables: ByName,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The folder of the configuration file: where names of password files and keys begin.
+    pub folder: PathBuf,
+    /// `limit_req_zone`, `limit_conn_zone`
+    pub limit_zones: Vec<LimitZone>,
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.

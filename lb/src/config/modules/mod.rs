@@ -26,6 +26,8 @@
 pub(super) mod access;
 pub(super) mod access_log;
 mod addition;
+pub(super) mod auth_basic;
+mod auth_jwt;
 mod auth_request;
 mod autoindex;
 mod balancing;
@@ -48,8 +50,11 @@ mod http;
 mod http2;
 mod index;
 mod keepalive;
+mod limit_conn;
 pub(super) mod limit_except;
 mod limit_rate;
+mod limit_req;
+mod limit_zone;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
@@ -58,9 +63,12 @@ mod mirror;
 pub(super) mod proxy;
 mod proxy_refused;
 mod real_ip;
+mod referer;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
+mod satisfy;
+mod secure_link;
 pub(super) mod server_name;
 mod split_clients;
 mod ssi;
@@ -81,6 +89,8 @@ use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
 pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
+pub use self::auth_basic::AuthBasic;
+pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
 pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
@@ -100,8 +110,10 @@ pub use self::http::HttpCore;
 pub use self::http2::Http2;
 pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
+pub use self::limit_conn::{ConnectionLimit, LimitConn};
 pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
+pub use self::limit_req::{LimitReq, RequestLimit};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
 pub use self::mirror::Mirror;
@@ -110,9 +122,12 @@ pub use self::proxy::{
     ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
+pub use self::referer::{Referers, ValidReferers};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
+pub use self::satisfy::{Satisfaction, Satisfy};
+pub use self::secure_link::SecureLink;
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
 pub use self::sub_filter::{SubFilter, SubPair, SubPairs};
@@ -140,11 +155,27 @@ pub(super) const TABLE: Table = Table {
                 types::SETTINGS,
                 limit_rate::SETTINGS,
                 early_hints::SETTINGS,
-                access::ROWS,
                 auth_request::SETTINGS,
                 mirror::SETTINGS,
                 limit_except::ROWS,
                 http::ROWS,
+            ],
+        },
+        Section {
+            title: "Limits of requests",
+            rows: &[limit_req::ROWS, limit_req::SETTINGS, limit_conn::ROWS, limit_conn::SETTINGS],
+        },
+        Section {
+            title: "Access",
+            rows: &[
+                access::ROWS,
+                satisfy::SETTINGS,
+                auth_basic::SETTINGS,
+                auth_jwt::SETTINGS,
+                auth_jwt::ROWS,
+                referer::SETTINGS,
+                referer::ROWS,
+                secure_link::SETTINGS,
             ],
         },
         Section { title: "HTTP/2", rows: &[http2::SETTINGS, http2::ROWS] },
@@ -251,6 +282,20 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// How the guards of a location act together.
+    satisfaction: Satisfaction,
+    /// Who may come in by name and password.
+    auth_basic: AuthBasic,
+    /// Who may come in by a signed token.
+    auth_jwt: AuthJwt,
+    /// From which pages requests come.
+    referers: Referers,
+    /// Links that a secret has signed.
+    secure_link: SecureLink,
+    /// How many requests come in a time.
+    limit_req: LimitReq,
+    /// How many requests are served at a time.
+    limit_conn: LimitConn,
     /// Which interim answers reach clients.
     early_hints: EarlyHints,
     /// What answers in place of a status.

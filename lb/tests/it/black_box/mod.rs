@@ -11,6 +11,7 @@ mod byte_counts;
 mod clients;
 mod command_line;
 mod files;
+mod guards;
 mod http2;
 mod http2_backend;
 mod http2_to_servers;
