@@ -35,6 +35,7 @@ mod escape;
 pub mod failure;
 mod files;
 mod flow;
+mod guards;
 pub mod headers;
 mod inside;
 mod limits;
@@ -57,8 +58,9 @@ pub mod values;
 
 pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
+pub use guards::PasswordVerdict;
 pub use inside::{Answered, Outer, Sharing, Subrequest};
-pub use password::{PasswordCheck, PasswordVerdict};
+pub use password::PasswordCheck;
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
 pub use token::{TokenCheck, TokenVerdict};

@@ -14,6 +14,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 
 use super::access::Say;
 use super::flow::Note;
+use super::guards::PasswordVerdict;
 use super::phases::{Around, Content, Step};
 use super::state::State;
 use crate::config::model::Location;
@@ -48,19 +49,6 @@ impl std::fmt::Debug for PasswordCheck {
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordVerdict {
-    /// It is the user's password.
-    Right,
-    /// It is not, or there is no such user.
-    Wrong,
-    /// The file is not there.
-    NoFile,
-    /// The file cannot be read, or the hash cannot be computed.
-    Failed,
 }
 
 impl State {

@@ -11,6 +11,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue};
 
 use super::access::Say;
+use super::guards::TokenState;
 use super::phases::{Around, Content, Step};
 use super::state::State;
 use crate::config::model::{Location, Requirement};
@@ -43,14 +44,6 @@ pub enum TokenVerdict<'t> {
     /// It is not, or does not.
     Refused,
     /// The keys cannot be read.
-    Failed,
-}
-
-/// The same, until the guard is asked again; the token is the request's from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenState {
-    Holds,
-    Refused,
     Failed,
 }
 
