@@ -1,6 +1,12 @@
-//! What the guards of a request have come to: plain values, which the flow of the request keeps between two questions.
+//! What the guards of a request ask for and have come to: plain values, which the flow of the request keeps between two
+//! questions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::StatusCode;
+
+use crate::tokens::Token;
 
 /// Where a request stands among the guards.
 #[derive(Debug, Default)]
@@ -62,4 +68,54 @@ impl Limited {
 pub(super) struct Limits {
     pub(super) requests: Option<Limited>,
     pub(super) connections: Option<Limited>,
+}
+
+/// A password to be checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordCheck {
+    /// The file with the users and the hashes of their passwords.
+    pub file: PathBuf,
+    /// Whose password it is said to be.
+    pub user: Vec<u8>,
+    /// The password.
+    pub password: Vec<u8>,
+}
+
+impl std::fmt::Debug for PasswordCheck {
+    /// No log has a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PasswordCheck")
+            .field("file", &self.file)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token to be checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenCheck {
+    /// The file with the keys.
+    pub key_file: PathBuf,
+    /// The token.
+    pub token: Vec<u8>,
+    /// Seconds by which clocks may differ.
+    pub leeway: u64,
+}
+
+impl std::fmt::Debug for TokenCheck {
+    /// No log has a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCheck").field("key_file", &self.key_file).finish_non_exhaustive()
+    }
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy)]
+pub enum TokenVerdict<'t> {
+    /// It is signed and holds.
+    Holds(&'t Arc<Token>),
+    /// It is not, or does not.
+    Refused,
+    /// The keys cannot be read.
+    Failed,
 }

@@ -58,11 +58,9 @@ pub mod values;
 
 pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
-pub use guards::PasswordVerdict;
+pub use guards::{PasswordCheck, PasswordVerdict, TokenCheck, TokenVerdict};
 pub use inside::{Answered, Outer, Sharing, Subrequest};
-pub use password::PasswordCheck;
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
-pub use token::{TokenCheck, TokenVerdict};
 pub use uri::{Path, Uri};
 pub use values::{Evaluation, Outside, Variables};
