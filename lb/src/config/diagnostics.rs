@@ -9,8 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::causes::Cause;
-use super::model::LimitZone;
-use super::zones::ZoneNames;
+use super::zones::{LimitZone, Undeclared, ZoneNames};
 use crate::script::{Computed, Definition, Names};
 
 pub(in crate::config) use self::causes::Package;
@@ -159,7 +158,7 @@ pub(super) struct Report {
     findings: Vec<Diagnostic>,
     names: Names<Position>,
     computed: Vec<Computed>,
-    zones: ZoneNames,
+    zones: ZoneNames<Position>,
     /// Variables that a refused directive would define, in lower case.
     refused_variables: HashSet<String>,
 }
@@ -205,14 +204,17 @@ impl Report {
     }
 
     /// The names of zones met so far.
-    pub(super) fn zones(&mut self) -> &mut ZoneNames {
+    pub(super) fn zones(&mut self) -> &mut ZoneNames<Position> {
         &mut self.zones
     }
 
     /// Takes the zones that have been declared, by id, and reports those that have not. For the end.
-    pub(super) fn take_zones(&mut self) -> Vec<LimitZone> {
+    pub(super) fn take_zones(&mut self) -> Vec<LimitZone<Position>> {
         let (zones, undeclared) = self.zones.take();
-        self.findings.extend(undeclared);
+        for Undeclared { name, module, at } in undeclared {
+            let hint = format!("no \"{module}_zone\" declares it");
+            self.emerg_hint(format!("zero size shared memory zone \"{name}\""), &at, hint);
+        }
         zones
     }
 

@@ -1,30 +1,79 @@
 //! The names of zones while a configuration is read: a zone may be used above the line that declares it.
 
-use super::diagnostics::{Diagnostic, Position};
-use super::model::{LimitZone, ZoneId};
+use crate::script::Template;
 
-/// The zones met so far, by id.
-#[derive(Debug, Default)]
-pub(super) struct ZoneNames {
-    entries: Vec<Entry>,
+/// Index into [`Http::limit_zones`](super::model::Http::limit_zones).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ZoneId(pub usize);
+
+/// `limit_req_zone`, `limit_conn_zone`
+#[derive(Debug, Clone)]
+pub struct LimitZone<P> {
+    /// Its name.
+    pub name: Box<str>,
+    /// How much memory its states take at most, as nginx counts it.
+    pub bytes: u64,
+    /// What requests are counted by.
+    pub key: Template,
+    /// The same as written.
+    pub key_text: Box<str>,
+    /// What is counted.
+    pub kind: ZoneKind,
+    /// Where it is declared.
+    pub position: P,
+}
+
+/// What a zone counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneKind {
+    /// Requests in a time.
+    Requests {
+        /// Thousandths of a request a second.
+        rate: u64,
+    },
+    /// Requests at a time.
+    Connections,
+}
+
+/// The zones met so far, by id. `P` is a place in the configuration.
+#[derive(Debug)]
+pub(super) struct ZoneNames<P> {
+    entries: Vec<Entry<P>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<P> {
     name: Box<str>,
     /// The module that it is of.
     module: &'static str,
-    first: Position,
-    declared: Option<LimitZone>,
+    first: P,
+    declared: Option<LimitZone<P>>,
 }
 
-impl ZoneNames {
+/// A zone that is used and never declared.
+#[derive(Debug)]
+pub(super) struct Undeclared<P> {
+    /// Its name.
+    pub(super) name: Box<str>,
+    /// The module that it is of.
+    pub(super) module: &'static str,
+    /// Where it is used first.
+    pub(super) at: P,
+}
+
+impl<P> Default for ZoneNames<P> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
+}
+
+impl<P: Clone> ZoneNames<P> {
     /// The zone of a name, used or declared by a module at `at`.
     ///
     /// # Errors
     ///
     /// In nginx's words, where the name is another module's.
-    pub(super) fn of(&mut self, name: &str, module: &'static str, at: &Position) -> Result<ZoneId, String> {
+    pub(super) fn of(&mut self, name: &str, module: &'static str, at: &P) -> Result<ZoneId, String> {
         if let Some(index) = self.entries.iter().position(|entry| &*entry.name == name) {
             return match self.entries[index].module == module {
                 true => Ok(ZoneId(index)),
@@ -46,7 +95,7 @@ impl ZoneNames {
         &mut self,
         ZoneId(index): ZoneId,
         directive: &str,
-        zone: LimitZone,
+        zone: LimitZone<P>,
     ) -> Result<(), String> {
         let Some(entry) = self.entries.get_mut(index) else { return Ok(()) };
         match &entry.declared {
@@ -65,16 +114,14 @@ impl ZoneNames {
     }
 
     /// What has been declared, by id, and what has been used and never declared.
-    pub(super) fn take(&mut self) -> (Vec<LimitZone>, Vec<Diagnostic>) {
+    pub(super) fn take(&mut self) -> (Vec<LimitZone<P>>, Vec<Undeclared<P>>) {
         let mut undeclared = Vec::new();
         let mut zones = Vec::new();
         for entry in std::mem::take(&mut self.entries) {
             match entry.declared {
                 Some(zone) => zones.push(zone),
                 None => {
-                    let message = format!("zero size shared memory zone \"{}\"", entry.name);
-                    let hint = format!("no \"{}_zone\" declares it", entry.module);
-                    undeclared.push(Diagnostic::emerg(message, entry.first).with_hint(hint));
+                    undeclared.push(Undeclared { name: entry.name, module: entry.module, at: entry.first })
                 }
             }
         }

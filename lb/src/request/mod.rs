@@ -13,6 +13,7 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `limits` | how many requests there may be |
 //! | `access` | who may come in, and which guards say so |
+//! | `guards` | what guards and limits ask for and are told |
 //! | `password` | `auth_basic` |
 //! | `token` | `auth_jwt` |
 //! | `auth_request` | who may come in by what another location says |
@@ -35,6 +36,7 @@ mod escape;
 pub mod failure;
 mod files;
 mod flow;
+mod guards;
 pub mod headers;
 mod inside;
 mod limits;
@@ -57,10 +59,9 @@ pub mod values;
 
 pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
+pub use guards::{PasswordCheck, PasswordVerdict, TokenCheck, TokenVerdict};
 pub use inside::{Answered, Outer, Sharing, Subrequest};
-pub use password::{PasswordCheck, PasswordVerdict};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
-pub use token::{TokenCheck, TokenVerdict};
 pub use uri::{Path, Uri};
 pub use values::{Evaluation, Outside, Variables};
