@@ -10,6 +10,7 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::filtered::{self, Filtering};
+use super::filtering::OfFile;
 use super::finish::finish;
 use super::values::host_field;
 use super::{file, filtering, gather};
@@ -87,7 +88,7 @@ pub(super) async fn write(
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
-    let mut chain = filtering::begin(&mut header, session, request, false, now)?;
+    let mut chain = filtering::begin(&mut header, session, request, OfFile::default(), now)?;
     to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
     let has_body =
@@ -160,7 +161,7 @@ pub(super) fn take_over(
     }
     finish(answer, session, request, proxy.passes_server, now)?;
     if request.state.location().is_some_and(|location| location.changes_bodies)
-        && let Some(chain) = filtering::begin(answer, session, request, false, now)?
+        && let Some(chain) = filtering::begin(answer, session, request, OfFile::default(), now)?
     {
         // What the client is to get counts for its pace, and that is known behind the filters.
         let filtering = Filtering::new(chain, request.sent.take());

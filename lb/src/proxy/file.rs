@@ -13,6 +13,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
+use super::filtering::OfFile;
 use super::ready::{Ready, Source};
 use super::{compose, filtered, filtering, finish, record};
 use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location, Settings};
@@ -244,8 +245,11 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
         session.set_keepalive(None);
     }
     finish::finish(&mut header, session, request, true, now)?;
-    let varied = answer.fields.iter().any(|(name, _)| *name.name() == VARY);
-    let mut chain = filtering::begin(&mut header, session, request, varied, now)?;
+    let of_file = OfFile {
+        varied: answer.fields.iter().any(|(name, _)| *name.name() == VARY),
+        in_parts: answer.status == StatusCode::PARTIAL_CONTENT,
+    };
+    let mut chain = filtering::begin(&mut header, session, request, of_file, now)?;
     if is_head {
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);

@@ -5,6 +5,8 @@
 //! was asked of the request that it belongs to. Both share their variables: what `set` gives one in a subrequest's
 //! location, the other has.
 //!
+//! What has been counted under `limit_req` or `limit_conn` is not counted again inside.
+//!
 //! Source of the rules: `ngx_http_subrequest`, `ngx_http_core_access_phase`, `ngx_http_variable_request_method`.
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ impl State {
                 limit_rate: self.flow.limit_rate,
                 outer: self.flow.outer.clone(),
                 depth: self.flow.depth,
+                limits: self.flow.limits,
                 ..Flow::default()
             },
             real_client: self.real_client,
@@ -60,6 +63,7 @@ impl State {
                 is_get: self.flow.is_get || !asked.keeps_method,
                 outer: Some(Box::new(Outer { method })),
                 depth: self.flow.depth + 1,
+                limits: self.flow.limits,
                 // As in nginx, what was counted for the request is not counted again.
                 limits: self.flow.limits,
                 ..Flow::default()
@@ -106,6 +110,7 @@ mod tests {
 
     use super::*;
     use crate::request::Event;
+    use crate::request::limits::Limited;
     use crate::request::testing::{Asked, Rig, said};
 
     #[test]
@@ -124,6 +129,25 @@ mod tests {
         assert_eq!(said(&inside.step(Event::BeginInside, around, Instant::now())), "proxy 127.0.0.1:8");
         assert_eq!(said(&state.step(Event::Mirrored, around, Instant::now())), "proxy 127.0.0.1:9");
         assert_eq!(said(&rig.begin(&mut State::default(), &Asked::of("/r"))), "return 204");
+    }
+
+    #[test]
+    fn what_was_counted_is_not_counted_again_inside() {
+        let rig = Rig::of(
+            "limit_req_zone $host zone=a:1m rate=1r/s; server { listen 81; limit_req zone=a;
+             location / { proxy_pass http://127.0.0.1:9; } }",
+        );
+        let asked = Asked::of("/");
+        let again = Subrequest { path: b"/".to_vec(), arguments: Vec::new(), keeps_method: false };
+        for counted in [false, true] {
+            let mut state = State::default();
+            assert!(matches!(rig.begin(&mut state, &asked), Step::CountRequest(_)));
+            state.flow.limits.requests = counted.then_some(Limited::Passed);
+            let around = rig.around(&asked);
+            let mut inside = state.begin_inside(&again, Sharing::Copied, around).unwrap();
+            let step = inside.step(Event::BeginInside, around, Instant::now());
+            assert_eq!(matches!(step, Step::CountRequest(_)), !counted, "{step:?}");
+        }
     }
 
     #[test]

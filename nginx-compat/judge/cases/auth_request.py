@@ -241,6 +241,35 @@ def another_server_is_asked(t):
     t.get("/tries")
 
 
+LIMITED = r"""
+limit_req_zone $host zone=all:1m rate=1r/m; limit_req_zone $host zone=asked:1m rate=1r/m;
+server {
+    listen 127.0.0.1:%PORT%; server_name example.org;
+    auth_request /yes;
+    location = /yes { limit_req zone=asked burst=1 nodelay; return 204; }
+    location /counted { limit_req zone=all burst=3 nodelay; proxy_pass http://%A%; }
+    location /asked { proxy_pass http://%A%; }
+    location /any { satisfy any; deny all; proxy_pass http://%A%; }
+    location /any-refused { satisfy any; deny all; auth_request /no; proxy_pass http://%A%; }
+    location = /no { return 401; }
+}
+"""
+
+
+@case(LIMITED)
+def limits(t):
+    for _ in range(3):
+        t.get("/counted")
+    for _ in range(3):
+        t.get("/asked")
+
+
+@case(LIMITED)
+def any_of_several(t):
+    t.get("/any")
+    t.get("/any-refused")
+
+
 configurations("auth_request", [
     ("no argument", "server { auth_request; }"),
     ("twice", "server { auth_request /a; auth_request /b; }"),

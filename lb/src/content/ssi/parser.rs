@@ -20,13 +20,16 @@ pub enum Part {
     Malformed,
 }
 
+/// A name and a value.
+pub type Parameter = (Box<[u8]>, Box<[u8]>);
+
 /// A command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
     /// Its name, in lower case.
     pub name: Box<[u8]>,
     /// Its parameters: their names in lower case, and what stands between the quotation marks.
-    pub parameters: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub parameters: Vec<Parameter>,
 }
 
 impl Command {
