@@ -191,7 +191,13 @@ impl Composer<'_> {
         }
         self.request.composes = true;
         let varied = header.headers.contains_key(VARY);
-        self.chain = filtering::begin(&mut header, self.session, self.request, filtering::OfFile { varied, in_parts: false }, self.now)?;
+        self.chain = filtering::begin(
+            &mut header,
+            self.session,
+            self.request,
+            filtering::OfFile { varied, in_parts: false },
+            self.now,
+        )?;
         self.around &= has_body;
         self.has_body = has_body;
         self.session.write_response_header(header, !has_body).await?;

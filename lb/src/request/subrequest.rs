@@ -33,7 +33,6 @@ impl State {
                 limit_rate: self.flow.limit_rate,
                 outer: self.flow.outer.clone(),
                 depth: self.flow.depth,
-                limits: self.flow.limits,
                 ..Flow::default()
             },
             real_client: self.real_client,
@@ -110,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::request::Event;
-    use crate::request::limits::Limited;
+    use crate::request::guards::Limited;
     use crate::request::testing::{Asked, Rig, said};
 
     #[test]

@@ -16,7 +16,6 @@ use super::phases::{Around, Content, Step};
 use super::state::State;
 use crate::config::model::{Location, Requirement};
 use crate::observe::reasons::Generated;
-use crate::tokens::Token;
 
 impl State {
     /// Takes note of what came of a check.
@@ -102,6 +101,7 @@ mod tests {
     use super::*;
     use crate::request::Event;
     use crate::request::testing::{Asked, Rig, said};
+    use crate::tokens::Token;
 
     fn token() -> Arc<Token> {
         let object = |value: serde_json::Value| value.as_object().unwrap().clone();
