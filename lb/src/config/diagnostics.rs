@@ -6,33 +6,16 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use self::causes::Cause;
-use super::zones::{LimitZone, Undeclared, ZoneNames};
+use super::zones::{LimitZone, ZoneNames};
 use crate::script::{Computed, Definition, Names};
+
+pub use super::position::Position;
 
 pub(in crate::config) use self::causes::Package;
 
 pub(super) mod causes;
-
-/// A place in a configuration file: what every message about it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The file as the user would name it (the path given with `-c`, or the included file's).
-    pub file: Arc<str>,
-    /// Line, from 1; 0 for what has no lines (the directives of `-g`).
-    pub line: u32,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.file),
-            line => write!(f, "{}:{line}", self.file),
-        }
-    }
-}
 
 /// nginx's severities, most talkative first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +141,7 @@ pub(super) struct Report {
     findings: Vec<Diagnostic>,
     names: Names<Position>,
     computed: Vec<Computed>,
-    zones: ZoneNames<Position>,
+    zones: ZoneNames,
     /// Variables that a refused directive would define, in lower case.
     refused_variables: HashSet<String>,
 }
@@ -204,17 +187,17 @@ impl Report {
     }
 
     /// The names of zones met so far.
-    pub(super) fn zones(&mut self) -> &mut ZoneNames<Position> {
+    pub(super) fn zones(&mut self) -> &mut ZoneNames {
         &mut self.zones
     }
 
     /// Takes the zones that have been declared, by id, and reports those that have not. For the end.
-    pub(super) fn take_zones(&mut self) -> Vec<LimitZone<Position>> {
+    pub(super) fn take_zones(&mut self) -> Vec<LimitZone> {
         let (zones, undeclared) = self.zones.take();
-        for Undeclared { name, module, at } in undeclared {
-            let hint = format!("no \"{module}_zone\" declares it");
-            self.emerg_hint(format!("zero size shared memory zone \"{name}\""), &at, hint);
-        }
+        let findings = undeclared
+            .into_iter()
+            .map(|unknown| Diagnostic::emerg(unknown.message, unknown.first).with_hint(unknown.hint));
+        self.findings.extend(findings);
         zones
     }
 

@@ -1,14 +1,16 @@
-//! The names of zones while a configuration is read: a zone may be used above the line that declares it.
+//! The zones in which requests are counted, and their names while a configuration is read: a zone may be used above the line
+//! that declares it.
 
+use super::position::Position;
 use crate::script::Template;
 
-/// Index into [`Http::limit_zones`](super::model::Http::limit_zones).
+/// Index into [`Http::limit_zones`](crate::config::model::Http::limit_zones).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ZoneId(pub usize);
 
 /// `limit_req_zone`, `limit_conn_zone`
 #[derive(Debug, Clone)]
-pub struct LimitZone<P> {
+pub struct LimitZone {
     /// Its name.
     pub name: Box<str>,
     /// How much memory its states take at most, as nginx counts it.
@@ -20,7 +22,7 @@ pub struct LimitZone<P> {
     /// What is counted.
     pub kind: ZoneKind,
     /// Where it is declared.
-    pub position: P,
+    pub position: Position,
 }
 
 /// What a zone counts.
@@ -35,45 +37,39 @@ pub enum ZoneKind {
     Connections,
 }
 
-/// The zones met so far, by id. `P` is a place in the configuration.
-#[derive(Debug)]
-pub(super) struct ZoneNames<P> {
-    entries: Vec<Entry<P>>,
-}
-
-#[derive(Debug)]
-struct Entry<P> {
-    name: Box<str>,
-    /// The module that it is of.
-    module: &'static str,
-    first: P,
-    declared: Option<LimitZone<P>>,
+/// The zones met so far, by id.
+#[derive(Debug, Default)]
+pub(super) struct ZoneNames {
+    entries: Vec<Entry>,
 }
 
 /// A zone that is used and never declared.
 #[derive(Debug)]
-pub(super) struct Undeclared<P> {
-    /// Its name.
-    pub(super) name: Box<str>,
-    /// The module that it is of.
-    pub(super) module: &'static str,
+pub(super) struct Undeclared {
+    /// nginx's words.
+    pub(super) message: String,
+    /// What is missing.
+    pub(super) hint: String,
     /// Where it is used first.
-    pub(super) at: P,
+    pub(super) first: Position,
 }
 
-impl<P> Default for ZoneNames<P> {
-    fn default() -> Self {
-        Self { entries: Vec::new() }
-    }
+#[derive(Debug)]
+struct Entry {
+    name: Box<str>,
+    /// The module that it is of.
+    module: &'static str,
+    first: Position,
+    declared: Option<LimitZone>,
 }
 
-impl<P: Clone> ZoneNames<P> {
+impl ZoneNames {
     /// The zone of a name, used or declared by a module at `at`.
     ///
     /// # Errors
     ///
     /// In nginx's words, where the name is another module's.
-    pub(super) fn of(&mut self, name: &str, module: &'static str, at: &P) -> Result<ZoneId, String> {
+    pub(super) fn of(&mut self, name: &str, module: &'static str, at: &Position) -> Result<ZoneId, String> {
         if let Some(index) = self.entries.iter().position(|entry| &*entry.name == name) {
             return match self.entries[index].module == module {
                 true => Ok(ZoneId(index)),
@@ -95,7 +91,7 @@ impl<P: Clone> ZoneNames<P> {
         &mut self,
         ZoneId(index): ZoneId,
         directive: &str,
-        zone: LimitZone<P>,
+        zone: LimitZone,
     ) -> Result<(), String> {
         let Some(entry) = self.entries.get_mut(index) else { return Ok(()) };
         match &entry.declared {
@@ -114,14 +110,16 @@ impl<P: Clone> ZoneNames<P> {
     }
 
     /// What has been declared, by id, and what has been used and never declared.
-    pub(super) fn take(&mut self) -> (Vec<LimitZone<P>>, Vec<Undeclared<P>>) {
+    pub(super) fn take(&mut self) -> (Vec<LimitZone>, Vec<Undeclared>) {
         let mut undeclared = Vec::new();
         let mut zones = Vec::new();
         for entry in std::mem::take(&mut self.entries) {
             match entry.declared {
                 Some(zone) => zones.push(zone),
                 None => {
-                    undeclared.push(Undeclared { name: entry.name, module: entry.module, at: entry.first })
+                    let message = format!("zero size shared memory zone \"{}\"", entry.name);
+                    let hint = format!("no \"{}_zone\" declares it", entry.module);
+                    undeclared.push(Undeclared { message, hint, first: entry.first });
                 }
             }
         }

@@ -1,14 +1,12 @@
 //! Carries out what `request/` wants done until it says what a hook can do, and turns a request away from an upstream
 //! that does not answer the client.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::token::NoToken;
 use super::{answer, destination, file, mirror, password, record, subrequest, token, wait};
 use crate::files::{self, Kind, Meaning};
 use crate::observe::reasons::Generated;
@@ -56,24 +54,15 @@ pub(super) async fn ask(
             }
             Step::CheckPassword(check) => {
                 record::notes(session, request);
-                let check = Arc::from(check);
-                let checked = password::check(Arc::clone(&check)).await;
-                record::password(session, request, &check, &checked);
-                Event::PasswordChecked(checked.verdict())
+                Event::PasswordChecked(password::check(session, request, *check).await)
             }
             Step::CheckToken(check) => {
                 record::notes(session, request);
-                let check = Arc::from(check);
-                let token = token::check(Arc::clone(&check)).await;
+                let token = token::check(session, request, *check).await;
                 let verdict = match &token {
                     Ok(token) => TokenVerdict::Holds(token),
-                    Err(why) => {
-                        record::no_token(session, request, &check.key_file, why);
-                        match why {
-                            NoToken::Refused(_) => TokenVerdict::Refused,
-                            NoToken::Unreadable(_) | NoToken::NoKeys(_) => TokenVerdict::Failed,
-                        }
-                    }
+                    Err(true) => TokenVerdict::Refused,
+                    Err(false) => TokenVerdict::Failed,
                 };
                 step = request.step(Event::TokenChecked(verdict), session.req_header(), now);
                 continue;

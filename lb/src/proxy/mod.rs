@@ -39,6 +39,7 @@ mod admit;
 mod answer;
 mod balancing_key;
 mod carried;
+mod checked;
 mod client;
 mod compose;
 pub mod context;

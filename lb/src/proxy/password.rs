@@ -5,8 +5,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 
+use pingora_proxy::Session;
 use tokio::sync::Semaphore;
 
+use super::checked::Checked;
+use super::context::Request;
+use super::record;
 use crate::passwords::{self, Verified};
 use crate::request::{PasswordCheck, PasswordVerdict};
 
@@ -14,33 +18,20 @@ use crate::request::{PasswordCheck, PasswordVerdict};
 static PROCESSORS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))));
 
-/// What a check has come to.
-pub(super) enum Checked {
-    /// The user is in the file.
-    Known(Verified),
-    /// The file has no such user.
-    NoUser,
-    /// The file cannot be opened.
-    NoFile(io::Error),
-    /// It cannot be read.
-    Unread(io::Error),
-}
-
-impl Checked {
-    /// What follows from it.
-    pub(super) fn verdict(&self) -> PasswordVerdict {
-        match self {
-            Self::Known(Verified::Right) => PasswordVerdict::Right,
-            Self::Known(Verified::Wrong) | Self::NoUser => PasswordVerdict::Wrong,
-            Self::NoFile(error) if error.kind() == io::ErrorKind::NotFound => PasswordVerdict::NoFile,
-            Self::Known(Verified::Unsupported) | Self::NoFile(_) | Self::Unread(_) => PasswordVerdict::Failed,
+/// Checks a password, and tells what is wrong with it.
+pub(super) async fn check(session: &Session, request: &mut Request, check: PasswordCheck) -> PasswordVerdict {
+    let check = Arc::new(check);
+    let work = Arc::clone(&check);
+    let checked = off_the_worker(move || look(&work)).await.unwrap_or_else(Checked::NoFile);
+    record::password(session, request, &check, &checked);
+    match checked {
+        Checked::Known(Verified::Right) => PasswordVerdict::Right,
+        Checked::Known(Verified::Wrong) | Checked::NoUser => PasswordVerdict::Wrong,
+        Checked::NoFile(error) if error.kind() == io::ErrorKind::NotFound => PasswordVerdict::NoFile,
+        Checked::Known(Verified::Unsupported) | Checked::NoFile(_) | Checked::Unread(_) => {
+            PasswordVerdict::Failed
         }
     }
-}
-
-/// Checks a password.
-pub(super) async fn check(check: Arc<PasswordCheck>) -> Checked {
-    off_the_worker(move || look(&check)).await.unwrap_or_else(Checked::NoFile)
 }
 
 /// Does work that takes its time, once there is a processor for it.

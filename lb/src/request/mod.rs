@@ -13,7 +13,6 @@
 //! | `phases` | nginx's phases in their order, and what happens after each event |
 //! | `limits` | how many requests there may be |
 //! | `access` | who may come in, and which guards say so |
-//! | `guards` | what guards and limits ask for and are told |
 //! | `password` | `auth_basic` |
 //! | `token` | `auth_jwt` |
 //! | `auth_request` | who may come in by what another location says |

@@ -10,7 +10,6 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue};
 
 use super::access::Say;
@@ -21,6 +20,8 @@ use super::state::State;
 use crate::config::model::Location;
 use crate::observe::reasons::Generated;
 use crate::script::Template;
+
+use http::StatusCode;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,

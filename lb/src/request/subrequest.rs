@@ -62,7 +62,6 @@ impl State {
                 is_get: self.flow.is_get || !asked.keeps_method,
                 outer: Some(Box::new(Outer { method })),
                 depth: self.flow.depth + 1,
-                limits: self.flow.limits,
                 // As in nginx, what was counted for the request is not counted again.
                 limits: self.flow.limits,
                 ..Flow::default()
