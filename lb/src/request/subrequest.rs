@@ -33,6 +33,7 @@ impl State {
                 limit_rate: self.flow.limit_rate,
                 outer: self.flow.outer.clone(),
                 depth: self.flow.depth,
+                limits: self.flow.limits,
                 ..Flow::default()
             },
             real_client: self.real_client,
