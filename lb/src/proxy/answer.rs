@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::{CONTENT_TYPE, LAST_MODIFIED};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -130,6 +131,13 @@ pub(super) fn take_over(
     let Some(proxying) = request.state.proxying() else { return unexpected() };
     let proxy = Arc::clone(&proxying.target.proxy);
     let found = to_client::take_over(answer, &proxy);
+    if answer.status == StatusCode::NO_CONTENT
+        && (answer.version == Version::HTTP_2 || request.facts.connection.http2)
+    {
+        // As in nginx: only a status line of the server's own, over HTTP/1.1 on both sides, keeps them.
+        answer.remove_header(&CONTENT_TYPE);
+        answer.remove_header(&LAST_MODIFIED);
+    }
     if found.rewritable {
         let core = request.state.location().map(|location| &location.settings.core);
         let origin = core.and_then(|core| own_redirect::origin(core, &origin(request, session.req_header())));

@@ -82,7 +82,7 @@ pub(super) async fn run(
         pace,
         now,
     };
-    let ended = composer.compose(own.handle, own.running, body).await;
+    let ended = composer.compose(own.handle, own.running, body, &own.told).await;
     let compressed = composer.chain.as_ref().and_then(Chain::compressed);
     let returned = own.told.lock().take();
     if let Some(report) = returned {
@@ -123,6 +123,7 @@ impl Composer<'_> {
         handle: SubrequestHandle,
         running: BoxFuture<'static, ()>,
         body: Bytes,
+        told: &Told,
     ) -> Result<()> {
         let SubrequestHandle { tx, mut rx, mut subreq_proxy_error, .. } = handle;
         // A task of its own: pages in pages would otherwise be polled through one another.
@@ -156,6 +157,8 @@ impl Composer<'_> {
         }
         let _ = (&mut running.0).await;
         drop(tx);
+        // A page that tells of a failure is written whole, and the failure follows it.
+        is_whole |= has_header && told.lock().as_ref().is_some_and(|report| report.is_page);
         if !has_header || !is_whole {
             return match subreq_proxy_error.try_recv() {
                 Ok(error) => Err(error),

@@ -36,7 +36,7 @@ def wanted_over_http_2(server):
         if not length or request.method == "HEAD" or not body:
             stream.head(status, *fields, end=True)
         else:
-            stream.head(status, *fields).data(body.encode(), end=True)
+            stream.head(status, *fields).data(body if isinstance(body, bytes) else body.encode(), end=True)
         return True
 
     return behave
