@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::user::{self, Identity};
 use super::{environment, pid_file, real_ip};
+use crate::cache::Zones;
 use crate::cli::Options;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, WorkerCount};
@@ -26,6 +27,7 @@ pub(super) struct Prepared {
     pub(super) upstreams: Upstreams,
     pub(super) access_logs: AccessLogs,
     pub(super) tls: tls::Servers,
+    pub(super) caches: Zones,
     /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
     /// The user to become, if one is configured and can be assumed.
@@ -79,8 +81,10 @@ pub(super) fn prepare(
     let previous_tls = previous.map(|snapshot| &snapshot.tls);
     let (tls, warnings) = tls::Servers::load(&loaded.config.http, folder, previous_tls)?;
     loaded.warnings.extend(warnings);
+    let caches = Zones::prepare(&loaded.config.http.caches, previous.map(|snapshot| &snapshot.caches))
+        .map_err(|error| vec![Diagnostic::emerg(error.to_string(), error.position().clone())])?;
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
-    Ok(Prepared { loaded, upstreams, access_logs, tls, _error_logs: error_logs, identity })
+    Ok(Prepared { loaded, upstreams, access_logs, tls, caches, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one

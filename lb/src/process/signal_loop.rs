@@ -63,16 +63,22 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, access_logs, tls, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, access_logs, tls, caches, identity, .. } = prepared;
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, caches, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
         let workers = runtimes
             .workers
             .into_iter()
-            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.of_another_worker()))))
+            .map(|runtime| {
+                let service = service.of_another_worker();
+                let renewals = service.renewals();
+                let application = Arc::new(http_proxy(conf, service));
+                renewals.run_by(Arc::clone(&application));
+                Worker::new(runtime, application)
+            })
             .collect();
         let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
         Self {
@@ -102,8 +108,13 @@ impl SignalLoop {
             for error in self.state.log_files.give_to(identity.uid) {
                 log::warn!("{error}");
             }
+            for error in snapshot.caches.give_to(identity.uid) {
+                log::warn!("chown() of a cache's folder failed: {error}");
+            }
             user::assume(identity).map_err(|error| error.to_string())?;
         }
+        // Their threads have the user that is named by `user`, as the process has now.
+        snapshot.caches.start(&snapshot.config.http.caches, None);
         // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
         self.loaded_now();
@@ -175,8 +186,9 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, access_logs, tls, .. } = prepared;
-        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, &slots);
+        let Prepared { loaded, upstreams, access_logs, tls, caches, .. } = prepared;
+        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, caches, &slots);
+        next.caches.start(&next.config.http.caches, Some(&current.caches));
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

@@ -10,6 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::caching::Caching;
 use super::carried::Carried;
 use super::gather;
 use super::ready::Ready;
@@ -56,6 +57,10 @@ pub struct Request {
     pub(super) taken: Option<Pace>,
     /// How fast it goes on to the client (`limit_rate`), where that is limited.
     pub(super) sent: Option<Pace>,
+    /// Where it is looked for in a cache.
+    pub(super) caching: Option<Box<Caching>>,
+    /// It is the program's own: no client waits for it.
+    pub(super) is_background: bool,
 }
 
 impl Request {
@@ -78,6 +83,8 @@ impl Request {
             asked_charset: None,
             taken: None,
             sent: None,
+            caching: None,
+            is_background: false,
         }
     }
 

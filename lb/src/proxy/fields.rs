@@ -7,6 +7,9 @@ use pingora::{BError, Result};
 use crate::config::model::FieldName;
 use crate::request::headers::Fields;
 
+/// As nginx writes it.
+pub(super) const ACCEPT_RANGES: &str = "Accept-Ranges";
+
 impl Fields for RequestHeader {
     type Error = BError;
 

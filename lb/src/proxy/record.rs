@@ -6,6 +6,7 @@ use std::time::Instant;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
+use super::cache;
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, host_field};
@@ -36,12 +37,15 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         proxying.end_try(None, now);
     }
-    let facts = &request.facts;
-    let response = session.response_written();
-    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
-    state.totals.durations.observe(now.duration_since(facts.received));
-    if let Some(reason) = request.state.ending.generated {
-        state.totals.generated.increment(reason as usize);
+    if !request.is_background {
+        let response = session.response_written();
+        let class = StatusClass::of_answer(response.map(|answer| answer.status.as_u16()));
+        state.totals.requests.increment(class);
+        state.totals.durations.observe(now.duration_since(request.facts.received));
+        if let Some(reason) = request.state.ending.generated {
+            state.totals.generated.increment(reason as usize);
+        }
+        cache::finish(request);
     }
     for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
         let metrics = &one.peer.metrics;
@@ -55,7 +59,9 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
-    write_access_logs(session, request, now);
+    if !request.is_background {
+        write_access_logs(session, request, now);
+    }
 }
 
 /// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use crate::cache::Zones;
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub access_logs: AccessLogs,
     /// The TLS of each server block.
     pub tls: tls::Servers,
+    /// The zones of the cache.
+    pub caches: Zones,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -36,6 +39,7 @@ impl Snapshot {
         upstreams: Upstreams,
         access_logs: AccessLogs,
         tls: tls::Servers,
+        caches: Zones,
         slots: &[usize],
     ) -> Arc<Self> {
         let routes = Routes::new(&config.http);
@@ -45,7 +49,16 @@ impl Snapshot {
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
-        Arc::new(Self { config, routes, upstreams, access_logs, tls, connection_groups, slots: by_slot })
+        Arc::new(Self {
+            config,
+            routes,
+            upstreams,
+            access_logs,
+            tls,
+            caches,
+            connection_groups,
+            slots: by_slot,
+        })
     }
 
     /// The group of an upstream's connections in Pingora's pool.

@@ -21,7 +21,9 @@ use self::locations::{Builder, Level};
 use self::logs::AccessLogs;
 use self::proxies::Proxies;
 use super::diagnostics::{Diagnostic, Report};
-use super::model::{Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName};
+use super::model::{
+    CachePath, CacheSwitch, Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName,
+};
 use super::modules::core::{DEFAULT_PID, Environment, PidFile};
 use super::modules::log::{DEFAULT_ERROR_LOG, DEFAULT_LEVEL};
 use super::modules::resolver::Resolution;
@@ -98,6 +100,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let resolution = Resolution::inherit(&Arc::default(), &mut http);
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
+    let caches: Vec<CachePath> = http.take().unwrap_or_default();
     let prefix = around.prefix.to_string_lossy();
     let mut builder =
         Builder { proxies: Proxies::new(upstreams, around.folder.to_owned()), logs, prefix: &prefix, report };
@@ -107,7 +110,11 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
     let servers: Vec<Server> =
         servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     tls::check(&listeners, &servers, builder.report);
-    let Builder { proxies, logs, .. } = builder;
+    let Builder { proxies, logs, report, .. } = builder;
+    let in_prefix =
+        |path: CachePath| CachePath { folder: path.folder.map(|folder| around.prefix.join(folder)), ..path };
+    let caches: Vec<CachePath> = caches.into_iter().map(in_prefix).collect();
+    check_caches(&servers, &caches, report);
     Http {
         listeners,
         charsets: servers.iter().flat_map(Server::all_locations).flat_map(charsets).collect(),
@@ -118,6 +125,18 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
         access_log_files: logs.files,
+        caches,
+    }
+}
+
+/// Every zone that a location names has to be there.
+fn check_caches(servers: &[Server], caches: &[CachePath], report: &mut Report) {
+    for location in servers.iter().flat_map(Server::all_locations) {
+        if let CacheSwitch::Zone(name, position) = &location.settings.cache.zone
+            && !caches.iter().any(|known| known.name == *name)
+        {
+            report.emerg(format!("\"proxy_cache\" zone \"{name}\" is unknown"), position);
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream};
+use super::{
+    CachePath, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+};
 use crate::script::{Computed, Definition, Reads};
 
 /// One whole configuration.
@@ -78,6 +80,8 @@ pub struct Http {
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
     pub access_log_files: Vec<LogDestination>,
+    /// `proxy_cache_path`, in order of appearance. Their folders are absolute or relative to the working directory.
+    pub caches: Vec<CachePath>,
 }
 
 /// One listening address and the servers behind it.

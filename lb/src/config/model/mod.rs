@@ -23,16 +23,17 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Candidate,
-    CertificateSource, Charset, Client, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
-    DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange,
-    GrpcSettings, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion,
-    IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitRate,
-    LocationMatch, LogDestination, LogFormat, Mapping, Matched, MediaTypes, Methods, NameServers,
-    NextUpstream, PageStatus, PemFile, PemSource, Protocols, ProxySettings, RealIp, RealIpHeader,
-    RedirectRule, Replacement, Resolution, Return, ReturnContent, Rewrite, Rewriting, ServerName,
-    SessionCache, SetHeader, Settings, SizeValue, StaticFiles, Substitute, Substitution, Symlinks, Tls,
-    TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User,
-    VerifyClient, WorkerCount, Written,
+    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, CacheMethods,
+    CachePath, CacheSwitch, CacheValid, Candidate, CertificateSource, Charset, Client, Condition,
+    ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage,
+    ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers,
+    HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive,
+    KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
+    MediaTypes, Methods, NameServers, NextUpstream, Pace as CachePace, PageStatus, PemFile, PemSource,
+    Protocols, ProxyCache, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution,
+    Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue,
+    StaleConditions, StaticFiles, Substitute, Substitution, Symlinks, Tls, TlsToServers, Trusted,
+    TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount,
+    Written,
 };
 pub use crate::script::Escape;

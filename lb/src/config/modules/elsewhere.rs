@@ -41,11 +41,7 @@ static SUBSTITUTION: Package = Package {
 };
 static MIRROR: Package =
     Package { name: "mirror", switches: "mirror", switched_on_by: "nothing says `mirror`" };
-static CACHE: Package = Package {
-    name: "proxy_cache",
-    switches: "proxy_cache slice",
-    switched_on_by: "nothing says `proxy_cache`",
-};
+static SLICE: Package = Package { name: "slice", switches: "slice", switched_on_by: "nothing says `slice`" };
 static STATUS: Package = Package { name: "stub_status", switches: "stub_status", switched_on_by: "" };
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
@@ -58,9 +54,7 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
         "gzip_ratio" => Some(&COMPRESSION),
         "date_gmt" | "date_local" => Some(&SUBSTITUTION),
-        "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
-            Some(&CACHE)
-        }
+        "slice_range" => Some(&SLICE),
         "connections_active" | "connections_reading" | "connections_writing" | "connections_waiting" => {
             Some(&STATUS)
         }

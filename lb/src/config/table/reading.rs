@@ -306,19 +306,19 @@ mod tests {
     #[test]
     fn a_package_is_one_line_and_the_sum_comes_last() {
         let text = in_http(
-            "gzip on;\ngzip_types a/b;\nserver { listen 443;\nproxy_cache a;\nproxy_cache_key b;\n\
-             proxy_cache_valid 5m;\nproxy_cache_lock off;\nlistne 80;\nadd_header A $upstream_cache_status; }",
+            "gzip on;\ngzip_types a/b;\nserver { listen 443;\nlimit_req zone=a;\nlimit_req_status 429;\n\
+             limit_conn a 5;\nlimit_rate 0;\nlistne 80;\nadd_header A $limit_req_status; }",
         );
         let said: Vec<String> = load_text(&text).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(
             said,
             [
                 "[emerg] gzip is not supported yet: \"gzip\" and \"gzip_types\" in /conf/nginx.conf:1 (also in line 2)",
-                "[emerg] proxy_cache is not supported yet: \"proxy_cache\", \"proxy_cache_key\", \"proxy_cache_valid\" and \
-                 \"$upstream_cache_status\" in /conf/nginx.conf:4 (also in lines 5, 6 and 9)",
+                "[emerg] limiting of requests and connections is not supported yet: \"limit_req\", \"limit_req_status\", \
+                 \"limit_conn\" and \"$limit_req_status\" in /conf/nginx.conf:4 (also in lines 5, 6 and 9)",
                 "[emerg] unknown directive \"listne\" in /conf/nginx.conf:8 (did you mean \"listen\"?)",
                 "[notice] 6 directives in 2 groups are not supported yet: gzip (gzip, gzip_types), \
-                 proxy_cache (proxy_cache, proxy_cache_key, proxy_cache_valid, …; 4)",
+                 limiting of requests and connections (limit_req, limit_req_status, limit_conn, …; 4)",
             ]
         );
     }

@@ -7,6 +7,7 @@ mod answer_hygiene;
 mod balancing;
 mod balancing_methods;
 mod byte_counts;
+mod cache;
 mod clients;
 mod command_line;
 mod files;

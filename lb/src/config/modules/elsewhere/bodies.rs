@@ -1,6 +1,6 @@
 //! What is done to answers, what is kept of them, and what is counted: compression, substitution, cache, status.
 
-use super::{CACHE, COMPRESSION, MIRROR, STATUS, SUBSTITUTION, VISITORS};
+use super::{COMPRESSION, MIRROR, SLICE, STATUS, SUBSTITUTION, VISITORS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -50,24 +50,7 @@ addition_types HSL mime-type … = text/html" },
     Family { module: "ngx_http_mirror_module", fate: Fate::Pending(&MIRROR), lines: "\
 mirror HSL uri | off = off
 mirror_request_body HSL on | off = on" },
-    Family { module: "ngx_http_proxy_module, cache; ngx_http_slice_module", fate: Fate::Pending(&CACHE), lines: "\
-proxy_cache HSL zone | off = off
-proxy_cache_background_update HSL on | off = off
-proxy_cache_bypass HSL string …
-proxy_cache_convert_head HSL on | off = on
-proxy_cache_key HSL string = $scheme$proxy_host$request_uri
-proxy_cache_lock HSL on | off = off
-proxy_cache_lock_age HSL time = 5s
-proxy_cache_lock_timeout HSL time = 5s
-proxy_cache_max_range_offset HSL number
-proxy_cache_methods HSL GET | HEAD | POST … = GET HEAD
-proxy_cache_min_uses HSL number = 1
-proxy_cache_path H path [levels=levels] [use_temp_path=on|off] keys_zone=name:size [inactive=time] [max_size=size] [min_free=size] …
-proxy_cache_purge HSL string …
-proxy_cache_revalidate HSL on | off = off
-proxy_cache_use_stale HSL error | timeout | invalid_header | updating | http_500 | http_502 | http_503 | http_504 | http_403 | http_404 | http_429 | off … = off
-proxy_cache_valid HSL [code …] time
-proxy_no_cache HSL string …
+    Family { module: "ngx_http_slice_module", fate: Fate::Pending(&SLICE), lines: "\
 slice HSL size = 0" },
     Family { module: "ngx_http_stub_status_module", fate: Fate::Pending(&STATUS), lines: "\
 stub_status SL" },

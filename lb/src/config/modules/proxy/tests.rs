@@ -231,7 +231,7 @@ fn pass_header_outweighs_hiding() {
 
 #[test]
 fn what_would_change_traffic_is_refused_unless_switched_off() {
-    for name in ["proxy_cache", "proxy_store"] {
+    for name in ["proxy_store"] {
         let text = in_location(&format!("{name} off; proxy_pass http://group;"));
         assert_eq!(warnings(&text), Vec::<String>::new());
         refused(
