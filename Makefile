@@ -36,7 +36,7 @@ down: ## Stop and remove every container of the stack, whatever profile it belon
 
 # -- build and prove --------------------------------------------------------------------------------------------------
 
-.PHONY: build release image test check check-rest judge edge e2e bench bench-edge
+.PHONY: build release image test check check-rest judge fuzz edge e2e bench bench-bodies bench-edge
 build: build-tools ## Compile the programs, into target/release
 	@cargo build --release --locked --workspace --bins
 
@@ -54,7 +54,7 @@ test: test-tools ## Run the tests of the workspace
 
 check: test check-rest ## Everything but containers and measurements
 
-check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge edge ## Check without the tests
+check-rest: check-format check-lints check-docs check-dependencies check-examples check-compose judge fuzz edge ## Check without the tests
 	@echo 'check: all is well'
 
 e2e: e2e-tools docker-tools ## Test the containers: shares, switching, scaling, failing, reloading
@@ -70,6 +70,10 @@ judge: bench-tools debug-lb ## Put lb and NGINX to the same configurations and r
 	    $(JUDGE_OPTIONS) || status=$$?; \
 	exit $$status
 
+# FUZZ_SECONDS: how long, all targets together.
+fuzz: fuzz-tools ## Feed what reads strangers' bytes with bytes that reach new code, from the corpus in fuzz/, for FUZZ_SECONDS=60
+	@fuzz/run $(FUZZ_OPTIONS)
+
 # EDGE_RELOADS: how many reloads the load is to survive (20).
 edge: edge-tools debug-lb ## Test TLS, HTTP/2 and gRPC with the programs of others: openssl, curl, nghttp, h2load, grpcio
 	@deploy/edge/run $(CARGO_TARGET_DIR)/debug/lb $(CARGO_TARGET_DIR)/debug/backend
@@ -79,9 +83,14 @@ bench: bench-tools release ## Measure lb against nginx and loadgen against wrk: 
 	@bench/run $(CARGO_TARGET_DIR)/shipped/lb
 	@bench/loadgen $(CARGO_TARGET_DIR)/shipped/loadgen
 
-bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx: BENCH_LB=target/shipped/lb, as make release leaves it
+# BENCH_LB: the lb to measure, in place of the one that make release leaves.
+bench-edge: bench-tools ## Measure TLS, HTTP/2 and gRPC against nginx
+	@nginx=$$(deploy/nginx-current.sh); \
+	bench/edge --nginx "$$nginx" $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
+
+bench-bodies: bench-tools ## Measure compressed answers against nginx
 	@deploy/nginx-current.sh
-	@bench/edge $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
+	@bench/bodies $(BENCH_OPTIONS) $(or $(BENCH_LB),$(CARGO_TARGET_DIR)/shipped/lb)
 
 # -- the parts of check -----------------------------------------------------------------------------------------------
 
@@ -117,9 +126,9 @@ check-compose: docker-tools
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
-.PHONY: install-tools build-tools demo-tools edge-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
+.PHONY: install-tools build-tools demo-tools fuzz-tools edge-tools release-tools test-tools check-tools e2e-tools bench-tools docker-tools
 install-tools: ## Install what the targets need, or say what to install
-	@deploy/require.sh build demo test check e2e edge bench
+	@deploy/require.sh build demo test check fuzz e2e edge bench
 	@deploy/require.sh release
 	@cargo deny --version 2>/dev/null || $(CARGO_DENY)
 	@deploy/install-docker-tools.sh
@@ -129,6 +138,9 @@ build-tools:
 
 demo-tools:
 	@deploy/require.sh demo
+
+fuzz-tools:
+	@deploy/require.sh build fuzz
 
 edge-tools:
 	@deploy/require.sh build edge

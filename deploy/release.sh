@@ -45,7 +45,7 @@ build_lb "$counting" -Cprofile-generate
 learned=$(cat "$counting/$host/release/lb" deploy/training.sh deploy/training.conf.in | sha256sum | cut -c1-16)
 profile=$target/profile/$learned.profdata
 if [[ ! -s $profile ]]; then
-    say 'running it under load, half a minute'
+    say 'running it under load, under a minute'
     rm -rf "$guided" "$target"/profile/*.profdata "$target/profile/counts" "$target/profile/merged"
     mkdir "$target/profile/counts"
     deploy/training.sh "$counting/$host/release/lb" "$target/release" "$target/profile/counts"

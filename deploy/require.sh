@@ -5,6 +5,7 @@
 #   test   what `make test` takes besides          check    what `make check` takes besides
 #   e2e    what the container tests take           bench    what the measurements take
 #   demo   what `make demo` takes besides          edge     what `make edge` takes besides
+#   fuzz   what `make fuzz` takes besides
 #
 # On a Debian-like machine, as root or with a sudo that asks for nothing, what is missing is installed. Everywhere
 # else this says exactly what to install, and fails.
@@ -20,19 +21,23 @@ needs_of() {
         # NGINX judges what lb's reader of nginx.conf accepts; kill (of procps, as ps) sends the signals; setsid gives
         # loadgen a terminal of its own; nm tells whose malloc is inside.
         test) printf '%s\n' "nginx nginx" "ps procps" "setsid util-linux" "nm binutils" ;;
-        # Reads what an instrumented program has counted; only the compiler's own LLVM can. rustup has it, too.
+        # The loads that it is trained with; and what reads the counts, which only the compiler's own LLVM can. rustup has it,
+        # too.
         release)
+            printf '%s\n' "openssl openssl" "h2load nghttp2-client"
             local llvm
             llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
             "$here/llvm-profdata.sh" >/dev/null 2>&1 || printf '%s\n' "llvm-profdata-$llvm llvm-$llvm"
             ;;
         # check-examples reads configurations with certificates.
         check | demo) printf '%s\n' "openssl openssl" ;;
+        # libFuzzer is compiled from its sources.
+        fuzz) printf '%s\n' "c++ g++" ;;
         edge) printf '%s\n' "python3 python3" "openssl openssl" "curl curl" "nghttp nghttp2-client" "h2load nghttp2-client" ;;
         e2e) printf '%s\n' "python3 python3" "chromium chromium" "debootstrap debootstrap" ;;
         # openssl makes the certificates of the judge's cases and of the measurements; h2load measures HTTP/2.
         bench) printf '%s\n' "nginx nginx" "wrk wrk" "python3 python3" "openssl openssl" "h2load nghttp2-client" ;;
-        *) fail "require.sh: no group is called $1: build, release, demo, test, check, e2e, edge or bench" ;;
+        *) fail "require.sh: no group is called $1: build, release, demo, test, check, fuzz, e2e, edge or bench" ;;
     esac
 }
 

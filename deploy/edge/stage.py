@@ -13,7 +13,8 @@ from certificates import RSA, Authority
 
 STARTS_WITHIN_S = 20
 ENDS_WITHIN_S = 15
-PORTS = ("TLS", "ONE_SUITE", "NEW_ONLY", "MUTUAL", "OPTIONAL", "PLAIN", "PROXIED", "BACKEND")
+PORTS = ("TLS", "ONE_SUITE", "NEW_ONLY", "MUTUAL", "OPTIONAL", "PLAIN", "PROXIED", "STAPLED", "EARLY", "RESPONDER",
+         "BACKEND")
 
 # Only NGINX wants these to be writable.
 TEMPORARY = " ".join(
@@ -36,7 +37,8 @@ daemon off;
 worker_processes 2;
 pid {{DIR}}/pid;
 error_log {{DIR}}/error.log info;
-events {{ worker_connections 2048; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 16384; }}
 http {{
     {{TEMPORARY}}
     access_log off;
@@ -96,6 +98,25 @@ http {{
         http2 on;
         server_name localhost;
         {{LOCATIONS}}
+    }}
+    server {{
+        listen 127.0.0.1:{{STAPLED}} ssl;
+        server_name localhost;
+        ssl_certificate {{DIR}}/ca/ecdsa.pem; ssl_certificate_key {{DIR}}/ca/ecdsa.key;
+        ssl_stapling on;
+        ssl_stapling_responder http://127.0.0.1:{{RESPONDER}}/ask;
+        ssl_stapling_verify on;
+        ssl_trusted_certificate {{DIR}}/ca/ca.pem;
+        {{LOCATIONS}}
+    }}
+    server {{
+        listen 127.0.0.1:{{EARLY}} ssl;
+        server_name localhost;
+        {{CERTIFICATES}}
+        ssl_protocols TLSv1.3;
+        ssl_early_data on;
+        ssl_session_cache shared:early:1m;
+        location / {{ return 200 "early=$ssl_early_data,reused=$ssl_session_reused.\\n"; }}
     }}
     server {{
         listen 127.0.0.1:{{PROXIED}} ssl proxy_protocol;
@@ -184,6 +205,16 @@ class Stage:
 
     def reload(self):
         self._proxy.send_signal(signal.SIGHUP)
+
+    def processes(self):
+        """The numbers of the program's processes."""
+        own = self._proxy.pid
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(own)], capture_output=True, text=True, check=False)
+        return [own, *map(int, children.stdout.split())]
+
+    def log(self):
+        """All that the error log says."""
+        return (self.directory / "error.log").read_text(errors="replace")
 
     def is_running(self):
         return self._proxy.poll() is None

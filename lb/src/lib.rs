@@ -11,6 +11,9 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod files;
+pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod healthcheck;
 pub mod observe;
 pub mod open_files;

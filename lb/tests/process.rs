@@ -239,7 +239,7 @@ fn role_console(directory: &Path) {
     lb::notice!("below the console");
     let files = LogFiles::default();
     let destination = LogDestination::File(directory.join("error.log"));
-    logger.open(&files, &[ErrorLog { destination, level: Severity::Notice }]).unwrap();
+    logger.open(&files, &[ErrorLog { destination, level: Severity::Notice }], &[]).unwrap();
     log::warn!(target: "lb", "both");
     logger.leave_console();
     files.start_writers().unwrap();
@@ -254,7 +254,7 @@ fn with_the_hook(directory: &Path) {
     let (logger, files) = (error_log::install(None).unwrap(), LogFiles::default());
     let destination = LogDestination::File(directory.join("log"));
     let log = ErrorLog { destination, level: Severity::Alert };
-    logger.open(&files, &[log]).unwrap();
+    logger.open(&files, &[log], &[]).unwrap();
     files.start_writers().unwrap();
     logger.leave_console();
     panics::install();

@@ -5,6 +5,7 @@
     client.pem                 a client's, of the authority ca; deep.pem one with an authority between
     stranger.pem self.pem      a client's of the other authority, and of none
     revoked.pem crl.pem        a client's that the list of ca revokes
+    dns.pem                    a server's with the name *.wild.test beside dns.test, which is its common name too
     old.key p8.key             a.key under the passphrase "secret", in OpenSSL's older form and in PKCS#8
     ticket1 ticket2 ticket3    keys of tickets
 """
@@ -33,13 +34,13 @@ def authority(directory, name, above=None):
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
 
-def certificate(directory, name, above, subject=None, rsa=False):
+def certificate(directory, name, above, subject=None, rsa=False, names=None):
     """A certificate that may not, with its key."""
     key = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     signed = ["-CA", f"{above}.pem", "-CAkey", f"{above}.key"] if above else []
     openssl(directory, "req", "-x509", "-newkey", *key, "-nodes", "-keyout", f"{name}.key", *signed, "-days", "30",
             "-subj", subject or f"/CN={name}.test", "-out", f"{name}.pem",
-            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName=DNS:{name}.test")
+            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName={names or f'DNS:{name}.test'}")
 
 
 def revoke(directory):
@@ -58,6 +59,7 @@ def make(directory):
     for name in ("a", "b", "revoked"):
         certificate(directory, name, "ca")
     certificate(directory, "rsa", "ca", rsa=True)
+    certificate(directory, "dns", "ca", names="DNS:dns.test,DNS:*.wild.test,IP:127.0.0.1")
     certificate(directory, "client", "ca", "/C=CH/O=The \"Client\", Ltd/CN=client")
     certificate(directory, "stranger", "other")
     certificate(directory, "self", None)
@@ -81,7 +83,8 @@ def lay_out(stage):
             _MADE = Path(tempfile.mkdtemp(prefix="judge-certificates-"))
             make(_MADE)
     for file in _MADE.iterdir():
-        shutil.copy(file, stage.directory / file.name)
+        # Some are read by NGINX's worker, which is nobody.
+        shutil.copyfile(file, stage.directory / file.name)
 
 
 def forget():

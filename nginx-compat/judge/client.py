@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+import zlib
 from email.utils import parsedate_to_datetime
 
 from upstream import shown, shown_name
@@ -34,6 +35,16 @@ def is_fresh(date):
     return abs(parsedate_to_datetime(date).timestamp() - time.time()) < FRESH_WITHIN_S
 
 
+def unpacked(body):
+    """The text of a gzip stream, as far as it came; None where it is none."""
+    stream = zlib.decompressobj(31)
+    try:
+        text = stream.decompress(body)
+    except zlib.error:
+        return None
+    return text, stream.eof and not stream.unused_data
+
+
 class Answer:
     """One answer as it came."""
 
@@ -51,8 +62,15 @@ class Answer:
             return value
         return f"(now + {expires - parsedate_to_datetime(date).timestamp():.0f} s)"
 
+    def _text(self):
+        """The body, unpacked where it is compressed: how well is not compared. Behind it a word about that."""
+        if (self.field("content-encoding") or "").lower() == "gzip" and (found := unpacked(self.body)):
+            text, whole = found
+            return text.decode("latin-1"), ", compressed" if whole else ", compressed, without its end"
+        return self.body.decode("latin-1"), ""
+
     def transcript(self):
-        body = self.body.decode("latin-1")
+        body, coding = self._text()
         foot = PAGE_FOOT.search(body)
         plain = PAGE_FOOT.sub(lambda match: f"<hr><center>{name_and_version(match[1])}</center>", body)
         lines = []
@@ -72,9 +90,9 @@ class Answer:
         lines.insert(0, f"<- {self.line}")
         page = PAGE.fullmatch(plain)
         if page:
-            lines.append(f"   page: {' | '.join(part for part in page.groups() if part)}")
+            lines.append(f"   page: {' | '.join(part for part in page.groups() if part)}{coding}")
         elif plain:
-            lines.append(f"   body {shown(plain.encode('latin-1'))}")
+            lines.append(f"   body {shown(plain.encode('latin-1'))}{coding}")
         if self.note:
             lines.append(f"   ({self.note})")
         return lines
@@ -93,6 +111,10 @@ class Connection:
         self._buffer = b""
         self._write = write
         self._says_close = False
+
+    def write_to(self, write):
+        """Lines go there from now on: `write` takes a list of them."""
+        self._write = lambda *lines: write(lines)
 
     def send(self, data):
         """All bytes, unless the other side has closed: then what it said before counts."""

@@ -25,6 +25,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import certificates
 from generator import changes, contents, places, vocabulary  # noqa: F401: they fill the table of features
 from generator.arena import PORTS, Arena
 from generator.maker import FEATURES, Maker
@@ -68,6 +69,7 @@ def main():
             for text in result["shown"]:
                 print(text)
         failures = confirmed(pool, options.seed, failures, options.shrink, tally)
+    certificates.forget()
     print(f"\n{tally['rounds']} rounds, {tally['requests']} requests of seed {options.seed}: "
           f"{tally['differ']} rounds unexpected ({version(nginx)}; {time.monotonic() - began:.0f} s); {tally['invalid']} rounds left out as NGINX refused them"
           + (f"; {tally['slow']} answers of NGINX never came" if tally["slow"] else ""))

@@ -20,6 +20,8 @@ class Request:
         self.fields = fields
         self.body = body
         self.complete = complete
+        # What is known of the connection's TLS, and how a stream ended that has no whole request.
+        self.tls = self.ended = None
         self.method, _, rest = line.partition(" ")
         self.target, _, self.version = rest.rpartition(" ")
 
@@ -33,10 +35,16 @@ class Request:
             f"{server} <- {self.method} {self.target}",
             f"     over {self.version}" + (f", connection: {connection}" if connection is not None else ""),
         ]
-        fields = [(shown_name(name), value) for name, value in self.fields if name.lower() != "connection"]
+        if self.tls:
+            lines.append(f"     {self.tls}")
+        # Names have no case in HTTP/2.
+        written = (lambda name: name) if self.version == "HTTP/2" else shown_name
+        fields = [(written(name), value) for name, value in self.fields if name.lower() != "connection"]
         lines += sorted(f"     {name}: {value}" for name, value in fields)
         if self.body or not self.complete:
             lines.append(f"     body {shown(self.body)}" + ("" if self.complete else ", cut"))
+        if self.ended:
+            lines.append(f"     reset {self.ended}")
         return lines
 
 
@@ -121,18 +129,35 @@ def in_turn(*behaviours):
 
 
 class Upstream:
-    """One server on 127.0.0.1 or on a Unix socket: `behave` may be changed at any time, `stop` makes it refuse."""
+    """One server on 127.0.0.1 or on a Unix socket: `behave` may be changed at any time, `stop` makes it refuse.
+
+    It speaks HTTP/1 in the clear. A case that wants TLS or HTTP/2 says so with `speaks` before the proxy starts.
+    """
 
     def __init__(self, name, address, record):
         self.name = name
         self.address = address
         self.behave = answer(f"{name}\n", "200 OK", "Content-Type: text/plain")
         self.connections = 0
+        # Wraps a connection and tells about it; makes HTTP/2 of a connection.
+        self._tls = self._streams = None
+        # With HTTP/2: a request is answered when its header is there.
+        self.early = False
         self._record = record
         self._listener = None
         self._open = set()
         self._lock = threading.Lock()
         self.start()
+
+    def speaks(self, tls=None, streams=None, behave=None):
+        """`tls`: an object with `wrap` and `about`; `streams`: `streams.Streams`, for HTTP/2."""
+        self._tls, self._streams = tls, streams
+        if behave:
+            self.behave = behave
+
+    @property
+    def is_secure(self):
+        return self._tls is not None
 
     def start(self):
         family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
@@ -170,17 +195,34 @@ class Upstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        connection.settimeout(60)
+        try:
+            if self._tls:
+                connection = self._tls.wrap(connection)
+        except OSError:
+            connection.close()
+            return
         with self._lock:
             self._open.add(connection)
-        first, buffer = True, bytearray()
+        about = self._tls.about(connection) if self._tls else None
+        first = True
+
+        def take(request, answers):
+            nonlocal first
+            if first:
+                self.connections += 1
+                first = False
+            request.tls = about
+            self._record(self.name, request)
+            return self.behave(request, answers)
+
         try:
-            connection.settimeout(60)
+            if self._streams:
+                self._streams(connection, take, lambda: self.early).serve()
+                return
+            buffer = bytearray()
             while request := read_request(connection, buffer):
-                if first:
-                    self.connections += 1
-                    first = False
-                self._record(self.name, request)
-                kept = self.behave(request, connection)
+                kept = take(request, connection)
                 asked_to_close = request.version == "HTTP/1.0" or request.field("connection") == "close"
                 if not kept or asked_to_close:
                     return
@@ -199,6 +241,10 @@ def read_request(connection, buffer):
         if not part:
             return None
         buffer += part
+        if buffer[0] in (0x16, 0x80) or buffer.startswith(b"PRI * HTTP/2.0"):
+            # TLS or HTTP/2, which is not spoken here: what a server of HTTP/1 says to it.
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            return None
     head, _, rest = bytes(buffer).partition(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").split("\r\n")
     fields = [tuple(part.strip() for part in field.partition(":")[::2]) for field in fields]

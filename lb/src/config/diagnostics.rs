@@ -34,7 +34,7 @@ impl fmt::Display for Position {
 }
 
 /// nginx's severities, most talkative first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// `debug`
     Debug,
@@ -67,6 +67,12 @@ impl Severity {
             Self::Alert => "alert",
             Self::Emerg => "emerg",
         }
+    }
+
+    /// The severity that nginx calls so.
+    pub(in crate::config) fn named(name: &str) -> Option<Self> {
+        use Severity::{Alert, Crit, Debug, Emerg, Error, Info, Notice, Warn};
+        [Debug, Info, Notice, Warn, Error, Crit, Alert, Emerg].into_iter().find(|level| level.name() == name)
     }
 }
 

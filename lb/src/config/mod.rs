@@ -14,7 +14,7 @@ mod modules;
 mod syntax;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -22,7 +22,7 @@ pub(super) fn in_main(text: &str) -> String {
     format!("events {{}} {text}")
 }
 
-pub(super) fn in_http(text: &str) -> String {
+pub(crate) fn in_http(text: &str) -> String {
     in_main(&format!("http {{ {text} }}"))
 }
 
@@ -31,17 +31,17 @@ pub(super) fn in_upstream(text: &str) -> String {
     in_http(&format!("upstream u {{ server 127.0.0.1:1; {text} }}"))
 }
 
-pub(super) fn in_server(text: &str) -> String {
+pub(crate) fn in_server(text: &str) -> String {
     in_http(&format!("upstream group {{ server 127.0.0.1:1; }} server {{ {text} }}"))
 }
 
-pub(super) fn in_location(text: &str) -> String {
+pub(crate) fn in_location(text: &str) -> String {
     in_server(&format!("location / {{ {text} }}"))
 }
 
 /// The model of a text that must be accepted.
 #[track_caller]
-pub(super) fn accepted(text: &str) -> Config {
+pub(crate) fn accepted(text: &str) -> Config {
     match load_text(text) {
         Ok(loaded) => loaded.config,
         Err(findings) => panic!("{text}\n{findings:#?}"),

@@ -8,6 +8,7 @@
 //! The other counts serve the metrics. They are events that only grow, kept in sharded cells; "active", "reading",
 //! "writing" and "waiting" (NGINX's `stub_status`) are differences between them, computed when read.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
@@ -64,6 +65,17 @@ pub struct ConnectionTotals {
     pub writing: u64,
     /// Of these, waiting for a request.
     pub waiting: u64,
+}
+
+/// nginx's page of `stub_status`, byte for byte.
+impl fmt::Display for ConnectionTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accepted, requests, active, reading, writing, waiting } = self;
+        writeln!(f, "Active connections: {active} ")?;
+        writeln!(f, "server accepts handled requests")?;
+        writeln!(f, " {accepted} {accepted} {requests} ")?;
+        writeln!(f, "Reading: {reading} Writing: {writing} Waiting: {waiting} ")
+    }
 }
 
 /// The outcome of a graceful stop.

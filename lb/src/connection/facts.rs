@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use pingora::server::ShutdownWatch;
 use tokio::task::futures::TaskLocalFuture;
 
+use super::drain::Drain;
 use super::proxy_protocol::Proxied;
 use crate::config::model::ListenAddress;
 use crate::tls::{Security, Session};
@@ -107,6 +108,7 @@ pub struct ConnectionFacts {
     /// HTTP/2 is spoken.
     pub http2: bool,
     closing: ShutdownWatch,
+    drain: Drain,
 }
 
 impl ConnectionFacts {
@@ -116,6 +118,7 @@ impl ConnectionFacts {
         local: Option<SocketAddr>,
         listener: Arc<ListenerFacts>,
         closing: ShutdownWatch,
+        drain: Drain,
     ) -> Self {
         Self {
             serial,
@@ -127,7 +130,13 @@ impl ConnectionFacts {
             security: Security::Plain,
             http2: false,
             closing,
+            drain,
         }
+    }
+
+    /// The counts of all connections of the process.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// The facts of the same connection, once its PROXY protocol header has been read, before TLS is spoken.
@@ -142,6 +151,7 @@ impl ConnectionFacts {
             security: Security::Plain,
             http2: false,
             closing: self.closing.clone(),
+            drain: self.drain.clone(),
         }
     }
 
@@ -157,6 +167,7 @@ impl ConnectionFacts {
             security,
             http2: self.http2,
             closing: self.closing.clone(),
+            drain: self.drain.clone(),
         }
     }
 
@@ -218,6 +229,8 @@ pub struct RequestReply {
     content_bytes: AtomicU64,
     /// The longest piece of the answer in one frame.
     piece_bytes: AtomicUsize,
+    /// Nobody reads the answer's fields once they were sent.
+    forgets_fields: AtomicBool,
 }
 
 impl Default for RequestReply {
@@ -232,6 +245,7 @@ impl Default for RequestReply {
             passes_early_hints: AtomicBool::new(false),
             content_bytes: AtomicU64::new(0),
             piece_bytes: AtomicUsize::new(PIECE_BYTES),
+            forgets_fields: AtomicBool::new(false),
         }
     }
 }
@@ -254,6 +268,16 @@ impl RequestReply {
 
     pub(super) fn passes_early_hints(&self) -> bool {
         self.passes_early_hints.load(Relaxed)
+    }
+
+    /// Declares that nobody reads the answer's fields once they were sent: no log may ask for them. HTTP/2 then gives them
+    /// away instead of a copy.
+    pub fn forget_fields(&self) {
+        self.forgets_fields.store(true, Relaxed);
+    }
+
+    pub(super) fn forgets_fields(&self) -> bool {
+        self.forgets_fields.load(Relaxed)
     }
 
     /// Sets the longest piece of the answer that goes out in one frame (`http2_chunk_size`).
@@ -442,7 +466,8 @@ mod tests {
         let (_, closing) = tokio::sync::watch::channel(false);
         let address = ListenAddress::Unix("/run/test".into());
         let listener = Arc::new(ListenerFacts::new(0, address));
-        let connection = ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing);
+        let connection =
+            ConnectionFacts::new(1, ClientAddress::Unix, None, listener, closing, Drain::default());
         RequestFacts {
             connection: Arc::new(connection),
             snapshot: Arc::new("snapshot"),

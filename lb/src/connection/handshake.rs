@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::transport::{Broken, Tls, Transport, Wire};
 use crate::observe::handshakes::{Handshake, HandshakeFailure};
-use crate::tls::{Chosen, Offered, Session};
+use crate::tls::{Chosen, Offered, Session, Signing};
 
 /// What a client turned out to speak.
 pub(super) enum Spoken {
@@ -25,6 +25,9 @@ pub(super) enum Spoken {
 /// The alert that rejects a handshake (`ssl_reject_handshake`): a record of type 21 in the version of every first
 /// record, of two bytes: fatal, unrecognized_name.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// The alert of a certificate that cannot be read: internal_error.
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// Size of the first read.
 const FIRST_BYTES: usize = 4096;
@@ -49,12 +52,27 @@ async fn with_first_bytes(
 ) -> Result<Spoken, Broken> {
     let accepted = client_hello(&mut transport, first).await?;
     let offered = Offered::of(&accepted.client_hello());
-    let Chosen { config, authorities, is_named } = choose(accepted.client_hello().server_name());
+    let Chosen { config, demand, authorities, is_named } = choose(accepted.client_hello().server_name());
     let Some(config) = config else {
         // A client that does not take it learns it from the end of the connection.
         let _ = transport.try_write_vectored(&[IoSlice::new(&UNRECOGNIZED_NAME)]);
         return Err(Broken::Rejected);
     };
+    let config = match demand {
+        None => config,
+        Some(demand) => {
+            let name = accepted.client_hello().server_name().map(str::to_owned);
+            match demand.complete(&config, name.as_deref()).await {
+                Ok(config) => config,
+                Err(error) => {
+                    log::error!("{error} while SSL handshaking");
+                    let _ = transport.try_write_vectored(&[IoSlice::new(&INTERNAL_ERROR)]);
+                    return Err(Broken::Rejected);
+                }
+            }
+        }
+    };
+    let signing = Signing::of(accepted.client_hello(), &config);
     let session = match accepted.into_connection(config) {
         Ok(session) => session,
         Err((error, mut alert)) => {
@@ -64,7 +82,9 @@ async fn with_first_bytes(
     };
     let mut tls = Box::new(Tls::new(transport, session));
     tls.handshake().await?;
-    let session = Box::new(Session::of(tls.session(), offered, is_named, authorities.as_deref()));
+    let early = tls.early();
+    let session =
+        Session::of(tls.session(), offered, is_named, authorities.as_deref(), &signing, early).into();
     Ok(Spoken::Tls(Transport::Tls(tls), session))
 }
 

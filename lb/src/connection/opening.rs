@@ -283,7 +283,14 @@ mod tests {
         let (ours, _client) = std::os::unix::net::UnixStream::pair().unwrap();
         let listener = ListenerFacts::new(0, ListenAddress::Unix("/run/test".into()));
         let drain = Drain::default();
-        let facts = ConnectionFacts::new(1, ClientAddress::Unix, None, Arc::new(listener), drain.watch());
+        let facts = ConnectionFacts::new(
+            1,
+            ClientAddress::Unix,
+            None,
+            Arc::new(listener),
+            drain.watch(),
+            drain.clone(),
+        );
         let worker = Worker::new(tokio::runtime::Handle::current(), Arc::new(Nothing));
         let acceptor = Acceptor::new(Arc::new(Nothing), vec![worker], drain);
         let (acceptor, place) = acceptor.place(1);

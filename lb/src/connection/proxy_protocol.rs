@@ -12,11 +12,15 @@
 //! takes version 1 as text alone, and leaves the limits and the values inside `ssl` to its caller; what would be left of
 //! this file is not shorter, and the bytes come from strangers.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod read;
 mod tlv;
 
 use std::net::{IpAddr, SocketAddr};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzz::check;
 pub use read::ReadError;
 pub(in crate::connection) use read::read;
 

@@ -27,26 +27,31 @@ pub struct Found {
     pub executable: bool,
 }
 
+/// What the names of compressed files end with, in the order in which they are looked for.
+pub const SUFFIXES: [&str; 3] = [".br", ".zst", ".gz"];
+
 /// How to open.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
     /// Which links are followed.
     pub links: Links,
-    /// What becomes of a file with `.gz` at the end of its name.
-    pub compressed: Compressed,
+    /// What becomes of a file with one of [`SUFFIXES`] at the end of its name.
+    pub compressed: [Compressed; SUFFIXES.len()],
     /// The content is wanted, not only what is known of it.
     pub content: bool,
 }
 
-/// What becomes of a file with `.gz` at the end of the wanted one's name.
+/// What becomes of a compressed file, which has a suffix at the end of the wanted one's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compressed {
     /// Nobody asks for it.
     Ignored,
     /// Whether it is there is told.
     Noticed,
-    /// It is taken in place of the other.
+    /// It is taken in place of the other, and that it is there is told.
     Taken,
+    /// It is taken in place of the other, whoever asks.
+    Forced,
 }
 
 /// What was opened.
@@ -62,9 +67,9 @@ pub struct Opened {
     pub modified: i64,
     /// All of it, where it is a small file and was wanted.
     pub content: Option<Bytes>,
-    /// It is the `.gz`.
-    pub gzip: bool,
-    /// The `.gz` is there, as far as anybody asked.
+    /// It is the compressed file with this one of [`SUFFIXES`].
+    pub suffix: Option<usize>,
+    /// A compressed file is there that others get, as far as anybody asked.
     pub has_compressed: bool,
     /// The path that was opened.
     pub path: Vec<u8>,
@@ -96,21 +101,26 @@ pub async fn read(file: Arc<File>, at: u64, length: u64) -> io::Result<Bytes> {
 }
 
 fn open_here(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
-    let compressed = || [path.as_slice(), b".gz"].concat();
-    match wanted.compressed {
-        Compressed::Ignored => open_one(path, wanted),
-        Compressed::Noticed => {
-            let found = look_here(compressed(), wanted.links);
-            let has_compressed = found.is_ok_and(|found| found.kind == Kind::File);
-            Ok(Opened { has_compressed, ..open_one(path, wanted)? })
-        }
-        Compressed::Taken => match open_one(compressed(), wanted) {
-            Ok(opened) if opened.kind == Kind::File => {
-                Ok(Opened { gzip: true, has_compressed: true, ..opened })
+    let mut has_compressed = false;
+    for (index, (suffix, compressed)) in SUFFIXES.iter().zip(wanted.compressed).enumerate() {
+        let name = || [path.as_slice(), suffix.as_bytes()].concat();
+        match compressed {
+            Compressed::Ignored => {}
+            Compressed::Noticed => {
+                let found = look_here(name(), wanted.links);
+                has_compressed |= found.is_ok_and(|found| found.kind == Kind::File);
             }
-            _ => open_one(path, wanted),
-        },
+            Compressed::Taken | Compressed::Forced => {
+                if let Ok(opened) = open_one(name(), wanted)
+                    && opened.kind == Kind::File
+                {
+                    let has_compressed = has_compressed || compressed == Compressed::Taken;
+                    return Ok(Opened { suffix: Some(index), has_compressed, ..opened });
+                }
+            }
+        }
     }
+    Ok(Opened { has_compressed, ..open_one(path, wanted)? })
 }
 
 fn open_one(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
@@ -149,7 +159,7 @@ fn open_one(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
     }
     let modified = found.mtime();
     let file = Arc::new(file);
-    Ok(Opened { file, kind, length, modified, content, gzip: false, has_compressed: false, path })
+    Ok(Opened { file, kind, length, modified, content, suffix: None, has_compressed: false, path })
 }
 
 fn look_here(path: Vec<u8>, links: Links) -> Result<Found, FileError> {
@@ -190,7 +200,8 @@ mod tests {
     use super::*;
     use crate::files::Meaning;
 
-    const WANTED: Wanted = Wanted { links: Links::Followed, compressed: Compressed::Ignored, content: true };
+    const WANTED: Wanted =
+        Wanted { links: Links::Followed, compressed: [Compressed::Ignored; SUFFIXES.len()], content: true };
 
     fn path(directory: &tempfile::TempDir, name: &str) -> Vec<u8> {
         directory.path().join(name).as_os_str().as_bytes().to_vec()
@@ -245,20 +256,37 @@ mod tests {
     #[tokio::test]
     async fn the_compressed_file_is_taken_where_it_is_there() {
         let directory = tempfile::tempdir().unwrap();
-        for (name, text) in [("a", "plain"), ("a.gz", "packed"), ("b", "plain")] {
+        for (name, text) in [
+            ("a", "plain"),
+            ("a.gz", "packed"),
+            ("b", "plain"),
+            ("c", "plain"),
+            ("c.br", "best"),
+            ("c.gz", "packed"),
+        ] {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
-        use Compressed::{Ignored, Noticed, Taken};
+        use Compressed::{Forced, Ignored, Noticed, Taken};
         for (name, compressed, text, has_compressed) in [
-            ("a", Taken, "packed", true),
-            ("a", Noticed, "plain", true),
-            ("a", Ignored, "plain", false),
-            ("b", Taken, "plain", false),
-            ("b", Noticed, "plain", false),
+            ("a", [Ignored, Ignored, Taken], "packed", true),
+            ("a", [Ignored, Ignored, Forced], "packed", false),
+            ("a", [Ignored, Ignored, Noticed], "plain", true),
+            ("a", [Ignored, Ignored, Ignored], "plain", false),
+            ("a", [Taken, Taken, Taken], "packed", true),
+            ("b", [Ignored, Ignored, Taken], "plain", false),
+            ("b", [Ignored, Ignored, Noticed], "plain", false),
+            ("c", [Taken, Taken, Taken], "best", true),
+            ("c", [Noticed, Ignored, Forced], "packed", true),
         ] {
             let opened = open(path(&directory, name), Wanted { compressed, ..WANTED }).await.unwrap();
             assert_eq!(opened.content.unwrap(), Bytes::from(text), "{name} {compressed:?}");
-            assert_eq!((opened.gzip, opened.has_compressed), (text == "packed", has_compressed), "{name}");
+            let suffix = opened.suffix.map(|index| SUFFIXES[index]);
+            let expected = match text {
+                "packed" => Some(".gz"),
+                "best" => Some(".br"),
+                _ => None,
+            };
+            assert_eq!((suffix, opened.has_compressed), (expected, has_compressed), "{name} {compressed:?}");
         }
     }
 }

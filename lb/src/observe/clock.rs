@@ -16,6 +16,7 @@ pub struct TimeText {
     time_local: String,
     time_iso8601: String,
     error_log: String,
+    syslog: String,
 }
 
 impl TimeText {
@@ -34,6 +35,11 @@ impl TimeText {
         &self.error_log
     }
 
+    /// The time of a syslog message: `Nov 22 10:04:05`, the day of two columns.
+    pub fn syslog(&self) -> &str {
+        &self.syslog
+    }
+
     fn fill<Zone: TimeZone>(&mut self, time: &DateTime<Zone>)
     where
         Zone::Offset: std::fmt::Display,
@@ -42,6 +48,7 @@ impl TimeText {
             (&mut self.time_local, "%d/%b/%Y:%H:%M:%S %z"),
             (&mut self.time_iso8601, "%Y-%m-%dT%H:%M:%S%:z"),
             (&mut self.error_log, "%Y/%m/%d %H:%M:%S"),
+            (&mut self.syslog, "%b %e %H:%M:%S"),
         ] {
             text.clear();
             // Writing to a string fails only if the format is wrong, which the tests would show.
@@ -107,13 +114,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_are_nginxs() {
+    fn the_forms_are_nginxs() {
         let zone = FixedOffset::east_opt(-(3 * 3600 + 1800)).unwrap();
         let mut text = TimeText::default();
         text.fill(&zone.with_ymd_and_hms(2026, 1, 2, 10, 4, 5).unwrap());
         assert_eq!(text.time_local(), "02/Jan/2026:10:04:05 -0330");
         assert_eq!(text.time_iso8601(), "2026-01-02T10:04:05-03:30");
         assert_eq!(text.error_log(), "2026/01/02 10:04:05");
+        assert_eq!(text.syslog(), "Jan  2 10:04:05");
     }
 
     #[test]

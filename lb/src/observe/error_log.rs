@@ -16,12 +16,16 @@
 //! env_logger's own writer has one target and one lock, held while it writes; this log has several targets, and
 //! requests may wait for no lock. So its filter decides and [`log_file`](super::log_file) writes.
 //!
+//! Lines about a request go to the `error_log`s of its level, where there are some: whoever logs them says so with
+//! [`of_level`], which holds for the calling thread until its guard goes.
+//!
 //! While the program starts ([`ErrorLogger::leave_console`] ends that) everything from `warn` up also goes to
 //! standard error in nginx's form for it, `lb: [emerg] ...`, unless an `error_log` goes there anyhow.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -101,6 +105,48 @@ impl<F: Fn() -> T, T: fmt::Display> fmt::Display for OnDemand<F> {
     }
 }
 
+/// The `error_log`s of a level, open.
+#[derive(Debug)]
+pub struct LevelLogs {
+    outputs: Vec<Output>,
+}
+
+impl LevelLogs {
+    /// Opens the logs of each list; blocks for as long as the system takes to open them.
+    pub fn open_all(files: &LogFiles, lists: &[Vec<ErrorLog>]) -> Result<Vec<Arc<Self>>, OpenError> {
+        lists.iter().map(|logs| Ok(Arc::new(Self { outputs: open_outputs(files, logs)? }))).collect()
+    }
+}
+
+thread_local! {
+    static LEVEL: RefCell<Option<Arc<LevelLogs>>> = const { RefCell::new(None) };
+}
+
+/// What this thread logs until the guard goes is about a request of a level that has these logs.
+pub fn of_level(logs: Option<&Arc<LevelLogs>>) -> LevelGuard {
+    let before = LEVEL.try_with(|level| level.replace(logs.cloned())).ok().flatten();
+    LevelGuard { before, not_send: PhantomData }
+}
+
+/// Ends what [`of_level`] began.
+#[derive(Debug)]
+pub struct LevelGuard {
+    before: Option<Arc<LevelLogs>>,
+    /// It belongs to the thread that made it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for LevelGuard {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        let _ = LEVEL.try_with(|level| level.replace(before));
+    }
+}
+
+fn open_outputs(files: &LogFiles, logs: &[ErrorLog]) -> Result<Vec<Output>, OpenError> {
+    logs.iter().map(|log| Ok(Output { file: files.open(&log.destination)?, level: log.level })).collect()
+}
+
 /// The logger of the process.
 #[derive(Debug)]
 pub struct ErrorLogger {
@@ -120,24 +166,28 @@ pub fn install(rust_log: Option<String>) -> Result<&'static ErrorLogger, SetLogg
 impl ErrorLogger {
     fn new(rust_log: Option<String>) -> Self {
         let rust_log = rust_log.filter(|text| !text.trim().is_empty());
-        let state = State::new(Vec::new(), true, rust_log.as_deref());
+        let state = State::new(Vec::new(), true, Severity::Emerg, rust_log.as_deref());
         Self { rust_log, state: ArcSwap::from_pointee(state) }
     }
 
-    /// Opens `logs` and sends lines there from now on; called at the start and after each reload. On an error,
-    /// nothing changes.
-    pub fn open(&self, files: &LogFiles, logs: &[ErrorLog]) -> Result<(), OpenError> {
-        let outputs = logs
-            .iter()
-            .map(|log| Ok(Output { file: files.open(&log.destination)?, level: log.level }))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.replace(outputs, self.state.load().console);
+    /// Opens `logs` and sends lines there from now on; called at the start and after each reload. `levels` are the
+    /// lists of levels, which may take less severe lines. On an error, nothing changes.
+    pub fn open(
+        &self,
+        files: &LogFiles,
+        logs: &[ErrorLog],
+        levels: &[Vec<ErrorLog>],
+    ) -> Result<(), OpenError> {
+        let outputs = open_outputs(files, logs)?;
+        let lowest_of_levels = levels.iter().flatten().map(|log| log.level).min().unwrap_or(Severity::Emerg);
+        self.replace(outputs, self.state.load().console, lowest_of_levels);
         Ok(())
     }
 
     /// Ends the output on the console, when the start is over.
     pub fn leave_console(&self) {
-        self.replace(self.state.load().outputs.clone(), false);
+        let state = self.state.load();
+        self.replace(state.outputs.clone(), false, state.lowest_of_levels);
     }
 
     /// Redirects standard error to the first error log that is a file, so that a panic's message is found there;
@@ -148,16 +198,17 @@ impl ErrorLogger {
         if state.outputs.iter().any(|output| output.file.is_standard_stream()) {
             return Ok(());
         }
-        let Some(output) = state.outputs.first() else {
+        // A syslog server is none.
+        let mut files = state.outputs.iter().filter(|output| output.file.is_file());
+        let Some(file) = files.next().map(|output| output.file.open_again()).transpose()?.flatten() else {
             return Ok(());
         };
-        let file = output.file.open_again()?;
         nix::unistd::dup2_stderr(&file)
             .map_err(|errno| OpenError::Open { path: "stderr".into(), source: errno.into() })
     }
 
-    fn replace(&self, outputs: Vec<Output>, console: bool) {
-        let state = State::new(outputs, console, self.rust_log.as_deref());
+    fn replace(&self, outputs: Vec<Output>, console: bool, lowest_of_levels: Severity) {
+        let state = State::new(outputs, console, lowest_of_levels, self.rust_log.as_deref());
         log::set_max_level(state.filters.most_verbose());
         self.state.store(Arc::new(state));
     }
@@ -196,8 +247,9 @@ struct Output {
 struct State {
     outputs: Vec<Output>,
     console: bool,
-    /// The lowest severity that any output takes.
+    /// The lowest severity that any output takes, those of levels included.
     lowest_severity: Severity,
+    lowest_of_levels: Severity,
     filters: Filters,
 }
 
@@ -205,25 +257,35 @@ struct State {
 const CONSOLE_LEVEL: Severity = Severity::Warn;
 
 impl State {
-    fn new(outputs: Vec<Output>, console: bool, rust_log: Option<&str>) -> Self {
+    fn new(outputs: Vec<Output>, console: bool, lowest_of_levels: Severity, rust_log: Option<&str>) -> Self {
         let lowest_severity = outputs
             .iter()
             .map(|output| output.level)
             .chain(console.then_some(CONSOLE_LEVEL))
+            .chain([lowest_of_levels])
             .min()
             .unwrap_or(Severity::Emerg);
-        Self { outputs, console, lowest_severity, filters: Filters::new(lowest_severity, rust_log) }
+        Self {
+            outputs,
+            console,
+            lowest_severity,
+            lowest_of_levels,
+            filters: Filters::new(lowest_severity, rust_log),
+        }
     }
 
     fn write(&self, record: &Record<'_>, now: SystemTime) {
         let severity = severity(record.metadata());
         let asked_for = self.filters.asked_for(record.metadata());
         let takes = |level: Severity| severity >= level || asked_for;
-        if self.outputs.iter().any(|output| takes(output.level)) {
+        // Cloned: a log file that reports an error of its own comes here again.
+        let of_level = LEVEL.try_with(|level| level.borrow().clone()).ok().flatten();
+        let outputs = of_level.as_ref().map_or(&self.outputs, |level| &level.outputs);
+        if outputs.iter().any(|output| takes(output.level)) {
             with_line(|line| {
                 format_line(line, record, severity, now);
-                for output in self.outputs.iter().filter(|output| takes(output.level)) {
-                    output.file.append(line);
+                for output in outputs.iter().filter(|output| takes(output.level)) {
+                    output.file.append_severe(severity.into(), line);
                 }
             });
         }

@@ -15,22 +15,28 @@
 //! Before [`LogFiles::start_writers`] the calling thread writes its lines at once: start-up has no threads yet
 //! (`daemon` would lose them) and its last lines must not wait in a buffer.
 
+pub(super) mod by_path;
+mod output;
 mod sink;
+mod syslog;
+mod writer;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 
-use self::sink::Sink;
-use crate::config::model::LogDestination;
+use self::by_path::PathLogs;
+use self::output::Output;
+use self::writer::{Replacement, Shared, State, Writer};
+use crate::config::model::{Buffering, LogDestination, SyslogServer, SyslogSeverity};
 use crate::observe::cells::Counter;
 use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
@@ -59,6 +65,12 @@ pub enum OpenError {
         /// The system's error.
         source: io::Error,
     },
+    /// The name of a syslog server is not known.
+    #[error("host not found in syslog server \"{written}\"")]
+    NoSyslogServer {
+        /// The server, as written.
+        written: Box<str>,
+    },
     /// No thread could be started to write it.
     #[error("no thread to write \"{}\" {}", path.display(), SystemError(source))]
     Thread {
@@ -80,6 +92,7 @@ struct Registry {
     /// Weak: a file that no configuration uses any more is closed.
     files: HashMap<LogDestination, Weak<LogFile>>,
     writers_started: bool,
+    by_path: Arc<PathLogs>,
 }
 
 /// The counts of one file, for the metrics.
@@ -120,6 +133,7 @@ impl LogFiles {
     /// Opens every file again by its path, for logs that were rotated by renaming. A file that cannot be opened keeps
     /// its old handle. Blocks like [`open`](Self::open).
     pub fn reopen(&self) -> Vec<OpenError> {
+        self.by_path().reopen();
         self.all().iter().filter_map(|file| file.reopen().err()).collect()
     }
 
@@ -128,7 +142,8 @@ impl LogFiles {
         let deadline = Instant::now() + limit;
         let files = self.all();
         files.iter().for_each(|file| file.shared.hurry());
-        files.iter().all(|file| file.flush_until(deadline))
+        let all = files.iter().all(|file| file.flush_until(deadline));
+        self.by_path().flush(deadline) && all
     }
 
     /// Makes `owner` the owner of every regular log file, so that the process can reopen them after it became that
@@ -140,8 +155,14 @@ impl LogFiles {
     /// The lines taken and lost by each file, by name.
     pub fn totals(&self) -> Vec<LogFileTotals> {
         let mut totals: Vec<_> = self.all().iter().map(|file| file.totals()).collect();
+        totals.extend(self.by_path().totals());
         totals.sort_by(|a, b| a.name.cmp(&b.name));
         totals
+    }
+
+    /// The logs whose paths hold variables.
+    pub(super) fn by_path(&self) -> Arc<PathLogs> {
+        Arc::clone(&self.registry.lock().by_path)
     }
 
     fn all(&self) -> Vec<Arc<LogFile>> {
@@ -155,62 +176,18 @@ pub struct LogFile {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    destination: LogDestination,
-    state: Mutex<State>,
-    /// The writer waits here for lines or a replacement.
-    work: Condvar,
-    /// Callers of `flush` wait here for `written_bytes` to grow.
-    progress: Condvar,
-    lines: Counter,
-    dropped: Counter,
-}
-
-#[derive(Debug)]
-struct State {
-    gathered: Vec<u8>,
-    /// All bytes ever gathered, and all that the writer is done with, written or lost.
-    gathered_bytes: u64,
-    written_bytes: u64,
-    /// The sink, until a writer thread takes it.
-    sink: Option<Sink>,
-    /// The file that the writer is to change to.
-    replacement: Option<Replacement>,
-    writer: Writer,
-    /// A flush is waiting: the writer must not rest.
-    hurry: bool,
-    closing: bool,
-    complaints: RateLimited,
-}
-
-/// A file opened again.
-#[derive(Debug)]
-struct Replacement {
-    sink: Sink,
-    /// The number of gathered bytes that still belong to the old file.
-    old_bytes: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writer {
-    NotStarted,
-    /// Writing, or resting on purpose: it will look at the buffer by itself.
-    Busy,
-    /// Waiting for a line: must be woken.
-    Idle,
-}
-
 impl LogFile {
     fn open(destination: LogDestination) -> Result<Self, OpenError> {
-        let sink = Sink::open(&destination).map_err(|source| open_error(&destination, source))?;
+        let output = Output::open(&destination)?;
         let state = State {
             gathered: Vec::new(),
             gathered_bytes: 0,
             written_bytes: 0,
-            sink: Some(sink),
+            output: Some(output),
             replacement: None,
             writer: Writer::NotStarted,
+            buffering: None,
+            first_line: None,
             hurry: false,
             closing: false,
             complaints: RateLimited::new(COMPLAINT_INTERVAL),
@@ -229,13 +206,29 @@ impl LogFile {
 
     /// Adds `line` and a newline. Never waits for the file once the writers have been started.
     pub fn append(&self, line: &[u8]) {
-        self.shared.append(line);
+        self.shared.append(None, line);
+    }
+
+    /// The same for a line so severe, which syslog wants to know.
+    pub fn append_severe(&self, severity: SyslogSeverity, line: &[u8]) {
+        self.shared.append(Some(severity), line);
+    }
+
+    /// From now on lines are gathered so.
+    pub fn gather(&self, buffering: Option<Buffering>) {
+        let mut state = self.shared.state.lock();
+        if state.buffering != buffering {
+            state.buffering = buffering;
+            // What was gathered by the rules before does not wait.
+            state.hurry = !state.gathered.is_empty();
+            self.shared.wake(&mut state);
+        }
     }
 
     /// The lines that it took and lost.
     pub fn totals(&self) -> LogFileTotals {
         LogFileTotals {
-            name: name(&self.shared.destination).display().to_string(),
+            name: name(&self.shared.destination),
             lines: self.shared.lines.total(),
             dropped: self.shared.dropped.total(),
         }
@@ -251,11 +244,15 @@ impl LogFile {
         sink::inherited_stream(&self.shared.destination).is_some()
     }
 
+    /// True of a file of its own: no standard stream, no syslog server.
+    pub fn is_file(&self) -> bool {
+        matches!(self.shared.destination, LogDestination::File(_)) && !self.is_standard_stream()
+    }
+
     /// A separate handle on the file, opened anew.
-    pub fn open_again(&self) -> Result<File, OpenError> {
-        Sink::open(&self.shared.destination)
-            .map(Sink::into_file)
-            .map_err(|source| open_error(&self.shared.destination, source))
+    /// `None` of a syslog server.
+    pub fn open_again(&self) -> Result<Option<File>, OpenError> {
+        Output::open(&self.shared.destination).map(Output::into_file)
     }
 
     fn reopen(&self) -> Result<(), OpenError> {
@@ -263,24 +260,24 @@ impl LogFile {
         if self.is_standard_stream() {
             return Ok(());
         }
-        let sink = Sink::open(destination).map_err(|source| open_error(destination, source))?;
+        let output = Output::open(destination)?;
         let mut state = self.shared.state.lock();
         if state.writer == Writer::NotStarted {
-            state.sink = Some(sink);
+            state.output = Some(output);
             return Ok(());
         }
         // Of two in a row the later counts, from the point where the earlier would have begun.
         let old_bytes = state.replacement.take().map_or(state.gathered.len(), |earlier| earlier.old_bytes);
-        state.replacement = Some(Replacement { sink, old_bytes });
+        state.replacement = Some(Replacement { output, old_bytes });
         self.shared.wake(&mut state);
         Ok(())
     }
 
     fn give_to(&self, owner: Uid) -> Result<(), OpenError> {
-        let file = match &self.shared.destination {
-            LogDestination::File(_) if !self.is_standard_stream() => self.open_again()?,
-            LogDestination::File(_) | LogDestination::Stderr => return Ok(()),
-        };
+        if self.is_standard_stream() {
+            return Ok(());
+        }
+        let Some(file) = self.open_again()? else { return Ok(()) };
         sink::give_to(&file, owner).map_err(|source| open_error(&self.shared.destination, source))
     }
 
@@ -289,18 +286,18 @@ impl LogFile {
         if state.writer != Writer::NotStarted {
             return Ok(());
         }
-        let Some(sink) = state.sink.take() else {
+        let Some(output) = state.output.take() else {
             return Ok(());
         };
         let shared = Arc::clone(&self.shared);
-        let spawned = thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(sink));
+        let spawned = thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(output));
         match spawned {
             Ok(_) => {
                 state.writer = Writer::Busy;
                 Ok(())
             }
             Err(source) => {
-                let path = name(&self.shared.destination).to_owned();
+                let path = name(&self.shared.destination).into();
                 Err(OpenError::Thread { path, source })
             }
         }
@@ -332,131 +329,17 @@ impl Drop for LogFile {
     }
 }
 
-impl Shared {
-    fn append(&self, line: &[u8]) {
-        let mut state = self.state.lock();
-        if state.writer == Writer::NotStarted {
-            let Some(sink) = &mut state.sink else { return };
-            self.lines.increment();
-            let lost = sink.write_lines(&[line, b"\n"].concat());
-            return self.account_for(state, lost.err());
-        }
-        if state.gathered.len() + line.len() >= BOUND_BYTES {
-            self.dropped.increment();
-            let complain = state.complaints.allow(Instant::now()).is_some();
-            // Released first: the report may go to this very file.
-            drop(state);
-            if complain {
-                crate::alert!(
-                    "\"{}\" takes lines more slowly than they come: {} dropped so far",
-                    name(&self.destination).display(),
-                    self.dropped.total()
-                );
-            }
-            return;
-        }
-        state.gathered.extend_from_slice(line);
-        state.gathered.push(b'\n');
-        state.gathered_bytes += line.len() as u64 + 1;
-        if state.writer == Writer::Idle {
-            self.wake(&mut state);
-        }
-        drop(state);
-        self.lines.increment();
-    }
-
-    /// Wakes the writer, unless it is already running.
-    fn wake(&self, state: &mut MutexGuard<'_, State>) {
-        if state.writer == Writer::Idle {
-            state.writer = Writer::Busy;
-        }
-        // Also when it is busy: it may be resting, and a flush or a replacement must not wait.
-        self.work.notify_one();
-    }
-
-    fn hurry(&self) {
-        let mut state = self.state.lock();
-        state.hurry = true;
-        self.wake(&mut state);
-    }
-
-    /// The writer thread's loop.
-    fn write_all(&self, mut sink: Sink) {
-        let mut batch = Vec::new();
-        loop {
-            let mut state = self.state.lock();
-            while state.gathered.is_empty() && state.replacement.is_none() {
-                if state.closing {
-                    return;
-                }
-                state.writer = Writer::Idle;
-                self.work.wait(&mut state);
-            }
-            state.writer = Writer::Busy;
-            state.hurry = false;
-            std::mem::swap(&mut state.gathered, &mut batch);
-            let replacement = state.replacement.take();
-            drop(state);
-
-            let mut rest = batch.as_slice();
-            if let Some(Replacement { sink: new, old_bytes }) = replacement {
-                let (old, after) = rest.split_at(old_bytes);
-                self.write_batch(&mut sink, old);
-                sink = new;
-                rest = after;
-            }
-            self.write_batch(&mut sink, rest);
-
-            batch.clear();
-            batch.shrink_to(KEPT_BYTES);
-            self.rest();
-        }
-    }
-
-    fn write_batch(&self, sink: &mut Sink, lines: &[u8]) {
-        let result = sink.write_lines(lines);
-        let mut state = self.state.lock();
-        state.written_bytes += lines.len() as u64;
-        self.progress.notify_all();
-        self.account_for(state, result.err());
-    }
-
-    /// Lets lines gather, unless a flush or a replacement is waiting.
-    fn rest(&self) {
-        let deadline = Instant::now() + GATHER;
-        let mut state = self.state.lock();
-        while !(state.hurry || state.closing || state.replacement.is_some()) {
-            if self.work.wait_until(&mut state, deadline).timed_out() {
-                return;
-            }
-        }
-    }
-
-    /// Counts the lines that a write lost and reports them, at a limited rate.
-    fn account_for(&self, mut state: MutexGuard<'_, State>, lost: Option<sink::WriteError>) {
-        let Some(sink::WriteError { lines, source }) = lost else {
-            return;
-        };
-        self.dropped.add(lines);
-        let complain = state.complaints.allow(Instant::now()).is_some();
-        drop(state);
-        if complain {
-            crate::alert!(
-                "write() to \"{}\" failed {}",
-                name(&self.destination).display(),
-                SystemError(&source)
-            );
-        }
-    }
-}
-
-fn name(destination: &LogDestination) -> &Path {
+fn name(destination: &LogDestination) -> String {
     match destination {
-        LogDestination::Stderr => Path::new("stderr"),
-        LogDestination::File(path) => path,
+        LogDestination::Stderr => "stderr".to_owned(),
+        LogDestination::File(path) => path.display().to_string(),
+        LogDestination::Syslog(syslog) => match &syslog.server {
+            SyslogServer::Udp { written, .. } => format!("syslog:server={written}"),
+            SyslogServer::Unix(path) => format!("syslog:server=unix:{}", path.display()),
+        },
     }
 }
 
 fn open_error(destination: &LogDestination, source: io::Error) -> OpenError {
-    OpenError::Open { path: name(destination).to_owned(), source }
+    OpenError::Open { path: name(destination).into(), source }
 }

@@ -11,6 +11,7 @@ mod prepare;
 mod real_ip;
 mod signal_loop;
 pub mod signals;
+mod stapling;
 pub mod start;
 pub mod user;
 mod workers;

@@ -16,8 +16,9 @@ use crate::config::{self, Loaded, Source};
 use crate::connection::listen::plan::{self, Wanted};
 use crate::observe::access_log::AccessLogs;
 use crate::observe::cells;
+use crate::observe::error_log::LevelLogs;
 use crate::observe::log_file::{LogFile, LogFiles};
-use crate::server::Snapshot;
+use crate::server::{Logs, Snapshot};
 use crate::tls;
 use crate::upstream::{Runtime, Upstreams};
 
@@ -25,7 +26,7 @@ use crate::upstream::{Runtime, Upstreams};
 pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     pub(super) upstreams: Upstreams,
-    pub(super) access_logs: AccessLogs,
+    pub(super) logs: Logs,
     pub(super) tls: tls::Servers,
     pub(super) caches: Zones,
     /// The open error logs: kept open until lines are sent there.
@@ -70,8 +71,11 @@ pub(super) fn prepare(
     refuse_shared_admin_address(&loaded.config, options)?;
     let error_logs = main.error_logs.iter().map(|log| files.open(&log.destination));
     let error_logs = error_logs.collect::<Result<_, _>>().map_err(|error| fatal(&error))?;
-    let access_logs =
-        AccessLogs::open(files, &loaded.config.http.access_log_files).map_err(|error| fatal(&error))?;
+    let http = &loaded.config.http;
+    let logs = Logs {
+        access_logs: AccessLogs::open(files, &http.access_log_files).map_err(|error| fatal(&error))?,
+        error_logs: LevelLogs::open_all(files, &http.error_logs).map_err(|error| fatal(&error))?,
+    };
     if let Some(pid) = main.pid.as_ref().filter(|_| previous.is_none()) {
         pid_file::check(pid).map_err(|error| fatal(&error))?;
     }
@@ -84,7 +88,8 @@ pub(super) fn prepare(
     let caches = Zones::prepare(&loaded.config.http.caches, previous.map(|snapshot| &snapshot.caches))
         .map_err(|error| vec![Diagnostic::emerg(error.to_string(), error.position().clone())])?;
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
-    Ok(Prepared { loaded, upstreams, access_logs, tls, caches, _error_logs: error_logs, identity })
+    loaded.warnings.extend_from_slice(upstreams.warnings());
+    Ok(Prepared { loaded, upstreams, logs, tls, caches, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one
@@ -114,7 +119,8 @@ pub(super) fn source(options: &Options) -> Source {
         prefix: options.prefix.clone(),
         global_directives: (!options.directives.is_empty()).then(|| options.directives.clone()),
         default_error_log: Some(match &options.error_log {
-            LogDestination::Stderr => "stderr".into(),
+            // No option names a syslog server.
+            LogDestination::Stderr | LogDestination::Syslog(_) => "stderr".into(),
             LogDestination::File(path) => path.clone(),
         }),
     }

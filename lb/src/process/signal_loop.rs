@@ -11,10 +11,12 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::pid_file::PidFile;
 use super::prepare::{self, Prepared};
 use super::signals::{Signal, Signals};
+use super::stapling;
 use super::user::{self, Identity};
 use super::workers::Runtimes;
 use crate::admin::AdminApp;
@@ -47,6 +49,8 @@ pub(super) struct SignalLoop {
     admin: Listeners,
     admin_runtime: Handle,
     pid_file: Option<PidFile>,
+    /// Asks authorities about the certificates of the configuration in force.
+    stapling: JoinSet<()>,
 }
 
 impl SignalLoop {
@@ -63,9 +67,10 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, access_logs, tls, caches, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, caches, identity, .. } = prepared;
+        logs.access_logs.gather(&loaded.config.http.access_log_files);
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, access_logs, tls, caches, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, caches, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -93,6 +98,7 @@ impl SignalLoop {
             admin,
             admin_runtime: runtimes.admin,
             pid_file: None,
+            stapling: JoinSet::new(),
         }
     }
 
@@ -117,6 +123,7 @@ impl SignalLoop {
         snapshot.caches.start(&snapshot.config.http.caches, None);
         // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
+        self.stapling = stapling::start(&snapshot.tls);
         self.loaded_now();
         // Last: its answers say that the start is done.
         let admin = AdminApp::new(self.state.clone());
@@ -181,17 +188,19 @@ impl SignalLoop {
         let change = self.listeners.prepare(&wanted).map_err(|error| fatal(&error))?;
         upstreams.start(FIRST_ANSWERS).await;
         self.logger
-            .open(&self.state.log_files, &loaded.config.main.error_logs)
+            .open(&self.state.log_files, &loaded.config.main.error_logs, &loaded.config.http.error_logs)
             .map_err(|error| fatal(&error))?;
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, access_logs, tls, caches, .. } = prepared;
-        let next = Snapshot::new(loaded.config, upstreams, access_logs, tls, caches, &slots);
+        let Prepared { loaded, upstreams, logs, tls, caches, .. } = prepared;
+        logs.access_logs.gather(&loaded.config.http.access_log_files);
+        let next = Snapshot::new(loaded.config, upstreams, logs, tls, caches, &slots);
         next.caches.start(&next.config.http.caches, Some(&current.caches));
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();
+        self.stapling = stapling::start(&self.state.current().tls);
         Ok(())
     }
 

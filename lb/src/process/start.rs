@@ -103,7 +103,9 @@ fn start(
     if !missing.is_empty() {
         return Err(fatal(&environment::restart_with(&missing)));
     }
-    logger.open(&log_files, &main.error_logs).map_err(|error| fatal(&error))?;
+    logger
+        .open(&log_files, &main.error_logs, &prepared.loaded.config.http.error_logs)
+        .map_err(|error| fatal(&error))?;
     for warning in &prepared.loaded.warnings {
         error_log::log_at(warning.severity, &warning.unlabelled());
     }

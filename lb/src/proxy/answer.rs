@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::CONTENT_LENGTH;
-use http::{Method, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
-use super::file;
+use super::filtered::{self, Filtering};
 use super::finish::finish;
 use super::values::host_field;
+use super::{file, filtering, gather};
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;
 use crate::request::headers::ranges::{self, Share};
@@ -38,6 +39,14 @@ pub(super) async fn content(
             }
             None => Answer::standard(status, server_tokens),
         },
+        Content::Connections => {
+            let text = request.facts.connection.drain().totals().to_string();
+            // As nginx, without a character set.
+            Answer {
+                content_type: Some(HeaderValue::from_static("text/plain")),
+                ..Answer::text(StatusCode::OK, text)
+            }
+        }
         Content::Redirect { status, location } => {
             let location = match request.state.location() {
                 Some(known) => {
@@ -75,13 +84,21 @@ pub(super) async fn write(
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
+    let mut chain = filtering::begin(&mut header, session, request, false, now)?;
     to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
-    let has_body = to_client::has_body(answer.status) && !head_only && !answer.body.is_empty();
-    let body = has_body.then_some(answer.body);
-    session.write_response_header(Box::new(header), body.is_none()).await?;
-    if body.is_some() {
-        session.write_response_body(body, true).await?;
+    let has_body =
+        to_client::has_body(answer.status) && !head_only && (!answer.body.is_empty() || chain.is_some());
+    if !has_body {
+        return session.write_response_header(Box::new(header), true).await;
+    }
+    session.write_response_header(Box::new(header), false).await?;
+    match &mut chain {
+        None => session.write_response_body(Some(answer.body), true).await?,
+        Some(chain) => {
+            filtered::write(session, chain, &mut None, answer.body, true).await?;
+            request.state.compressed = chain.compressed();
+        }
     }
     Ok(())
 }
@@ -135,11 +152,24 @@ pub(super) fn take_over(
         answer.set_status(status)?;
         answer.set_reason_phrase(Some(page::status_phrase(status)))?;
     }
+    if answer.version == Version::HTTP_2 {
+        // HTTP/2 has no words for a status, and nginx has its own.
+        answer.set_reason_phrase(Some(page::status_phrase(answer.status)))?;
+    }
     // The version on the wire is this hop's: an HTTP/1.0 server does not make the client's connection one.
     if answer.version == Version::HTTP_10 {
         answer.set_version(Version::HTTP_11);
     }
     finish(answer, session, request, proxy.passes_server, now)?;
+    if request.state.location().is_some_and(|location| location.changes_bodies)
+        && !request.is_background
+        && let Some(chain) = filtering::begin(answer, session, request, false, now)?
+    {
+        // What the client is to get counts for its pace, and that is known behind the filters.
+        let filtering = Filtering::new(chain, request.sent.take());
+        request.gathering = Some(gather::filter(session, filtering));
+        return Ok(());
+    }
     if proxy.settings.force_ranges && answer.status == StatusCode::OK && !session.cache.enabled() {
         let max_ranges = request.state.location().and_then(|at| at.settings.static_files.max_ranges);
         if let Share::Part(cut) = ranges::force(answer, &session.req_header().headers, max_ranges)? {
@@ -148,6 +178,9 @@ pub(super) fn take_over(
             answer.set_reason_phrase(Some(page::status_phrase(status)))?;
             request.cut = Some(cut);
         }
+    }
+    if request.state.location().is_some_and(|location| location.access_logs.is_empty()) {
+        request.facts.reply.forget_fields();
     }
     Ok(())
 }

@@ -51,6 +51,8 @@ pub struct Request {
     pub(super) dial: Option<Arc<Dial>>,
     /// The part of a server's answer that the client gets, where that is not all.
     pub(super) cut: Option<Cut>,
+    /// Whether the client takes gzip, where that was asked for the choice of a file.
+    pub(super) takes_gzip: Option<bool>,
     /// The character set that a server asks for.
     pub(super) asked_charset: Option<HeaderValue>,
     /// How fast a server's answer is taken (`proxy_limit_rate`), where that is limited.
@@ -80,6 +82,7 @@ impl Request {
             own_body: None,
             dial: None,
             cut: None,
+            takes_gzip: None,
             asked_charset: None,
             taken: None,
             sent: None,
@@ -152,6 +155,7 @@ impl Request {
     pub(super) fn end_gathering(&mut self, session: &mut Session) {
         if let Some(home) = self.gathering.take() {
             gather::end(session, &home);
+            self.state.compressed = home.lock().compressed;
         }
     }
 

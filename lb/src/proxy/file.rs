@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, TRANSFER_ENCODING};
-use http::{Method, StatusCode, Version};
+use http::header::{CONTENT_ENCODING, HeaderValue, TRANSFER_ENCODING, VARY};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::ready::{Ready, Source};
-use super::{finish, record};
-use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location};
+use super::{filtered, filtering, finish, record};
+use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location, Settings};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media};
 use crate::content::page;
-use crate::files::{self, Compressed, FileError, Kind, Meaning, PIECE_BYTES, Wanted};
+use crate::files::{self, Compressed, FileError, Kind, Meaning, Opened, PIECE_BYTES, SUFFIXES, Wanted};
+use crate::filter::Chain;
 use crate::observe::clock;
-use crate::request::headers::to_client;
+use crate::request::headers::{bodies, encodings, to_client};
 use crate::request::pace::Pace;
 use crate::request::{Open, Opening, Question};
 use crate::script::{Template, Variable};
@@ -33,14 +34,9 @@ static BOUNDARY: AtomicU64 = AtomicU64::new(1);
 pub(super) async fn open(session: &Session, request: &mut Request, open: Open, now: Instant) -> Opening {
     let Some(location) = request.state.location().cloned() else { return Opening::Failed };
     let received = session.req_header();
-    let compressed = match open.gzip {
-        GzipStatic::Off => Compressed::Ignored,
-        GzipStatic::Always => Compressed::Taken,
-        GzipStatic::On if media::takes_gzip(&received.headers, received.version < Version::HTTP_11) => {
-            Compressed::Taken
-        }
-        GzipStatic::On if location.settings.static_files.gzip_vary => Compressed::Noticed,
-        GzipStatic::On => Compressed::Ignored,
+    let compressed = match open.may_be_compressed {
+        true => compressed(received, request, &location.settings),
+        false => [Compressed::Ignored; SUFFIXES.len()],
     };
     let wanted = Wanted { links: open.links, compressed, content: !open.head_only };
     let opened = match files::open(open.path, wanted).await {
@@ -62,10 +58,10 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
         length: opened.length,
         modified: opened.modified,
         content_type: content_type.as_ref(),
-        gzip: opened.gzip,
-        varies: opened.has_compressed
-            && open.gzip == GzipStatic::On
-            && location.settings.static_files.gzip_vary,
+        encoding: opened.suffix.map(|index| CODINGS[index]),
+        changes: location.changes_bodies
+            && would_change(session, request, &location, content_type.as_ref(), &opened),
+        varies: opened.has_compressed && location.settings.gzip.vary,
         // What answers in place of an error is answered with as a whole.
         conditional: request.state.status().is_none_or(|status| status == StatusCode::OK),
     };
@@ -86,6 +82,55 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
             Opening::Refused(refused.status)
         }
     }
+}
+
+/// The codings of files with [`SUFFIXES`].
+const CODINGS: [&str; SUFFIXES.len()] = ["br", "zstd", "gzip"];
+
+/// Which compressed files may take the place of the wanted one.
+fn compressed(
+    received: &RequestHeader,
+    request: &mut Request,
+    settings: &Settings,
+) -> [Compressed; SUFFIXES.len()] {
+    let one = |given: GzipStatic, takes: &mut dyn FnMut() -> bool| match given {
+        GzipStatic::Off => Compressed::Ignored,
+        GzipStatic::Always => Compressed::Forced,
+        GzipStatic::On if takes() => Compressed::Taken,
+        GzipStatic::On if settings.gzip.vary => Compressed::Noticed,
+        GzipStatic::On => Compressed::Ignored,
+    };
+    let fields = &received.headers;
+    let mut takes_gzip = || {
+        let nothing = HeaderMap::new();
+        let takes =
+            encodings::takes_gzip(fields, received.version, &settings.gzip, &nothing, filtering::seconds);
+        // As in nginx, it is not asked again once the answer's fields are known.
+        request.takes_gzip = Some(takes);
+        takes
+    };
+    [
+        one(settings.compression.brotli_static, &mut || encodings::takes_brotli(fields)),
+        one(settings.compression.zstd_static, &mut || encodings::takes_zstd(fields)),
+        one(settings.static_files.gzip, &mut takes_gzip),
+    ]
+}
+
+/// Whether the bytes of an opened file will be others for this client.
+fn would_change(
+    session: &Session,
+    request: &Request,
+    location: &Location,
+    content_type: Option<&HeaderValue>,
+    opened: &Opened,
+) -> bool {
+    let status = request.state.status().unwrap_or(StatusCode::OK);
+    let mut fields = HeaderMap::new();
+    if let Some(index) = opened.suffix {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static(CODINGS[index]));
+    }
+    let answer = bodies::Answer { status, fields: &fields, content_type, length: Some(opened.length) };
+    filtering::would_change(session, request, location, answer)
 }
 
 /// Lists a directory.
@@ -190,21 +235,27 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
         session.set_keepalive(None);
     }
     finish::finish(&mut header, session, request, true, now)?;
+    let varied = answer.fields.iter().any(|(name, _)| *name.name() == VARY);
+    let mut chain = filtering::begin(&mut header, session, request, varied, now)?;
     if is_head {
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);
     }
-    let head_only = is_head || is_empty;
+    let head_only = is_head || (is_empty && chain.is_none());
     let pace = request.pace(session.req_header(), now);
     session.write_response_header(Box::new(header), head_only).await?;
     if head_only {
         return Ok(());
     }
-    let mut sending = Sending { session, pace };
+    if let Some(chain) = chain.as_mut().filter(|_| is_empty) {
+        return filtered::write(session, chain, &mut None, Bytes::new(), true).await;
+    }
+    let mut sending = Sending { session, pace, chain: chain.as_mut() };
     let last = answer.pieces.len() - 1;
     for (index, piece) in answer.pieces.into_iter().enumerate() {
         sending.piece(piece, &source, index == last).await?;
     }
+    request.state.compressed = chain.and_then(|chain| chain.compressed());
     Ok(())
 }
 
@@ -212,6 +263,8 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
 struct Sending<'a> {
     session: &'a mut Session,
     pace: Option<Pace>,
+    /// What changes the bytes before they are written.
+    chain: Option<&'a mut Chain>,
 }
 
 impl Sending<'_> {
@@ -244,6 +297,9 @@ impl Sending<'_> {
     }
 
     async fn bytes(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
+        if let Some(chain) = self.chain.as_deref_mut() {
+            return filtered::write(self.session, chain, &mut self.pace, bytes, is_last).await;
+        }
         if let Some(wait) = self.pace.as_mut().and_then(|pace| pace.before(bytes.len(), Instant::now())) {
             pingora_timeout::sleep(wait).await;
         }

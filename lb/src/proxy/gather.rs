@@ -10,6 +10,9 @@
 //! session is restored before Pingora needs functions that only an HTTP/1 session has: whether the connection is
 //! kept, and the stream for the next request.
 //!
+//! A body that changes on its way passes its filters here too ([`filter`]), since this is the one place that sees all pieces
+//! which a server has sent by now.
+//!
 //! The trait is hidden from Pingora's documentation, and this module is the one place that knows it.
 
 use std::sync::Arc;
@@ -29,7 +32,9 @@ use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 
+use super::filtered::Filtering;
 use crate::connection::ClientStream;
+use crate::filter::Compressed;
 
 /// The size of Pingora's reads. A smaller first piece does not show that the server has more to send.
 const FULL_PIECE_BYTES: usize = 64 * 1024;
@@ -37,7 +42,15 @@ const FULL_PIECE_BYTES: usize = 64 * 1024;
 const LARGE_BATCH_BYTES: usize = 64 * 1024;
 
 /// Receives the inner session when the [`Gathering`] around it is dropped.
-pub(super) type Home = Arc<Mutex<Option<Box<ServerSession>>>>;
+pub(super) type Home = Arc<Mutex<Returned>>;
+
+/// What comes back from a [`Gathering`].
+#[derive(Default)]
+pub(super) struct Returned {
+    whole: Option<Box<ServerSession>>,
+    /// What its compressor has taken and given.
+    pub(super) compressed: Option<Compressed>,
+}
 
 /// Checks a piece of an answer before Pingora writes it. From the first full one on, the following ones go to the
 /// client's stream piece by piece, until [`end`]. Not after an upgrade: bytes that are no body are never gathered.
@@ -51,12 +64,21 @@ pub(super) fn consider(session: &mut Session, piece: Option<&Bytes>, gathering: 
 /// `None` if the session's stream is not ours.
 fn begin(session: &mut Session) -> Option<Home> {
     client_stream(&session.downstream_session)?;
+    Some(wrap(session, None))
+}
+
+/// Has every piece of the body that follows pass `filtering`, until [`end`].
+pub(super) fn filter(session: &mut Session, filtering: Filtering) -> Home {
+    wrap(session, Some(filtering))
+}
+
+fn wrap(session: &mut Session, filtering: Option<Filtering>) -> Home {
     let home = Home::default();
     let vacant = Box::new(ServerSession::new_custom(Box::new(())));
     let whole = std::mem::replace(&mut session.downstream_session, vacant);
-    *session.downstream_session =
-        ServerSession::new_custom(Box::new(Gathering { whole: Some(whole), home: home.clone() }));
-    Some(home)
+    let gathering = Gathering { whole: Some(whole), filtering, home: home.clone() };
+    *session.downstream_session = ServerSession::new_custom(Box::new(gathering));
+    home
 }
 
 /// Restores Pingora's own session. Returns the number of body bytes that it counts as sent although the write that
@@ -64,7 +86,7 @@ fn begin(session: &mut Session) -> Option<Home> {
 pub(super) fn end(session: &mut Session, home: &Home) -> usize {
     // Assigning drops the wrapper; its `Drop` moves the inner session into `home`.
     *session.downstream_session = ServerSession::new_custom(Box::new(()));
-    if let Some(whole) = home.lock().take() {
+    if let Some(whole) = home.lock().whole.take() {
         session.downstream_session = whole;
     }
     client_stream(&session.downstream_session).map_or(0, ClientStream::waiting_bytes)
@@ -79,12 +101,15 @@ fn client_stream(session: &ServerSession) -> Option<&ClientStream> {
 struct Gathering {
     /// `None` only while being dropped.
     whole: Option<Box<ServerSession>>,
+    /// What the body passes before it is written.
+    filtering: Option<Filtering>,
     home: Home,
 }
 
 impl Drop for Gathering {
     fn drop(&mut self) {
-        *self.home.lock() = self.whole.take();
+        let compressed = self.filtering.as_ref().and_then(|filtering| filtering.chain().compressed());
+        *self.home.lock() = Returned { whole: self.whole.take(), compressed };
     }
 }
 
@@ -130,6 +155,9 @@ impl Gathering {
 #[async_trait]
 impl CustomSession for Gathering {
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        if let (Some(filtering), Some(whole)) = (&mut self.filtering, &mut self.whole) {
+            return filtering.write(tasks, whole).await;
+        }
         if !self.is_gathered(&tasks) {
             return self.whole_mut().response_duplex_vec(tasks).await;
         }

@@ -28,6 +28,8 @@
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
 //! | `ready` | an answer with a file, before it is written |
+//! | `filtering` | bodies that change on their way: with which filters |
+//! | `filtered` | bodies that change on their way: through the filters to the client |
 //! | `finish` | what every answer gets |
 //! | `reuse` | requests per upstream connection |
 //! | `host` | what the connection loop asks |
@@ -45,6 +47,8 @@ mod destination;
 mod failure;
 mod fields;
 mod file;
+mod filtered;
+mod filtering;
 mod finish;
 mod flow;
 mod gather;

@@ -18,7 +18,7 @@ use tokio::net::TcpSocket;
 use super::context::{self, Request};
 use super::{finish, http2};
 use crate::config::model::{BindAddress, DroppedNames, HttpVersion};
-use crate::connection::facts::HopFields;
+use crate::connection::facts::{Framing, HopFields};
 use crate::request::ProxyTarget;
 use crate::request::headers::to_server::{self, SentBody, ToServer};
 use crate::system_error::SystemError;
@@ -123,7 +123,11 @@ pub(super) fn request_header(
     }
     // What was read ahead and not yet sent is no loss. Pingora has nobody send a body in the place of one that is gone.
     request.body_is_gone = session.as_ref().retry_buffer_truncated() && request.outgrown.is_empty();
-    let set_body = proxy.settings.set_body.as_ref().filter(|_| !request.body_is_gone).cloned();
+    let http_2 = proxy.settings.http_version == HttpVersion::Http2;
+    // Over HTTP/2 Pingora ends a request whose client sends no body with the header.
+    let ends_with_header = http_2 && request.facts.shape.framing == Framing::Empty;
+    let may_set_body = !request.body_is_gone && !ends_with_header;
+    let set_body = proxy.settings.set_body.as_ref().filter(|_| may_set_body).cloned();
     request.own_body = set_body.map(|body| {
         let mut own = Vec::new();
         body.render(&mut request.values(session.req_header(), None, now), &mut own);
@@ -134,7 +138,6 @@ pub(super) fn request_header(
         None if proxy.settings.pass_request_body && !request.body_is_gone => SentBody::Client,
         None => SentBody::Nothing,
     };
-    let http_2 = proxy.settings.http_version == HttpVersion::Http2;
     let shape = &request.facts.shape;
     let to = ToServer {
         client_fields: proxy.settings.pass_request_headers,
@@ -148,7 +151,8 @@ pub(super) fn request_header(
         upgrades: shape.upgrade,
         closes: closes && !is_upgrade,
         http_2,
-        wants_trailers: proxy.is_grpc,
+        // Pingora has taken the field out of what goes to the server.
+        wants_trailers: proxy.is_grpc && to_server::welcomes_trailers(&session.req_header().headers),
     };
     let sent = request.facts.path_and_query();
     let parsed = upstream_request.raw_path();

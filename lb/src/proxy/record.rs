@@ -10,13 +10,16 @@ use super::cache;
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
 use super::values::{RefusedValues, host_field};
+use crate::config::model::{AccessLog, AccessLogTarget, Location};
 use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
-use crate::observe::error_log::OnDemand;
+use crate::observe::access_log::PathLine;
+use crate::observe::error_log::{self, LevelGuard, OnDemand};
 use crate::observe::status::StatusClass;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::request::{Evaluation, Note, State};
+use crate::script::Values;
 use crate::server::ServerState;
 use crate::server::Snapshot;
 use crate::system_error;
@@ -66,9 +69,15 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
 
 /// A request that the connection loop refused: counted there, logged here, in the log of the address's default server.
 pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: &Refused<'_>) {
-    log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
-    let Some(listener) = snapshot.listener(&connection.listener) else { return };
-    let server = &snapshot.config.http.servers[listener.default_server.0];
+    let server = snapshot
+        .listener(&connection.listener)
+        .map(|listener| &snapshot.config.http.servers[listener.default_server.0]);
+    {
+        let logs = server.and_then(|server| server.fallback.error_logs);
+        let _level = error_log::of_level(logs.and_then(|id| snapshot.error_logs.get(id.0)));
+        log::info!("{}{}", refused.reason, refused_circumstances(connection, refused));
+    }
+    let Some(server) = server else { return };
     let outside = RefusedValues { server, connection, refused, now: Instant::now() };
     let http = &snapshot.config.http;
     let mut state = State::default();
@@ -81,7 +90,7 @@ pub fn refused(snapshot: &Arc<Snapshot>, connection: &ConnectionFacts, refused: 
             continue;
         }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
-        snapshot.access_logs.write(log.file, &line);
+        write_line(snapshot, log, &server.fallback, &mut values, &line);
     }
 }
 
@@ -107,8 +116,34 @@ fn write_access_logs(session: &Session, request: &mut Request, now: Instant) {
             continue;
         }
         log.format.template.render_log(&mut values, log.format.escape, &mut line);
-        snapshot.access_logs.write(log.file, &line);
+        write_line(&snapshot, log, &location, &mut values, &line);
     }
+}
+
+fn write_line(
+    snapshot: &Snapshot,
+    log: &AccessLog,
+    location: &Location,
+    values: &mut dyn Values,
+    line: &[u8],
+) {
+    match &log.target {
+        AccessLogTarget::Fixed(file) => snapshot.access_logs.write(*file, line),
+        AccessLogTarget::Path(template) => {
+            let mut path = Vec::new();
+            template.render(values, &mut path);
+            let mut root = Vec::new();
+            location.root.path.render(values, &mut root);
+            let (line, kept) = (line.to_vec(), location.settings.log_files.rules);
+            snapshot.access_logs.write_by_path(PathLine { path, root, line, kept });
+        }
+    }
+}
+
+/// What is logged until the guard goes is about this request.
+fn of_level(request: &Request) -> LevelGuard {
+    let logs = request.state.location().and_then(|location| location.error_logs);
+    error_log::of_level(logs.and_then(|id| request.snapshot().error_logs.get(id.0)))
 }
 
 /// The tail of nginx's error lines: `, client: …, server: …, request: "…", upstream: "…", host: "…"`.
@@ -139,6 +174,7 @@ fn circumstances(session: &Session, request: &Request) -> String {
 
 /// A connection that this machine could not even begin.
 pub(super) fn local_shortage(session: &Session, request: &Request, error: &Error) {
+    let _level = of_level(request);
     crate::crit!(
         "connect() failed ({}) while connecting to upstream{}",
         cause(error),
@@ -155,6 +191,7 @@ pub(super) fn failed_try(
     failed: &FailedTry,
     verdict: Verdict,
 ) {
+    let _level = of_level(request);
     if verdict == Verdict::Forgive {
         log::info!(
             "a kept-alive connection was closed by the upstream server; trying again{}",
@@ -219,6 +256,7 @@ pub(super) fn failed_try(
 
 /// nginx's line for a server that failures took out of use.
 pub(super) fn ejected(session: &Session, request: &Request) {
+    let _level = of_level(request);
     log::warn!(
         "upstream server temporarily disabled while connecting to upstream{}",
         circumstances(session, request)
@@ -227,12 +265,14 @@ pub(super) fn ejected(session: &Session, request: &Request) {
 
 /// nginx's line for a body beyond `client_max_body_size`.
 pub(super) fn body_too_large(session: &Session, request: &Request, bytes: u64) {
+    let _level = of_level(request);
     log::error!("client intended to send too large body: {bytes} bytes{}", circumstances(session, request));
 }
 
 /// What `request/` has to say of its decisions, in nginx's words.
 pub(super) fn notes(session: &Session, request: &mut Request) {
     for note in request.state.take_notes() {
+        let _level = of_level(request);
         let tail = OnDemand(|| circumstances(session, request));
         match note {
             Note::Tried { pattern, path, matches } => {
@@ -277,6 +317,7 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
 
 /// A file that cannot be opened, or a directory that cannot be listed.
 pub(super) fn file_failed(session: &Session, request: &Request, error: &FileError) {
+    let _level = of_level(request);
     let tail = OnDemand(|| circumstances(session, request));
     match error.meaning() {
         Meaning::Missing | Meaning::Forbidden => log::error!("{error}{tail}"),
@@ -286,6 +327,7 @@ pub(super) fn file_failed(session: &Session, request: &Request, error: &FileErro
 
 /// A socket, a pipe or a device where a file was expected.
 pub(super) fn no_regular_file(session: &Session, request: &Request, path: &[u8]) {
+    let _level = of_level(request);
     crate::crit!("\"{}\" is not a regular file{}", shown(path), circumstances(session, request));
 }
 
@@ -305,11 +347,13 @@ fn why_refused(error: &Error) -> Option<&str> {
 
 /// A `proxy_pass` with variables that leads nowhere.
 pub(super) fn no_destination(session: &Session, request: &Request, error: &dyn std::fmt::Display) {
+    let _level = of_level(request);
     log::error!("{error}{}", circumstances(session, request));
 }
 
 /// nginx's line for an upstream without a usable server.
 pub(super) fn no_live_upstream(session: &Session, request: &Request) {
+    let _level = of_level(request);
     log::error!("no live upstreams while connecting to upstream{}", circumstances(session, request));
 }
 

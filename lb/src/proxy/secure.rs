@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 
 use super::context::Request;
 use crate::config::model::HttpVersion;
+use crate::script::Template;
 use crate::upstream::tls::{Dial, Identity, Kept};
 use crate::upstream::{Peer, tls};
 
@@ -50,12 +51,28 @@ fn identity(session: &Session, request: &mut Request) -> Result<Option<Identity>
     let snapshot = Arc::clone(request.snapshot());
     let proxy = &request.proxying()?.target.proxy;
     let Some(context) = proxy.tls.and_then(|id| snapshot.upstreams.tls(id)) else { return Ok(None) };
-    let Some(template) = &context.settings().name else {
-        return Ok(Some(Identity::new(context, &proxy.host)));
+    let settings = context.settings();
+    let shown = context.shows_by_request().then_some((&settings.certificate, &settings.certificate_key));
+    if settings.name.is_none() && shown.is_none() {
+        return Ok(Some(Identity::new(context, &proxy.host, None)));
+    }
+    let host = proxy.host.clone();
+    let mut values = request.values(session.req_header(), None, Instant::now());
+    let mut render = |template: &Template| {
+        let mut text = Vec::new();
+        template.render(&mut values, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
     };
-    let mut name = Vec::new();
-    template.render(&mut request.values(session.req_header(), None, Instant::now()), &mut name);
-    Ok(Some(Identity::new(context, &String::from_utf8_lossy(&name))))
+    let name = settings.name.as_ref().map_or_else(|| host.to_string(), &mut render);
+    let shown = match shown {
+        Some((Some(certificate), Some(key))) => {
+            let names = (render(&certificate.text), render(&key.text));
+            // The empty name shows none.
+            (!names.0.is_empty()).then(|| (names.0.into(), names.1.into()))
+        }
+        _ => None,
+    };
+    Ok(Some(Identity::new(context, &name, shown)))
 }
 
 /// Has Pingora connect so.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -354,6 +354,18 @@ impl ProxyHttp for ProxyService {
         request: &mut Self::CTX,
     ) -> Result<()> {
         received::head(session, answer, request, &self.state).await
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        request: &mut Self::CTX,
+    ) -> Result<()> {
+        if !request.proxying()?.target.proxy.settings.pass_trailers {
+            trailers.clear();
+        }
+        Ok(())
     }
 
     async fn response_filter(

@@ -19,6 +19,7 @@ use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
 use crate::connection::facts::{Framing, HttpVersion};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
+use crate::filter::Compressed;
 use crate::observe::clock;
 use crate::request::{Outside, Proxying, State, Try};
 use crate::routing::host;
@@ -131,6 +132,11 @@ impl Known<'_> {
             | Named::RequestFilename
             | Named::LimitRate => false,
             Named::Host => self.host(out),
+            Named::GzipRatio => self
+                .state
+                .compressed
+                .and_then(Compressed::ratio)
+                .is_some_and(|ratio| put(ratio.as_bytes(), out)),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
             Named::RequestMethod if self.state.is_get() && self.outside.request.method != Method::HEAD => {
@@ -233,6 +239,10 @@ impl Known<'_> {
             | Named::Scheme
             | Named::Http2
             | Named::Https
+            | Named::ConnectionsActive
+            | Named::ConnectionsReading
+            | Named::ConnectionsWriting
+            | Named::ConnectionsWaiting
             | Named::Tls(_) => connection_value(&self.outside.facts.connection, named, out),
             Named::Hostname
             | Named::Pid
@@ -290,7 +300,7 @@ impl Known<'_> {
         }
         match &self.state.location().filter(|_| self.state.is_passed())?.action {
             Action::Proxy(configured) => Some(configured),
-            Action::Files => None,
+            Action::Files | Action::Connections => None,
         }
     }
 
@@ -434,6 +444,10 @@ fn connection_value(connection: &ConnectionFacts, named: Named, out: &mut Vec<u8
             connection.tls().is_some_and(|tls| tls.write(variable, UnixTime::now(), out))
         }
         (Named::Connection, _) => print(out, connection.serial),
+        (Named::ConnectionsActive, _) => print(out, connection.drain().totals().active),
+        (Named::ConnectionsReading, _) => print(out, connection.drain().totals().reading),
+        (Named::ConnectionsWriting, _) => print(out, connection.drain().totals().writing),
+        (Named::ConnectionsWaiting, _) => print(out, connection.drain().totals().waiting),
         (Named::RealipRemoteAddr, _) => client_value(connection.client, Named::RemoteAddr, out),
         (Named::RealipRemotePort, _) => client_value(connection.client, Named::RemotePort, out),
         (Named::ProxyProtocolAddr, _) => proxied.is_some_and(|proxied| display(out, proxied.source.ip())),

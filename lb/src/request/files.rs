@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::flow::{FileKind, Looking, Note, Open, Opening, Question};
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
-use crate::config::model::{GzipStatic, LastResort, Location, Symlinks};
+use crate::config::model::{LastResort, Location, Symlinks};
 use crate::content::file::mapping::{self, FilePath, Unmapped};
 use crate::files::Links;
 use crate::observe::reasons::Generated;
@@ -86,6 +86,14 @@ impl State {
     }
 
     /// The content of a location without `proxy_pass`.
+    /// `stub_status`: counts, for whoever reads.
+    pub(super) fn connections_content(&mut self, around: Around<'_>) -> Outcome {
+        match self.method(around) {
+            Method::Get | Method::Head => Outcome::Done(self.answer(Content::Connections)),
+            Method::Post | Method::Other => self.special(not_allowed(), around),
+        }
+    }
+
     pub(super) fn file_content(&mut self, around: Around<'_>) -> Outcome {
         let Some(location) = self.location().cloned() else {
             return self.special(Content::not_found(), around);
@@ -100,12 +108,12 @@ impl State {
         match self.file_path(&location, b"", around) {
             Ok(path) => {
                 let links = self.links(&location, &path.path, around);
-                let gzip = if method == Method::Post {
-                    GzipStatic::Off
-                } else {
-                    location.settings.static_files.gzip
+                let open = Open {
+                    path: path.path,
+                    links,
+                    may_be_compressed: method != Method::Post,
+                    head_only: method == Method::Head,
                 };
-                let open = Open { path: path.path, links, gzip, head_only: method == Method::Head };
                 Outcome::Done(Step::Open(open))
             }
             Err(unmapped) => self.unmapped(unmapped, around),

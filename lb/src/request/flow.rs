@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::config::model::{GzipStatic, Program};
+use crate::config::model::Program;
 use crate::files::Links;
 
 /// How often nginx lets the URI of a request change, and one more.
@@ -149,8 +149,8 @@ pub struct Open {
     pub path: Vec<u8>,
     /// Which links are followed.
     pub links: Links,
-    /// Whether a compressed file may be sent in its place.
-    pub gzip: GzipStatic,
+    /// A compressed file may be sent in its place, where the location says so.
+    pub may_be_compressed: bool,
     /// Only the answer's header is wanted.
     pub head_only: bool,
 }

@@ -143,6 +143,8 @@ pub enum Content {
     },
     /// The file that was opened, or the list that was made.
     File,
+    /// `stub_status`: the counts of connections.
+    Connections,
     /// A redirect.
     Redirect {
         /// The status.
@@ -196,7 +198,7 @@ impl Content {
     pub fn reason(&self) -> Generated {
         match self {
             Self::Page(reason, _) => *reason,
-            Self::Text { .. } | Self::Redirect { .. } => Generated::Return,
+            Self::Text { .. } | Self::Redirect { .. } | Self::Connections => Generated::Return,
             Self::File => Generated::File,
         }
     }
@@ -205,7 +207,7 @@ impl Content {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Page(_, status) | Self::Text { status, .. } | Self::Redirect { status, .. } => *status,
-            Self::File => StatusCode::OK,
+            Self::File | Self::Connections => StatusCode::OK,
         }
     }
 }
@@ -367,6 +369,7 @@ impl State {
         let proxy = match self.location().map(|location| &location.action) {
             Some(Action::Proxy(proxy)) => Arc::clone(proxy),
             Some(Action::Files) => return self.file_content(around),
+            Some(Action::Connections) => return self.connections_content(around),
             None => return self.special(Content::not_found(), around),
         };
         self.flow.is_passed = true;

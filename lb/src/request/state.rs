@@ -18,6 +18,7 @@ use super::values::Variables;
 use crate::balance::Tried;
 use crate::cache::Account;
 use crate::config::model::{Location, Proxy, ServerId};
+use crate::filter::Compressed;
 use crate::observe::reasons::Generated;
 use crate::upstream::{InFlight, Peer, Upstream};
 
@@ -42,6 +43,8 @@ pub struct State {
     earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
+    /// What the compressor of its answer has taken and given.
+    pub compressed: Option<Compressed>,
 }
 
 /// How far a request has come.

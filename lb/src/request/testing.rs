@@ -191,6 +191,7 @@ pub(super) fn said(step: &Step) -> String {
             format!("return {} {}", status.as_u16(), location.escape_ascii())
         }
         Step::Answer(Content::File) => "file".to_owned(),
+        Step::Answer(Content::Connections) => "connections".to_owned(),
         Step::Open(open) => format!("open {}", open.path.escape_ascii()),
         Step::List(question) => format!("list {}", question.path.escape_ascii()),
         Step::Close => "close".to_owned(),

@@ -47,6 +47,14 @@ pub enum Named {
     Connection,
     /// `$connection_requests`
     ConnectionRequests,
+    /// `$connections_active`
+    ConnectionsActive,
+    /// `$connections_reading`
+    ConnectionsReading,
+    /// `$connections_waiting`
+    ConnectionsWaiting,
+    /// `$connections_writing`
+    ConnectionsWriting,
     /// `$content_length`
     ContentLength,
     /// `$content_type`
@@ -55,6 +63,8 @@ pub enum Named {
     DocumentRoot,
     /// `$document_uri`, `$uri`: the normalised path.
     Uri,
+    /// `$gzip_ratio`: how many times shorter the body has become.
+    GzipRatio,
     /// `$host`
     Host,
     /// `$http2`
@@ -208,6 +218,8 @@ pub enum TlsVariable {
     ServerName,
     /// `$ssl_session_reused`
     SessionReused,
+    /// `$ssl_sigalg`: how the server has signed.
+    SignatureScheme,
 }
 
 /// Every variable with a fixed name.
@@ -218,10 +230,15 @@ const NAMED: &[(&str, Named)] = &[
     ("bytes_sent", Named::BytesSent),
     ("connection", Named::Connection),
     ("connection_requests", Named::ConnectionRequests),
+    ("connections_active", Named::ConnectionsActive),
+    ("connections_reading", Named::ConnectionsReading),
+    ("connections_waiting", Named::ConnectionsWaiting),
+    ("connections_writing", Named::ConnectionsWriting),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
+    ("gzip_ratio", Named::GzipRatio),
     ("host", Named::Host),
     ("hostname", Named::Hostname),
     ("http2", Named::Http2),
@@ -280,6 +297,7 @@ const NAMED: &[(&str, Named)] = &[
     ("ssl_protocol", Named::Tls(TlsVariable::Protocol)),
     ("ssl_server_name", Named::Tls(TlsVariable::ServerName)),
     ("ssl_session_reused", Named::Tls(TlsVariable::SessionReused)),
+    ("ssl_sigalg", Named::Tls(TlsVariable::SignatureScheme)),
     ("status", Named::Status),
     ("time_iso8601", Named::TimeIso8601),
     ("time_local", Named::TimeLocal),
@@ -307,15 +325,10 @@ const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 const KNOWN_TO_NGINX: &[&str] = &[
     "ancient_browser",
     "connection_time",
-    "connections_active",
-    "connections_reading",
-    "connections_waiting",
-    "connections_writing",
     "date_gmt",
     "date_local",
     "fastcgi_path_info",
     "fastcgi_script_name",
-    "gzip_ratio",
     "http2",
     "http3",
     "invalid_referer",

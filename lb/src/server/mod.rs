@@ -3,5 +3,5 @@
 mod snapshot;
 mod state;
 
-pub use snapshot::Snapshot;
+pub use snapshot::{Logs, Snapshot};
 pub use state::ServerState;

@@ -7,6 +7,7 @@ use crate::cache::Zones;
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::observe::access_log::AccessLogs;
+use crate::observe::error_log::LevelLogs;
 use crate::routing::Routes;
 use crate::tls;
 use crate::upstream::Upstreams;
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Open access logs.
     pub access_logs: AccessLogs,
+    /// Open error logs of levels, by [`ErrorLogsId`](crate::config::model::ErrorLogsId).
+    pub error_logs: Vec<Arc<LevelLogs>>,
     /// The TLS of each server block.
     pub tls: tls::Servers,
     /// The zones of the cache.
@@ -32,12 +35,21 @@ pub struct Snapshot {
     slots: Vec<Option<usize>>,
 }
 
+/// The open logs of a configuration.
+#[derive(Debug)]
+pub struct Logs {
+    /// Those of `access_log`.
+    pub access_logs: AccessLogs,
+    /// Those of `error_log` of levels.
+    pub error_logs: Vec<Arc<LevelLogs>>,
+}
+
 impl Snapshot {
     /// Puts the parts together. `slots` has the slot of each listener's socket, in the order of the configuration.
     pub fn new(
         config: Config,
         upstreams: Upstreams,
-        access_logs: AccessLogs,
+        logs: Logs,
         tls: tls::Servers,
         caches: Zones,
         slots: &[usize],
@@ -49,11 +61,13 @@ impl Snapshot {
         }
         let connection_groups =
             config.http.upstreams.iter().map(|upstream| group_of(&upstream.name)).collect();
+        let Logs { access_logs, error_logs } = logs;
         Arc::new(Self {
             config,
             routes,
             upstreams,
             access_logs,
+            error_logs,
             tls,
             caches,
             connection_groups,

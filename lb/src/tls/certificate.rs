@@ -8,7 +8,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use crate::system_error::SystemError;
 
 /// The text of what a directive names: a file, relative to `folder`, or `data:` and the text itself.
-pub(super) fn read(named: &str, folder: &Path) -> Result<Vec<u8>, String> {
+pub fn read(named: &str, folder: &Path) -> Result<Vec<u8>, String> {
     match named.strip_prefix("data:") {
         Some(text) => Ok(text.as_bytes().to_vec()),
         None => std::fs::read(folder.join(named))
@@ -17,7 +17,7 @@ pub(super) fn read(named: &str, folder: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// A certificate and the chain above it, in order.
-pub(super) fn chain(named: &str, folder: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn chain(named: &str, folder: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let cannot_load = |why: &str| format!("cannot load certificate \"{}\": {why}", shown(named, folder));
     let text = read(named, folder).map_err(|error| cannot_load(&error))?;
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
@@ -29,6 +29,6 @@ pub(super) fn chain(named: &str, folder: &Path) -> Result<Vec<CertificateDer<'st
 }
 
 /// What messages call a source: its whole path, or `data:` where it is the text itself.
-pub(super) fn shown(named: &str, folder: &Path) -> String {
+pub fn shown(named: &str, folder: &Path) -> String {
     if named.starts_with("data:") { "data:".to_owned() } else { folder.join(named).display().to_string() }
 }

@@ -5,7 +5,13 @@
 //! authenticated encryption. What a list asks for beside them is left out, and said where it is named one by one. Suites
 //! of TLS 1.3 are not of this language; `ssl_conf_command Ciphersuites` chooses among those.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz;
+
 use rustls::CipherSuite;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzz::check;
 
 /// A suite of TLS 1.2, as the language sees it.
 struct Known {

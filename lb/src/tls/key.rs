@@ -30,7 +30,7 @@ pub(super) fn cannot_load(named: &str, folder: &Path, why: &str) -> String {
 }
 
 /// The passphrases of a file: its lines.
-pub(super) fn passphrases(text: &[u8]) -> Vec<Vec<u8>> {
+pub fn passphrases(text: &[u8]) -> Vec<Vec<u8>> {
     let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
 }

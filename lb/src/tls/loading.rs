@@ -2,40 +2,63 @@
 //! on from one configuration to the next.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::KeyLog;
+
 use super::certificate;
+use super::key_log::KeyLogFile;
 use super::sessions::SessionCache;
 use super::tickets::{TicketKey, TicketKeys};
 use crate::config::diagnostics::{Diagnostic, Position};
-use crate::config::model::{SessionCache as CacheSetting, Tls, Written};
+use crate::config::model::{Resolver, SessionCache as CacheSetting, Tls, Written};
+use crate::system_error::SystemError;
+
+/// The cache of early data where the configuration names none. No zone of a configuration has a blank in its name.
+const EARLY_DATA: &str = "early data";
+const EARLY_DATA_BYTES: u64 = 1 << 20;
 
 /// Stores that outlive a configuration, so that a reload makes nobody begin anew.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Stores {
+pub struct Stores {
     /// By name and size.
     caches: HashMap<(String, u64), Arc<SessionCache>>,
     /// Keys made here, by the lifetime of tickets in seconds.
     keys: HashMap<u64, Arc<TicketKeys>>,
 }
 
-/// One loading.
-pub(super) struct Loading<'a> {
+/// One loading. What is found wrong is noted, and the loading goes on.
+pub struct Loading<'a> {
     /// What paths are relative to.
-    pub(super) folder: &'a Path,
-    pub(super) findings: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
+    pub folder: &'a Path,
+    /// What refuses the configuration.
+    pub findings: Vec<Diagnostic>,
+    /// What does not.
+    pub warnings: Vec<Diagnostic>,
+    /// `resolver` of the server whose settings are read.
+    pub(super) resolver: Option<Resolver>,
     previous: Option<&'a Stores>,
     pub(super) stores: Stores,
+    key_logs: HashMap<PathBuf, Arc<dyn KeyLog>>,
 }
 
 impl<'a> Loading<'a> {
-    pub(super) fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
-        Self { folder, findings: Vec::new(), warnings: Vec::new(), previous, stores: Stores::default() }
+    /// Begins; stores of `previous` live on.
+    pub fn new(folder: &'a Path, previous: Option<&'a Stores>) -> Self {
+        Self {
+            folder,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            resolver: None,
+            previous,
+            stores: Stores::default(),
+            key_logs: HashMap::new(),
+        }
     }
 
-    pub(super) fn refuse(&mut self, message: String, position: &Position) {
+    /// Notes what refuses the configuration.
+    pub fn refuse(&mut self, message: String, position: &Position) {
         // Levels below share what one above says: it is wrong once.
         let finding = Diagnostic::emerg(message, position.clone());
         if !self.findings.contains(&finding) {
@@ -49,21 +72,28 @@ impl<'a> Loading<'a> {
             return;
         }
         let message = format!("\"{directive}\" names what is not offered here: {}", missing.join(", "));
-        let warning = Diagnostic::warn(message, written.position.clone());
+        self.add(Diagnostic::warn(message, written.position.clone()));
+    }
+
+    /// Warns of what stands at no one place.
+    pub(super) fn warn(&mut self, message: String) {
+        self.add(Diagnostic::warn(message, None));
+    }
+
+    fn add(&mut self, warning: Diagnostic) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
     /// The bytes of a file; none where it cannot be read, which is then noted.
-    pub(super) fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
-        match certificate::read(&file.text, self.folder) {
+    pub fn file(&mut self, file: &Written) -> Option<Vec<u8>> {
+        let path = self.folder.join(&file.text);
+        match std::fs::read(&path) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.refuse(
-                    format!("cannot read \"{}\": {error}", certificate::shown(&file.text, self.folder)),
-                    &file.position,
-                );
+                let message = format!("open() \"{}\" failed {}", path.display(), SystemError(&error));
+                self.refuse(message, &file.position);
                 None
             }
         }
@@ -88,6 +118,32 @@ impl<'a> Loading<'a> {
                 let known = self.previous.and_then(|stores| stores.caches.get(&key).cloned());
                 let cache = self.stores.caches.entry(key);
                 Some(cache.or_insert_with(|| known.unwrap_or_else(|| SessionCache::new(*bytes))).clone())
+            }
+        }
+    }
+
+    /// The cache of servers that take early data and say nothing of a cache.
+    pub(super) fn cache_of_early_data(&mut self) -> Arc<SessionCache> {
+        let setting = CacheSetting::Shared { name: EARLY_DATA.to_owned(), bytes: EARLY_DATA_BYTES };
+        self.session_cache(&setting).unwrap_or_else(|| SessionCache::new(EARLY_DATA_BYTES))
+    }
+
+    /// Where the secrets of sessions are written; none where the file cannot be, which is then noted.
+    pub fn key_log(&mut self, file: &Written) -> Option<Arc<dyn KeyLog>> {
+        let path = self.folder.join(&file.text);
+        if let Some(known) = self.key_logs.get(&path) {
+            return Some(known.clone());
+        }
+        match KeyLogFile::open(&path) {
+            Ok(log) => {
+                let log: Arc<dyn KeyLog> = Arc::new(log);
+                self.key_logs.insert(path, log.clone());
+                Some(log)
+            }
+            Err(error) => {
+                let message = format!("open() \"{}\" failed {}", path.display(), SystemError(&error));
+                self.refuse(message, &file.position);
+                None
             }
         }
     }

@@ -1,5 +1,7 @@
 //! OpenSSL's names of the suites that clients offer (`$ssl_ciphers`), by their numbers: what `openssl ciphers -V` prints.
 
+use rustls::SignatureScheme;
+
 /// By number, in order.
 const SUITES: [(u16, &str); 158] = [
     (0x0001, "NULL-MD5"),
@@ -192,6 +194,23 @@ pub(super) fn suite(number: u16) -> Option<&'static str> {
 /// The name of a group.
 pub(super) fn group(number: u16) -> Option<&'static str> {
     GROUPS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+}
+
+/// The name of a way to sign.
+pub(super) fn signature(scheme: SignatureScheme) -> Option<&'static str> {
+    Some(match scheme {
+        SignatureScheme::RSA_PKCS1_SHA256 => "rsa_pkcs1_sha256",
+        SignatureScheme::RSA_PKCS1_SHA384 => "rsa_pkcs1_sha384",
+        SignatureScheme::RSA_PKCS1_SHA512 => "rsa_pkcs1_sha512",
+        SignatureScheme::RSA_PSS_SHA256 => "rsa_pss_rsae_sha256",
+        SignatureScheme::RSA_PSS_SHA384 => "rsa_pss_rsae_sha384",
+        SignatureScheme::RSA_PSS_SHA512 => "rsa_pss_rsae_sha512",
+        SignatureScheme::ECDSA_NISTP256_SHA256 => "ecdsa_secp256r1_sha256",
+        SignatureScheme::ECDSA_NISTP384_SHA384 => "ecdsa_secp384r1_sha384",
+        SignatureScheme::ECDSA_NISTP521_SHA512 => "ecdsa_secp521r1_sha512",
+        SignatureScheme::ED25519 => "ed25519",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a client's certificate cannot be trusted, in OpenSSL's numbers and words.
+//! Why a certificate cannot be trusted, in OpenSSL's numbers and words.
 
 /// Why a certificate cannot be trusted: OpenSSL's number and words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub(super) const SELF_SIGNED_IN_CHAIN: Refusal =
     Refusal::new(19, "self-signed certificate in certificate chain");
 pub(super) const NO_LOCAL_ISSUER: Refusal = Refusal::new(20, "unable to get local issuer certificate");
 pub(super) const UNVERIFIABLE: Refusal = Refusal::new(21, "unable to verify the first certificate");
-pub(super) const TOO_LONG: Refusal = Refusal::new(22, "certificate chain too long");
+/// A chain with more authorities between than are allowed.
+pub const TOO_LONG: Refusal = Refusal::new(22, "certificate chain too long");
 pub(super) const REVOKED: Refusal = Refusal::new(23, "certificate revoked");
 pub(super) const PATH_LENGTH: Refusal = Refusal::new(25, "path length constraint exceeded");
 pub(super) const PURPOSE: Refusal = Refusal::new(26, "unsuitable certificate purpose");

@@ -1,21 +1,24 @@
-//! Lists of revoked certificates (`ssl_crl`).
+//! Lists of revoked certificates (`ssl_crl`, `proxy_ssl_crl`).
 //!
 //! Checked here and not by `webpki`, which reads lists of version 2 alone: those that `openssl ca` makes by default are of
 //! version 1. Serial numbers are put in order when a list is loaded. Its signature is checked when an authority's key is
 //! there to check it with, and not again for the same key.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use parking_lot::Mutex;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
+use super::certificate;
 use super::refusal::{
     BAD_CRL_SIGNATURE, CRL_EXPIRED, CRL_NOT_YET_VALID, NO_CRL, REVOKED, Refusal, UNSPECIFIED,
 };
 
 /// One list.
-pub(super) struct RevocationList {
+pub struct RevocationList {
     der: Vec<u8>,
     issuer: Vec<u8>,
     serials: HashSet<Vec<u8>>,
@@ -23,6 +26,12 @@ pub(super) struct RevocationList {
     until: Option<i64>,
     /// The key that the signature is known to be made with.
     signed_by: Mutex<Option<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for RevocationList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RevocationList").field("serials", &self.serials.len()).finish_non_exhaustive()
+    }
 }
 
 impl RevocationList {
@@ -57,9 +66,24 @@ impl RevocationList {
     }
 }
 
-/// Whether a certificate of a path is revoked, or cannot be said not to be. `path` leads from the client's certificate to
+/// The lists of a file, one at least.
+pub fn load(named: &str, folder: &Path) -> Result<Vec<RevocationList>, String> {
+    let text = certificate::read(named, folder)?;
+    let lists: Result<Vec<_>, String> = CertificateRevocationListDer::pem_slice_iter(&text)
+        .map(|der| {
+            let der = der.map_err(|error| error.to_string())?;
+            RevocationList::of(&der)
+        })
+        .collect();
+    match lists {
+        Ok(lists) if lists.is_empty() => Err("no list in it".to_owned()),
+        lists => lists,
+    }
+}
+
+/// Whether a certificate of a path is revoked, or cannot be said not to be. `path` leads from the certificate of whoever shakes hands to
 /// a trusted one, each signed by the one behind it.
-pub(super) fn check(lists: &[RevocationList], path: &[CertificateDer<'_>], now: i64) -> Option<Refusal> {
+pub fn check(lists: &[RevocationList], path: &[CertificateDer<'_>], now: i64) -> Option<Refusal> {
     let parsed: Result<Vec<_>, _> = path.iter().map(|der| X509Certificate::from_der(der)).collect();
     let Ok(parsed) = parsed else { return Some(UNSPECIFIED) };
     parsed.windows(2).find_map(|pair| {

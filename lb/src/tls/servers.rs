@@ -7,8 +7,10 @@ use rustls::ServerConfig;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_verification::Authorities;
+use super::demand::Demand;
 use super::loading::{Loading, Stores};
 use super::server_config;
+use super::stapling::Stapled;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Http, ServerId, Tls};
 
@@ -21,6 +23,7 @@ pub struct ServerTls {
     http_1: Arc<ServerConfig>,
     http_2: Arc<ServerConfig>,
     authorities: Option<Arc<Authorities>>,
+    demand: Option<Arc<Demand>>,
 }
 
 /// What a client's handshake is done with.
@@ -28,6 +31,8 @@ pub struct ServerTls {
 pub struct Chosen {
     /// None where the handshake is to be refused.
     pub config: Option<Arc<ServerConfig>>,
+    /// Completes it, where certificates depend on the name.
+    pub demand: Option<Arc<Demand>>,
     /// Who vouches for the client's certificate, where one is asked for.
     pub authorities: Option<Arc<Authorities>>,
     /// A server block has the name that the client asked for.
@@ -57,6 +62,7 @@ enum Of {
 pub struct Servers {
     servers: Vec<Of>,
     shown: Vec<Shown>,
+    stapled: Vec<Arc<Stapled>>,
     stores: Stores,
 }
 
@@ -74,11 +80,12 @@ impl Servers {
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut loading = Loading::new(folder, previous.map(|servers| &servers.stores));
         let mut servers = Vec::with_capacity(http.servers.len());
-        let mut shown = Vec::new();
+        let (mut shown, mut stapled) = (Vec::new(), Vec::new());
         // Servers that say nothing of their own share the settings of `http`, and so what comes of them.
         let mut last: Option<(&Arc<Tls>, ServerTls)> = None;
         for server in &http.servers {
             let settings = &server.fallback.settings.tls;
+            loading.resolver = server.fallback.settings.resolver.resolver();
             if settings.reject_handshake {
                 servers.push(Of::Rejected);
             } else if settings.certificates.is_empty() {
@@ -90,12 +97,14 @@ impl Servers {
                     let (_, certificate) = X509Certificate::from_der(der).ok()?;
                     Some(Shown { file: file.clone(), until: certificate.validity().not_after.timestamp() })
                 }));
+                stapled.extend(built.stapled);
                 let mut with_http_2 = built.config.clone();
                 with_http_2.alpn_protocols.insert(0, HTTP_2.to_vec());
                 let tls = ServerTls {
                     http_1: Arc::new(built.config),
                     http_2: Arc::new(with_http_2),
                     authorities: built.authorities,
+                    demand: built.demand,
                 };
                 last = Some((settings, tls.clone()));
                 servers.push(Of::Server(tls));
@@ -106,7 +115,7 @@ impl Servers {
         }
         shown.sort_unstable();
         shown.dedup();
-        Ok((Self { servers, shown, stores: loading.stores }, loading.warnings))
+        Ok((Self { servers, shown, stapled, stores: loading.stores }, loading.warnings))
     }
 
     /// What the handshake is done with for a client that asks for `named`, if a server block has that name, on an address
@@ -120,9 +129,15 @@ impl Servers {
         };
         Chosen {
             config: Some(if with_http_2 { server.http_2.clone() } else { server.http_1.clone() }),
+            demand: server.demand.clone(),
             authorities: server.authorities.clone(),
             is_named,
         }
+    }
+
+    /// The certificates whose authorities are to be asked about them.
+    pub fn stapled(&self) -> &[Arc<Stapled>] {
+        &self.stapled
     }
 
     /// Every certificate that is shown, each once.

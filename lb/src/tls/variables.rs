@@ -25,11 +25,11 @@ impl Session {
             TlsVariable::Curves => {
                 !self.resumed && put(Some(&list(&self.offered.groups, openssl_names::group)), out)
             }
-            // None is accepted.
-            TlsVariable::EarlyData => false,
+            TlsVariable::EarlyData => self.is_early() && put(Some("1"), out),
             TlsVariable::Protocol => put(Some(self.protocol()), out),
             TlsVariable::ServerName => put(self.server_name.as_deref(), out),
             TlsVariable::SessionReused => put(Some(if self.resumed { "r" } else { "." }), out),
+            TlsVariable::SignatureScheme => put(self.signed_by.and_then(openssl_names::signature), out),
             TlsVariable::ClientVerify => match self.verdict {
                 Verdict::Absent => put(Some("NONE"), out),
                 Verdict::Trusted => put(Some("SUCCESS"), out),

@@ -246,10 +246,11 @@ pub enum LookUpError {
 }
 
 /// Asks once for the addresses of a name, and for how long they are valid.
-pub(super) async fn look_up_once(
-    settings: &Resolver,
-    host: &str,
-) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
+///
+/// # Errors
+///
+/// In nginx's words, where there is none.
+pub async fn look_up_once(settings: &Resolver, host: &str) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
     let Ok(resolvers) = Resolvers::new(settings) else { return Err(LookUpError::Failed) };
     let Resolver { ipv4, ipv6, timeout, .. } = *settings;
     let answers = tokio::join!(

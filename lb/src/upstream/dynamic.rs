@@ -156,11 +156,12 @@ impl Dynamic {
             keepalive: UpstreamKeepalive::default(),
             zone: None,
             probe: false,
+            handshake: None,
             resolver: None,
             position,
         };
         let lines = vec![Line { server, source: Source::Fixed(addresses) }];
-        Upstream::new(model, lines, Arc::clone(&self.prober), previous)
+        Upstream::new(model, lines, Arc::clone(&self.prober), None, previous)
     }
 }
 

@@ -107,6 +107,8 @@ impl Upstream {
         let peers: Vec<Arc<Peer>> = {
             // Later entries go before earlier ones.
             let all = departed.iter().chain(known).chain(&old.peers);
+            // Another way of probing is another record.
+            let all = all.filter(|peer| *peer.health().definition() == self.definition);
             let by_key: HashMap<&PeerKey, &Arc<Peer>> = all.map(|peer| (peer.key(), peer)).collect();
             let find = |key| by_key.get(key).map(|peer| Arc::clone(peer));
             members
@@ -160,7 +162,12 @@ impl Upstream {
 
         if self.model.probe {
             let this: Weak<dyn Watcher> = Arc::<Self>::downgrade(self);
-            peers.iter().for_each(|peer| peer.health().watch(&this));
+            for peer in &peers {
+                if let Some(greeting) = &self.greeting {
+                    peer.health().greet(greeting);
+                }
+                peer.health().watch(&this);
+            }
             if new().next().is_some() {
                 self.prober.membership_changed();
             }

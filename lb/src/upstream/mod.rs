@@ -46,7 +46,7 @@ pub mod tls;
 
 pub use address::Address;
 pub use check::{AddressHealth, HealthTotals, LastProbe, is_local_shortage};
-pub use discovery::{Family, FamilyAnswer, Known, LookUpError, next_query_in};
+pub use discovery::{Family, FamilyAnswer, Known, LookUpError, look_up_once, next_query_in};
 pub use failure::FailureKind;
 pub use monotonic::{at, now};
 pub use peer::{InFlight, Peer, PeerMetrics, PeerTotals};

@@ -231,6 +231,7 @@ mod tests {
             },
             zone: None,
             probe: false,
+            handshake: None,
             resolver: None,
             position: Position { file: "nginx.conf".into(), line: 1 },
         };

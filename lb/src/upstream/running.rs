@@ -16,7 +16,9 @@ use log::info;
 use parking_lot::Mutex;
 
 use super::address::Address;
-use super::check::{self, AddressHealth, AfterProbe, Definition, Probe, Prober, Watcher, hurry_all_gap};
+use super::check::{
+    self, AddressHealth, AfterProbe, Definition, Probe, Prober, TlsProbe, Watcher, hurry_all_gap,
+};
 use super::discovery::NameWatch;
 use super::failure::FailureKind;
 use super::members::{self, Line, Member, Source};
@@ -37,6 +39,9 @@ pub struct Upstream {
     pub(super) departed: Mutex<VecDeque<Arc<Peer>>>,
     /// The same upstream in the configuration that follows this one.
     pub(super) successor: OnceLock<Weak<Upstream>>,
+    /// How its servers are probed, and for probes with TLS as what.
+    pub(super) definition: Definition,
+    pub(super) greeting: Option<Arc<TlsProbe>>,
     /// The last time that all servers were asked to be probed soon, in milliseconds since the start.
     hurried_ms: AtomicU64,
 }
@@ -98,13 +103,16 @@ pub struct PeerState {
 }
 
 impl Upstream {
-    /// An upstream with the present members of its lines. Members that `previous` also has keep their state.
+    /// An upstream with the present members of its lines. Members that `previous` also has keep their state. `greeting`:
+    /// the handshake of its probes, where those speak TLS.
     pub(super) fn new(
         model: model::Upstream,
         lines: Vec<Line<Arc<NameWatch>>>,
         prober: Arc<Prober>,
+        greeting: Option<TlsProbe>,
         previous: Option<&Upstream>,
     ) -> Arc<Self> {
+        let definition = greeting.as_ref().map_or(Definition::TCP, |tls| Definition::over_tls(tls.number()));
         let upstream = Arc::new(Self {
             model,
             lines,
@@ -113,6 +121,8 @@ impl Upstream {
             ids: previous.map(|previous| Arc::clone(&previous.ids)).unwrap_or_default(),
             departed: Mutex::default(),
             successor: OnceLock::new(),
+            definition,
+            greeting: greeting.map(Arc::new),
             hurried_ms: AtomicU64::new(0),
         });
         upstream.begin(previous);
@@ -272,7 +282,7 @@ impl Upstream {
 
     /// The record of an address's health, for the prober.
     pub(super) fn health_of(&self, address: &Address) -> Arc<AddressHealth> {
-        self.prober.health_of(address, Definition::TCP)
+        self.prober.health_of(address, self.definition)
     }
 
     /// The present members of its lines.

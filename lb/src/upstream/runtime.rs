@@ -17,14 +17,14 @@ use pingora::lb::{Backends, LoadBalancer};
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::check::Prober;
+use super::check::{Prober, TlsProbe};
 use super::discovery::{LookUpError, NameKey, NameWatch};
 use super::dynamic::Dynamic;
 use super::members::{Line, Source};
 use super::pingora_lb::{Discovery, Selection, Slot};
 use super::running::Upstream;
 use super::shared_task::TaskUse;
-use super::tls::{Context, Contexts};
+use super::tls::{Context, Contexts, Identity};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{self, Resolver, ServerAddress, TlsToServersId, UpstreamId, UpstreamServer};
 use crate::routing::passed::{Passed, PassedHost};
@@ -43,6 +43,7 @@ pub struct Upstreams {
     prober: Arc<Prober>,
     dynamic: Dynamic,
     tls: Contexts,
+    warnings: Vec<Diagnostic>,
     running: Mutex<Option<Running>>,
 }
 
@@ -96,6 +97,10 @@ impl Runtime {
         let mut errors = Vec::new();
         let mut list = Vec::with_capacity(http.upstreams.len());
         let mut predecessors = Vec::with_capacity(http.upstreams.len());
+        let (tls, warnings) = Contexts::load(&http.tls_to_servers).unwrap_or_else(|found| {
+            errors.extend(found);
+            Default::default()
+        });
         for upstream in &http.upstreams {
             let mut lines = Vec::with_capacity(upstream.servers.len());
             for server in &upstream.servers {
@@ -109,19 +114,17 @@ impl Runtime {
                 upstream.clone(),
                 lines,
                 Arc::clone(&self.prober),
+                greeting(upstream, &tls),
                 predecessor.map(Arc::as_ref),
             ));
             predecessors.push(predecessor.map(Arc::downgrade));
         }
-        let tls = Contexts::load(&http.tls_to_servers).unwrap_or_else(|found| {
-            errors.extend(found);
-            Contexts::default()
-        });
         if !errors.is_empty() {
             return Err(errors);
         }
         Ok(Upstreams {
             tls,
+            warnings,
             list,
             previous: predecessors,
             dynamic: Dynamic::new(&self.prober),
@@ -188,6 +191,11 @@ impl Upstreams {
     /// How TLS is spoken where these settings hold.
     pub fn tls(&self, id: TlsToServersId) -> Option<&Arc<Context>> {
         self.tls.get(id)
+    }
+
+    /// What loading found that refuses nothing.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// All, in the order of their ids.
@@ -280,6 +288,13 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// The handshake of an upstream's probes, where those speak TLS.
+fn greeting(upstream: &model::Upstream, tls: &Contexts) -> Option<TlsProbe> {
+    let handshake = upstream.handshake.as_ref()?;
+    let context = tls.get(handshake.tls)?;
+    Some(TlsProbe::new(Identity::new(context, &handshake.name, None), handshake.http_2))
 }
 
 /// Whether a host that a request names means this upstream: a block by its name alone, the server of another `proxy_pass` by

@@ -124,7 +124,8 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Location, "fastcgi_pass 127.0.0.1:9000;", OnlyNginx("FastCGI is not spoken")),
     (Http, "ssl_protocols TLSv1.2; ssl_prefer_server_ciphers on;", Both),
     (Http, "gzip_types a/b; gzip_vary on; gzip off;", Both),
-    (Http, "gzip on;", OnlyNginx("not yet")),
+    (Http, "gzip on; gzip_comp_level 6; gzip_proxied any; gzip_disable msie6;", Both),
+    (Location, "sub_filter a b; sub_filter c $host; sub_filter_once off;", Both),
     (Location, "limit_req zone=a;", NeitherAlike("nginx wants the zone, we have none yet")),
     (Http, "limit_req_zone $binary_remote_addr zone=a:1m rate=1r/s;", Both),
     (Http, "types { text/html html htm; }", Both),
@@ -434,7 +435,7 @@ const CASES: &[(In, &str, Verdict)] = &[
     (Location, "limit_except GET { proxy_pass http://u/x; }", Neither),
     (Location, "deny 10.0.0.0/33;", Neither),
     (Location, "allow all;", Both),
-    (Http, "gzip on;", OnlyNginx("answers are not compressed")),
+    (Http, "ssi on;", OnlyNginx("nothing is included in answers")),
     (Http, "gzip off;", Both),
     // Files.
     (Location, "root /var/www;", Both),

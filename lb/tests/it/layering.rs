@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// From the lowest room to the highest. A room is a folder or a file of `lb/src`.
 const FLOORS: &[&[&str]] = &[
     &["build_info", "suggestion", "system_error"],
-    &["files", "open_files", "script"],
+    &["files", "filter", "open_files", "script"],
     &["config"],
     &["balance", "cli", "healthcheck", "observe", "routing", "tls"],
     &["content", "upstream"],
@@ -18,11 +18,11 @@ const FLOORS: &[&[&str]] = &[
     &["connection"],
     &["server"],
     &["admin", "proxy"],
-    &["process"],
+    &["fuzz", "process"],
 ];
 
 /// Rooms that decide and do nothing else.
-const PURE: &[&str] = &["balance", "config", "request", "routing", "script"];
+const PURE: &[&str] = &["balance", "config", "filter", "request", "routing", "script"];
 
 /// What no pure room may name.
 const FORBIDDEN_IN_PURE: &[&str] = &["pingora", "tokio", "Instant::now", "SystemTime::now", ".await"];

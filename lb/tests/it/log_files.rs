@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lb::config::model::{AccessLogFileId, LogDestination};
+use lb::config::model::{AccessLogFile, AccessLogFileId, Buffering, LogDestination};
 use lb::observe::access_log::AccessLogs;
 use lb::observe::log_file::{BOUND_BYTES, LogFile, LogFiles};
 use nix::sys::stat::Mode;
@@ -18,6 +18,10 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn file(path: &Path) -> LogDestination {
     LogDestination::File(path.to_owned())
+}
+
+fn access_log(path: &Path) -> AccessLogFile {
+    AccessLogFile { destination: file(path), buffering: None }
 }
 
 /// A set whose writers run, and one file of it.
@@ -257,11 +261,11 @@ fn one_path_is_one_file_over_logs_and_reloads_and_closes_with_the_last_user() {
     let [shared, old] = ["shared.log", "old.log"].map(|name| directory.path().join(name));
     let files = LogFiles::default();
     let error_log = files.open(&file(&shared)).unwrap();
-    let first = AccessLogs::open(&files, &[file(&shared), file(&old)]).unwrap();
+    let first = AccessLogs::open(&files, &[access_log(&shared), access_log(&old)]).unwrap();
     files.start_writers().unwrap();
     assert_eq!(files.totals().len(), 2);
 
-    let second = AccessLogs::open(&files, &[file(&shared)]).unwrap();
+    let second = AccessLogs::open(&files, &[access_log(&shared)]).unwrap();
     assert!(Arc::ptr_eq(&error_log, &files.open(&file(&shared)).unwrap()));
     first.write(AccessLogFileId(0), b"old configuration");
     first.write(AccessLogFileId(1), b"last words");
@@ -280,10 +284,54 @@ fn a_configuration_with_a_bad_path_opens_nothing() {
     let good = directory.path().join("good.log");
     let bad = directory.path().join("none/bad.log");
     let files = LogFiles::default();
-    let error = AccessLogs::open(&files, &[file(&good), file(&bad)]).unwrap_err();
+    let error = AccessLogs::open(&files, &[access_log(&good), access_log(&bad)]).unwrap_err();
     let expected = format!("open() \"{}\" failed (2: No such file or directory)", bad.display());
     assert_eq!(error.to_string(), expected);
     assert!(!is_open(&good));
     let error = files.open(&file(directory.path())).unwrap_err();
     assert!(error.to_string().ends_with("failed (21: Is a directory)"), "{error}");
+}
+
+#[test]
+fn a_buffer_waits_until_it_is_full_or_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let [full, old] = ["full.log", "old.log"].map(|name| directory.path().join(name));
+    let files = LogFiles::default();
+    let buffered = |path: &Path, flush| {
+        let buffering = Some(Buffering { bytes: 20, flush, gzip_level: None });
+        AccessLogFile { destination: file(path), buffering }
+    };
+    let wanted = [buffered(&full, None), buffered(&old, Some(Duration::from_millis(50)))];
+    let logs = AccessLogs::open(&files, &wanted).unwrap();
+    files.start_writers().unwrap();
+    logs.gather(&wanted);
+    let [waits, ages] = [AccessLogFileId(0), AccessLogFileId(1)];
+    logs.write(waits, b"first line");
+    logs.write(ages, b"first line");
+    until("the old buffer is written", || lines(&old) == ["first line"]);
+    assert_eq!(lines(&full), Vec::<String>::new(), "11 bytes of 20 wait");
+    logs.write(waits, b"second line");
+    until("the full buffer is written", || lines(&full) == ["first line", "second line"]);
+    logs.write(waits, b"third line");
+    assert!(files.flush(LONG));
+    assert_eq!(lines(&full).len(), 3, "the end of the process does not wait");
+}
+
+#[test]
+fn a_compressed_log_reads_as_one_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.gz");
+    let files = LogFiles::default();
+    let buffering = Some(Buffering { bytes: 64 << 10, flush: None, gzip_level: Some(1) });
+    let wanted = [AccessLogFile { destination: file(&path), buffering }];
+    let logs = AccessLogs::open(&files, &wanted).unwrap();
+    files.start_writers().unwrap();
+    logs.gather(&wanted);
+    for line in ["one", "two"] {
+        logs.write(AccessLogFileId(0), line.as_bytes());
+        assert!(files.flush(LONG));
+    }
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "one\ntwo\n");
 }

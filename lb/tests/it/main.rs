@@ -16,7 +16,6 @@ mod healthcheck;
 mod layering;
 mod log_files;
 mod phase_seams;
-mod proxy_header_mutations;
 mod upstream_dns;
 mod upstream_health;
 mod upstream_scale;

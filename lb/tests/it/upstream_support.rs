@@ -48,6 +48,7 @@ pub fn upstream(name: &str, servers: Vec<UpstreamServer>) -> model::Upstream {
         keepalive: UpstreamKeepalive { connections: 32, requests: 1000, timeout: Duration::from_secs(60) },
         zone: None,
         probe: true,
+        handshake: None,
         resolver: None,
         position: position(1),
     }

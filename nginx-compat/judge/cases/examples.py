@@ -4,11 +4,13 @@ A file stands as it is but for its addresses and logs. What each request is to b
 an example that does not do what it promises is a difference, even where both programs agree.
 """
 
+import gzip
 import os
 import re
 import shutil
 from pathlib import Path
 
+from cases.bodies import events
 from cases.proxy_settings import serve_names
 from cases.streaming import HANDSHAKE, echo, talk
 from casebook import CASES, Case
@@ -99,6 +101,52 @@ def the_API_without_its_prefix(t):
     expect(t, 301, "/api")
     t.a.behave = answer('{"error":"none"}', "404 Not Found", "Content-Type: application/json")
     expect(t, 404, "/api/orders/43")
+
+
+# -- the same, compressed
+
+GZIP = "Accept-Encoding: gzip, deflate, br"
+
+
+@example("compressed-app")
+def the_page_compressed(t):
+    for target in ("/", "/index.html", "/orders/42"):
+        got = expect(t, 200, target, "app.example.org", GZIP)
+        expect_field(t, got, "content-encoding", "gzip")
+        expect_field(t, got, "vary", "Accept-Encoding")
+    got = expect(t, 200, "/", "app.example.org")
+    expect_field(t, got, "content-encoding", None)
+    if b'<html data-host="app.example.org">' not in got.body:
+        t.fail("the page was to name its host")
+    expect(t, 200, "/", "app.example.org", GZIP, "Via: 1.1 proxy")
+
+
+@example("compressed-app")
+def assets_that_the_build_has_compressed(t):
+    got = expect(t, 200, "/assets/app.3f2a9c.js", "app.example.org", GZIP)
+    expect_field(t, got, "etag", f'"{CHANGED:x}-{len(got.body):x}"')
+    expect_field(t, expect(t, 200, "/assets/app.3f2a9c.js", "app.example.org"), "content-encoding", None)
+    got = expect(t, 200, "/assets/app.77ab01.css", "app.example.org", GZIP)
+    expect_field(t, got, "content-encoding", "gzip")
+    expect(t, 404, "/assets/none.js", "app.example.org", GZIP)
+
+
+@example("compressed-app")
+def the_API_compressed_and_unpacked(t):
+    orders = b'[{"number":1,"items":2,"customer":"x"},' + b'{"number":2,"items":3,"customer":"y"},' * 20 + b"{}]"
+    t.a.behave = answer(orders, "200 OK", "Content-Type: application/json", 'ETag: "1"')
+    got = expect(t, 200, "/api/orders", "app.example.org", GZIP)
+    expect_field(t, got, "etag", 'W/"1"')
+    t.a.behave = answer(gzip.compress(orders, mtime=0), "200 OK", "Content-Type: application/json", "Content-Encoding: gzip")
+    got = expect(t, 200, "/api/orders", "app.example.org")
+    if got.body != orders:
+        t.fail("the answer was to be unpacked")
+    expect_field(t, expect(t, 200, "/api/orders", "app.example.org", GZIP), "content-encoding", "gzip")
+
+
+@example("compressed-app")
+def compressed_events_leave_at_once(t):
+    events(t, "/api/events")
 
 
 # -- WebSockets

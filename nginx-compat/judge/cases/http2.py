@@ -3,7 +3,8 @@
 import time
 
 from casebook import CASES, Case, case, configurations
-from http2 import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Http2, PING, PREFACE, SETTINGS, block, frame, request
+from frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, block, frame
+from http2 import Http2, request
 from upstream import answer, raw, stall
 
 LOG = 'log_format judge "$status $request $server_protocol $http2 $connection_requests $body_bytes_sent"; access_log %DIR%/judge.access judge;'
@@ -113,6 +114,19 @@ one("a status", request("/r", (":status", "200")))
 one("a method in lower case", request("/r", method="get"))
 one("TRACE", request("/r", method="TRACE"))
 one("CONNECT", [(":method", "CONNECT"), (":authority", "a:443")])
+
+WEBSOCKET = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/r"), (":authority", "a"),
+             ("sec-websocket-version", "13")]
+one("a WebSocket (RFC 8441)", WEBSOCKET)
+
+
+@case(server())
+def a_websocket_is_not_offered(t):
+    connection = connect(t).ask(1, request("/r")).read(1)
+    # SETTINGS_ENABLE_CONNECT_PROTOCOL: without it browsers open their WebSockets with HTTP/1.
+    t.note(f"extended CONNECT: {connection.settings.get(8, 0)}")
+    connection.close()
+
 
 for length in ("", "+1", "x", "1, 1", "99999999999999999999"):
     one(f"the length {length!r}", request("/", ("content-length", length), method="POST"), b"a")

@@ -1,6 +1,10 @@
 """Access logs: formats, escapes, and which requests stand in them."""
 
-from casebook import CASES, Case, case
+import gzip
+import re
+import socket
+
+from casebook import CASES, Case, case, configurations
 from upstream import answer, hang_up, raw
 
 
@@ -148,3 +152,153 @@ def requests_that_a_condition_names(t):
     for target in ("/", "/?a=yes", "/?a=yes&b=0", "/?b=0", "/e", "/e?a=yes", "/own", "/own?a=0", "/own?a=00", "/own?a="):
         t.get(target)
     t.raw(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+
+
+BY_PATH = """
+log_format judge "$host $request_uri $status";
+%s
+server { listen 127.0.0.1:%%PORT%%; root %%DIR%%;
+    location / { access_log %%DIR%%/$host.access judge; return 200 x; }
+    location /both { access_log %%DIR%%/all.access judge; access_log %%DIR%%/$host-$arg_a.access judge if=$arg_a; return 200 x; }
+    location /missing { root %%DIR%%/nothing; access_log %%DIR%%/$host.access judge; return 200 x; }
+}"""
+
+
+def for_everybody(t):
+    """NGINX's workers are not root, and create these files."""
+    t.directory.chmod(0o777)
+
+
+def by_path(t):
+    for target, host in (("/", "a.example"), ("/x", "b.example"), ("/both", "a.example"), ("/both?a=1", "a.example"),
+                         ("/missing", "a.example"), ("/y", "a.example")):
+        t.get(target, host)
+
+
+CASES.append(Case("logs/paths with variables", BY_PATH % "", by_path, lays_out=for_everybody))
+CASES.append(Case("logs/paths with variables that stay open", BY_PATH % "open_log_file_cache max=2 inactive=20s valid=1m;", by_path,
+                  lays_out=for_everybody))
+
+
+@case("""
+log_format judge "$request_uri $status";
+access_log %DIR%/log.gz judge gzip flush=20ms;
+server { listen 127.0.0.1:%PORT%; location / { return 200 x; } }""")
+def a_compressed_log_is_read_as_one_text(t):
+    def text():
+        try:
+            return gzip.decompress((t.directory / "log.gz").read_bytes()).decode()
+        except (OSError, EOFError):
+            return ""
+
+    for target in ("/one", "/two"):
+        t.get(target)
+        t.eventually("the buffer is written", lambda wanted=target: wanted in text())
+    t.note(*text().splitlines())
+
+
+@case("""
+log_format judge "$request_uri $status";
+access_log %DIR%/log judge buffer=64k;
+server { listen 127.0.0.1:%PORT%; location / { return 200 x; } }""")
+def a_buffered_log_waits(t):
+    t.get("/one")
+    t.wait(0.2)
+    t.note(f"written: {(t.directory / 'log').read_text()!r}")
+
+
+def syslog_server(t):
+    t.syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    t.syslog.bind(str(t.directory / "syslog.sock"))
+    t.syslog.settimeout(3)
+    (t.directory / "syslog.sock").chmod(0o777)
+
+
+SYSLOG_HTTP = """
+log_format judge "$request_uri $status";
+access_log syslog:server=unix:%DIR%/syslog.sock,facility=daemon,severity=notice,tag=judge_1,nohostname judge;
+access_log syslog:server=unix:%DIR%/syslog.sock judge if=$arg_more;
+server { listen 127.0.0.1:%PORT%;
+    location / { return 200 x; }
+    location /error { error_log syslog:server=unix:%DIR%/syslog.sock,tag=errors warn; client_max_body_size 1; return 200 x; }
+}"""
+
+
+def to_syslog(t):
+    host = socket.gethostname().lower()
+
+    def received():
+        text = t.syslog.recv(4096).decode()
+        text = re.sub(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d", "Mmm dd hh:mm:ss", text)
+        text = re.sub(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "date", text)
+        return re.sub(r"\d+#\d+: (\*\d+ )?", "", text).replace(host, "host").split(",")[0]
+
+    t.get("/one")
+    t.note(received())
+    # Each destination has a thread of its own in lb: their order is not promised.
+    t.get("/two?more=1")
+    t.note(*sorted(received() for _ in range(2)))
+    t.get("/error", method="POST", body=b"more than one byte")
+    t.note(*sorted(received() for _ in range(2)))
+    t.syslog.close()
+
+
+CASES.append(Case("logs/to syslog", SYSLOG_HTTP, to_syslog, lays_out=syslog_server))
+
+
+@case("""
+log_format judge "$request_uri $status";
+client_max_body_size 1;
+server { listen 127.0.0.1:%PORT%; error_log %DIR%/server.error error;
+    location / { return 200 x; }
+    location /quiet { error_log %DIR%/quiet.error crit; return 200 x; }
+    location /two { error_log %DIR%/two.error; error_log %DIR%/also.error info; return 200 x; }
+}""")
+def error_logs_of_levels(t):
+    for target in ("/", "/quiet", "/two", "/"):
+        t.get(target, method="POST", body=b"more than one byte")
+    t.wait(0.1)
+    for log in sorted(t.directory.glob("*.error")):
+        lines = [line for line in log.read_text().splitlines() if "too large body" in line]
+        t.note(f"{log.name}: {len(lines)}")
+
+
+@case("""
+server { listen 127.0.0.1:%PORT%;
+    location / { return 200 "$connections_active $connections_reading $connections_writing $connections_waiting"; }
+    location /status { stub_status; }
+    location /status.html { stub_status on; add_header X-A b; }
+    location /denied { stub_status; deny all; }
+}""")
+def counts_of_connections(t):
+    t.get("/")
+    t.get("/status")
+    t.get("/status", method="HEAD")
+    t.get("/status", method="POST", body=b"x")
+    t.get("/status", method="PUT", body=b"x")
+    t.get("/status.html?a")
+    t.get("/denied")
+
+
+configurations("logs", [(f"refused: {text}", text) for text in (
+    "access_log syslog:;",
+    "access_log syslog:server=;",
+    "access_log syslog:facility=user;",
+    "access_log syslog:server=127.0.0.1:99999;",
+    "access_log syslog:server=127.0.0.1,facility=nope;",
+    "access_log syslog:server=127.0.0.1,severity=nope;",
+    "access_log syslog:server=127.0.0.1,tag=a-b;",
+    "access_log syslog:server=127.0.0.1,tag=abcdefghijabcdefghijabcdefghijabc;",
+    "access_log syslog:server=127.0.0.1,x=1;",
+    "access_log syslog:server=127.0.0.1,server=127.0.0.2;",
+    "access_log syslog:server=127.0.0.1 combined buffer=1k;",
+    "access_log %DIR%/$host.access combined buffer=1k;",
+    "access_log %DIR%/a.access combined flush=1s;",
+    "access_log %DIR%/a.access combined gzip=0;",
+    "access_log %DIR%/a.access combined buffer=1k; access_log %DIR%/a.access combined buffer=2k;",
+    "open_log_file_cache inactive=2s;",
+    "open_log_file_cache x;",
+    "open_log_file_cache max=1; open_log_file_cache off;",
+    "server { listen 127.0.0.1:%PORT%; error_log syslog:server=127.0.0.1,tag=a-b; }",
+    "server { listen 127.0.0.1:%PORT%; location / { stub_status a b; } }",
+)])

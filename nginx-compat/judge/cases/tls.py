@@ -44,6 +44,13 @@ def http_1_0_without_a_host_is_the_address_default(t):
         connection.close()
 
 
+@case(f'server {{ listen %PORT% ssl; {A} return 200 "$ssl_sigalg.\\n"; }}')
+def how_the_server_signs(t):
+    # With RSA each library has its own preference.
+    for version in ("1.2", "1.3"):
+        get(t, version=version)
+
+
 @case(f"server {{ listen %PORT% ssl; {RSA} {A} {SAYS} }}")
 def two_kinds_of_keys(t):
     for ciphers in ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"):
@@ -170,7 +177,26 @@ def small_records(t):
     get(t)
 
 
+@case("server { listen %PORT% ssl; ssl_certificate %DIR%/$ssl_server_name.pem; ssl_certificate_key %DIR%/$ssl_server_name.key; return 200 yes; }")
+def certificates_that_clients_name(t):
+    for name in ("a", "b", "a", "none", None):
+        connection = connect(t, name)
+        if connection:
+            t.note(f"{name} gets {shown(connection)}")
+            connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").read()
+
+
+@case("server { listen %PORT% ssl; ssl_certificate_cache max=2 valid=20s inactive=20s; ssl_certificate %DIR%/$ssl_server_name.pem; "
+      "ssl_certificate_key %DIR%/a.key; return 200 yes; }")
+def certificates_that_are_kept(t):
+    connect(t, "a")
+    (t.directory / "a.pem").unlink()
+    t.note("kept" if connect(t, "a") else "read again")
+
+
 configurations("tls", [
+    ("a cache of certificates", f"server {{ listen %PORT% ssl; {A} ssl_certificate_cache max=10 inactive=1m valid=1h; }}"),
+    ("a cache of certificates without a size", f"server {{ listen %PORT% ssl; {A} ssl_certificate_cache valid=1h; }}"),
     ("no certificate", "server { listen %PORT% ssl; }"),
     ("no key", "server { listen %PORT% ssl; ssl_certificate %DIR%/a.pem; }"),
     ("a certificate that is not there", "server { listen %PORT% ssl; ssl_certificate %DIR%/none.pem; ssl_certificate_key %DIR%/a.key; }"),

@@ -16,13 +16,18 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import certificates
 from client import Connection
 from generator import backend, vocabulary
+from generator.clients import OneByOne
+from secure import SecureConnection, context
+from secure_servers import Tls
 from stage import TEMPORARY, text_of
+from streams import Streams
 from upstream import Upstream
 
 # That an arena takes.
-PORTS = 7
+PORTS = 15
 STARTS_WITHIN_S = 15
 ENDS_WITHIN_S = 3
 # As many rounds can be taken out of a file, one after the other, before it is given up.
@@ -33,6 +38,8 @@ http {
 %TEMPORARY%
 access_log off; server_names_hash_bucket_size 128; variables_hash_max_size 8192; server_names_hash_max_size 4096;
 server { listen 127.0.0.1:%PORT% default_server; server_name _; return 200 "no such server"; }
+ssl_certificate %TREE%/a.pem; ssl_certificate_key %TREE%/a.key;
+server { listen 127.0.0.1:%PORT3% ssl default_server; http2 on; server_name _; return 200 "no such server"; }
 server { listen 127.0.0.1:%PORT2% default_server; server_name _; %SLASHES% return 200 "no such server"; }
 """
 
@@ -73,6 +80,7 @@ class Side:
             text = text.replace(f"%{mark}%", str(port) if mark.startswith("PORT") else f"127.0.0.1:{port}")
         text = text.replace("%LOG%", "stderr" if self.name == "lb" else f"{self.directory}/error.log").replace("%LEVEL%", "error")
         # The files are one tree for both.
+        text = text.replace("%TREE%", str(self.directory.parent))
         text = text.replace("%DIR%/www", f"{self.directory.parent}/www").replace("%DIR%", str(self.directory))
         (self.directory / "nginx.conf").write_text(text)
         return owners
@@ -126,19 +134,24 @@ class Arena:
         os.chmod(self.directory, 0o755)
         vocabulary.plant(self.directory / "www")
         self._seen = []
-        shared = {name: ports.pop() for name in ("A", "B", "DEAD")}
+        certificates.lay_out(self)
+        shared = {name: ports.pop() for name in ("A", "B", "SA", "SB", "CA", "CB", "HA", "HB", "DEAD")}
         self.sides = []
         for name, program in (("nginx", nginx), ("lb", lb)):
             # Names of one length, as they may be told, and without a letter that an expression looks for.
             directory = self.directory / {"nginx": "zy", "lb": "zw"}[name]
             directory.mkdir()
             os.chmod(directory, 0o777)
-            own = {mark: ports.pop() for mark in ("PORT", "PORT2")}
+            own = {mark: ports.pop() for mark in ("PORT", "PORT2", "PORT3")}
             self.sides.append(Side(name, str(program), directory, own | shared))
         self._upstreams = []
-        for name in "AB":
-            server = Upstream(name, ("127.0.0.1", shared[name]), lambda who, request: self._seen.append((who, request)))
-            server.behave = backend.wanted(server)
+        for mark in ("A", "B", "SA", "SB", "CA", "CB", "HA", "HB"):
+            # In the clear, with TLS, with HTTP/2 in the clear, with both.
+            server = Upstream(mark[-1], ("127.0.0.1", shared[mark]), lambda who, request: self._seen.append((who, request)))
+            http_2, secure = mark[0] in "CH" and mark[1:], mark[0] in "SH"
+            tls = Tls(self.directory, "b", alpn=("h2",) if http_2 else ()) if secure else None
+            server.speaks(tls, Streams if http_2 else None)
+            server.behave = (backend.wanted_over_http_2 if http_2 else backend.wanted)(server)
             self._upstreams.append(server)
 
     def close(self):
@@ -200,19 +213,20 @@ class Arena:
                 setattr(outcomes[index], "invalid" if side.name == "nginx" else "refused", complaints[0][1])
 
     def _requests(self, side, played, tag, transcript):
-        port = side.ports["PORT2" if played.slashes else "PORT"]
+        port = side.ports["PORT3" if played.clients != "http" else "PORT2" if played.slashes else "PORT"]
         lines, connection = [], None
+        name = f"{tag}.test"
         for request in played.requests:
             # What differences.toml tells apart by it.
             redirects = [field for field in request.fields if field in ("X-Want: internal", "X-Want: named")]
             lines = [" ".join([f"> {request.method} {request.target}", *redirects])]
             if connection is None:
                 try:
-                    connection = Connection(("127.0.0.1", port), lambda *more: lines.extend(more))
+                    connection = connect(played.clients, port, name)
                 except OSError as error:
                     transcript.append([*lines, f"no connection: {error}" + ("" if side.alive() else ", the program has ended")])
                     return
-            connection._write = lambda *more, to=lines: to.extend(more)
+            connection.write_to(lines.extend)
             self._seen.clear()
             try:
                 answer = connection.send(request.data(tag)).read(request.method)
@@ -222,6 +236,9 @@ class Arena:
             for who, seen in list(self._seen):
                 lines += seen.transcript(who)
             # After a 412 NGINX closes the connection, in spite of what it says: a filter ended the request.
+            if answer is not None and played.clients == "http2":
+                transcript.append([self._neutral(side, line, tag) for line in lines])
+                continue
             if answer is None or answer.status == 412 or (answer.field("connection") or "close").lower() == "close" or "up to the end" in answer.note:
                 connection.close()
                 connection = None
@@ -235,6 +252,14 @@ class Arena:
         line = line.replace(str(side.directory), "%DIR%").replace(str(self.directory), "%DIR%")
         line = re.sub(rf"\b{tag}\b|(?<=_){tag}\b", "%R%", line)
         return re.sub(r"^(   expires: )(.+)$", lambda match: match[1] + moment(match[2]), line)
+
+
+def connect(clients, port, name):
+    """A connection of a client that speaks this; `name` is the one of the server."""
+    address = ("127.0.0.1", port)
+    if clients == "https":
+        return SecureConnection(address, None, context(), name)
+    return OneByOne(address, name) if clients == "http2" else Connection(address, None)
 
 
 def tags_of(rounds):

@@ -4,6 +4,8 @@ A word of letters names an answer below, a number is a status; without the field
 and the target.
 """
 
+import gzip
+
 from upstream import answer
 
 
@@ -11,9 +13,7 @@ def wanted(server):
     """The behaviour of this server; given to `Upstream.behave`."""
 
     def behave(request, connection):
-        want = request.field("x-want") or ""
-        told = f"{server.name} {request.method} {request.target}\n"
-        status, fields, body = ANSWERS.get(want, lambda _: (want or "200", ("Content-Type: text/plain",), told))(server)
+        status, fields, body = chosen(server, request)
         phrase = PHRASES.get(status, "Told So")
         length = () if status in ("204", "304") else (f"Content-Length: {len(body)}",)
         if not length or request.method == "HEAD":
@@ -25,8 +25,32 @@ def wanted(server):
     return behave
 
 
+def wanted_over_http_2(server):
+    """The same for a server of HTTP/2."""
+
+    def behave(request, stream):
+        status, fields, body = chosen(server, request)
+        length = [] if status in ("204", "304") else [f"Content-Length: {len(body)}"]
+        fields = [tuple(part.strip() for part in field.partition(":")[::2]) for field in ("X-From: " + server.name, *fields, *length)]
+        fields = [(name.lower(), value) for name, value in fields]
+        if not length or request.method == "HEAD" or not body:
+            stream.head(status, *fields, end=True)
+        else:
+            stream.head(status, *fields).data(body.encode(), end=True)
+        return True
+
+    return behave
+
+
+def chosen(server, request):
+    """Status, fields and body of the answer that a request wants."""
+    want = request.field("x-want") or ""
+    told = f"{server.name} {request.method} {request.target}\n"
+    return ANSWERS.get(want, lambda _: (want or "200", ("Content-Type: text/plain",), told))(server)
+
+
 def own(server):
-    return "http://%s:%d" % server.address
+    return ("https" if server.is_secure else "http") + "://%s:%d" % server.address
 
 
 PHRASES = {"200": "OK", "201": "Created", "204": "No Content", "301": "Moved Permanently", "302": "Found", "304": "Not Modified",
@@ -46,5 +70,7 @@ ANSWERS = {
                                   "Content-Type: text/css"), "p {}\n"),
     "typed": lambda _: ("200", ("Content-Type: text/html; charset=koi8-r", "ETag: \"tag\"",
                                 "Last-Modified: Fri, 01 Mar 2024 12:00:00 GMT"), "<p>typed</p>\n"),
+    "packed": lambda _: ("200", ("Content-Type: text/html", "Content-Encoding: gzip", "ETag: \"packed\""),
+                         gzip.compress(b"<p>packed " + b"and the same again " * 9 + b"</p>\n", mtime=0)),
     "bare": lambda _: ("200", (), "no type\n"),
 }

@@ -196,6 +196,27 @@ simple("proxy_limit_rate", LEVELS, 1, ("0", "10m"))
 simple("proxy_buffering", LEVELS, 1, ("off", "on"))
 simple("proxy_ignore_client_abort", LEVELS, 1, ("on", "off"))
 simple("early_hints", LEVELS, 1, ("1", "$arg_a", "0"))
+simple("gzip", FIELDS, 4, ("on", "on", "on", "off"))
+simple("gzip_types", LEVELS, 2, ("*", "text/plain", "text/css application/json"))
+simple("gzip_min_length", LEVELS, 2, ("1", "0", "100"))
+simple("gzip_comp_level", LEVELS, 1, ("1", "6", "9"))
+simple("gzip_vary", LEVELS, 1, ("on", "off"))
+simple("gzip_http_version", LEVELS, 1, ("1.0", "1.1"))
+simple("gzip_proxied", LEVELS, 1, ("any", "expired no-cache", "no_etag", "no_last_modified auth", "off"))
+simple("gzip_disable", LEVELS, 1, ("msie6", "curl", "\"bot/\\d\""))
+simple("gzip_static", LEVELS, 1, ("on", "off"))
+simple("gunzip", LEVELS, 1, ("on", "off"))
+simple("sub_filter_once", LEVELS, 1, ("off", "on"))
+simple("sub_filter_types", LEVELS, 1, ("*", "text/plain"))
+simple("sub_filter_last_modified", LEVELS, 1, ("on", "off"))
+
+
+@feature("sub_filter", "change", LEVELS, 3, 'sub_filter a "$uri"; sub_filter "$arg_a" b;')
+def sub_filter(maker, place):
+    text = maker.pick(("a", "in ", "<p>", "index", "0123", "line of", "$arg_a", "A G"))
+    if "$" in text and "arg_a" not in maker.known_variables:
+        text = "x"
+    return Directive(f"sub_filter \"{text}\" \"{maker.template(place, 2)}\"")
 
 
 @feature("proxy_pass_request_body", "change", LEVELS, 1,

@@ -65,6 +65,13 @@ class Place:
         return True
 
 
+def flat(directive):
+    """A directive, and all that stand in it."""
+    yield directive
+    for inner in directive.block or ():
+        yield from flat(inner)
+
+
 def braced(text):
     """The text with braces around the name of the variable that it ends with; NGINX knows no group in braces."""
     return re.sub(r"\$([a-z_][\w%]*)$", r"${\1}", text)
@@ -227,7 +234,13 @@ class Maker:
             servers.append(self.server(name, extra))
             names += hosts
         requests = tuple(self.request(names) for _ in range(self.random.randint(6, 12)))
-        return Round(self.seed, (*self.http, *servers), requests, slashes, frozenset(self.used))
+        # Drawn last, so that all else is as it would be without.
+        clients = "http" if slashes else self.random.choices(("http", "https", "http2"), (84, 8, 8))[0]
+        servers_speak = self.random.choices(("http", "https", "h2c", "h2"), (82, 8, 5, 5))[0]
+        if any(directive.words.startswith("proxy_http_version") for server in servers for directive in flat(server)):
+            servers_speak = "http" if servers_speak in ("h2c", "h2") else servers_speak
+        self.used.update(name for name in (f"clients of {clients}", f"servers of {servers_speak}") if not name.endswith(" http"))
+        return Round(self.seed, (*self.http, *servers), requests, slashes, clients, servers_speak, frozenset(self.used))
 
     # Requests.
 
@@ -274,13 +287,17 @@ class Maker:
             fields.append(f"Range: bytes={self.pick(('0-4', '2-', '-3', '0-0,2-3', '5-2', '900-', '0-', '-0', '1-1,4-', 'x'))}")
         if self.chance(5):
             fields.append("X-Forwarded-For: 192.0.2.1")
+        if self.chance(25):
+            fields.append(f"Accept-Encoding: {self.pick(('gzip', 'gzip', 'deflate, gzip;q=0.5', 'gzip;q=0', '*', 'identity'))}")
+        if self.chance(3):
+            fields.append("Via: 1.1 proxy")
         method = self.random.choices(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"), (78, 7, 8, 3, 2, 1, 1))[0]
         body = self.pick(("hello", "a=1&b=2", "x" * 900)) if method in ("POST", "PUT") and self.chance(80) else ""
         return Request(self.target(), host, tuple(fields), method, body)
 
 
 WANTS = ("404", "404", "500", "503", "403", "401", "400", "204", "304", "201", "moved", "elsewhere", "relative", "refresh", "cookies",
-         "internal", "named", "expires", "typed", "bare", "302")
+         "internal", "named", "expires", "typed", "bare", "packed", "302")
 CONDITIONS = ("If-Modified-Since: Fri, 01 Mar 2024 12:00:00 GMT", "If-Modified-Since: Thu, 01 Jan 2015 00:00:00 GMT",
               "If-Modified-Since: Sat, 01 Mar 2025 12:00:00 GMT", "If-Unmodified-Since: Thu, 01 Jan 2015 00:00:00 GMT",
               "If-None-Match: *", "If-None-Match: \"65e1bfc0-e\"", "If-Match: \"65e1bfc0-e\"", "If-Range: \"65e1bfc0-12c\"")

@@ -87,6 +87,8 @@ def as_case(played):
     """The round as a case for `cases/`."""
     http = "\n".join(played.lines("x")).replace("%PORT2%", "%PORT%")
     needs, setup = [], []
+    if played.clients != "http" or played.servers != "http":
+        needs.append(f"# Clients speak {played.clients}, servers {played.servers}; see generator/arena.py.")
     if "%DIR%/www" in http:
         needs.append("from generator.vocabulary import plant")
         setup.append("    plant(t.directory / \"www\")")

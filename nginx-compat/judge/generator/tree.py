@@ -4,6 +4,7 @@ A round's text may hold `%R%`, the round's own tag: many rounds stand in one fil
 groups and servers belong to all of it.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
@@ -61,18 +62,36 @@ class Request:
 
 @dataclass(frozen=True)
 class Round:
-    """What stands in `http`, servers included, and what is asked. `slashes`: on the port that merges none."""
+    """What stands in `http`, servers included, and what is asked. `slashes`: on the port that merges none.
+
+    Directives are written as if all spoke HTTP/1 in the clear; `lines` puts in what `clients` and `servers` ask for."""
 
     seed: str
     http: tuple
     requests: tuple
     slashes: bool = False
+    # What clients speak (http, https, http2) and what servers do (http, https, h2c, h2).
+    clients: str = "http"
+    servers: str = "http"
     features: frozenset = field(default=frozenset(), compare=False)
 
     def lines(self, tag):
         listen = "listen 127.0.0.1:%PORT2%;" if self.slashes else "listen 127.0.0.1:%PORT%;"
-        text = [line for directive in self.http for line in directive.lines()]
+        if self.clients != "http":
+            listen = "listen 127.0.0.1:%PORT3% ssl; http2 on;"
+        text = [self._to_servers(line) for directive in self.http for line in directive.lines()]
         return [line.replace("%LISTEN%;", listen).replace("%R%", tag) for line in text]
+
+    def _to_servers(self, line):
+        if self.servers == "http":
+            return line
+        kind = {"https": "S", "h2c": "C", "h2": "H"}[self.servers]
+        line = re.sub("%([AB])%", rf"%{kind}\1%", line)
+        if self.servers != "h2c":
+            line = line.replace("proxy_pass http://", "proxy_pass https://")
+        if self.servers != "https" and "%LISTEN%" in line:
+            line += " proxy_http_version 2;"
+        return line
 
     def without(self, path):
         """Without the directive at `path`: the places in each list of directives on the way to it."""

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::logs::AccessLogs;
+use super::logs::{AccessLogs, ErrorLogs};
 use super::proxies::{Place, Proxies, default_of_level, resolve_redirects};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
-    AccessLog, AccessRules, Action, DocumentRoot, LimitExcept, Location, LocationMatch, Methods, Operation,
-    Return, ReturnContent, Settings, Substitution, TryFiles,
+    AccessLog, AccessRules, Action, DocumentRoot, ErrorLog, ErrorLogsId, LimitExcept, Location,
+    LocationMatch, Methods, Operation, Return, ReturnContent, Settings, Substitution, TryFiles,
 };
 use crate::config::modules::access;
+use crate::config::modules::access_log::GivenAccessLogs;
 use crate::config::modules::error_page::Internal;
-use crate::config::modules::log::GivenAccessLogs;
 use crate::config::modules::proxy::ProxyPass;
 use crate::config::modules::root::{DEFAULT_ROOT, GivenRoot};
+use crate::config::modules::stub_status::StubStatus;
 use crate::config::modules::upstream::HealthCheck;
 use crate::config::table::{Block, LIMIT_EXCEPT, LOCATION};
 use crate::script::{Named, Template, Variable};
@@ -30,6 +31,8 @@ pub(super) struct Level {
     /// `None` where no level has said so.
     access_logs: Option<Arc<[AccessLog]>>,
     /// `None` where no level has said so.
+    pub(super) error_logs: Option<ErrorLogsId>,
+    /// `None` where no level has said so.
     root: Option<Arc<DocumentRoot>>,
     /// `allow` and `deny`
     access: AccessRules,
@@ -41,6 +44,7 @@ pub(super) struct Level {
 pub(super) struct Builder<'a> {
     pub(super) proxies: Proxies,
     pub(super) logs: AccessLogs<'a>,
+    pub(super) error_logs: ErrorLogs,
     /// Where relative paths of files begin.
     pub(super) prefix: &'a str,
     pub(super) report: &'a mut Report,
@@ -53,6 +57,8 @@ impl Builder<'_> {
             Some(given) => Some(self.logs.of(given, self.report)),
             None => above.access_logs.clone(),
         };
+        let given: Vec<ErrorLog> = block.take().unwrap_or_default();
+        let error_logs = self.error_logs(given).or(above.error_logs);
         let root = match block.take::<Option<GivenRoot>>().flatten() {
             Some(given) => Some(Arc::new(given.under(self.prefix))),
             None => above.root.clone(),
@@ -65,14 +71,28 @@ impl Builder<'_> {
         if let Some(complaint) = settings.charset.complaint() {
             self.report.emerg(complaint, &block.position);
         }
-        Level { settings, internal: internal || above.internal, access_logs, root, access, default_redirect }
+        Level {
+            settings,
+            internal: internal || above.internal,
+            access_logs,
+            error_logs,
+            root,
+            access,
+            default_redirect,
+        }
+    }
+
+    /// The list of a level; `None` where it says nothing.
+    pub(super) fn error_logs(&mut self, given: Vec<ErrorLog>) -> Option<ErrorLogsId> {
+        (!given.is_empty()).then(|| self.error_logs.of(given, self.logs.around))
     }
 
     /// What a server does where no location matches.
     pub(super) fn fallback(&mut self, server: &mut Block, level: &Level) -> Location {
         let position = server.position.clone();
-        let mut location =
-            self.location(LocationMatch::Prefix(String::new()), Action::Files, level, position);
+        let StubStatus(status) = server.take().unwrap_or_default();
+        let action = if status { Action::Connections } else { Action::Files };
+        let mut location = self.location(LocationMatch::Prefix(String::new()), action, level, position);
         location.try_files = taken_try_files(server);
         location
     }
@@ -191,8 +211,10 @@ impl Builder<'_> {
             program: Arc::default(),
             internal: level.internal,
             action,
+            changes_bodies: settings.change_bodies(),
             settings,
             access_logs,
+            error_logs: level.error_logs,
             root,
             access: level.access.clone(),
             try_files: None,
@@ -211,7 +233,18 @@ impl Builder<'_> {
         if probe.is_some() && proxy.is_none() {
             self.report.emerg("\"health_check\" needs a \"proxy_pass\" in its location", &block.position);
         }
-        proxy.map_or(Action::Files, |proxy| Action::Proxy(Arc::new(proxy)))
+        let StubStatus(status) = block.take().unwrap_or_default();
+        match proxy {
+            Some(_) if status => {
+                let message =
+                    "\"stub_status\" and \"proxy_pass\" in one location: only one of them can answer";
+                self.report.emerg(message, &block.position);
+                Action::Connections
+            }
+            Some(proxy) => Action::Proxy(Arc::new(proxy)),
+            None if status => Action::Connections,
+            None => Action::Files,
+        }
     }
 }
 

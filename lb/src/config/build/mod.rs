@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::locations::{Builder, Level};
-use self::logs::AccessLogs;
+use self::logs::{AccessLogs, ErrorLogs};
 use self::proxies::Proxies;
 use super::diagnostics::{Diagnostic, Report};
 use super::model::{
@@ -58,7 +58,9 @@ pub(super) fn build(mut main: Block, around: Surroundings<'_>, report: &mut Repo
     let mut http = main.take_children(HTTP).pop();
     let inside_http = http.as_mut().and_then(Block::take::<Vec<ErrorLog>>).unwrap_or_default();
     let error_logs: Vec<ErrorLog> = main.take().unwrap_or_default();
-    let error_logs = if error_logs.is_empty() { inside_http } else { error_logs };
+    // Where the main context has none, those of `http` are everybody's, and no level's own.
+    let (error_logs, inside_http) =
+        if error_logs.is_empty() { (inside_http, Vec::new()) } else { (error_logs, inside_http) };
     let Environment(env) = main.take().unwrap_or_default();
     let model = Main {
         core: Core::inherit(&Arc::default(), &mut main),
@@ -71,7 +73,7 @@ pub(super) fn build(mut main: Block, around: Surroundings<'_>, report: &mut Repo
         env,
     };
     debug_assert!(main.is_spent(), "{main:?}");
-    let http = http.map(|http| build_http(http, around, report)).unwrap_or_default();
+    let http = http.map(|http| build_http(http, inside_http, around, report)).unwrap_or_default();
     Config { main: model, http }
 }
 
@@ -92,25 +94,37 @@ fn with_prefix(destination: LogDestination, around: Surroundings<'_>) -> LogDest
     match destination {
         LogDestination::Stderr => LogDestination::Stderr,
         LogDestination::File(path) => LogDestination::File(around.prefix.join(path)),
+        LogDestination::Syslog(syslog) => LogDestination::Syslog(syslog),
     }
 }
 
-fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) -> Http {
+fn build_http(
+    mut http: Block,
+    error_logs: Vec<ErrorLog>,
+    around: Surroundings<'_>,
+    report: &mut Report,
+) -> Http {
     let (listeners, servers) = listeners::build(http.take_children(SERVER), around.root, report);
     let resolution = Resolution::inherit(&Arc::default(), &mut http);
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
     let caches: Vec<CachePath> = http.take().unwrap_or_default();
     let prefix = around.prefix.to_string_lossy();
-    let mut builder =
-        Builder { proxies: Proxies::new(upstreams, around.folder.to_owned()), logs, prefix: &prefix, report };
+    let mut builder = Builder {
+        proxies: Proxies::new(upstreams, around.folder.to_owned()),
+        logs,
+        error_logs: ErrorLogs::default(),
+        prefix: &prefix,
+        report,
+    };
     let mut level = builder.level(&mut http, &Level::default());
     level.settings.resolver = resolution;
+    level.error_logs = builder.error_logs(error_logs);
     debug_assert!(http.is_spent(), "{http:?}");
     let servers: Vec<Server> =
         servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     tls::check(&listeners, &servers, builder.report);
-    let Builder { proxies, logs, report, .. } = builder;
+    let Builder { proxies, logs, error_logs, report, .. } = builder;
     let in_prefix =
         |path: CachePath| CachePath { folder: path.folder.map(|folder| around.prefix.join(folder)), ..path };
     let caches: Vec<CachePath> = caches.into_iter().map(in_prefix).collect();
@@ -125,6 +139,7 @@ fn build_http(mut http: Block, around: Surroundings<'_>, report: &mut Report) ->
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
         access_log_files: logs.files,
+        error_logs: error_logs.0,
         caches,
     }
 }

@@ -1,6 +1,8 @@
 //! `proxy_pass` to an upstream and to what goes with its requests and answers.
 
-use std::collections::HashMap;
+mod tls;
+
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::config::diagnostics::Report;
 use crate::config::model::{
     BalancingMethod, Destination, LocationMatch, Matched, Position, Proxy, ProxySettings, RedirectRule,
     SecureServers, SentField, SentUri, SentValue, ServerAddress, SetHeader, Settings, Substitute,
-    Substitution, TlsToServers, TlsToServersId, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
+    Substitution, TlsToServers, Upstream, UpstreamId, UpstreamKeepalive, UpstreamServer,
 };
 use crate::config::modules::proxy::{FixedPass, Module, PassedTo, ProxyPass, Scheme};
 use crate::config::modules::upstream::PROBES;
@@ -57,6 +59,8 @@ type Made<T> = (Arc<ProxySettings>, Arc<[T]>);
 pub(super) struct Proxies {
     pub(super) upstreams: Vec<Upstream>,
     pub(super) tls_to_servers: Vec<SecureServers>,
+    /// Those that a location goes to.
+    passed_to: HashSet<UpstreamId>,
     /// Where relative names of certificates begin.
     folder: PathBuf,
     /// By what they are made of.
@@ -68,7 +72,7 @@ pub(super) struct Proxies {
 impl Proxies {
     pub(super) fn new(upstreams: Vec<Upstream>, folder: PathBuf) -> Self {
         let (sent, hidden) = (HashMap::new(), HashMap::new());
-        Self { upstreams, tls_to_servers: Vec::new(), folder, sent, hidden }
+        Self { upstreams, tls_to_servers: Vec::new(), passed_to: HashSet::new(), folder, sent, hidden }
     }
 
     /// What a location does that has this `proxy_pass`. `probe` is its `health_check`.
@@ -105,7 +109,9 @@ impl Proxies {
             self.upstreams[upstream.0].probe = false;
         }
         let (host, port) = (host_field(pass), pass.target.port.unwrap_or(pass.scheme.port()));
-        let tls = pass.scheme.is_secure().then(|| self.tls(tls, directive, report));
+        let tls_id = pass.scheme.is_secure().then(|| self.tls(tls, directive, report));
+        self.probe_as(upstream, tls_id, tls, settings, &host);
+        let tls = tls_id;
         Proxy {
             destination: Destination::Fixed(upstream),
             set_headers: self.sent_fields(settings, &host, port),
@@ -161,44 +167,6 @@ impl Proxies {
         }
     }
 
-    /// How TLS is spoken where these settings hold.
-    fn tls(
-        &mut self,
-        settings: &Arc<TlsToServers>,
-        directive: &ProxyPass,
-        report: &mut Report,
-    ) -> TlsToServersId {
-        let (position, prefix) = (&directive.position, directive.module.prefix());
-        let known = self.tls_to_servers.iter().position(|known| Arc::ptr_eq(&known.settings, settings));
-        if let Some(index) = known {
-            return TlsToServersId(index);
-        }
-        if settings.verify && settings.trusted.is_none() {
-            let message = format!("no {prefix}_ssl_trusted_certificate for {prefix}_ssl_verify");
-            report.emerg(message, position);
-        }
-        if let (Some(certificate), None) = (&settings.certificate, &settings.certificate_key) {
-            let name = certificate.name.as_literal().unwrap_or_default();
-            let message =
-                format!("no \"{prefix}_ssl_certificate_key\" is defined for certificate \"{name}\"");
-            report.emerg(message, &certificate.position);
-        }
-        for source in settings.certificate.iter().chain(&settings.certificate_key) {
-            if source.name.as_literal().is_none() {
-                report.emerg(
-                    "variables in names of certificates for servers are not supported yet",
-                    &source.position,
-                );
-            }
-        }
-        self.tls_to_servers.push(SecureServers {
-            settings: Arc::clone(settings),
-            folder: self.folder.clone(),
-            position: position.clone(),
-        });
-        TlsToServersId(self.tls_to_servers.len() - 1)
-    }
-
     fn sent_fields(&mut self, settings: &Arc<ProxySettings>, host: &str, port: u16) -> Arc<[SentField]> {
         let key = (Arc::as_ptr(settings).addr(), host.to_owned(), port);
         let made = || (Arc::clone(settings), sent_fields(&settings.set_headers, Some((host, port))).into());
@@ -240,6 +208,12 @@ impl Proxies {
         if let Some(index) = self.upstreams.iter().position(same) {
             return UpstreamId(index);
         }
+        if pass.scheme.is_grpc()
+            && pass.target.port.is_none()
+            && !matches!(pass.target.address, ServerAddress::Unix(_))
+        {
+            report.emerg(format!("no port in upstream \"{}\"", pass.target.host), position);
+        }
         self.doubt(pass, position, report);
         self.upstreams.push(implicit_upstream(pass, position));
         UpstreamId(self.upstreams.len() - 1)
@@ -273,6 +247,7 @@ fn implicit_upstream(pass: &FixedPass, position: &Position) -> Upstream {
         keepalive: UpstreamKeepalive::default(),
         zone: None,
         probe: PROBES,
+        handshake: None,
         resolver: None,
         position: position.clone(),
     }

@@ -54,6 +54,7 @@ fn build_one(mut block: Block, http: &Arc<Resolution>, report: &mut Report) -> U
         keepalive: *keepalive,
         zone: zone.map(|zone| zone.name),
         probe: probe.unwrap_or(PROBES),
+        handshake: None,
         resolver: resolution.resolver(),
         position,
     }

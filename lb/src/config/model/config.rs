@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    CachePath, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers, Upstream,
+    Buffering, CachePath, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers,
+    Upstream,
 };
 use crate::script::{Computed, Definition, Reads};
 
@@ -49,6 +50,8 @@ pub struct TlsToServersId(pub usize);
 pub struct SecureServers {
     /// `proxy_ssl_*`
     pub settings: Arc<TlsToServers>,
+    /// What the names of its directives begin with: `proxy_ssl`, `grpc_ssl`.
+    pub prefix: &'static str,
     /// Where relative names of its files begin.
     pub folder: PathBuf,
     /// The first that asked for it.
@@ -58,6 +61,19 @@ pub struct SecureServers {
 /// Index into [`Http::access_log_files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessLogFileId(pub usize);
+
+/// Index into [`Http::error_logs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorLogsId(pub usize);
+
+/// A destination of access logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogFile {
+    /// Where to.
+    pub destination: LogDestination,
+    /// How lines are gathered; `None` where they are written soon.
+    pub buffering: Option<Buffering>,
+}
 
 /// Everything inside `http`.
 #[derive(Debug, Default)]
@@ -79,7 +95,9 @@ pub struct Http {
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.
-    pub access_log_files: Vec<LogDestination>,
+    pub access_log_files: Vec<AccessLogFile>,
+    /// The `error_log`s of levels that have some, each distinct list once.
+    pub error_logs: Vec<Vec<ErrorLog>>,
     /// `proxy_cache_path`, in order of appearance. Their folders are absolute or relative to the working directory.
     pub caches: Vec<CachePath>,
 }

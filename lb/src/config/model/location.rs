@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    AccessLogFileId, AccessRules, DocumentRoot, FieldName, LocationMatch, LogFormat, Methods, Operation,
-    Position, Program, ProxySettings, Resolver, Settings, Substitution, TlsToServersId, TryFiles, UpstreamId,
+    AccessLogFileId, AccessRules, DocumentRoot, ErrorLogsId, FieldName, LocationMatch, LogFormat, Methods,
+    Operation, Position, Program, ProxySettings, Resolver, Settings, Substitution, TlsToServersId, TryFiles,
+    UpstreamId,
 };
 use crate::script::Template;
 
@@ -23,8 +24,12 @@ pub struct Location {
     pub action: Action,
     /// What holds here; each module's part is shared with the level above where this one adds nothing to it.
     pub settings: Settings,
+    /// Bodies of its answers may be changed on their way: compressed, unpacked, with other texts in them.
+    pub changes_bodies: bool,
     /// `access_log`; empty when off.
     pub access_logs: Arc<[AccessLog]>,
+    /// `error_log`, where a level has some; otherwise those of the main context hold.
+    pub error_logs: Option<ErrorLogsId>,
     /// `root` or `alias`.
     pub root: Arc<DocumentRoot>,
     /// `allow` and `deny`
@@ -73,19 +78,30 @@ impl LimitExcept {
 pub enum Action {
     /// `proxy_pass`
     Proxy(Arc<Proxy>),
-    /// Neither: the file that the URI names.
+    /// `stub_status`
+    Connections,
+    /// None of these: the file that the URI names.
     Files,
 }
 
 /// One `access_log`.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
-    /// Which file.
-    pub file: AccessLogFileId,
+    /// Where to.
+    pub target: AccessLogTarget,
     /// How a line looks, without the newline.
     pub format: Arc<LogFormat>,
     /// `if=`: a request is logged where it renders to neither nothing nor 0.
     pub condition: Option<Template>,
+}
+
+/// Where the lines of an `access_log` go.
+#[derive(Debug, Clone)]
+pub enum AccessLogTarget {
+    /// Always there.
+    Fixed(AccessLogFileId),
+    /// To the file of this path, which each request renders.
+    Path(Template),
 }
 
 /// `proxy_pass` and what goes with it.

@@ -11,29 +11,32 @@ mod server;
 mod upstream;
 
 pub use self::config::{
-    AccessLogFileId, Config, Http, Listener, Main, SecureServers, ServerId, TlsToServersId, UpstreamId,
+    AccessLogFile, AccessLogFileId, Config, ErrorLogsId, Http, Listener, Main, SecureServers, ServerId,
+    TlsToServersId, UpstreamId,
 };
 pub use self::location::{
-    AccessLog, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri, SentValue,
+    AccessLog, AccessLogTarget, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri,
+    SentValue,
 };
 pub use self::program::{If, Operation, Program};
 pub use self::server::Server;
-pub use self::upstream::{Resolver, Upstream};
+pub use self::upstream::{Handshake, Resolver, Upstream};
 pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, CacheMethods,
-    CachePath, CacheSwitch, CacheValid, Candidate, CertificateSource, Charset, Client, Condition,
-    ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog, ErrorPage,
-    ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, GzipStatic, HeaderLimits, Headers,
-    HeadersInherit, Http2, HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive,
-    KeepaliveTimeout, LastResort, LimitRate, LocationMatch, LogDestination, LogFormat, Mapping, Matched,
-    MediaTypes, Methods, NameServers, NextUpstream, Pace as CachePace, PageStatus, PemFile, PemSource,
-    Protocols, ProxyCache, ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution,
-    Return, ReturnContent, Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue,
-    StaleConditions, StaticFiles, Substitute, Substitution, Symlinks, Tls, TlsToServers, Trusted,
-    TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, VerifyClient, WorkerCount,
-    Written,
+    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Buffering,
+    CacheMethods, CachePath, CacheSwitch, CacheValid, Candidate, CertificateCache, CertificateSource,
+    Charset, Client, Compression, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
+    DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange,
+    GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2,
+    HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort,
+    LimitRate, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods,
+    NameServers, NextUpstream, OpenLogFiles, Pace as CachePace, PageStatus, Protocols, ProxyCache,
+    ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent,
+    Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaleConditions,
+    StaticFiles, SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks, Syslog, SyslogServer,
+    SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive,
+    UpstreamServer, User, VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

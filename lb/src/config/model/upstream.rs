@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{BalancingMethod, Position, UpstreamKeepalive, UpstreamServer};
+use super::{BalancingMethod, Position, TlsToServersId, UpstreamKeepalive, UpstreamServer};
 
 /// An `upstream` block, or what a `proxy_pass` with an address stands for.
 #[derive(Debug, Clone)]
@@ -22,10 +22,23 @@ pub struct Upstream {
     pub zone: Option<String>,
     /// Whether every server is probed by a TCP connect each second (`health_check off` turns it off).
     pub probe: bool,
+    /// What a probe does on the connection, where every location that goes here speaks TLS.
+    pub handshake: Option<Handshake>,
     /// For `resolve`: the upstream's `resolver`, or the http block's.
     pub resolver: Option<Resolver>,
     /// Where the block begins.
     pub position: Position,
+}
+
+/// The TLS handshake of a probe: that of the first location, whose settings leave nothing to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// The location's settings.
+    pub tls: TlsToServersId,
+    /// The server's name, perhaps with a port.
+    pub name: Box<str>,
+    /// Whether HTTP/2 is asked for.
+    pub http_2: bool,
 }
 
 /// `resolver` with `resolver_timeout`.

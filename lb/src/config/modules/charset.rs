@@ -60,6 +60,11 @@ fn nginxs_own() -> MediaTypes {
 }
 
 impl MediaTypes {
+    /// `text/html` alone: what nginx's filters begin with.
+    pub(in crate::config) fn html() -> Self {
+        Self::Listed(BTreeSet::from([ALWAYS.to_owned()]))
+    }
+
     /// Whether a media type, without parameters, is one of them. nginx compares without case.
     pub fn contains(&self, media_type: &str) -> bool {
         match self {
@@ -80,7 +85,7 @@ impl Argument for MediaTypes {
     const REPEATABLE: bool = true;
 
     fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
-        let place = into.get_or_insert_with(|| Self::Listed(BTreeSet::from([ALWAYS.to_owned()])));
+        let place = into.get_or_insert_with(Self::html);
         for (index, word) in directive.words().enumerate() {
             if word == "*" {
                 *place = Self::All;

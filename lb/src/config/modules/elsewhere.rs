@@ -12,8 +12,6 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
-pub(super) static TLS_TO_SERVERS: Package =
-    Package { name: "TLS to servers", switches: "", switched_on_by: "no `proxy_pass` goes to `https://`" };
 static ACCESS: Package = Package {
     name: "access by referer or link",
     switches: "valid_referers secure_link secure_link_secret",
@@ -29,20 +27,14 @@ static LIMITS: Package = Package {
     switches: "limit_req limit_conn",
     switched_on_by: "nothing says `limit_req` or `limit_conn`",
 };
-static COMPRESSION: Package = Package {
-    name: "gzip",
-    switches: "gzip gunzip brotli brotli_static zstd zstd_static",
-    switched_on_by: "nothing says `gzip on`",
-};
 static SUBSTITUTION: Package = Package {
-    name: "substitution in answers",
-    switches: "sub_filter ssi add_before_body add_after_body",
-    switched_on_by: "nothing says `sub_filter` or `ssi on`",
+    name: "inclusion in answers",
+    switches: "ssi add_before_body add_after_body",
+    switched_on_by: "nothing says `ssi on` or adds a body",
 };
 static MIRROR: Package =
     Package { name: "mirror", switches: "mirror", switched_on_by: "nothing says `mirror`" };
 static SLICE: Package = Package { name: "slice", switches: "slice", switched_on_by: "nothing says `slice`" };
-static STATUS: Package = Package { name: "stub_status", switches: "stub_status", switched_on_by: "" };
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
@@ -52,12 +44,8 @@ pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package
     match name {
         "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
         "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
-        "gzip_ratio" => Some(&COMPRESSION),
         "date_gmt" | "date_local" => Some(&SUBSTITUTION),
         "slice_range" => Some(&SLICE),
-        "connections_active" | "connections_reading" | "connections_writing" | "connections_waiting" => {
-            Some(&STATUS)
-        }
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
         _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,

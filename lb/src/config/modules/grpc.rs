@@ -60,6 +60,12 @@ like! {
         "grpc_ssl_certificate" like "proxy_ssl_certificate",
         "grpc_ssl_certificate_key" like "proxy_ssl_certificate_key",
         "grpc_ssl_session_reuse" like "proxy_ssl_session_reuse",
+        "grpc_ssl_password_file" like "proxy_ssl_password_file",
+        "grpc_ssl_certificate_cache" like "proxy_ssl_certificate_cache",
+        "grpc_ssl_protocols" like "proxy_ssl_protocols",
+        "grpc_ssl_ciphers" like "proxy_ssl_ciphers",
+        "grpc_ssl_conf_command" like "proxy_ssl_conf_command",
+        "grpc_ssl_key_log" like "proxy_ssl_key_log",
     }
 }
 
@@ -78,11 +84,12 @@ pub struct GrpcSettings {
 }
 
 impl Default for GrpcSettings {
-    /// gRPC is HTTP/2, and both sides speak at once: no request waits until it is whole.
+    /// gRPC is HTTP/2, both sides speak at once so that no request waits until it is whole, and answers end with trailers.
     fn default() -> Self {
         let passing = ProxySettings {
             http_version: HttpVersion::Http2,
             request_buffering: false,
+            pass_trailers: true,
             ..ProxySettings::default()
         };
         Self { passing: Arc::new(passing), tls: Arc::default() }
@@ -160,7 +167,7 @@ mod tests {
             ("group", "group", 80, false),
             ("127.0.0.1:5001", "127.0.0.1:5001", 5001, false),
             ("grpc://a:80", "a:80", 80, false),
-            ("grpcs://a", "a", 443, true),
+            ("grpcs://a:444", "a:444", 444, true),
             ("GRPCS://a:443", "a:443", 443, true),
             ("unix:/tmp/x", "localhost", 80, false),
         ] {
@@ -176,6 +183,7 @@ mod tests {
             ("grpc_pass grpc://a/x;", "invalid host in upstream \"a/x\""),
             ("grpc_pass grpc://;", "no host in upstream \"\""),
             ("grpc_pass a:0;", "invalid port in upstream \"a:0\""),
+            ("grpc_pass grpcs://a;", "no port in upstream \"a\""),
         ] {
             refused(&in_location(text), message);
         }
@@ -185,7 +193,7 @@ mod tests {
     fn the_two_modules_do_not_hear_of_each_other() {
         let config = accepted(&in_server(
             "grpc_read_timeout 7s; proxy_send_timeout 9s; grpc_ssl_verify_depth 4; grpc_set_header A b;
-             location /g { grpc_pass grpcs://a; grpc_send_timeout 8s; } location /p { proxy_pass https://a; }",
+             location /g { grpc_pass grpcs://a:443; grpc_send_timeout 8s; } location /p { proxy_pass https://a; }",
         ));
         let of = |index: usize| match &config.http.servers[0].locations[index].action {
             Action::Proxy(proxy) => Arc::clone(proxy),
@@ -199,7 +207,7 @@ mod tests {
         assert_eq!((depth(&grpc), depth(&proxy)), (4, 1));
         assert_eq!((grpc.set_headers.len(), proxy.set_headers.len()), (2, 1));
         refused(
-            &in_location("grpc_pass grpcs://a; grpc_ssl_verify on;"),
+            &in_location("grpc_pass grpcs://a:443; grpc_ssl_verify on;"),
             "no grpc_ssl_trusted_certificate for grpc_ssl_verify",
         );
         refused(&in_location("grpc_connect_timeout x;"), "\"grpc_connect_timeout\" directive invalid value");

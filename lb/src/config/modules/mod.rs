@@ -24,10 +24,13 @@
 //! takes that out of the block again; a block that keeps something which nobody takes is found in tests.
 
 pub(super) mod access;
+pub(super) mod access_log;
 mod autoindex;
 mod balancing;
+mod certificate_cache;
 pub(super) mod charset;
 mod client;
+mod compression;
 mod condition;
 pub(super) mod core;
 mod early_hints;
@@ -37,6 +40,7 @@ mod events;
 mod expires;
 mod geo;
 mod grpc;
+mod gzip;
 pub(super) mod headers;
 mod http;
 mod http2;
@@ -58,6 +62,9 @@ pub(super) mod root;
 pub(super) mod server_name;
 mod split_clients;
 mod static_files;
+pub(super) mod stub_status;
+mod sub_filter;
+mod syslog;
 mod tls;
 mod tls_sessions;
 mod tls_values;
@@ -70,16 +77,20 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
+pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
+pub use self::certificate_cache::CertificateCache;
 pub use self::charset::{Charset, MediaTypes};
 pub use self::client::{Client, DroppedNames, HeaderLimits};
+pub use self::compression::Compression;
 pub use self::condition::{Condition, FileTest};
 pub use self::core::{Core, User, WorkerCount};
 pub use self::early_hints::EarlyHints;
 pub(super) use self::elsewhere::pending_variable;
 pub use self::error_page::{ErrorPage, ErrorPages, PageStatus};
 pub use self::grpc::GrpcSettings;
+pub use self::gzip::{Gzip, GzipDisable, GzipProxied};
 pub use self::headers::{AddHeader, Expires, ExpiresTime, Headers, HeadersInherit};
 pub use self::http::HttpCore;
 pub use self::http2::Http2;
@@ -88,10 +99,10 @@ pub use self::keepalive::{Keepalive, KeepaliveTimeout};
 pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::location::LocationMatch;
-pub use self::log::{ErrorLog, LogDestination, LogFormat};
+pub use self::log::{ErrorLog, LogDestination};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
-    PemFile, PemSource, ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+    ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
 };
 pub use self::proxy_cache::{
     CacheMethods, CachePath, CacheSwitch, CacheValid, Pace, ProxyCache, StaleConditions,
@@ -102,6 +113,8 @@ pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, R
 pub use self::root::{DocumentRoot, Mapping};
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
+pub use self::sub_filter::{SubFilter, SubPair, SubPairs};
+pub use self::syslog::{Syslog, SyslogServer, SyslogSeverity};
 pub use self::tls::{CertificateSource, ConfCommand, Protocols, SessionCache, Tls, VerifyClient, Written};
 pub use self::try_files::{Candidate, LastResort, TryFiles};
 pub use self::types::Types;
@@ -143,11 +156,19 @@ pub(super) const TABLE: Table = Table {
             ],
         },
         Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
-        Section { title: "Logging", rows: &[log::ROWS] },
+        Section {
+            title: "Logging and status",
+            rows: &[access_log::ROWS, access_log::SETTINGS, log::ROWS, stub_status::ROWS],
+        },
         Section {
             title: "Response headers",
             rows: &[headers::SETTINGS, headers::ROWS, charset::SETTINGS, charset::ROWS],
         },
+        Section {
+            title: "Compression",
+            rows: &[gzip::SETTINGS, gzip::ROWS, compression::SETTINGS, compression::ROWS],
+        },
+        Section { title: "Substitution", rows: &[sub_filter::SETTINGS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
@@ -196,12 +217,20 @@ levels! {
     core: HttpCore,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
+    /// Which files of access logs stay open.
+    log_files: LogFilesKept,
     /// Media types.
     types: Types,
     /// What is added to answers.
     headers: Headers,
     /// The character set of answers.
     charset: Charset,
+    /// How answers are compressed with gzip, and for whom.
+    gzip: Gzip,
+    /// How answers are compressed otherwise, and unpacked.
+    compression: Compression,
+    /// What is replaced in answers.
+    sub_filter: SubFilter,
     /// The files that stand for a directory.
     index: Index,
     /// How files are opened and answered.
@@ -228,6 +257,18 @@ levels! {
     grpc: GrpcSettings,
     /// Whom to ask for the addresses of names that requests make.
     resolver: Resolution,
+}
+
+impl Settings {
+    /// Whether bodies of answers may be changed on their way.
+    pub fn change_bodies(&self) -> bool {
+        let compression = &self.compression;
+        self.gzip.enabled
+            || compression.gunzip
+            || compression.brotli
+            || compression.zstd
+            || !self.sub_filter.pairs.pairs.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use self::rewriting::{
     CookieFlag, CookieFlags, FlagChange, Matched, RedirectRule, Substitute, Substitution,
 };
 pub use self::set_header::SetHeader;
-pub use self::tls::{PemFile, PemSource, TlsToServers};
+pub use self::tls::TlsToServers;
 
 #[rustfmt::skip]
 pub(super) const PASS: &[Row] = &[
@@ -142,6 +142,11 @@ settings! {
         "proxy_pass_request_headers" in LEVELS,
         pass_request_headers: bool as Flag = true,
         "Whether the client's fields go to servers; those of `proxy_set_header` and the length of the body do in any case";
+
+        "proxy_pass_trailers" in LEVELS,
+        pass_trailers: bool as Flag = false,
+        "Whether the fields behind the body of a server's answer go to the client",
+        differs "over HTTP/2 on both sides alone";
 
         "proxy_pass_request_body" in LEVELS,
         pass_request_body: bool as Flag = true,

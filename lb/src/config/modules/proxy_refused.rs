@@ -17,7 +17,6 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("proxy_send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there"),
 
     refused("proxy_allow_upstream", LEVELS, "servers cannot be filtered by address"),
-    refused("proxy_pass_trailers", LEVELS, "Pingora writes no trailers").harmless(&["off"]),
     refused("proxy_request_dynamic", LEVELS, "what is sent is decided before a server is asked"),
     refused("proxy_store", LEVELS, "answers are never written to disk").harmless(&["off"]),
     refused("proxy_store_access", LEVELS, "answers are never written to disk"),

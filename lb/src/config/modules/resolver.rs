@@ -34,7 +34,7 @@ const fn of_upstream(row: Row) -> Row {
 
 impl Resolution {
     /// What the model keeps of it; `None` without a `resolver`.
-    pub(in crate::config) fn resolver(&self) -> Option<Resolver> {
+    pub fn resolver(&self) -> Option<Resolver> {
         self.name_servers.as_ref().map(|known| Resolver {
             servers: known.servers.clone(),
             valid: known.valid,

@@ -39,10 +39,6 @@ settings! {
         "gzip_static" in LEVELS,
         gzip: GzipStatic as GzipStatic = GzipStatic::Off,
         "Whether the file with `.gz` at the end of its name is sent in place of it: never, to clients that take gzip, or always";
-
-        "gzip_vary" in LEVELS,
-        gzip_vary: bool as Flag = false,
-        "Whether an answer that `gzip_static` may change has `Vary: Accept-Encoding`";
     }
 }
 
@@ -222,14 +218,14 @@ mod tests {
     #[test]
     fn each_is_read_and_inherited() {
         let silent = settings("");
-        assert!(silent.etag && silent.log_not_found && !silent.gzip_vary);
+        assert!(silent.etag && silent.log_not_found);
         assert_eq!((silent.if_modified_since, silent.max_ranges), (IfModifiedSince::Exact, None));
         assert_eq!((silent.symlinks, silent.gzip), (Symlinks::Followed, GzipStatic::Off));
         let said = settings(
-            "etag off; log_not_found off; gzip_vary on; if_modified_since before; max_ranges 1; gzip_static always; \
+            "etag off; log_not_found off; if_modified_since before; max_ranges 1; gzip_static always; \
              disable_symlinks if_not_owner from=$document_uri;",
         );
-        assert!(!said.etag && !said.log_not_found && said.gzip_vary);
+        assert!(!said.etag && !said.log_not_found);
         assert_eq!((said.if_modified_since, said.max_ranges), (IfModifiedSince::Before, Some(1)));
         assert_eq!(said.gzip, GzipStatic::Always);
         assert!(matches!(said.symlinks, Symlinks::OwnOnly { from: Some(_) }));

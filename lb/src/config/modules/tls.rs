@@ -11,8 +11,9 @@ use crate::config::table::{
     Argument, Arguments, FLAG, Flag, HTTP, Maybe, Number, Row, SERVER, Seconds, Size, no_effect, one,
     refused, settings, words,
 };
-use crate::script::Template;
+use crate::script::{Named, Template, TlsVariable, Variable};
 
+use super::certificate_cache::CertificateCache;
 pub use super::tls_sessions::SessionCache;
 use super::tls_sessions::TicketKeys;
 pub use super::tls_values::{ConfCommand, Protocols, VerifyClient, Written};
@@ -24,12 +25,17 @@ settings! {
     Tls {
         "ssl_certificate" in LEVELS,
         certificates: Vec<CertificateSource> as CertificateSource = Vec::new(),
-        "A PEM file with the server's certificate and the chain above it, or `data:` and the text itself. May be given again for another kind of key";
+        "A PEM file with the server's certificate and the chain above it, or `data:` and the text itself. May be given again for another kind of key. With `$ssl_server_name` in its name it is read for each handshake",
+        differs "other variables are refused";
 
         "ssl_certificate_key" in LEVELS,
         certificate_keys: Vec<CertificateSource> as CertificateSource = Vec::new(),
         "A PEM file with the key of the certificate of the same place, or `data:` and the text itself",
         differs "keys of `engine:` and `store:` are refused";
+
+        "ssl_certificate_cache" in LEVELS,
+        certificate_cache: CertificateCache as CertificateCache = CertificateCache::Off,
+        "Whether and how long certificates are kept whose names have variables: `max` of them, 10 seconds (`inactive`) behind the last use, 60 seconds (`valid`) behind the reading";
 
         "ssl_password_file" in LEVELS,
         password_file: Option<Written> as Maybe<Written> = None,
@@ -71,6 +77,15 @@ settings! {
         "Files of 48 or 80 random bytes, such as all servers of a group have: the first encrypts tickets, all decrypt them",
         differs "tickets are encrypted with AES-256-GCM, so that programs of another kind cannot read them";
 
+        "ssl_early_data" in LEVELS,
+        early_data: bool as Flag = false,
+        "Whether requests are taken that a client sends with its first message (TLS 1.3, 0-RTT)",
+        differs "each session takes them once, so that they cannot be replayed: sessions are kept in `ssl_session_cache`, or 1 MB of memory, and no tickets are encrypted";
+
+        "ssl_key_log" in LEVELS,
+        key_log: Option<Written> as Maybe<Written> = None,
+        "A file to which the secrets of each session are appended, as Wireshark reads them; whoever has it can read the traffic";
+
         "ssl_verify_client" in LEVELS,
         verify_client: VerifyClient as VerifyClient = VerifyClient::Off,
         "Whether clients are asked for a certificate: `on` must have one, `optional` may; `optional_no_ca` accepts one of an unknown authority";
@@ -100,6 +115,19 @@ settings! {
         "The largest record that is sent",
         differs "16k is the most";
 
+        "ssl_stapling" in LEVELS,
+        stapling: bool as Flag = false,
+        "Whether the authority is asked if the certificate is valid, and its word (OCSP) sent to clients with the certificate",
+        differs "it is asked at once and not by the first handshake. Without a `resolver` the system finds the responder's name each time";
+
+        "ssl_stapling_responder" in LEVELS,
+        stapling_responder: Option<Written> as Maybe<Written> = None,
+        "Who is asked, `http://` and so on, in place of the one that the certificate names";
+
+        "ssl_stapling_verify" in LEVELS,
+        stapling_verify: bool as Flag = false,
+        "Whether an answer must be signed by the authority or with a certificate that it has issued for that";
+
         "ssl_stapling_file" in LEVELS,
         stapling_file: Option<Written> as Maybe<Written> = None,
         "A file with the authority's word (OCSP, DER) that the certificate is valid, which clients get with it";
@@ -115,18 +143,15 @@ settings! {
 pub(super) const ROWS: &[Row] = &[
     refused("ssl", LEVELS, "TLS is switched on by the \"ssl\" parameter of \"listen\"").harmless(&["off"]),
     no_effect("ssl_dhparam", LEVELS, one("file"), "no key exchange of that kind is offered; those with elliptic curves need no parameters"),
-    no_effect("ssl_stapling", LEVELS, FLAG, "authorities are not asked; a file of `ssl_stapling_file` is sent").harmless(&["off"]),
-    no_effect("ssl_stapling_responder", LEVELS, one("url"), "authorities are not asked"),
-    no_effect("ssl_stapling_verify", LEVELS, FLAG, "authorities are not asked"),
-    no_effect("ssl_certificate_cache", LEVELS, words(1, 3, "off | max=N [inactive=time] [valid=time]"), "files whose names have variables are refused, and others are read once").harmless(&["off"]),
     no_effect("ssl_certificate_compression", LEVELS, FLAG, "certificates are sent as they are").harmless(&["off"]),
-    no_effect("ssl_early_data", LEVELS, FLAG, "early data, which can be replayed, is not accepted: clients send it again behind the handshake").harmless(&["off"]),
     refused("ssl_ech_file", LEVELS, "the name in a ClientHello is read in the clear"),
-    refused("ssl_key_log", LEVELS, "keys of sessions are written nowhere"),
     refused("ssl_ocsp", LEVELS, "authorities are not asked; use \"ssl_crl\"").harmless(&["off"]),
     no_effect("ssl_ocsp_cache", LEVELS, words(1, 1, "off | [shared:name:size]"), "authorities are not asked").harmless(&["off"]),
     no_effect("ssl_ocsp_responder", LEVELS, one("url"), "authorities are not asked"),
 ];
+
+/// The only variable that names of certificates may have.
+const KNOWN_IN_HANDSHAKES: Variable = Variable::Named(Named::Tls(TlsVariable::ServerName));
 
 /// A file, or `data:` and its text, and where it is named.
 #[derive(Debug, Clone)]
@@ -151,8 +176,8 @@ impl Argument for CertificateSource {
             report.unsupported(directive, 0, "keys are read from files alone");
             return;
         }
-        if text.as_literal().is_none() {
-            report.unsupported(directive, 0, "names of certificates have no variables yet");
+        if text.variables().any(|variable| *variable != KNOWN_IN_HANDSHAKES) {
+            report.unsupported(directive, 0, "of all variables, a handshake knows $ssl_server_name");
             return;
         }
         sources.push(Self { text, position: directive.argument_position(0) });

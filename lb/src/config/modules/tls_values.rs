@@ -61,19 +61,19 @@ impl Argument for Protocols {
                 _ if TOO_OLD.contains(&word) => old.push(word),
                 _ => {
                     let message = format!("invalid value \"{word}\"");
-                    let hint = "\"ssl_protocols\" accepts TLSv1.2 and TLSv1.3";
-                    report.emerg_hint(message, &directive.argument_position(index), hint);
+                    let hint = format!("\"{}\" accepts TLSv1.2 and TLSv1.3", directive.name);
+                    report.emerg_hint(message, &directive.argument_position(index), &hint);
                     return;
                 }
             }
         }
         if !protocols.tls_1_2 && !protocols.tls_1_3 {
-            let message = format!("no protocol of \"ssl_protocols {}\" is spoken here", old.join(" "));
+            let message = format!("no protocol of \"{} {}\" is spoken here", directive.name, old.join(" "));
             report.emerg_hint(message, &directive.position, "TLSv1.2 and TLSv1.3 are");
             return;
         }
         if !old.is_empty() {
-            let message = format!("{} of \"ssl_protocols\" are not spoken here", old.join(" and "));
+            let message = format!("{} of \"{}\" are not spoken here", old.join(" and "), directive.name);
             report.warn(message, &directive.position);
         }
         *into = Some(protocols);
@@ -158,7 +158,7 @@ impl Argument for ConfCommand {
             ("minprotocol", "None" | "SSLv3" | "TLSv1" | "TLSv1.1" | "TLSv1.2")
             | ("maxprotocol", "None" | "TLSv1.3") => {}
             ("options", _) if value.split(',').all(has_no_effect) => {
-                let message = format!("\"ssl_conf_command {name} {value}\" has no effect here");
+                let message = format!("\"{} {name} {value}\" has no effect here", directive.name);
                 report.warn(message, &directive.position);
             }
             _ => report.unsupported(

@@ -13,7 +13,8 @@ use crate::config::table::{
 };
 use crate::config::values;
 
-const CHECKS: &str = "every server is probed by a TCP connection each second, unless `off`; other checks are not supported yet";
+const CHECKS: &str =
+    "every server is probed by a connection each second, unless `off`; other checks are not supported yet";
 
 #[rustfmt::skip]
 pub(super) const BLOCK: &[Row] = &[
@@ -21,7 +22,7 @@ pub(super) const BLOCK: &[Row] = &[
         "A group of servers for `proxy_pass`").repeatable(),
     row("server", UPSTREAM, at_least(1, "address [weight=number] [max_fails=number] [fail_timeout=time] [backup] [down] [resolve]"), Reads(server),
         "A server: address, name or `unix:path`, port 80 unless given. After `max_fails` failures within `fail_timeout` it rests for that time (0: never). A `backup` serves when no other can; `resolve` follows DNS and needs `zone` and `resolver`").repeatable().default(default_parameters)
-        .differs("every server is probed by a TCP connection each second, and a stale kept-alive connection is no failure"),
+        .differs("every server is probed by a connection each second, and a stale kept-alive connection is no failure"),
 ];
 
 settings! {
@@ -48,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
     row("zone", UPSTREAM, words(1, 2, "name [size]"), Reads(zone),
         "Names the group's shared state. It is always shared here; nginx needs it for `resolve`, and so that one file drives both, so do we").repeatable(),
     row("health_check", UPSTREAM, at_least(0, "[off | interval=1s]"), Reads(health_check),
-        "Whether every server is probed by a TCP connection each second (not a directive of nginx in this place: write it as `#lb: health_check off;`)").default(default_probe),
+        "Whether every server is probed each second by a connection, with the TLS handshake of the locations that go there (not a directive of nginx in this place: write it as `#lb: health_check off;`)").default(default_probe),
     row("health_check", LOCATION, at_least(0, "[off | interval=1s]"), Reads(health_check),
         "The same, for the servers that this location's `proxy_pass` goes to (NGINX Plus's place for it; `off` is ours)").default(default_probe),
     no_effect("keepalive_time", UPSTREAM, TIME,

@@ -203,19 +203,35 @@ fn fields(head: &[u8], start: usize, max_fields: usize) -> Result<Fields, Reason
     Err(Reason::InvalidField)
 }
 
+/// What the bytes of a field's name are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::connection) enum NameKind {
+    /// Letters, digits and hyphens.
+    Usual,
+    /// Others, too, that a name may have.
+    Unusual,
+}
+
+/// The kind of a field's name; none of what is no name.
+#[inline]
+pub(in crate::connection) fn name_kind(name: &[u8]) -> Option<NameKind> {
+    let classes = name.iter().fold(0, |classes, byte| classes | NAME_CLASSES[usize::from(*byte)]);
+    if name.is_empty() || classes & FORBIDDEN != 0 {
+        return None;
+    }
+    Some(if classes & SUSPECT != 0 { NameKind::Unusual } else { NameKind::Usual })
+}
+
 impl Fields {
     fn read(&mut self, line: &[u8], range: Range<usize>) -> Result<(), Reason> {
         let colon = memchr::memchr(b':', line).ok_or(Reason::InvalidField)?;
         let name = &line[..colon];
-        let classes = name.iter().fold(0, |classes, byte| classes | NAME_CLASSES[usize::from(*byte)]);
         // This also refuses a folded line and a space before the colon.
-        if name.is_empty() || classes & FORBIDDEN != 0 {
-            return Err(Reason::InvalidField);
-        }
+        let kind = name_kind(name).ok_or(Reason::InvalidField)?;
         if name.len() > MAX_NAME_OR_TARGET_BYTES {
             return Err(Reason::HeaderTooLarge);
         }
-        self.unusual_names |= classes & SUSPECT != 0;
+        self.unusual_names |= kind == NameKind::Unusual;
         let untrimmed = &line[colon + 1..];
         let value = trim(untrimmed);
         // No early exit: this compiles to a few vector instructions.

@@ -2,6 +2,8 @@
 //! writes.
 
 pub(super) mod chunks;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(super) mod head;
 pub mod hygiene;
 pub(super) mod input;

@@ -10,7 +10,9 @@ use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::request::Parts;
 
 use crate::config::model::HeaderLimits;
-use crate::connection::h1::hygiene::{Framing, HopFields, HttpVersion, MAX_FIELDS, Reason, Shape};
+use crate::connection::h1::hygiene::{
+    Framing, HopFields, HttpVersion, MAX_FIELDS, NameKind, Reason, Shape, name_kind,
+};
 use crate::connection::h1::target::{has_broken_escape, is_method_byte, is_valid_host};
 
 /// The end of `$request`.
@@ -110,7 +112,9 @@ impl Fields {
     }
 
     fn read_one(&mut self, name: &str, value: &HeaderValue) -> Result<(), Reason> {
-        self.unusual_names |= !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        // `http` takes a quotation mark for a letter of names, which it is in no version of HTTP.
+        let kind = name_kind(name.as_bytes()).ok_or(Reason::InvalidField)?;
+        self.unusual_names |= kind == NameKind::Unusual;
         match name {
             "cookie" => self.cookies += 1,
             "content-length" => {
@@ -180,6 +184,7 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), Reason> {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::header::HeaderName;
 
     use super::*;
 
@@ -263,6 +268,15 @@ mod tests {
         ] {
             assert_eq!(judged(method, uri, fields).err(), Some(reason), "{method} {uri} {fields:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_http_1_does_not_have_is_refused() {
+        let mut parts = parts("GET", "http://a/", &[]);
+        // As the h2 crate makes names.
+        let name = HeaderName::from_lowercase(b"x\"y").unwrap();
+        parts.headers.insert(name, HeaderValue::from_static("z"));
+        assert_eq!(judge(&mut parts, true, LIMITS, 8), Err(Reason::InvalidField));
     }
 
     #[test]

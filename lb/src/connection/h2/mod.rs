@@ -20,6 +20,8 @@
 
 pub(super) mod budget;
 pub(super) mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(super) mod hygiene;
 pub(super) mod preface;
 mod refuse;

@@ -35,7 +35,7 @@ use crate::connection::facts::RequestReply;
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// The fields of HTTP/1 that HTTP/2 forbids (RFC 9113, section 8.2.2).
-const FORBIDDEN: [HeaderName; 5] = [
+static FORBIDDEN: [HeaderName; 5] = [
     CONNECTION,
     TRANSFER_ENCODING,
     UPGRADE,
@@ -175,16 +175,21 @@ impl Http2Session {
             return Ok(());
         }
         answer.insert_header(DATE, get_cached_date())?;
-        for name in &FORBIDDEN {
-            answer.remove_header(name);
-        }
+        remove_forbidden(&mut answer);
         let end = end || has_no_body(&self.request, &answer);
-        let mut response = Response::new(());
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers.clone();
         self.reply.count_sent(header_bytes(&answer.headers) as usize);
+        let status = answer.status;
         // Kept even where it reaches nobody any more: the log tells what the answer was.
-        self.answer = Some(answer);
+        let (fields, kept) = if self.reply.forgets_fields() {
+            let fields = http::response::Parts::from(*answer).headers;
+            (fields, Box::new(ResponseHeader::build_no_case(status, Some(0))?))
+        } else {
+            (answer.headers.clone(), answer)
+        };
+        self.answer = Some(kept);
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.headers_mut() = fields;
         self.ended = end;
         self.sending = Some(self.respond.send_response(response, end).map_err(of_client)?);
         Ok(())
@@ -241,6 +246,9 @@ impl Http2Session {
     }
 
     fn send_trailer(&mut self, trailer: HeaderMap) -> Result<()> {
+        if trailer.is_empty() {
+            return self.end();
+        }
         let Some(sending) = self.sending.as_mut().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
         sending.send_trailers(trailer).map_err(of_client)
@@ -303,6 +311,15 @@ fn header(parts: Parts) -> Result<RequestHeader> {
         }
     }
     Ok(header)
+}
+
+/// Removes what HTTP/2 forbids. Nearly always nothing: one look at each field costs less than a search for each name.
+fn remove_forbidden(answer: &mut ResponseHeader) {
+    if answer.headers.keys().any(|name| FORBIDDEN.contains(name)) {
+        for name in &FORBIDDEN {
+            answer.remove_header(name);
+        }
+    }
 }
 
 /// True if the header is the whole answer: then END_STREAM goes with it.

@@ -20,8 +20,8 @@ use crate::connection::transport::{Transport, linger};
 
 /// Output beyond which a write call is made before h2 asks for one.
 const GATHERED_BYTES: usize = 64 * 1024;
-/// The memory that an idle connection keeps for its next output.
-const KEPT_BYTES: usize = 4 * 1024;
+/// Room for the first of it. It is given back with every flush: thousands of idle connections would keep megabytes.
+const FIRST_ROOM_BYTES: usize = 4 * 1024;
 
 /// A connection's bytes.
 pub(super) struct Http2Stream {
@@ -65,16 +65,14 @@ impl Http2Stream {
                 }
             }
         }
-        if self.gathered.capacity() > KEPT_BYTES {
-            self.gathered = BytesMut::new();
-        } else {
-            // The room before what was sent counts again.
-            self.gathered.clear();
-        }
+        self.gathered = BytesMut::new();
         Poll::Ready(Ok(()))
     }
 
     fn gather(&mut self, data: &[u8]) {
+        if self.gathered.capacity() == 0 {
+            self.gathered.reserve(FIRST_ROOM_BYTES.max(data.len()));
+        }
         self.gathered.extend_from_slice(data);
         self.watch.lock().sent(data);
     }

@@ -118,7 +118,9 @@ where
     };
     let served = addresses.meant_by(local);
     let serial = acceptor.next_serial();
-    let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), served.closing.subscribe());
+    let closing = served.closing.subscribe();
+    let drain = acceptor.drain().clone();
+    let facts = ConnectionFacts::new(serial, client, local, served.facts.clone(), closing, drain);
     acceptor.drain().book(Event::Accepted);
     let (acceptor, place) = acceptor.place(serial);
     let runtime = acceptor.runtime().clone();

@@ -5,11 +5,16 @@
 //! sealed before: at most [`SEALED_BYTES`] wait here. So a writer waits for the socket as it does without TLS, one write
 //! later, and whoever flushes waits for the last byte.
 //!
+//! Early data (`ssl_early_data`) is read before the handshake is done, and answered: its bytes come first, then the rest of
+//! the handshake, then what follows.
+//!
 //! An error of the protocol is told to the client by an alert, as far as the socket takes it at once; and so is the end
 //! of the connection.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use rustls::ServerConnection;
@@ -27,6 +32,8 @@ pub(in crate::connection) struct Tls {
     session: ServerConnection,
     /// The client has been told that nothing more follows.
     closed: bool,
+    /// There while early data comes, which may be a replay; false once the handshake is done.
+    early: Option<Arc<AtomicBool>>,
 }
 
 /// Why a session cannot go on.
@@ -56,7 +63,7 @@ impl Tls {
     /// A session over `below`, from which its ClientHello was read.
     pub(in crate::connection) fn new(below: Transport, mut session: ServerConnection) -> Self {
         session.set_buffer_limit(Some(SEALED_BYTES));
-        Self { below, session, closed: false }
+        Self { below, session, closed: false, early: None }
     }
 
     pub(in crate::connection) fn session(&self) -> &ServerConnection {
@@ -67,7 +74,12 @@ impl Tls {
         &self.below
     }
 
-    /// Goes on with the handshake until it is done.
+    /// True as long as what is read is early data; nothing where none was accepted.
+    pub(in crate::connection) fn early(&self) -> Option<Arc<AtomicBool>> {
+        self.early.clone()
+    }
+
+    /// Goes on with the handshake until it is done, or early data is accepted.
     pub(in crate::connection) async fn handshake(&mut self) -> Result<(), Broken> {
         std::future::poll_fn(|cx| self.poll_handshake(cx)).await
     }
@@ -77,6 +89,11 @@ impl Tls {
             ready!(self.poll_send_sealed(cx))?;
             if !self.session.is_handshaking() {
                 return Poll::Ready(Ok(()));
+            }
+            if self.session.early_data().is_some() {
+                self.early = Some(Arc::new(AtomicBool::new(true)));
+                // What came with the first message.
+                return Poll::Ready(self.open());
             }
             match self.receive(Some(cx))? {
                 Received::Some => {}
@@ -96,12 +113,35 @@ impl Tls {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
             Err(error) => return Err(error.into()),
         }
+        self.open()?;
+        Ok(Received::Some)
+    }
+
+    /// Opens the records that have come.
+    fn open(&mut self) -> Result<(), Broken> {
         if let Err(error) = self.session.process_new_packets() {
             self.closed = true;
             let _ = self.send_sealed(None);
             return Err(error.into());
         }
-        Ok(Received::Some)
+        Ok(())
+    }
+
+    /// Moves early data into `buffer`, and ends it when the handshake is done.
+    fn read_early(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
+        if let Some(mut early) = self.session.early_data() {
+            let count = early.read(buffer.initialize_unfilled())?;
+            buffer.advance(count);
+            if count > 0 {
+                return Ok(true);
+            }
+        }
+        if !self.session.is_handshaking()
+            && let Some(early) = self.early.take()
+        {
+            early.store(false, Relaxed);
+        }
+        Ok(false)
     }
 
     /// Opened bytes into `buffer`: how many, or none when there are none yet. 0 is the end.
@@ -111,6 +151,12 @@ impl Tls {
         buffer: &mut ReadBuf<'_>,
     ) -> io::Result<Option<usize>> {
         loop {
+            if self.early.is_some() {
+                let before = buffer.filled().len();
+                if self.read_early(buffer)? {
+                    return Ok(Some(buffer.filled().len() - before));
+                }
+            }
             let mut reader = self.session.reader();
             match reader.fill_buf() {
                 Ok(opened) => {
@@ -182,7 +228,7 @@ impl Tls {
 
     /// Seals the news that nothing more follows.
     fn close(&mut self) {
-        if !self.closed && !self.session.is_handshaking() {
+        if !self.closed && (self.early.is_some() || !self.session.is_handshaking()) {
             self.session.send_close_notify();
         }
         self.closed = true;

@@ -33,8 +33,10 @@ pub struct Facts<'a> {
     pub modified: i64,
     /// The media type, with its character set.
     pub content_type: Option<&'a HeaderValue>,
-    /// It is the `.gz` of what was asked for.
-    pub gzip: bool,
+    /// The coding of it, where it is the compressed file of what was asked for.
+    pub encoding: Option<&'static str>,
+    /// Its bytes will be changed on their way, so that no range of them can be asked for.
+    pub changes: bool,
     /// Another client may get another file for the same URI.
     pub varies: bool,
     /// Conditions and ranges are heard: not where the file stands for an error.
@@ -114,10 +116,11 @@ pub fn respond(
         (answer.content_type, answer.length) = (None, None);
         return Ok(answer);
     }
-    if file.gzip {
-        answer.set(&CONTENT_ENCODING_FIELD, "gzip");
+    if let Some(encoding) = file.encoding {
+        answer.set(&CONTENT_ENCODING_FIELD, encoding);
     }
-    let max_ranges = settings.max_ranges.or(Some(u64::MAX)).filter(|_| file.conditional).or(Some(0));
+    let max_ranges =
+        settings.max_ranges.or(Some(u64::MAX)).filter(|_| file.conditional && !file.changes).or(Some(0));
     match wanted(request, validators, max_ranges, file.length) {
         Wanted::Nothing => {
             let field =
@@ -195,7 +198,8 @@ mod tests {
             length: 5,
             modified: 101,
             content_type: Some(&content_type),
-            gzip,
+            encoding: gzip.then_some("gzip"),
+            changes: false,
             varies: gzip,
             conditional: true,
         };
@@ -268,7 +272,8 @@ mod tests {
             length: 5,
             modified: 101,
             content_type: None,
-            gzip: false,
+            encoding: None,
+            changes: false,
             varies: false,
             conditional: false,
         };

@@ -1,7 +1,4 @@
-//! The media type of an answer, its character set, and whether the client takes it compressed.
-
-use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, VIA};
+//! The media type of an answer and its character set.
 
 use crate::config::model::{MediaTypes, Types};
 
@@ -33,36 +30,6 @@ pub fn with_charset(content_type: &str, charset: &str, types: &MediaTypes) -> Op
     let is_text = !media_type.is_empty() && media_type != "multipart/byteranges";
     let applies = !charset.is_empty() && is_text && !has_one && types.contains(media_type);
     applies.then(|| format!("{content_type}; charset={charset}"))
-}
-
-/// Whether nginx would send this client a compressed answer: HTTP/1.1, no proxy on the way, and `gzip` among what it
-/// takes.
-pub fn takes_gzip(fields: &HeaderMap, http_1_0: bool) -> bool {
-    if http_1_0 || fields.contains_key(VIA) {
-        return false;
-    }
-    let Some(accepted) = fields.get(ACCEPT_ENCODING) else { return false };
-    accepted.as_bytes().split(|byte| *byte == b',').any(|coding| {
-        let mut parts = coding.split(|byte| *byte == b';');
-        let name = parts.next().unwrap_or_default().trim_ascii();
-        name.eq_ignore_ascii_case(b"gzip")
-            && parts.next().is_none_or(|quality| is_positive(quality.trim_ascii()))
-    })
-}
-
-/// Whether a quality is above 0; one that cannot be read is not.
-fn is_positive(quality: &[u8]) -> bool {
-    let Some((b"q=" | b"Q=", value)) = quality.split_at_checked(2) else { return false };
-    let number = value.first().is_some_and(u8::is_ascii_digit)
-        && value.len() <= 5
-        && value
-            .iter()
-            .enumerate()
-            .all(|(at, byte)| if at == 1 { *byte == b'.' } else { byte.is_ascii_digit() });
-    let positive = value.iter().any(|byte| (b'1'..=b'9').contains(byte));
-    let above_one = value.first() > Some(&b'1')
-        || (value.first() == Some(&b'1') && value[1..].iter().any(|byte| (b'1'..=b'9').contains(byte)));
-    number && positive && !above_one
 }
 
 #[cfg(test)]
@@ -104,36 +71,5 @@ mod tests {
         }
         assert!(with_charset("image/gif", "x", &MediaTypes::All).is_some());
         assert!(with_charset("multipart/byteranges; boundary=1", "x", &MediaTypes::All).is_none());
-    }
-
-    #[test]
-    fn gzip_is_for_who_takes_it() {
-        let takes = |field: &str| {
-            takes_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, field.parse().unwrap())]), false)
-        };
-        for (field, expected) in [
-            ("gzip", true),
-            ("deflate, GZIP", true),
-            ("gzip;q=0.5, br", true),
-            ("gzip; q=1.0", true),
-            ("gzip;q=0", false),
-            ("gzip;q=0.000", false),
-            ("gzip;q=2", false),
-            ("gzip;q=x", false),
-            ("xgzip", false),
-            ("*", false),
-            ("", false),
-        ] {
-            assert_eq!(takes(field), expected, "{field}");
-        }
-        let fields = HeaderMap::from_iter([(ACCEPT_ENCODING, "gzip".parse().unwrap())]);
-        assert!(!takes_gzip(&fields, true));
-        let mut proxied = fields.clone();
-        proxied.insert(VIA, "x".parse().unwrap());
-        assert!(
-            takes_gzip(&fields, false)
-                && !takes_gzip(&proxied, false)
-                && !takes_gzip(&HeaderMap::new(), false)
-        );
     }
 }

@@ -14,7 +14,7 @@ fn logger(directory: &Path, rust_log: &str, logs: &[(&str, Severity)]) -> ErrorL
             level: *level,
         })
         .collect();
-    logger.open(&LogFiles::default(), &logs).unwrap();
+    logger.open(&LogFiles::default(), &logs, &[]).unwrap();
     logger.leave_console();
     logger
 }
@@ -144,7 +144,7 @@ fn a_log_that_cannot_be_opened_changes_nothing() {
     let logger = logger(directory.path(), "", &[("log", Severity::Error)]);
     let missing = directory.path().join("none/log");
     let bad = ErrorLog { destination: LogDestination::File(missing.clone()), level: Severity::Debug };
-    let error = logger.open(&LogFiles::default(), &[bad]).unwrap_err();
+    let error = logger.open(&LogFiles::default(), &[bad], &[]).unwrap_err();
     let expected = format!("open() \"{}\" failed (2: No such file or directory)", missing.display());
     assert_eq!(error.to_string(), expected);
     say(&logger, "lb", Level::Error, "still here");
@@ -171,4 +171,30 @@ fn a_part_on_demand_is_made_for_written_lines_alone() {
     say(CRIT, Level::Error);
     assert_eq!(made.get(), 1);
     assert!(lines(&directory.path().join("log"))[0].ends_with("failed with a part"));
+}
+
+#[test]
+fn lines_of_a_level_go_to_its_logs_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| LogDestination::File(directory.path().join(name));
+    let lines = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap().lines().count();
+    let files = LogFiles::default();
+    let logger = ErrorLogger::new(None);
+    let main = [ErrorLog { destination: at("main"), level: Severity::Error }];
+    let level = vec![vec![ErrorLog { destination: at("level"), level: Severity::Info }]];
+    logger.open(&files, &main, &level).unwrap();
+    logger.leave_console();
+    let level = LevelLogs::open_all(&files, &level).unwrap();
+    say(&logger, "lb", Level::Info, "nobody wants it");
+    {
+        let _level = of_level(level.first());
+        say(&logger, "lb", Level::Info, "of the level");
+        {
+            let _none = of_level(None);
+            say(&logger, "lb", Level::Error, "of main");
+        }
+        say(&logger, "lb", Level::Error, "of the level again");
+    }
+    say(&logger, "lb", Level::Error, "of main again");
+    assert_eq!((lines("main"), lines("level")), (2, 2));
 }

@@ -56,6 +56,7 @@ impl Sink {
             (Some(stream), _) => duplicate(stream)?,
             (None, LogDestination::File(path)) => open_path(path)?,
             (None, LogDestination::Stderr) => duplicate(StandardStream::Error)?,
+            (None, LogDestination::Syslog(_)) => return Err(io::ErrorKind::Unsupported.into()),
         };
         let pipe = file.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
         Ok(Self { file, pipe, torn: false })
@@ -90,7 +91,7 @@ impl Sink {
 
     /// Like `write_all`, but returns how far it came, and waits for a full pipe that another holder made
     /// non-blocking.
-    fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         while written < bytes.len() {
             match self.file.write(&bytes[written..]) {
@@ -116,7 +117,7 @@ fn whole_lines(lines: &[u8], most: usize) -> usize {
     }
 }
 
-fn count_lines(lines: &[u8]) -> u64 {
+pub(super) fn count_lines(lines: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
@@ -127,8 +128,10 @@ fn count_lines(lines: &[u8]) -> u64 {
 /// fails where standard output is a socket, and where it is a pipe or terminal of another user, as in a container
 /// that does not run as root.
 pub(super) fn inherited_stream(destination: &LogDestination) -> Option<StandardStream> {
-    let LogDestination::File(path) = destination else {
-        return Some(StandardStream::Error);
+    let path = match destination {
+        LogDestination::File(path) => path,
+        LogDestination::Stderr => return Some(StandardStream::Error),
+        LogDestination::Syslog(_) => return None,
     };
     let mut path = path.clone();
     for _ in 0..LONGEST_LINK_CHAIN {

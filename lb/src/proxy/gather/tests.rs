@@ -48,7 +48,7 @@ fn calls(gathering: &Gathering) -> usize {
 
 async fn gathering() -> (Gathering, UnixStream) {
     let (session, client) = session().await;
-    (Gathering { whole: Some(session.downstream_session), home: Home::default() }, client)
+    (Gathering { whole: Some(session.downstream_session), filtering: None, home: Home::default() }, client)
 }
 
 #[tokio::test]

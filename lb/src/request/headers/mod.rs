@@ -5,6 +5,8 @@
 //! behind it sees two hosts; Pingora takes out connection-level fields where the connection loop has seen any beyond a plain
 //! `Connection`, passes on a WebSocket upgrade, and frames bodies; and it adds `Date` and `Connection` to answers.
 
+pub mod bodies;
+pub mod encodings;
 pub mod ranges;
 mod rewriting;
 pub mod to_client;

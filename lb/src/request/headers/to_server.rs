@@ -13,6 +13,7 @@ use crate::routing::{matched_length, target};
 use crate::script::Template;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const TRAILERS: &str = "trailers";
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What decides the fields.
@@ -29,7 +30,7 @@ pub struct ToServer<'a> {
     pub closes: bool,
     /// The request goes out as HTTP/2.
     pub http_2: bool,
-    /// Trailers are welcome whatever the client says: gRPC cannot do without.
+    /// The client has said that trailers are welcome, and the request is one of gRPC.
     pub wants_trailers: bool,
     /// The client's fields go along (`proxy_pass_request_headers`).
     pub client_fields: bool,
@@ -78,6 +79,8 @@ pub fn prepare<F: Fields>(
         match value {
             // A request with two hosts is refused, by Pingora as by servers: the first that is no empty text is the host.
             Some(_) if field.again && *field.name.name() == HOST && fields.map().contains_key(HOST) => {}
+            // Another makes the request malformed (RFC 9113, 8.2.2).
+            Some(value) if to.http_2 && *field.name.name() == TE && value != TRAILERS => {}
             Some(value) if field.again => fields.add(&field.name, value)?,
             Some(value) => fields.set(&field.name, value)?,
             None if field.again => {}
@@ -99,21 +102,25 @@ pub fn prepare<F: Fields>(
     Ok(())
 }
 
-/// HTTP/2 has no fields of a connection; of `TE` it keeps that trailers are welcome.
+/// HTTP/2 has no fields of a connection; of `TE` it has that trailers are welcome.
 fn drop_hop_fields<F: Fields>(fields: &mut F, wants_trailers: bool) -> Result<(), F::Error> {
-    let trailers = |value: &HeaderValue| {
-        let text = value.to_str().unwrap_or_default();
-        text.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
-    };
-    let welcome = wants_trailers || fields.map().get_all(TE).iter().any(trailers);
     for name in [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION] {
         fields.remove(name);
     }
-    if welcome {
-        fields.set(&FieldName::known(TE, "te"), HeaderValue::from_static("trailers"))
+    if wants_trailers {
+        fields.set(&FieldName::known(TE, "te"), HeaderValue::from_static(TRAILERS))
     } else {
         Ok(())
     }
+}
+
+/// Whether a client has said that trailers are welcome.
+pub fn welcomes_trailers(received: &http::HeaderMap) -> bool {
+    let says = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or_default();
+        text.split(',').any(|coding| coding.trim().eq_ignore_ascii_case(TRAILERS))
+    };
+    received.get_all(TE).iter().any(says)
 }
 
 /// Takes out all fields but those that the body and another protocol need.
@@ -197,6 +204,8 @@ mod tests {
     fn fields_for_a_server() {
         let set = [field("Host", "upstream", false), field("X-a", "1", false), field("x-A", "2", true)];
         let gone = [field("accept", "", false)];
+        let (no_te, te, coding) =
+            ([field("TE", "", false)], [field("te", "trailers", false)], [field("TE", "gzip", false)]);
         let hosts = [field("Host", "", false), field("Host", "b", true), field("host", "c", true)];
         let to = |set| ToServer {
             set,
@@ -242,7 +251,7 @@ mod tests {
                 "HTTP/2",
                 "host: a|te: gzip, trailers|keep-alive: 5|connection: keep-alive|upgrade: h2c|transfer-encoding: chunked",
                 ToServer { http_2: true, upgrades: true, closes: true, ..to(&[]) },
-                "host: a|te: trailers",
+                "host: a",
             ),
             (
                 "gRPC",
@@ -251,6 +260,19 @@ mod tests {
                 "host: a|te: trailers",
             ),
             ("HTTP/2 without trailers", "te: gzip", ToServer { http_2: true, ..to(&[]) }, ""),
+            (
+                "gRPC without trailers",
+                "x: y",
+                ToServer { http_2: true, wants_trailers: true, ..to(&no_te) },
+                "x: y",
+            ),
+            (
+                "HTTP/2 with trailers of its own",
+                "x: y",
+                ToServer { http_2: true, ..to(&te) },
+                "x: y|te: trailers",
+            ),
+            ("HTTP/2 with a coding", "x: y", ToServer { http_2: true, ..to(&coding) }, "x: y"),
             (
                 "none of the client's fields",
                 "host: a|content-length: 3|upgrade: x",

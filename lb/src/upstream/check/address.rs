@@ -1,8 +1,8 @@
 //! The probes' record of one address.
 
 use std::fmt;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::definition::Definition;
 use super::outcome::Probe;
+use super::tls::TlsProbe;
 use crate::balance::Now;
 use crate::upstream::address::{Address, name_of};
 
@@ -27,6 +28,8 @@ pub struct AddressHealth {
     address: Address,
     name: Box<str>,
     definition: Definition,
+    /// For probes with TLS: how the latest configuration does the handshake.
+    tls: Mutex<Option<Arc<TlsProbe>>>,
     reachable: AtomicBool,
     checks: AtomicU64,
     fails: AtomicU64,
@@ -69,6 +72,7 @@ impl AddressHealth {
             name: name_of(&address).into(),
             address,
             definition,
+            tls: Mutex::default(),
             reachable: AtomicBool::new(true),
             checks: AtomicU64::new(0),
             fails: AtomicU64::new(0),
@@ -92,8 +96,17 @@ impl AddressHealth {
         &self.name
     }
 
-    pub(super) fn definition(&self) -> &Definition {
+    pub(in crate::upstream) fn definition(&self) -> &Definition {
         &self.definition
+    }
+
+    /// Has further probes do the handshake so.
+    pub(in crate::upstream) fn greet(&self, tls: &Arc<TlsProbe>) {
+        *self.tls.lock() = Some(Arc::clone(tls));
+    }
+
+    pub(super) fn tls(&self) -> Option<Arc<TlsProbe>> {
+        self.tls.lock().clone()
     }
 
     /// True if the last probe passed; true without probes.

@@ -11,20 +11,25 @@
 //! | `outcome` | the effect of a result on a server's record (pure) |
 //! | `address` | what the probes know of one address; tells watchers of each result |
 //! | `prober` | the task that runs the schedule, on pingora-load-balancing's registry |
-//! | `tcp` | the TCP probe, and which failures are this machine's own |
+//! | `shortage` | what a probe came to, and which failures are this machine's own |
+//! | `tcp` | the TCP probe |
+//! | `tls` | the TLS probe |
 
 mod address;
 mod definition;
 mod outcome;
 mod prober;
 mod schedule;
+mod shortage;
 mod tcp;
+mod tls;
 
 pub use address::{AddressHealth, HealthTotals, LastProbe};
-pub use tcp::is_local_shortage;
+pub use shortage::is_local_shortage;
 
 pub(super) use address::Watcher;
 pub(super) use definition::Definition;
 pub(super) use outcome::{AfterProbe, Probe, apply};
 pub(super) use prober::Prober;
 pub(super) use schedule::hurry_all_gap;
+pub(super) use tls::TlsProbe;

@@ -22,7 +22,8 @@ use tokio::task::JoinSet;
 use super::address::{AddressHealth, LastProbe};
 use super::definition::{Definition, Kind};
 use super::schedule::{Schedule, TargetId};
-use super::tcp::{Outcome, TcpProbe};
+use super::shortage::Outcome;
+use super::tcp::TcpProbe;
 use crate::balance::Now;
 use crate::upstream::address::{Address, name_of};
 use crate::upstream::monotonic::now;
@@ -184,6 +185,10 @@ impl Prober {
         let began = now();
         let outcome = match health.definition().kind {
             Kind::Tcp => self.tcp.run(health).await,
+            Kind::Tls(_) => match health.tls() {
+                Some(tls) => tls.run(health.address(), health.definition().timeout).await,
+                None => self.tcp.run(health).await,
+            },
         };
         let probe = |passed| LastProbe { began, took: now().since(began), passed };
         let flipped = match outcome {

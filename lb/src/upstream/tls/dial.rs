@@ -12,6 +12,8 @@ use pingora::connectors::l4::Connect;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::VirtualSocketStream;
 use pingora::{Error, ErrorType, Result};
+use rustls::ClientConfig;
+use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -20,7 +22,6 @@ use super::identity::Identity;
 use super::kept::{Kept, Limits, Usage};
 use super::socket::Lent;
 use super::transport::{Reach, Transport};
-use super::verify::TooLong;
 use crate::upstream::address::Address;
 
 /// The name of the error of a handshake that failed; its context has nginx's words.
@@ -110,7 +111,31 @@ pub(super) async fn connect(
 ) -> Result<TlsStream<Transport>> {
     let transport = within(reach.timeout, ErrorType::ConnectTimedout, Transport::connect(reach)).await?;
     let transport = transport.map_err(|error| Error::because(kind_of(&error), "connecting", error))?;
-    let config = identity.context.config_for(&reach.address, http_2);
+    let config = identity.context.config_for(&reach.address, http_2, identity.shown()).await;
+    let config = config.map_err(|error| Error::explain(ErrorType::InternalError, error))?;
+    secure(transport, config, reach, identity).await
+}
+
+/// Connects, shakes hands and ends: what a probe does.
+///
+/// # Errors
+///
+/// As a connection for a request.
+pub async fn shake_hands(reach: &Reach, identity: &Identity, http_2: bool) -> Result<()> {
+    let transport = Transport::connect(reach).await;
+    let transport = transport.map_err(|error| Error::because(kind_of(&error), "connecting", error))?;
+    let mut stream = secure(transport, identity.context.for_probes(http_2), reach, identity).await?;
+    // The server has been told, or is gone.
+    let _ = stream.shutdown().await;
+    Ok(())
+}
+
+async fn secure(
+    transport: Transport,
+    config: Arc<ClientConfig>,
+    reach: &Reach,
+    identity: &Identity,
+) -> Result<TlsStream<Transport>> {
     let Some(name) = identity.server_name() else {
         return Err(handshake_failed(format!("\"{}\" is no name that a server can have", identity.name())));
     };
@@ -162,12 +187,8 @@ fn verify_error(reason: &rustls::CertificateError) -> String {
         C::Expired | C::ExpiredContext { .. } => "10:certificate has expired",
         C::NotValidYet | C::NotValidYetContext { .. } => "9:certificate is not yet valid",
         C::UnknownIssuer => "20:unable to get local issuer certificate",
-        C::Revoked => "23:certificate revoked",
-        C::UnknownRevocationStatus => "3:unable to get certificate CRL",
-        C::ExpiredRevocationList | C::ExpiredRevocationListContext { .. } => "12:CRL has expired",
         C::BadSignature => "7:certificate signature failure",
         C::InvalidPurpose | C::InvalidPurposeContext { .. } => "26:unsuitable certificate purpose",
-        C::Other(cause) if cause.0.is::<TooLong>() => "22:certificate chain too long",
         C::Other(cause) => return format!("{cause}"),
         other => return format!("{other:?}"),
     };

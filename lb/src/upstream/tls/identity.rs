@@ -10,6 +10,8 @@ use std::sync::{Arc, LazyLock};
 use rustls::pki_types::ServerName;
 
 use super::context::Context;
+use crate::config::model::TlsToServers;
+use crate::tls::Names;
 use crate::upstream::address::Address;
 
 /// The hash of the process: nobody outside can make two identities that collide.
@@ -21,6 +23,8 @@ pub struct Identity {
     pub(super) context: Arc<Context>,
     /// The name without a port.
     name: Box<str>,
+    /// The certificate that is shown, where its name has variables.
+    shown: Option<Names>,
 }
 
 /// What a connection is kept under.
@@ -30,12 +34,24 @@ pub(super) struct Key {
     pub(super) bind: Option<SocketAddress>,
     context: u64,
     name: Box<str>,
+    shown: Option<Names>,
 }
 
 impl Identity {
-    /// `name` as rendered, which may have a port at its end.
-    pub fn new(context: &Arc<Context>, name: &str) -> Self {
-        Self { context: Arc::clone(context), name: without_port(name).into() }
+    /// `name` as rendered, which may have a port at its end; `shown`: the names of the certificate and of its key, where
+    /// those have variables.
+    pub fn new(context: &Arc<Context>, name: &str, shown: Option<Names>) -> Self {
+        Self { context: Arc::clone(context), name: without_port(name).into(), shown }
+    }
+
+    /// The certificate that is shown, where its name has variables.
+    pub(super) fn shown(&self) -> Option<&Names> {
+        self.shown.as_ref()
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &TlsToServers {
+        self.context.settings()
     }
 
     /// The name.
@@ -49,12 +65,18 @@ impl Identity {
     }
 
     pub(super) fn key(&self, address: &Address, bind: Option<SocketAddress>) -> Key {
-        Key { address: address.clone(), bind, context: self.context.id(), name: self.name.clone() }
+        Key {
+            address: address.clone(),
+            bind,
+            context: self.context.id(),
+            name: self.name.clone(),
+            shown: self.shown.clone(),
+        }
     }
 
     /// A number for a group of connections to `address` that are of this identity and of `group`.
     pub fn group(&self, group: u64, address: &Address, bind: Option<SocketAddress>) -> u64 {
-        HASHER.hash_one((group, self.context.id(), &self.name, address, bind))
+        HASHER.hash_one((group, self.context.id(), &self.name, &self.shown, address, bind))
     }
 }
 

@@ -12,7 +12,6 @@
 //! | file | idea |
 //! |---|---|
 //! | `context` | settings to a configuration of `rustls` |
-//! | `pem` | the files that settings name |
 //! | `verify` | which certificates are accepted |
 //! | `signature` | the server's proof that it has its certificate's key |
 //! | `identity` | what tells connections apart that must not be exchanged |
@@ -27,14 +26,13 @@ mod context;
 mod dial;
 mod identity;
 mod kept;
-mod pem;
 mod signature;
 mod socket;
 mod transport;
 mod verify;
 
 pub use context::{Context, Contexts};
-pub use dial::{Dial, Dialled, HANDSHAKE_FAILED};
+pub use dial::{Dial, Dialled, HANDSHAKE_FAILED, shake_hands};
 pub use identity::Identity;
 pub use kept::Kept;
 pub use transport::Reach;

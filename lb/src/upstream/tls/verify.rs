@@ -7,16 +7,15 @@ use rustls::CertificateError;
 use rustls::Error;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, TrustAnchor, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::{DigitallySignedStruct, OtherError, SignatureScheme};
 use std::sync::Arc;
-use webpki::{
-    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
-    RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
-};
+use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::signature;
+use crate::tls::refusal::{self, Refusal};
+use crate::tls::revocation::{self, RevocationList};
 
 /// What a server has to show: the key of its certificate always, and with `proxy_ssl_verify on` a certificate that is
 /// trusted.
@@ -33,31 +32,31 @@ pub(super) struct Trusted {
     algorithms: WebPkiSupportedAlgorithms,
     certificates: Vec<CertificateDer<'static>>,
     anchors: Vec<TrustAnchor<'static>>,
-    revoked: Vec<CertRevocationList<'static>>,
+    revoked: Vec<RevocationList>,
     depth: usize,
 }
 
-/// A chain with more certificates than `proxy_ssl_verify_depth` allows.
+/// Why a certificate is refused, where `rustls` has no word for it.
 #[derive(Debug, thiserror::Error)]
-#[error("certificate chain too long")]
-pub(super) struct TooLong;
+#[error("{}:{}", .0.code, .0.words)]
+pub(super) struct Refused(pub(super) Refusal);
+
+fn refused(refusal: Refusal) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refused(refusal)))))
+}
 
 impl Trusted {
     /// Trusts `certificates`, unless one is among the `revoked`; no list at all asks nothing.
     pub(super) fn new(
         algorithms: WebPkiSupportedAlgorithms,
         certificates: Vec<CertificateDer<'static>>,
-        revoked: &[CertificateRevocationListDer<'static>],
+        revoked: Vec<RevocationList>,
         depth: u64,
     ) -> Result<Self, webpki::Error> {
         let anchor = |certificate: &CertificateDer<'static>| {
             webpki::anchor_from_trusted_cert(certificate).map(|anchor| anchor.to_owned())
         };
         let anchors = certificates.iter().map(anchor).collect::<Result<_, _>>()?;
-        let list = |list: &CertificateRevocationListDer<'_>| {
-            OwnedCertRevocationList::from_der(list).map(CertRevocationList::from)
-        };
-        let revoked = revoked.iter().map(list).collect::<Result<_, _>>()?;
         let depth = usize::try_from(depth).unwrap_or(usize::MAX);
         Ok(Self { algorithms, certificates, anchors, revoked, depth })
     }
@@ -74,41 +73,43 @@ impl Trusted {
             check_time(certificate, now)?;
         } else {
             let end_entity = EndEntityCert::try_from(certificate).map_err(invalid)?;
-            self.verify_chain(&end_entity, intermediates, now)?;
+            self.verify_chain(certificate, &end_entity, intermediates, now)?;
         }
         check_name(certificate, name)
     }
 
     fn verify_chain(
         &self,
+        certificate: &CertificateDer<'_>,
         end_entity: &EndEntityCert<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let lists: Vec<&CertRevocationList<'_>> = self.revoked.iter().collect();
-        // As OpenSSL has it for nginx: every certificate of the chain must be vouched for by a list that still holds.
-        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
-            options
-                .with_depth(RevocationCheckDepth::Chain)
-                .with_status_policy(UnknownStatusPolicy::Deny)
-                .with_expiration_policy(ExpirationPolicy::Enforce)
-                .build()
-        });
         let verified = end_entity.verify_for_usage(
             self.algorithms.all,
             &self.anchors,
             intermediates,
             now,
             KeyUsage::server_auth(),
-            revocation,
+            None,
             None,
         );
         let path = verified.map_err(invalid)?;
         if path.intermediate_certificates().count() > self.depth {
-            let cause = OtherError(Arc::new(TooLong));
-            return Err(Error::InvalidCertificate(CertificateError::Other(cause)));
+            return Err(refused(refusal::TOO_LONG));
         }
-        Ok(())
+        if self.revoked.is_empty() {
+            return Ok(());
+        }
+        // As OpenSSL has it for nginx: every certificate of the chain must be vouched for by a list that still holds.
+        let trusted = self.anchors.iter().zip(&self.certificates);
+        let trusted = trusted.filter(|(anchor, _)| *anchor == path.anchor()).map(|(_, der)| der.clone());
+        let chain: Vec<_> = std::iter::once(certificate.clone().into_owned())
+            .chain(path.intermediate_certificates().map(|one| one.der().into_owned()))
+            .chain(trusted.take(1))
+            .collect();
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        revocation::check(&self.revoked, &chain, now).map_or(Ok(()), |refusal| Err(refused(refusal)))
     }
 }
 
@@ -222,9 +223,6 @@ fn invalid(error: webpki::Error) -> Error {
         E::CertExpired { .. } => CertificateError::Expired,
         E::InvalidCertValidity => CertificateError::Expired,
         E::UnknownIssuer => CertificateError::UnknownIssuer,
-        E::CertRevoked => CertificateError::Revoked,
-        E::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
-        E::CrlExpired { .. } => CertificateError::ExpiredRevocationList,
         E::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         E::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         other => CertificateError::Other(OtherError(Arc::new(other))),

@@ -6,6 +6,7 @@ mod admin;
 mod answer_hygiene;
 mod balancing;
 mod balancing_methods;
+mod bodies;
 mod byte_counts;
 mod cache;
 mod clients;

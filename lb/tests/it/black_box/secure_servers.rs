@@ -1,4 +1,4 @@
-//! TLS to servers, seen from both ends. What nginx does the outside judge holds (`nginx-compat/judge/cases/proxy_ssl.py`).
+//! TLS to servers, seen from both ends. What nginx does the outside judge holds (`nginx-compat/judge/cases/servers_tls.py`).
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -265,4 +265,55 @@ fn a_url_with_variables_may_say_https() {
     assert_eq!((other.status, other.body.as_str()), (200, "plain"));
     let host = format!("GET /up HTTP/1.1\r\nHost: {}\r\n", server.address);
     assert!(server.requests()[0].starts_with(&host), "{:?}", server.requests());
+}
+
+#[test]
+fn probes_shake_hands_as_the_location_does() {
+    let place = Place::new();
+    let (good, bad) = (place.server(&["a.example"]), place.server(&["b.example"]));
+    let balancer = Balancer::start(&format!(
+        "upstream up {{ server {}; server {}; }}
+         server {{ listen LISTEN; location / {{
+             proxy_pass https://up; proxy_ssl_server_name on; proxy_ssl_name a.example; proxy_next_upstream off; {}
+         }} }}",
+        good.address,
+        bad.address,
+        place.named(VERIFIED)
+    ));
+    balancer.says(&format!(
+        "upstream server {} is unreachable: upstream SSL certificate does not match \"a.example\"",
+        bad.address
+    ));
+    eventually("the other is probed", || !good.greetings().is_empty());
+    for _ in 0..4 {
+        assert_eq!(get(balancer.address, "/").status, 200, "{}", balancer.log());
+    }
+    assert_eq!(good.greetings()[0].server_name.as_deref(), Some("a.example"));
+    assert_eq!((good.requests().len(), bad.requests().len()), (4, 0));
+}
+
+#[test]
+fn probes_shake_no_hands_where_a_location_does_not() {
+    let place = Place::new();
+    let bad = place.server(&["b.example"]);
+    let balancer = Balancer::start(&format!(
+        "upstream up {{ server {0}; }}
+         server {{ listen LISTEN; location / {{ proxy_pass https://up; proxy_ssl_name a.example; {1} }}
+             location /plain {{ proxy_pass http://up; }} }}",
+        bad.address,
+        place.named(VERIFIED)
+    ));
+    let probes = format!("lb_health_checks_total{{upstream=\"up\",server=\"{}\"}}", bad.address);
+    eventually("it was probed", || balancer.metric(&probes) > 0);
+    assert!(!balancer.log().contains("is unreachable"), "{}", balancer.log());
+}
+
+#[test]
+fn secrets_are_written_where_the_settings_say() {
+    let place = Place::new();
+    let server = place.server(&["a.example"]);
+    let balancer = place.balancer(&[server.address], "proxy_ssl_key_log DIR/keys;");
+    assert_eq!(get(balancer.address, "/").status, 200, "{}", balancer.log());
+    let keys = std::fs::read_to_string(place.folder.path().join("keys")).unwrap();
+    assert!(keys.lines().any(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")), "{keys}");
 }

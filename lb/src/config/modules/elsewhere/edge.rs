@@ -1,6 +1,6 @@
-//! The edge: TLS and gRPC to servers.
+//! The edge: gRPC to servers, HTTP/3 and ACME.
 
-use super::{GRPC, TLS_TO_SERVERS};
+use super::GRPC;
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -9,25 +9,7 @@ pub(super) const FAMILIES: &[Family] = &[
         fate: Fate::Pending(&GRPC),
         lines: "\
 grpc_allow_upstream HSL string …
-grpc_bind_dynamic HSL on | off = off
-grpc_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
-grpc_ssl_ciphers HSL ciphers = DEFAULT
-grpc_ssl_conf_command HSL name value
-grpc_ssl_key_log HSL path
-grpc_ssl_password_file HSL file
-grpc_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3",
-    },
-    Family {
-        module: "ngx_http_proxy_module, TLS",
-        fate: Fate::Pending(&TLS_TO_SERVERS),
-        lines: "\
-proxy_ssl_alpn HSL protocol …
-proxy_ssl_certificate_cache HSL off | max=N [inactive=time] [valid=time] = off
-proxy_ssl_ciphers HSL ciphers = DEFAULT
-proxy_ssl_conf_command HSL name value
-proxy_ssl_key_log HSL path
-proxy_ssl_password_file HSL file
-proxy_ssl_protocols HSL [SSLv2] [SSLv3] [TLSv1] [TLSv1.1] [TLSv1.2] [TLSv1.3] = TLSv1.2 TLSv1.3",
+grpc_bind_dynamic HSL on | off = off",
     },
     Family {
         module: "ngx_http_v3_module",

@@ -73,7 +73,9 @@ fn kept_by_the_connection(name: &HeaderName, value: &str) -> Option<Kept> {
         "connection" | "upgrade" => Some(Kept::Ignored(
             "upstream connections are kept alive and upgraded as the client and the server agree",
         )),
-        "keep-alive" | "te" | "expect" if value.is_empty() => Some(Kept::AsWished),
+        "keep-alive" | "expect" if value.is_empty() => Some(Kept::AsWished),
+        // HTTP/2 has this one of the connection's fields, in these words.
+        "te" if value.is_empty() || is("trailers") || is_variable => None,
         "keep-alive" | "te" | "trailer" => Some(Kept::Ignored("it belongs to the connection")),
         "expect" => Some(Kept::Ignored("a client that expects 100 is answered here")),
         "transfer-encoding" | "content-length" => Some(Kept::Ignored("the length of the body is what it is")),

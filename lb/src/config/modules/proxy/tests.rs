@@ -4,7 +4,7 @@ use crate::config::model::{
     Action, BindAddress, Destination, HttpVersion, IgnoredHeaders, Location, Matched, NextUpstream, Proxy,
     SentUri, SentValue, ServerAddress, Substitution,
 };
-use crate::config::testing::{accepted, in_location, in_server, refused, warnings};
+use crate::config::testing::{accepted, in_http, in_location, in_server, refused, warnings};
 use crate::script::{Named, Template, Variable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,13 +128,18 @@ fn fields_of_the_connection_are_left_out_with_a_word_where_that_differs() {
         "Connection upgrade",
         "Connection $http_connection",
         "Upgrade $http_upgrade",
-        "TE \"\"",
         "Content-Length \"\"",
     ];
     for field in silent {
         let text = in_location(&format!("proxy_pass http://group; proxy_set_header {field};"));
         assert_eq!(warnings(&text), Vec::<String>::new(), "{field}");
         assert_eq!(proxy_of(&accepted(&text).http.servers[0].locations[0]).set_headers.len(), 1, "{field}");
+    }
+    // HTTP/2 has this one of them.
+    for field in ["TE \"\"", "TE trailers", "TE $http_te"] {
+        let text = in_location(&format!("proxy_pass http://group; proxy_set_header {field};"));
+        assert_eq!(warnings(&text), Vec::<String>::new(), "{field}");
+        assert_eq!(proxy_of(&accepted(&text).http.servers[0].locations[0]).set_headers.len(), 2, "{field}");
     }
     let told =
         ["Connection close", "Keep-Alive x", "Transfer-Encoding chunked", "Content-Length 0", "Expect x"];
@@ -394,4 +399,39 @@ fn tls_is_spoken_where_the_scheme_says_so() {
     }
     accepted(&in_location("proxy_pass http://a; proxy_ssl_verify on; proxy_ssl_certificate a.pem;"));
     accepted(&in_location("proxy_pass https://a; proxy_ssl_certificate \"\";"));
+}
+
+#[test]
+fn probes_shake_hands_where_all_locations_do() {
+    for (locations, expected) in [
+        ("location /a { proxy_pass https://u; }", Some(("u", false))),
+        (
+            "location /a { proxy_pass https://u; proxy_ssl_name b:1; } location /b { proxy_pass https://u; }",
+            Some(("b:1", false)),
+        ),
+        ("location /a { proxy_pass https://u; proxy_ssl_name x.$proxy_host; }", Some(("x.u", false))),
+        ("location /a { grpc_pass grpcs://u; }", Some(("u", true))),
+        ("location /a { proxy_pass https://u; proxy_ssl_name $host; }", None),
+        (
+            "location /a { proxy_pass https://u; proxy_ssl_certificate $host; proxy_ssl_certificate_key k; }",
+            None,
+        ),
+        ("location /a { proxy_pass https://u; } location /b { proxy_pass http://u; }", None),
+        ("location /a { proxy_pass http://u; } location /b { proxy_pass https://u; }", None),
+        ("location /a { proxy_pass http://u; }", None),
+    ] {
+        let config =
+            accepted(&in_http(&format!("upstream u {{ server 127.0.0.1:1; }} server {{ {locations} }}")));
+        let handshake = config.http.upstreams[0].handshake.as_ref();
+        let found = handshake.map(|handshake| (&*handshake.name, handshake.http_2));
+        assert_eq!(found, expected, "{locations}");
+    }
+}
+
+#[test]
+fn protocols_that_are_offered_have_a_length() {
+    let config = accepted(&in_location("proxy_pass https://a; proxy_ssl_alpn h2 http/1.1;"));
+    let offered: Vec<&str> = config.http.tls_to_servers[0].settings.alpn.iter().map(|one| &**one).collect();
+    assert_eq!(offered, ["h2", "http/1.1"]);
+    refused(&in_location("proxy_ssl_alpn \"\";"), "invalid protocol \"\"");
 }

@@ -16,7 +16,7 @@ use super::super::support::{Answer, PATIENCE};
 use super::over_tls::http2_only;
 
 /// A connection with prior knowledge.
-pub(super) struct Http2Client {
+pub(in crate::black_box) struct Http2Client {
     runtime: Runtime,
     send: SendRequest<Bytes>,
     connection: JoinHandle<Result<(), h2::Error>>,
@@ -34,7 +34,7 @@ pub(super) struct Whole {
 }
 
 impl Http2Client {
-    pub(super) fn connect(address: SocketAddr) -> Self {
+    pub(in crate::black_box) fn connect(address: SocketAddr) -> Self {
         Self::connect_with(address, &Builder::new())
     }
 
@@ -92,7 +92,7 @@ impl Http2Client {
     }
 
     /// One request without a body.
-    pub(super) fn get(&mut self, path: &str) -> Answer {
+    pub(in crate::black_box) fn get(&mut self, path: &str) -> Answer {
         let exchange = self.begin(get(path), false);
         self.finish(exchange).unwrap().answer
     }

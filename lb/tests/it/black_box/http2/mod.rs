@@ -1,6 +1,6 @@
 //! HTTP/2 to clients, with prior knowledge.
 
-mod client;
+pub(super) mod client;
 mod floods;
 mod hygiene;
 mod lifetimes;
