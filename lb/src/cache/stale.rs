@@ -62,7 +62,9 @@ pub enum Failing {
 /// Whether an answer that is no longer fresh is given in place of a failure.
 pub fn replaces(failing: Failing, use_stale: StaleConditions, times: Times, now: i64) -> bool {
     let Some(condition) = condition(failing) else { return false };
-    use_stale.has(condition) || times.allows_error(now)
+    // As in nginx, `stale-if-error` is about errors, and not about answers with the status of one.
+    let allowed = !matches!(failing, Failing::Status(_)) && times.allows_error(now);
+    use_stale.has(condition) || allowed
 }
 
 /// What `proxy_cache_use_stale` calls it; nothing where no directive can ask for it.
@@ -144,8 +146,9 @@ mod tests {
         }
         assert!(!of(StaleConditions::HTTP_500, Failing::Status(501)));
         let allowed = Times { error: 100, ..TIMES };
-        assert!(replaces(Failing::Status(500), StaleConditions::OFF, allowed, 200));
-        assert!(!replaces(Failing::Status(500), StaleConditions::OFF, allowed, 201));
-        assert!(!replaces(Failing::Status(501), StaleConditions::OFF, allowed, 200));
+        let error = Failing::Server(FailureKind::Closed);
+        assert!(replaces(error, StaleConditions::OFF, allowed, 200));
+        assert!(!replaces(error, StaleConditions::OFF, allowed, 201));
+        assert!(!replaces(Failing::Status(500), StaleConditions::OFF, allowed, 200));
     }
 }

@@ -158,7 +158,9 @@ impl Zone {
 
     /// Begins to renew the answer of a key; `None` where another request does.
     pub fn renew(&'static self, key: Key) -> Option<Renewal> {
-        self.index.lock().begin_renewal(&key).then_some(Renewal { zone: self, key })
+        // The lock is free again before there is something whose end takes it.
+        let begun = self.index.lock().begin_renewal(&key);
+        begun.then(|| Renewal { zone: self, key })
     }
 
     /// The lock that lets one request at a time fetch an answer, and one more each `age`.

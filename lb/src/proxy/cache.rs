@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{ACCEPT_RANGES, AGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
+use http::header::{ACCEPT_RANGES, AGE, CONTENT_RANGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use md5::{Digest, Md5};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -238,18 +238,27 @@ pub(super) fn variant(meta: &CacheMeta, request: &Request, received: &RequestHea
 }
 
 /// Changes the header for a server after Pingora has made `GET` of the method and taken conditions and ranges out of it.
-pub(super) fn prepare_request(session: &Session, upstream_request: &mut RequestHeader, request: &Request) {
-    let Some(caching) = request.caching.as_ref().filter(|_| session.cache.enabled()) else { return };
+pub(super) fn prepare_request(
+    session: &Session,
+    upstream_request: &mut RequestHeader,
+    request: &Request,
+) -> Result<()> {
+    let Some(caching) = request.caching.as_ref().filter(|_| session.cache.enabled()) else { return Ok(()) };
     if !caching.settings.convert_head && session.req_header().method == Method::HEAD {
         upstream_request.set_method(Method::HEAD);
     }
-    let account = request.state.cache.as_ref();
-    if account.is_none_or(|account| account.last_modified.is_none()) {
-        upstream_request.remove_header(&IF_MODIFIED_SINCE);
+    let account = request.state.cache.as_deref();
+    let validators = [
+        (IF_MODIFIED_SINCE, "If-Modified-Since", account.and_then(|account| account.last_modified.as_deref())),
+        (IF_NONE_MATCH, "If-None-Match", account.and_then(|account| account.etag.as_deref())),
+    ];
+    for (name, written, value) in validators {
+        upstream_request.remove_header(&name);
+        if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value).ok()) {
+            upstream_request.insert_header(written, value)?;
+        }
     }
-    if account.is_none_or(|account| account.etag.is_none()) {
-        upstream_request.remove_header(&IF_NONE_MATCH);
-    }
+    Ok(())
 }
 
 /// Takes note of a server's 304, where it confirms an old answer; whether it does.
@@ -346,20 +355,27 @@ pub(super) fn not_modified(session: &Session, answer: &ResponseHeader, request: 
     conditional::judge(&session.req_header().headers, validators, compared) == Verdict::NotModified
 }
 
-/// Which part of the answer the client asks for.
+/// Which part of the answer the client asks for. As in nginx, parts are cut where the server says that it would do so, or where
+/// `proxy_force_ranges` says so.
 pub(super) fn part(session: &Session, answer: &mut ResponseHeader, request: &Request) -> Result<RangeType> {
-    if !session.cache.enabled() || answer.status != StatusCode::OK {
+    let Some(caching) = request.caching.as_ref().filter(|_| session.cache.enabled()) else {
+        return Ok(RangeType::None);
+    };
+    let forced = caching.proxy.settings.force_ranges;
+    if answer.status != StatusCode::OK || !(forced || answer.headers.contains_key(ACCEPT_RANGES)) {
         return Ok(RangeType::None);
     }
+    answer.remove_header(&ACCEPT_RANGES);
     let most = request.state.location().and_then(|at| at.settings.static_files.max_ranges);
     if most == Some(0) {
-        answer.remove_header(&ACCEPT_RANGES);
         return Ok(RangeType::None);
     }
+    let most = if forced { Some(1) } else { most };
     let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1));
     let part = pingora_proxy::range_header_filter(session.req_header(), answer, most);
-    if matches!(part, RangeType::None) {
-        answer.insert_header(fields::ACCEPT_RANGES, HeaderValue::from_static("bytes"))?;
+    match answer.remove_header(&CONTENT_RANGE) {
+        Some(range) => answer.insert_header(fields::CONTENT_RANGE, range)?,
+        None => answer.insert_header(fields::ACCEPT_RANGES, HeaderValue::from_static("bytes"))?,
     }
     Ok(part)
 }

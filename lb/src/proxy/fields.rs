@@ -9,6 +9,8 @@ use crate::request::headers::Fields;
 
 /// As nginx writes it.
 pub(super) const ACCEPT_RANGES: &str = "Accept-Ranges";
+/// The same.
+pub(super) const CONTENT_RANGE: &str = "Content-Range";
 
 impl Fields for RequestHeader {
     type Error = BError;

@@ -323,7 +323,7 @@ impl ProxyHttp for ProxyService {
         upstream_request: &mut RequestHeader,
         request: &mut Self::CTX,
     ) -> Result<()> {
-        cache::prepare_request(session, upstream_request, request);
+        cache::prepare_request(session, upstream_request, request)?;
         peer::request_header(upstream_request, session, request, Instant::now())?;
         let counts = request.facts.snapshot.config.http.reads.upstream_bytes;
         let in_chunks = request.facts.shape.framing == Framing::Chunked;

@@ -126,17 +126,26 @@ def conditions(t):
     t.get("/", "example.org", 'If-None-Match: "y"')
 
 
-@case(cached(VALID), "ranges")
-def ranges(t):
-    t.a.behave = answer("0123456789", "200 OK", 'ETag: "x"', "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT")
-    t.get("/", "example.org", "Range: bytes=2-4")
-    t.get("/", "example.org", "Range: bytes=-3")
-    t.get("/", "example.org", "Range: bytes=2-4", 'If-Range: "y"')
+def parts(name, settings, *fields):
+    def play(t):
+        t.a.behave = answer("0123456789", "200 OK", 'ETag: "x"', "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT", *fields)
+        t.get("/", "example.org", "Range: bytes=2-4")
+        t.get("/", "example.org", "Range: bytes=-3")
+        t.get("/", "example.org", "Range: bytes=2-4", 'If-Range: "y"')
+        t.get("/")
+
+    case(cached(VALID + settings), name)(play)
+
+
+parts("ranges, of which the server says nothing", "")
+parts("ranges", "", "Accept-Ranges: bytes")
+parts("ranges that are forced", "proxy_force_ranges on; ")
+parts("ranges that are not wanted", "max_ranges 0; ", "Accept-Ranges: bytes")
 
 
 @case(cached(VALID + "proxy_cache_max_range_offset 5; "), "a range far behind")
 def range_far_behind(t):
-    t.a.behave = answer("0123456789")
+    t.a.behave = answer("0123456789", "200 OK", "Accept-Ranges: bytes")
     t.get("/", "example.org", "Range: bytes=7-8")
     t.get("/", "example.org", "Range: bytes=2-4")
     t.get("/", "example.org", "Range: bytes=7-8")
@@ -157,10 +166,10 @@ def vary(t):
 SHORT = "Cache-Control: max-age=1"
 
 
-def old(name, settings, then, *fields, times=1):
+def old(name, settings, then, *fields, times=1, first=SHORT):
     """An answer that is fresh for a second, and what follows after that."""
     def play(t):
-        t.a.behave = in_turn(answer("old", "200 OK", SHORT, *fields), then)
+        t.a.behave = in_turn(answer("old", "200 OK", first, *fields), then)
         t.get("/")
         t.wait(2.2)
         for _ in range(times):
@@ -174,10 +183,17 @@ old("stale, without leave", "", answer("failed", "500 Internal Server Error"))
 for code in ("500", "502", "503", "504", "403", "404", "429"):
     old(f"stale on {code}", f"proxy_cache_use_stale http_{code}; ", answer("failed", f"{code} Failed"))
 old("stale on another status", "proxy_cache_use_stale http_500; ", answer("failed", "503 Failed"))
-old("stale on error", "proxy_cache_use_stale error; ", hang_up)
-old("stale on what is no http", "proxy_cache_use_stale invalid_header; ", pieces(b"nonsense\r\n\r\n"))
+# A kept-alive connection that closes would be tried once more.
+old("stale on error", "proxy_cache_use_stale error; ", hang_up, "Connection: close")
+old("stale on an answer that is refused", "proxy_cache_use_stale invalid_header; ",
+    pieces(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"))
 old("stale on a timeout", "proxy_cache_use_stale timeout; proxy_read_timeout 300ms; ", pieces(2))
-old("stale-if-error", "", answer("failed", "500 Failed"), "Cache-Control: stale-if-error=60")
+old("stale-if-error, a status", "", answer("failed", "500 Failed"), "Cache-Control: stale-if-error=60")
+old("stale-if-error, in two fields", "", hang_up, "Cache-Control: stale-if-error=60", "Connection: close")
+old("stale-if-error", "", hang_up, "Connection: close", first="Cache-Control: max-age=1, stale-if-error=60")
+old("stale-if-error that is over", "", hang_up, "Connection: close", first="Cache-Control: max-age=1, stale-if-error=0")
+old("stale-while-revalidate alone", "", answer("new", "200 OK", "Cache-Control: max-age=60"),
+    first="Cache-Control: max-age=1, stale-while-revalidate=60", times=2)
 old("revalidated", "proxy_cache_revalidate on; ", answer("", "304 Not Modified", "Cache-Control: max-age=60"),
     'ETag: "x"', "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT", times=2)
 old("not revalidated", "proxy_cache_revalidate off; ", answer("new", "200 OK", "Cache-Control: max-age=60"), 'ETag: "x"')

@@ -106,22 +106,22 @@ fn read(block: &mut Block, directive: &Directive, report: &mut Report) {
 fn parameter(given: &mut CachePath, word: &str) -> Result<(), String> {
     let unknown = || format!("invalid parameter \"{word}\"");
     let (name, value) = word.split_once('=').ok_or_else(unknown)?;
-    let invalid = || format!("invalid {name} value \"{value}\"");
+    let invalid = || format!("invalid {name} value \"{word}\"");
     let number = || value.parse::<u64>().map_err(|_| invalid());
     let time = || values::milliseconds(value).ok_or_else(invalid);
     match name {
         "levels" => given.levels = levels(value).ok_or_else(|| format!("invalid \"levels\" \"{word}\""))?,
         "use_temp_path" if matches!(value, "on" | "off") => {}
         "use_temp_path" => {
-            return Err(format!("invalid use_temp_path value \"{value}\", it must be \"on\" or \"off\""));
+            return Err(format!("invalid use_temp_path value \"{word}\", it must be \"on\" or \"off\""));
         }
         "keys_zone" => {
             let size = value.split_once(':').and_then(|(name, size)| Some((name, values::size(size)?)));
             let Some((name, bytes)) = size.filter(|(name, _)| !name.is_empty()) else {
-                return Err(format!("invalid keys zone size \"{value}\""));
+                return Err(format!("invalid keys zone size \"{word}\""));
             };
             if bytes < LEAST_ZONE_BYTES {
-                return Err(format!("keys zone \"{value}\" is too small"));
+                return Err(format!("keys zone \"{word}\" is too small"));
             }
             (given.name, given.keys_bytes) = (name.to_owned(), bytes);
         }

@@ -28,17 +28,17 @@ fn a_path_is_read() {
 fn mistakes_in_a_path() {
     for (parameters, message) in [
         ("", "\"proxy_cache_path\" must have \"keys_zone\" parameter"),
-        ("keys_zone=one", "invalid keys zone size \"one\""),
-        ("keys_zone=one:x", "invalid keys zone size \"one:x\""),
-        ("keys_zone=one:1k", "keys zone \"one:1k\" is too small"),
+        ("keys_zone=one", "invalid keys zone size \"keys_zone=one\""),
+        ("keys_zone=one:x", "invalid keys zone size \"keys_zone=one:x\""),
+        ("keys_zone=one:1k", "keys zone \"keys_zone=one:1k\" is too small"),
         ("keys_zone=one:1m levels=3", "invalid \"levels\" \"levels=3\""),
         ("keys_zone=one:1m levels=1:2:2:1", "invalid \"levels\""),
-        ("keys_zone=one:1m inactive=x", "invalid inactive value \"x\""),
-        ("keys_zone=one:1m max_size=x", "invalid max_size value \"x\""),
-        ("keys_zone=one:1m loader_files=x", "invalid loader_files value \"x\""),
+        ("keys_zone=one:1m inactive=x", "invalid inactive value \"inactive=x\""),
+        ("keys_zone=one:1m max_size=x", "invalid max_size value \"max_size=x\""),
+        ("keys_zone=one:1m loader_files=x", "invalid loader_files value \"loader_files=x\""),
         (
             "keys_zone=one:1m use_temp_path=x",
-            "invalid use_temp_path value \"x\", it must be \"on\" or \"off\"",
+            "invalid use_temp_path value \"use_temp_path=x\", it must be \"on\" or \"off\"",
         ),
         ("keys_zone=one:1m nope=1", "invalid parameter \"nope=1\""),
     ] {
