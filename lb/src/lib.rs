@@ -15,8 +15,10 @@ pub mod filter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod healthcheck;
+pub mod limits;
 pub mod observe;
 pub mod open_files;
+pub mod passwords;
 pub mod process;
 pub mod proxy;
 pub mod request;
@@ -26,4 +28,5 @@ pub mod server;
 pub mod suggestion;
 pub mod system_error;
 pub mod tls;
+pub mod tokens;
 pub mod upstream;

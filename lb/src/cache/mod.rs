@@ -11,7 +11,7 @@
 //!
 //! One table ([`index`]) holds what nginx's zone of keys holds: uses, size, the last access and whether someone renews the
 //! answer. Pingora's eviction managers know neither uses nor inactive times, so none is used;
-//! `docs/decisions/018-cache.md` has the reasons.
+//! `docs/decisions/022-cache.md` has the reasons.
 //!
 //! | file | idea |
 //! |---|---|

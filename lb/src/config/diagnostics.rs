@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::causes::Cause;
+use super::model::LimitZone;
+use super::zones::ZoneNames;
 use crate::script::{Computed, Definition, Names};
 
 pub(in crate::config) use self::causes::Package;
@@ -157,6 +159,7 @@ pub(super) struct Report {
     findings: Vec<Diagnostic>,
     names: Names<Position>,
     computed: Vec<Computed>,
+    zones: ZoneNames,
     /// Variables that a refused directive would define, in lower case.
     refused_variables: HashSet<String>,
 }
@@ -199,6 +202,18 @@ impl Report {
     /// The names of variables met so far.
     pub(super) fn names(&mut self) -> &mut Names<Position> {
         &mut self.names
+    }
+
+    /// The names of zones met so far.
+    pub(super) fn zones(&mut self) -> &mut ZoneNames {
+        &mut self.zones
+    }
+
+    /// Takes the zones that have been declared, by id, and reports those that have not. For the end.
+    pub(super) fn take_zones(&mut self) -> Vec<LimitZone> {
+        let (zones, undeclared) = self.zones.take();
+        self.findings.extend(undeclared);
+        zones
     }
 
     /// A directive of nginx's that is refused for a reason.

@@ -16,6 +16,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod values;
+mod zones;
 
 use std::path::{Path, PathBuf};
 
@@ -107,8 +108,12 @@ pub fn load_from(source: &Source, files: &dyn Files, root: bool) -> Result<Loade
     };
     let mut config = build::build(main, around, &mut report);
     report.check_names(modules::pending_variable);
+    config.http.limit_zones = report.take_zones();
     report.settle();
     config.http.reads = report.names().reads();
+    if config.http.reads.subrequests {
+        config.http.variables = report.names().by_name();
+    }
     config.http.definitions = report.take_definitions();
     config.http.computed = report.take_computed();
     let names: Vec<&Path> = loader.read.iter().map(|file| file.path.as_path()).collect();

@@ -383,11 +383,11 @@ tokio::task_local! {
 }
 
 /// A future that serves a request and gives access to its facts.
-pub(super) type Serving<F> = TaskLocalFuture<Cell<Option<Box<dyn Any + Send>>>, F>;
+pub type Serving<F> = TaskLocalFuture<Cell<Option<Box<dyn Any + Send>>>, F>;
 
 impl<S: Send + Sync + 'static> RequestFacts<S> {
     /// Runs `serving`, which can [take](Self::take) the facts.
-    pub(super) fn serve<F: Future>(self, serving: F) -> Serving<F> {
+    pub fn serve<F: Future>(self, serving: F) -> Serving<F> {
         SERVED.scope(Cell::new(Some(Box::new(self))), serving)
     }
 
@@ -406,11 +406,6 @@ impl<S: Send + Sync + 'static> RequestFacts<S> {
         }
     }
 
-    /// Runs `serving` as the loop does for a client's request.
-    pub async fn serve_background<F: Future>(self, serving: F) -> F::Output {
-        self.serve(serving).await
-    }
-
     /// The facts of the request that this task serves. The code that makes the request's context takes them, once;
     /// from then on it reports the request, and the loop does not.
     ///
@@ -424,6 +419,22 @@ impl<S: Send + Sync + 'static> RequestFacts<S> {
             .expect("the connection loop serves each request with its facts");
         facts.reply.is_seen.store(true, Relaxed);
         facts
+    }
+
+    /// The facts of a subrequest that begins at `now`: what the client sent stays what it was, but the body is not the
+    /// subrequest's to wait for, and its hooks answer nobody.
+    pub fn inside(&self, now: Instant) -> Self {
+        Self {
+            resumed: None,
+            connection: Arc::clone(&self.connection),
+            snapshot: Arc::clone(&self.snapshot),
+            number: self.number,
+            received: now,
+            reply: Arc::default(),
+            request_line: self.request_line.clone(),
+            head_bytes: self.head_bytes,
+            shape: Shape { upgrade: false, expects_continue: false, ..self.shape },
+        }
     }
 
     /// The request line as sent, without the line end (`$request`).

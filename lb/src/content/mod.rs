@@ -6,5 +6,6 @@ pub mod answer;
 pub mod file;
 pub mod page;
 pub mod redirect;
+pub mod ssi;
 
 pub use answer::Answer;

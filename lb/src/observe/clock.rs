@@ -82,6 +82,33 @@ pub fn with_text<T>(now: SystemTime, show: impl FnOnce(&TimeText) -> T) -> T {
     shown
 }
 
+/// nginx's form of `$date_local` and `$date_gmt`.
+pub const DATE: &str = "%A, %d-%b-%Y %H:%M:%S %Z";
+
+/// Now, in the notation of `strftime`, as the place has it or in UTC; `%s` are seconds after 1970. Empty for a notation
+/// that makes no sense.
+pub fn date(is_local: bool, format: &str) -> String {
+    let now = SystemTime::now();
+    let mut text = String::new();
+    let written = match is_local {
+        // The name of the zone is that of the system, which chrono does not know.
+        true => write!(text, "{}", DateTime::<Local>::from(now).format(&format.replace("%Z", &zone(now)))),
+        false => write!(text, "{}", DateTime::<chrono::Utc>::from(now).format(&format.replace("%Z", "GMT"))),
+    };
+    if written.is_err() {
+        text.clear();
+    }
+    text
+}
+
+/// The zone by its name in UTC, by its offset elsewhere.
+fn zone(now: SystemTime) -> String {
+    match ahead_of_utc(now) {
+        0 => "UTC".to_owned(),
+        _ => DateTime::<Local>::from(now).format("%z").to_string(),
+    }
+}
+
 /// Now, in seconds after 1970, and what local time is ahead of UTC then.
 pub fn now_and_zone() -> (i64, i64) {
     let now = SystemTime::now();

@@ -11,6 +11,12 @@ pub enum Generated {
     File,
     /// `allow`, `deny`: the client may not come in.
     Forbidden,
+    /// `auth_basic`, `auth_jwt`: nothing shows who the client is.
+    Unauthorized,
+    /// `limit_req`: too many requests in a time.
+    LimitedRequests,
+    /// `limit_conn`: too many requests at a time.
+    LimitedConnections,
     /// Nothing is there.
     NotFound,
     /// The request was malformed.
@@ -47,13 +53,16 @@ pub enum Generated {
 
 impl Generated {
     /// The number of reasons.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 22;
 
     /// All reasons, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Return,
         Self::File,
         Self::Forbidden,
+        Self::Unauthorized,
+        Self::LimitedRequests,
+        Self::LimitedConnections,
         Self::NotFound,
         Self::BadRequest,
         Self::BodyTooLarge,
@@ -93,6 +102,9 @@ impl Generated {
             Self::Return => "return",
             Self::File => "file",
             Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
+            Self::LimitedRequests => "limit_req",
+            Self::LimitedConnections => "limit_conn",
             Self::NotFound => "not_found",
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",

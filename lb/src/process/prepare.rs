@@ -14,6 +14,7 @@ use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, WorkerCount};
 use crate::config::{self, Loaded, Source};
 use crate::connection::listen::plan::{self, Wanted};
+use crate::limits;
 use crate::observe::access_log::AccessLogs;
 use crate::observe::cells;
 use crate::observe::error_log::LevelLogs;
@@ -29,6 +30,7 @@ pub(super) struct Prepared {
     pub(super) logs: Logs,
     pub(super) tls: tls::Servers,
     pub(super) caches: Zones,
+    pub(super) limits: limits::Zones,
     /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
     /// The user to become, if one is configured and can be assumed.
@@ -85,11 +87,13 @@ pub(super) fn prepare(
     let previous_tls = previous.map(|snapshot| &snapshot.tls);
     let (tls, warnings) = tls::Servers::load(&loaded.config.http, folder, previous_tls)?;
     loaded.warnings.extend(warnings);
+    let limits =
+        limits::Zones::new(&loaded.config.http.limit_zones, previous.map(|snapshot| &snapshot.limits))?;
     let caches = Zones::prepare(&loaded.config.http.caches, previous.map(|snapshot| &snapshot.caches))
         .map_err(|error| vec![Diagnostic::emerg(error.to_string(), error.position().clone())])?;
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
     loaded.warnings.extend_from_slice(upstreams.warnings());
-    Ok(Prepared { loaded, upstreams, logs, tls, caches, _error_logs: error_logs, identity })
+    Ok(Prepared { loaded, upstreams, logs, tls, caches, limits, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one

@@ -67,23 +67,17 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, logs, tls, caches, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, caches, limits, identity, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, caches, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, caches, limits, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
         let workers = runtimes
             .workers
             .into_iter()
-            .map(|runtime| {
-                let service = service.of_another_worker();
-                let renewals = service.renewals();
-                let application = Arc::new(http_proxy(conf, service));
-                renewals.run_by(Arc::clone(&application));
-                Worker::new(runtime, application)
-            })
+            .map(|runtime| Worker::new(runtime, Arc::new(http_proxy(conf, service.of_another_worker()))))
             .collect();
         let acceptor = Acceptor::new(state.clone(), workers, state.drain.clone());
         Self {
@@ -193,9 +187,9 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, logs, tls, caches, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, caches, limits, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
-        let next = Snapshot::new(loaded.config, upstreams, logs, tls, caches, &slots);
+        let next = Snapshot::new(loaded.config, upstreams, logs, tls, caches, limits, &slots);
         next.caches.start(&next.config.http.caches, Some(&current.caches));
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));

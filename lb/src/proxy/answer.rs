@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
 use super::filtered::{self, Filtering};
+use super::filtering::OfFile;
 use super::finish::finish;
 use super::values::host_field;
 use super::{file, filtering, gather};
@@ -28,6 +29,9 @@ pub(super) async fn content(
     content: Content,
     now: Instant,
 ) -> Result<()> {
+    if let Some(inside) = &mut request.inside {
+        inside.is_page = matches!(content, Content::Page(..));
+    }
     let server_tokens = request.state.server_tokens();
     let answer = match content {
         Content::File => return Box::pin(file::write(session, request, now)).await,
@@ -84,7 +88,7 @@ pub(super) async fn write(
     to_client::own(&mut header, &answer, server_tokens)?;
     // What sets a `Server` here is the configuration (`add_header`), not a server.
     finish(&mut header, session, request, true, now)?;
-    let mut chain = filtering::begin(&mut header, session, request, false, now)?;
+    let mut chain = filtering::begin(&mut header, session, request, OfFile::default(), now)?;
     to_client::drop_type(&mut header, &answer)?;
     let head_only = session.req_header().method == Method::HEAD;
     let has_body =
@@ -163,7 +167,7 @@ pub(super) fn take_over(
     finish(answer, session, request, proxy.passes_server, now)?;
     if request.state.location().is_some_and(|location| location.changes_bodies)
         && !request.is_background
-        && let Some(chain) = filtering::begin(answer, session, request, false, now)?
+        && let Some(chain) = filtering::begin(answer, session, request, OfFile::default(), now)?
     {
         // What the client is to get counts for its pace, and that is known behind the filters.
         let filtering = Filtering::new(chain, request.sent.take());

@@ -10,7 +10,9 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{ACCEPT_RANGES, AGE, CONTENT_RANGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE};
+use http::header::{
+    ACCEPT_RANGES, AGE, CONTENT_RANGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
+};
 use http::{HeaderValue, Method, StatusCode};
 use md5::{Digest, Md5};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -249,7 +251,11 @@ pub(super) fn prepare_request(
     }
     let account = request.state.cache.as_deref();
     let validators = [
-        (IF_MODIFIED_SINCE, "If-Modified-Since", account.and_then(|account| account.last_modified.as_deref())),
+        (
+            IF_MODIFIED_SINCE,
+            "If-Modified-Since",
+            account.and_then(|account| account.last_modified.as_deref()),
+        ),
         (IF_NONE_MATCH, "If-None-Match", account.and_then(|account| account.etag.as_deref())),
     ];
     for (name, written, value) in validators {

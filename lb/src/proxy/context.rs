@@ -5,21 +5,28 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::HeaderValue;
+use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::caching::Caching;
 use super::carried::Carried;
+use super::copies::Copies;
 use super::gather;
 use super::ready::Ready;
 use super::values::RequestValues;
-use crate::config::model::{FieldName, Server, SizeValue};
+use crate::config::model::{AuthRequest, FieldName, Server, SizeValue};
 use crate::connection::{ClientAddress, RequestFacts};
+use crate::limits::Held;
 use crate::request::headers::ranges::Cut;
 use crate::request::pace::Pace;
-use crate::request::{Around, Evaluation, Event, Failure, Proxying, Rules, State, Step};
+use crate::request::{
+    Answered, Around, Evaluation, Event, Failure, Proxying, Rules, Sharing, State, Step, Subrequest,
+    Variables,
+};
 use crate::server::Snapshot;
 use crate::upstream::tls::Dial;
 
@@ -37,6 +44,8 @@ pub struct Request {
     pub(super) ready: Option<Box<Ready>>,
     /// A field of what answers in the place of what was refused: `Content-Range`.
     pub(super) refused_with: Option<(FieldName, HeaderValue)>,
+    /// Its places under `limit_conn`, given back when it ends.
+    pub(super) held: Vec<Held>,
     /// `$request_id`, once asked for.
     pub request_id: OnceLock<String>,
     /// What was read of a body in chunks before it outgrew what Pingora keeps.
@@ -57,6 +66,12 @@ pub struct Request {
     pub(super) asked_charset: Option<HeaderValue>,
     /// How fast a server's answer is taken (`proxy_limit_rate`), where that is limited.
     pub(super) taken: Option<Pace>,
+    /// What a subrequest is for; `None` for a client's request.
+    pub(super) inside: Option<Box<Inside>>,
+    /// Its answer is made of several (`compose`), and what is written is made of them.
+    pub(super) composes: bool,
+    /// Where copies of the body go that is passed on (`mirror`).
+    pub(super) copies: Option<Copies>,
     /// How fast it goes on to the client (`limit_rate`), where that is limited.
     pub(super) sent: Option<Pace>,
     /// Where it is looked for in a cache.
@@ -75,6 +90,7 @@ impl Request {
             turn: Turn::Stay,
             ready: None,
             refused_with: None,
+            held: Vec::new(),
             request_id: OnceLock::new(),
             outgrown: Vec::new(),
             gathering: None,
@@ -85,6 +101,9 @@ impl Request {
             takes_gzip: None,
             asked_charset: None,
             taken: None,
+            inside: None,
+            composes: false,
+            copies: None,
             sent: None,
             caching: None,
             is_background: false,
@@ -114,6 +133,24 @@ impl Request {
         state.step(event, Around { rules: rules(facts), outside: &outside }, now)
     }
 
+    /// It makes the answer of a request that puts several together.
+    pub(super) fn is_part(&self) -> bool {
+        self.inside.as_ref().is_some_and(|inside| inside.is_part())
+    }
+
+    /// The state that a subrequest begins with.
+    pub(super) fn begin_inside(
+        &mut self,
+        received: &RequestHeader,
+        asked: &Subrequest,
+        sharing: Sharing,
+        now: Instant,
+    ) -> Option<State> {
+        let Self { facts, state, request_id, .. } = self;
+        let outside = outside(facts, request_id, received, None, now);
+        state.begin_inside(asked, sharing, Around { rules: rules(facts), outside: &outside })
+    }
+
     /// What renders templates for it; `response` is the answer as it is by now.
     pub(super) fn values<'a>(
         &'a mut self,
@@ -132,6 +169,10 @@ impl Request {
 
     /// `limit_rate` and `limit_rate_after` for its answer, which begins at `now`.
     pub(super) fn pace(&mut self, received: &RequestHeader, now: Instant) -> Option<Pace> {
+        if self.inside.is_some() {
+            // What goes to the client is paced, and this goes to another request.
+            return None;
+        }
         let location = self.state.location()?;
         let changed = self.state.limit_rate();
         if changed.is_none() && location.settings.limit_rate.rate == SizeValue::Bytes(0) {
@@ -164,6 +205,85 @@ impl Request {
         self.state
             .proxying_mut()
             .ok_or_else(|| Error::explain(ErrorType::InternalError, "the request has no upstream"))
+    }
+}
+
+/// What a subrequest is given on its way.
+pub(super) struct Inside {
+    /// Its header, and what it begins with, until it has begun.
+    pub(super) begin: Option<(Box<RequestHeader>, Beginning)>,
+    /// `$request_id` of the request that it belongs to.
+    pub(super) request_id: OnceLock<String>,
+    /// What the first request wants to know of it.
+    pub(super) wanted: Wanted,
+    /// The challenges of a server's answer, which may be hidden from the client.
+    pub(super) challenges: Vec<HeaderValue>,
+    /// Its answer is a standard page.
+    pub(super) is_page: bool,
+    pub(super) told: Told,
+}
+
+/// What a subrequest begins with.
+pub(super) enum Beginning {
+    /// A URI of its own.
+    State(Box<State>),
+    /// The whole request that it is part of, and what that was about to do.
+    Content(Box<Request>, Step),
+}
+
+/// Where a subrequest leaves what came of it.
+pub(super) type Told = Arc<Mutex<Option<Report>>>;
+
+/// What a request wants to know of a subrequest.
+pub(super) enum Wanted {
+    /// What `auth_request` needs.
+    Permission(Arc<AuthRequest>),
+    /// The request itself, to go on with.
+    Request,
+    /// Nothing.
+    Nothing,
+}
+
+/// What came of a subrequest.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) status: Option<StatusCode>,
+    pub(super) silent: bool,
+    pub(super) challenges: Vec<HeaderValue>,
+    pub(super) values: Vec<Vec<u8>>,
+    pub(super) variables: Option<Variables>,
+    pub(super) request_id: OnceLock<String>,
+    pub(super) request: Option<Box<Request>>,
+    /// Its answer is a standard page of the program.
+    pub(super) is_page: bool,
+}
+
+impl Inside {
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.wanted, Wanted::Request)
+    }
+}
+
+impl Report {
+    /// Lets the request go on with what its part has come to.
+    pub(super) fn give_back(self, request: &mut Request) {
+        if let Some(part) = self.request {
+            request.state = part.state;
+            request.request_id = part.request_id;
+            if let Some(inside) = &mut request.inside {
+                inside.is_page = self.is_page;
+            }
+        }
+    }
+
+    /// As the phases take it.
+    pub(super) fn answered(&self) -> Answered<'_> {
+        Answered {
+            status: self.status,
+            silent: self.silent,
+            challenges: &self.challenges,
+            values: &self.values,
+        }
     }
 }
 

@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HeaderValue, TRANSFER_ENCODING, VARY};
+use http::header::{CONTENT_ENCODING, HeaderValue, RANGE, TRANSFER_ENCODING, VARY};
 use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, unexpected};
+use super::filtering::OfFile;
 use super::ready::{Ready, Source};
-use super::{filtered, filtering, finish, record};
+use super::{compose, filtered, filtering, finish, record};
 use crate::config::model::{AutoindexFormat, Charset, GzipStatic, Location, Settings};
 use crate::content::file::answer::{self as decided, Facts, FileAnswer, Piece, Pieces};
 use crate::content::file::{listing, listing_data, media};
@@ -34,7 +35,16 @@ static BOUNDARY: AtomicU64 = AtomicU64::new(1);
 pub(super) async fn open(session: &Session, request: &mut Request, open: Open, now: Instant) -> Opening {
     let Some(location) = request.state.location().cloned() else { return Opening::Failed };
     let received = session.req_header();
-    let compressed = match open.may_be_compressed {
+    // A subrequest's file is whole and as it is: conditions, ranges and codings are about the answer to the client.
+    let mut heard = HeaderMap::new();
+    let is_inside = request.state.outer().is_some();
+    let is_composed = compose::composes(&location);
+    if is_composed && !is_inside {
+        heard.clone_from(&received.headers);
+        heard.remove(RANGE);
+    }
+    let asked = if is_inside || is_composed { &heard } else { &received.headers };
+    let compressed = match open.may_be_compressed && !is_inside {
         true => compressed(received, request, &location.settings),
         false => [Compressed::Ignored; SUFFIXES.len()],
     };
@@ -66,7 +76,7 @@ pub(super) async fn open(session: &Session, request: &mut Request, open: Open, n
         conditional: request.state.status().is_none_or(|status| status == StatusCode::OK),
     };
     let boundary = || BOUNDARY.fetch_add(1, Ordering::Relaxed);
-    match decided::respond(&received.headers, facts, &location.settings.static_files, boundary) {
+    match decided::respond(asked, facts, &location.settings.static_files, boundary) {
         Ok(answer) => {
             let source = match opened.content {
                 Some(content) => Source::Memory(content),
@@ -235,8 +245,11 @@ pub(super) async fn write(session: &mut Session, request: &mut Request, now: Ins
         session.set_keepalive(None);
     }
     finish::finish(&mut header, session, request, true, now)?;
-    let varied = answer.fields.iter().any(|(name, _)| *name.name() == VARY);
-    let mut chain = filtering::begin(&mut header, session, request, varied, now)?;
+    let of_file = OfFile {
+        varied: answer.fields.iter().any(|(name, _)| *name.name() == VARY),
+        in_parts: answer.status == StatusCode::PARTIAL_CONTENT,
+    };
+    let mut chain = filtering::begin(&mut header, session, request, of_file, now)?;
     if is_head {
         // As in nginx, nothing is said of a length that only sending would show.
         header.remove_header(&TRANSFER_ENCODING);

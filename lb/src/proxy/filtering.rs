@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -23,27 +23,48 @@ use crate::request::headers::bodies::{self, Coding, Plan, Telling};
 use crate::request::headers::to_client;
 use crate::script::Template;
 
+/// What is known of an answer with a file, beside its header.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OfFile {
+    /// The header says already that the answer varies.
+    pub(super) varied: bool,
+    /// Ranges have been cut out of it, which nginx does behind the filters.
+    pub(super) in_parts: bool,
+}
+
 /// Decides what is done with the body of an answer whose header is otherwise complete, and makes the header say so. `None`
-/// where the body does not change. `varied`: the header says already that the answer varies.
+/// where the body does not change.
 pub(super) fn begin(
     answer: &mut ResponseHeader,
     session: &mut Session,
     request: &mut Request,
-    varied: bool,
+    file: OfFile,
     now: Instant,
 ) -> Result<Option<Chain>> {
     let Some(location) = request.state.location().filter(|location| location.changes_bodies).cloned() else {
         return Ok(None);
     };
-    let known = bodies::Answer::of(answer.status, &answer.headers);
+    let status = if file.in_parts { StatusCode::OK } else { answer.status };
+    let known = bodies::Answer::of(status, &answer.headers);
     let length = known.length;
     let mut plan = bodies::decide(&location.settings, client(session, request), known);
+    if request.inside.is_some() {
+        // What is compressed is the whole answer, and that goes to a client.
+        (plan.coding, plan.varies) = (None, false);
+    }
+    if request.composes {
+        // That is done to each part.
+        (plan.unpack, plan.substitute) = (false, false);
+    }
+    if file.in_parts {
+        plan = Plan { varies: plan.varies, ..Plan::default() };
+    }
     let substitute = if plan.substitute { substitute(session, request, &location, now) } else { None };
     plan.substitute = substitute.is_some();
     let received = session.req_header();
     let in_chunks = received.version >= Version::HTTP_11 && location.settings.core.chunked_transfer_encoding;
     let has_body = to_client::has_body(answer.status) && received.method != Method::HEAD;
-    bodies::apply(plan, &location.settings, answer, Telling { has_body, in_chunks }, varied)?;
+    bodies::apply(plan, &location.settings, answer, Telling { has_body, in_chunks }, file.varied)?;
     if !plan.changes_body() || !has_body {
         return Ok(None);
     }

@@ -4,17 +4,21 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::Version;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::carried;
 use super::context::Request;
+use crate::config::model::FieldName;
 use crate::observe::clock;
 use crate::request::headers::Fields;
 use crate::request::headers::to_client::{self, ToClient};
 use crate::script::Template;
+
+/// What refused a request asks for.
+const CHALLENGE: FieldName = FieldName::known(WWW_AUTHENTICATE, "WWW-Authenticate");
 
 /// Sets what every answer gets.
 pub(super) fn finish(
@@ -28,8 +32,15 @@ pub(super) fn finish(
         let has_own_type = request.state.proxying().is_some() || request.state.has_own_type();
         carried::give(answer, &request.carried, has_own_type)?;
     }
+    for challenge in request.state.challenges() {
+        answer.add(&CHALLENGE, challenge.clone())?;
+    }
     if let Some((name, value)) = request.refused_with.take() {
         answer.set(&name, value)?;
+    }
+    if request.state.outer().is_some() {
+        // As in nginx, what the configuration adds is for answers to clients.
+        return Ok(());
     }
     let received = session.req_header();
     let asked = request.asked_charset.clone();

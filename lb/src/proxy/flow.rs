@@ -7,33 +7,33 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{answer, cache, destination, file, record};
+use super::{answer, cache, destination, file, mirror, password, record, subrequest, token, wait};
 use crate::files::{self, Kind, Meaning};
 use crate::observe::reasons::Generated;
-use crate::request::{Event, Failure, FileKind, Question, Step};
+use crate::request::{Event, Failure, FileKind, Question, Step, TokenVerdict};
 
 /// The name of the error that ends a try because something else answers in the server's place.
 const TURNED_AWAY: &str = "TurnedAway";
 
-/// Asks what happens after `event`, and looks at files as often as that is wanted.
+/// Asks what happens after `event`, and asks files, zones, other locations and whoever else as often as that is wanted.
 pub(super) async fn drive(
-    session: &Session,
+    session: &mut Session,
     request: &mut Request,
     event: Event<'_>,
     now: Instant,
 ) -> Result<Step> {
     let mut step = request.step(event, session.req_header(), now);
-    if step.needs_files() {
-        step = Box::pin(ask_files(session, request, step, now)).await?;
+    if step.waits() {
+        step = Box::pin(ask(session, request, step, now)).await?;
     }
     record::notes(session, request);
     Ok(step)
 }
 
-/// Has the file system asked, and goes on, as often as that is wanted. Files are looked at off the worker, which serves
-/// other requests meanwhile.
-pub(super) async fn ask_files(
-    session: &Session,
+/// Has asked what has to be asked, and goes on, as often as that is wanted. Files are looked at off the worker, which
+/// serves other requests meanwhile.
+pub(super) async fn ask(
+    session: &mut Session,
     request: &mut Request,
     step: Step,
     now: Instant,
@@ -44,6 +44,44 @@ pub(super) async fn ask_files(
             Step::Ask(question) => Event::Found(look(question).await),
             Step::Open(open) => Event::Opened(file::open(session, request, open, now).await),
             Step::List(question) => Event::Opened(file::list(session, request, question, now).await),
+            Step::CountRequest(limited) => {
+                Event::RequestCounted(request.snapshot().limits.count_request(&limited, Instant::now()))
+            }
+            Step::CountConnection(limited) => {
+                let (verdict, held) = request.snapshot().limits.count_connection(&limited);
+                request.held.extend(held);
+                Event::ConnectionCounted(verdict)
+            }
+            Step::CheckPassword(check) => {
+                record::notes(session, request);
+                Event::PasswordChecked(password::check(session, request, *check).await)
+            }
+            Step::CheckToken(check) => {
+                record::notes(session, request);
+                let token = token::check(session, request, *check).await;
+                let verdict = match &token {
+                    Ok(token) => TokenVerdict::Holds(token),
+                    Err(true) => TokenVerdict::Refused,
+                    Err(false) => TokenVerdict::Failed,
+                };
+                step = request.step(Event::TokenChecked(verdict), session.req_header(), now);
+                continue;
+            }
+            Step::Wait(time) => {
+                // A delay is told when it begins.
+                record::notes(session, request);
+                wait::out(session, time).await?;
+                Event::Waited
+            }
+            Step::Subrequest(asked) => {
+                let report = subrequest::ask(session, request, &asked, now).await;
+                step = request.step(Event::Answered(report.answered()), session.req_header(), now);
+                continue;
+            }
+            Step::Mirror(settings) => {
+                mirror::send(session, request, &settings, now).await?;
+                Event::Mirrored
+            }
             step => return Ok(step),
         };
         step = request.step(event, session.req_header(), now);
@@ -66,7 +104,7 @@ async fn look(question: Question) -> FileKind {
 /// Sends the request on its way to a server where that is the step. Otherwise, and where there is no such server, what
 /// happens instead.
 pub(super) async fn enter(
-    session: &Session,
+    session: &mut Session,
     request: &mut Request,
     mut step: Step,
     now: Instant,

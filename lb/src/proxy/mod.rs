@@ -24,6 +24,9 @@
 //! | `destination` | the upstream of a `proxy_pass` |
 //! | `received` | the header of a server's answer |
 //! | `flow` | what `request/` wants done, one thing after another |
+//! | `subrequest` | a second request through the same service |
+//! | `mirror`, `copies` | copies of a request, and how its body reaches them |
+//! | `compose` | answers made of several |
 //! | `record` | counting and logging, once |
 //! | `gather` | large answers without a copy |
 //! | `file` | files and lists of directories as answers |
@@ -36,13 +39,15 @@
 
 mod admit;
 mod answer;
-pub mod background;
+mod background;
 mod balancing_key;
 mod cache;
 mod caching;
 mod carried;
 mod client;
+mod compose;
 pub mod context;
+mod copies;
 mod destination;
 mod failure;
 mod fields;
@@ -54,6 +59,8 @@ mod flow;
 mod gather;
 mod host;
 mod http2;
+mod mirror;
+mod password;
 mod peer;
 mod ready;
 mod received;
@@ -61,9 +68,12 @@ pub mod record;
 pub mod reuse;
 mod secure;
 mod service;
+mod subrequest;
+mod token;
 mod tries;
 mod upload;
 pub mod values;
+mod wait;
 mod wire_bytes;
 
 pub use service::ProxyService;

@@ -10,7 +10,7 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{admit, cache, carried, failure, flow, record, tries, wire_bytes};
+use super::{admit, cache, carried, failure, flow, record, subrequest, tries, wire_bytes};
 use crate::cache::stale::Failing;
 use crate::config::model::FieldName;
 use crate::observe::reasons::Generated;
@@ -58,6 +58,7 @@ pub(super) async fn head(
         return Ok(());
     };
     last.framing = Some(framing);
+    subrequest::notice(answer, request);
     let now = Instant::now();
     if tries::leaves_answer(session, request, answer.status, &state.totals, now) {
         return Err(failure::left_answer());
@@ -101,8 +102,8 @@ pub(super) async fn head(
     }
     let event = Event::UpstreamHead(UpstreamHead { status: answer.status, accel_redirect });
     let mut step = request.step(event, session.req_header(), now);
-    if step.needs_files() {
-        step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+    if step.waits() {
+        step = Box::pin(flow::ask(session, request, step, now)).await?;
     }
     if let Step::PassOn = step
         && !session.cache.enabled()

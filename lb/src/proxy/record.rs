@@ -1,5 +1,6 @@
 //! What is told of a request: nginx's error lines while it runs, counts and access log once at its end.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,20 +10,24 @@ use pingora_proxy::Session;
 use super::cache;
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
+use super::password::Checked;
+use super::token::NoToken;
 use super::values::{RefusedValues, host_field};
 use crate::config::model::{AccessLog, AccessLogTarget, Location};
 use crate::connection::{ConnectionFacts, Refused};
 use crate::files::{FileError, Meaning};
 use crate::observe::access_log::PathLine;
-use crate::observe::error_log::{self, LevelGuard, OnDemand};
+use crate::observe::error_log::{self, LevelGuard, OnDemand, log_at};
 use crate::observe::status::StatusClass;
+use crate::passwords::Verified;
+use crate::request::PasswordCheck;
 use crate::request::failure::TryMeaning;
 use crate::request::retry::{FailedTry, GiveUp, Verdict};
 use crate::request::{Evaluation, Note, State};
 use crate::script::Values;
 use crate::server::ServerState;
 use crate::server::Snapshot;
-use crate::system_error;
+use crate::system_error::{self, SystemError};
 use crate::upstream::FailureKind;
 
 /// nginx's words for the time between a connection and the first byte that is not TLS.
@@ -40,15 +45,17 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         proxying.end_try(None, now);
     }
+    if request.is_part() {
+        // Whoever puts it together counts and logs.
+        return;
+    }
+    let is_inside = request.state.outer().is_some();
     if !request.is_background {
-        let response = session.response_written();
-        let class = StatusClass::of_answer(response.map(|answer| answer.status.as_u16()));
-        state.totals.requests.increment(class);
-        state.totals.durations.observe(now.duration_since(request.facts.received));
-        if let Some(reason) = request.state.ending.generated {
-            state.totals.generated.increment(reason as usize);
-        }
         cache::finish(request);
+    }
+    // A subrequest is work for its servers, and no answer to a client; so is what renews an answer of the cache.
+    if !is_inside && !request.is_background {
+        count(session, request, state, now);
     }
     for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
         let metrics = &one.peer.metrics;
@@ -62,8 +69,20 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         }
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
-    if !request.is_background {
+    let location = request.state.location();
+    let is_logged = !is_inside || location.is_some_and(|location| location.settings.core.log_subrequest);
+    if is_logged && !request.is_background {
         write_access_logs(session, request, now);
+    }
+}
+
+/// Counts the answer to a client.
+fn count(session: &Session, request: &Request, state: &ServerState, now: Instant) {
+    let response = session.response_written();
+    state.totals.requests.increment(StatusClass::of_answer(response.map(|answer| answer.status.as_u16())));
+    state.totals.durations.observe(now.duration_since(request.facts.received));
+    if let Some(reason) = request.state.ending.generated {
+        state.totals.generated.increment(reason as usize);
     }
 }
 
@@ -155,8 +174,13 @@ fn circumstances(session: &Session, request: &Request) -> String {
     let server = request.server().map_or("", |server| server.first_name.as_str());
     let line = String::from_utf8_lossy(facts.request_line());
     let _ = write!(text, ", server: {server}, request: \"{line}\"");
+    let path = String::from_utf8_lossy(request.state.uri.path(facts.path_and_query()));
+    let is_inside = request.state.outer().is_some();
+    if is_inside {
+        let _ = write!(text, ", subrequest: \"{path}\"");
+    }
     if let Some(last) = request.state.tries().last() {
-        let target = String::from_utf8_lossy(facts.path_and_query());
+        let target = if is_inside { path } else { String::from_utf8_lossy(facts.path_and_query()) };
         let proxy = request.state.proxying().map(|proxying| &proxying.target.proxy);
         let scheme = match proxy.map(|proxy| (proxy.is_grpc, proxy.tls.is_some())) {
             Some((true, false)) => "grpc",
@@ -297,6 +321,45 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             Note::InvalidLimitRate(value) => {
                 log::error!("invalid $limit_rate \"{}\"{tail}", value.escape_ascii());
             }
+            Note::LimitingRequests { level, dry_run, excess, zone } => {
+                let (whole, thousandths) = (excess / 1000, excess % 1000);
+                let dry = if dry_run { ", dry run" } else { "" };
+                log_at(
+                    level,
+                    &format_args!(
+                        "limiting requests{dry}, excess: {whole}.{thousandths:03} by zone \"{zone}\"{tail}"
+                    ),
+                );
+            }
+            Note::DelayingRequest { level, dry_run, excess, zone } => {
+                let (whole, thousandths) = (excess / 1000, excess % 1000);
+                let dry = if dry_run { ", dry run" } else { "" };
+                log_at(
+                    level,
+                    &format_args!(
+                        "delaying request{dry}, excess: {whole}.{thousandths:03}, by zone \"{zone}\"{tail}"
+                    ),
+                );
+            }
+            Note::LimitingConnections { level, dry_run, zone } => {
+                let dry = if dry_run { ", dry run," } else { "" };
+                log_at(level, &format_args!("limiting connections{dry} by zone \"{zone}\"{tail}"));
+            }
+            Note::NoRoomInZone { module, zone } => {
+                crate::alert!("could not allocate node in {module} zone \"{zone}\"{tail}");
+            }
+            Note::LongLimitKey { key, longest, value } => log::error!(
+                "the value of the \"{key}\" key is more than {longest} bytes: \"{}\"{tail}",
+                shown(&value)
+            ),
+            Note::NoPassword => {
+                log::info!("no user/password was provided for basic authentication{tail}");
+            }
+            Note::DelayingUnauthorized => log::info!("delaying unauthorized request{tail}"),
+            Note::AuthRequestStatus(status) => log::error!("auth request unexpected status: {status}{tail}"),
+            Note::SubrequestCycle(path) => {
+                log::error!("subrequests cycle while processing \"{}\"{tail}", path.escape_ascii());
+            }
             Note::ForbiddenByRule => log::error!("access forbidden by rule{tail}"),
             Note::IndexNotFound(path) => {
                 log::error!("\"{}\" is not found (2: No such file or directory){tail}", shown(&path));
@@ -313,6 +376,51 @@ pub(super) fn notes(session: &Session, request: &mut Request) {
             }
         }
     }
+}
+
+/// What is wrong with a password, in nginx's words.
+pub(super) fn password(session: &Session, request: &Request, check: &PasswordCheck, checked: &Checked) {
+    let _level = of_level(request);
+    let tail = OnDemand(|| circumstances(session, request));
+    let (user, file) = (String::from_utf8_lossy(&check.user), check.file.display());
+    match checked {
+        Checked::Known(Verified::Right) => {}
+        Checked::Known(Verified::Wrong) => log::error!("user \"{user}\": password mismatch{tail}"),
+        Checked::Known(Verified::Unsupported) => {
+            crate::crit!("crypt() failed: the hash of user \"{user}\" is of an unknown kind{tail}");
+        }
+        Checked::NoUser => log::error!("user \"{user}\" was not found in \"{file}\"{tail}"),
+        Checked::NoFile(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            log::error!("open() \"{file}\" failed {}{tail}", SystemError(error));
+        }
+        Checked::NoFile(error) => crate::crit!("open() \"{file}\" failed {}{tail}", SystemError(error)),
+        Checked::Unread(error) => crate::crit!("pread() \"{file}\" failed {}{tail}", SystemError(error)),
+    }
+}
+
+/// Why a token is not taken.
+pub(super) fn no_token(session: &Session, request: &Request, file: &Path, why: &NoToken) {
+    let _level = of_level(request);
+    let (tail, file) = (OnDemand(|| circumstances(session, request)), file.display());
+    match why {
+        NoToken::Refused(refusal) => log::error!("{refusal}{tail}"),
+        NoToken::Unreadable(error) => {
+            crate::crit!("open() \"{file}\" failed {}{tail}", SystemError(error));
+        }
+        NoToken::NoKeys(error) => log::error!("invalid JSON Web Key Set \"{file}\": {error}{tail}"),
+    }
+}
+
+/// A copy of a request (`mirror`) that is not made.
+pub(super) fn no_copy(session: &Session, request: &Request, uri: &str, why: &str) {
+    let _level = of_level(request);
+    log::error!("no copy of the request goes to \"{uri}\": {why}{}", circumstances(session, request));
+}
+
+/// A command of a page (`ssi`) that cannot be carried out.
+pub(super) fn command_failed(session: &Session, request: &Request, complaint: &str) {
+    let _level = of_level(request);
+    log::error!("{complaint}{}", circumstances(session, request));
 }
 
 /// A file that cannot be opened, or a directory that cannot be listed.

@@ -19,14 +19,15 @@ use pingora_cache::{CacheKey, CacheMeta, ForcedFreshness, RespCacheable};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
 
 use super::answer::answer_begun;
-use super::background::{self, Renewals};
 use super::cache::{self, Given};
 use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
+use super::subrequest::Begun;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, failure, flow, gather, peer, received, record, secure, upload, wire_bytes,
+    answer, background, balancing_key, client, compose, failure, flow, gather, peer, received, record,
+    secure, subrequest, upload, wire_bytes,
 };
 use crate::cache::stale::Failing;
 use crate::connection::RequestFacts;
@@ -46,23 +47,17 @@ pub struct ProxyService {
     reuse: Arc<ReuseCounts>,
     /// Idle connections on which TLS is spoken.
     kept: Arc<Kept>,
-    renewals: Renewals,
 }
 
 impl ProxyService {
     /// A service over the process-wide state.
     pub fn new(state: Arc<ServerState>) -> Self {
-        Self { state, reuse: Arc::default(), kept: Arc::default(), renewals: Renewals::default() }
+        Self { state, reuse: Arc::default(), kept: Arc::default() }
     }
 
     /// The same service with connections of its own, which stay with the worker that made them.
     pub fn of_another_worker(&self) -> Self {
-        Self { kept: Arc::default(), renewals: Renewals::default(), ..self.clone() }
-    }
-
-    /// Where the application that this service becomes a part of is to be named.
-    pub fn renewals(&self) -> Renewals {
-        self.renewals.clone()
+        Self { kept: Arc::default(), ..self.clone() }
     }
 }
 
@@ -77,6 +72,11 @@ impl ProxyHttp for ProxyService {
     /// No response compression until a directive asks for it: an empty list costs nothing per request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
+    /// Pingora counts another reference to itself for a request that may; only where a location asks for it.
+    fn allow_spawning_subrequest(&self, _session: &Session, request: &Self::CTX) -> bool {
+        request.facts.snapshot.config.http.reads.subrequests
+    }
+
     async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
@@ -84,13 +84,24 @@ impl ProxyHttp for ProxyService {
             return Ok(false);
         }
         client::expect_unwanted_bodies(session);
-        let begin = Event::Begin(host_field(session.req_header()));
-        let mut step = request.step(begin, session.req_header(), now);
-        if step.needs_files() {
-            step = Box::pin(flow::ask_files(session, request, step, now)).await?;
+        let mut step = match subrequest::begin(session, request) {
+            Begun::Client => {
+                request.step(Event::Begin(host_field(session.req_header())), session.req_header(), now)
+            }
+            Begun::Inside => request.step(Event::BeginInside, session.req_header(), now),
+            Begun::Content(step) => step,
+        };
+        if step.waits() {
+            step = Box::pin(flow::ask(session, request, step, now)).await?;
         }
         record::notes(session, request);
         client::prepare(session, request, self.state.drain.has_begun());
+        if session.subrequest_spawner.is_some() {
+            match Box::pin(compose::run(session, request, step, now)).await? {
+                Some(as_it_is) => step = as_it_is,
+                None => return Ok(true),
+            }
+        }
         let Some(step) = flow::enter(session, request, step, now).await? else {
             return Box::pin(purge(session, request, now)).await;
         };
@@ -117,6 +128,13 @@ impl ProxyHttp for ProxyService {
             | Step::Ask(_)
             | Step::Open(_)
             | Step::List(_)
+            | Step::CountRequest(_)
+            | Step::CountConnection(_)
+            | Step::CheckPassword(_)
+            | Step::CheckToken(_)
+            | Step::Wait(_)
+            | Step::Subrequest(_)
+            | Step::Mirror(_)
             | Step::PassOn
             | Step::Settle(_) => unexpected(),
         }
@@ -146,7 +164,7 @@ impl ProxyHttp for ProxyService {
         Ok(match cache::found(session, request, meta) {
             Given::Now => cache::freshness(true),
             Given::AndRenewed(renewal) => {
-                self.renewals.begin(session, request, renewal);
+                background::begin(session, request, renewal);
                 cache::freshness(true)
             }
             Given::Not => cache::freshness(false),
@@ -476,6 +494,8 @@ impl ProxyHttp for ProxyService {
             request.state.ending.failure.get_or_insert_with(|| failure::of(error));
         }
         record::finish(session, request, &self.state);
+        request.held.clear();
+        subrequest::tell(session, request, Instant::now());
     }
 
     /// Our own lines, in nginx's words, are written where the failure is decided.

@@ -25,12 +25,33 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Reads the request's body if it fits and `proxy_request_buffering` allows it. The length of a body in chunks is not
 /// known: its beginning is read.
 pub(super) async fn read_ahead(session: &mut Session, request: &mut Request) -> Result<()> {
+    if request.facts.shape.framing == Framing::Empty
+        || !request.proxying()?.target.proxy.settings.request_buffering
+    {
+        return Ok(());
+    }
+    read_beginning(session, request).await
+}
+
+/// Reads the body for copies of the request. False where it does not fit: then the copies get it as it is passed on.
+pub(super) async fn read_for_copies(session: &mut Session, request: &mut Request) -> Result<bool> {
+    if request.facts.shape.expects_continue {
+        session.write_continue_response().await?;
+        request.facts.shape.expects_continue = false;
+    }
+    read_beginning(session, request).await?;
+    let is_whole = session.as_mut().is_body_done() && !session.as_ref().retry_buffer_truncated();
+    Ok(is_whole)
+}
+
+async fn read_beginning(session: &mut Session, request: &mut Request) -> Result<()> {
     let fits = match request.facts.shape.framing {
-        Framing::Empty => return Ok(()),
+        Framing::Empty => false,
         Framing::Length(bytes) => bytes <= KEPT_BYTES,
         Framing::Chunked => true,
     };
-    if !fits || !request.proxying()?.target.proxy.settings.request_buffering {
+    // What has been read before is there.
+    if !fits || !request.outgrown.is_empty() {
         return Ok(());
     }
     session.as_mut().enable_retry_buffering();
@@ -112,6 +133,9 @@ pub(super) fn pass_on(
     end_of_stream: bool,
 ) -> Result<()> {
     prepend(&mut request.outgrown, body);
+    if request.copies.is_some() && !session.was_upgraded() {
+        copy(session, request, body.as_ref(), end_of_stream);
+    }
     if replaces_body(session, request, body, end_of_stream)? {
         return Ok(());
     }
@@ -132,6 +156,16 @@ pub(super) fn pass_on(
         return Err(too_large(session, request, bytes));
     }
     Ok(())
+}
+
+/// Gives the copies of the request (`mirror`) a piece of its body.
+fn copy(session: &Session, request: &mut Request, body: Option<&Bytes>, end: bool) {
+    let Some(copies) = request.copies.take() else { return };
+    let (left, slow) = copies.copy(body, end);
+    request.copies = left;
+    for uri in slow {
+        record::no_copy(session, request, &uri, "its server does not keep up");
+    }
 }
 
 /// The error of a body beyond `client_max_body_size`, which is logged here.

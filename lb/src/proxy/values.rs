@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
 
@@ -72,6 +72,10 @@ impl Outside for RequestValues<'_> {
         matches!(self.facts.connection.security, Security::PlainWhereTlsIsSpoken)
     }
 
+    fn unix_seconds(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
     fn announced(&self) -> Option<u64> {
         match self.facts.shape.framing {
             Framing::Length(bytes) => Some(bytes),
@@ -110,6 +114,8 @@ impl Outside for RequestValues<'_> {
             Variable::Argument(_)
             | Variable::Capture(_)
             | Variable::Defined(_)
+            | Variable::TokenClaim(_)
+            | Variable::TokenHeader(_)
             | Variable::SentTrailer(_) => false,
         }
     }
@@ -130,6 +136,12 @@ impl Known<'_> {
             | Named::Uri
             | Named::DocumentRoot
             | Named::RequestFilename
+            | Named::LimitConnStatus
+            | Named::InvalidReferer
+            | Named::SecureLink
+            | Named::SecureLinkExpires
+            | Named::TokenPayload
+            | Named::LimitReqStatus
             | Named::LimitRate => false,
             Named::Host => self.host(out),
             Named::GzipRatio => self
@@ -139,12 +151,17 @@ impl Known<'_> {
                 .is_some_and(|ratio| put(ratio.as_bytes(), out)),
             Named::Request => put(self.outside.facts.request_line(), out),
             Named::RequestUri => put(self.outside.facts.path_and_query(), out),
+            Named::RequestMethod if let Some(outer) = self.state.outer() => put(outer.method.as_bytes(), out),
             Named::RequestMethod if self.state.is_get() && self.outside.request.method != Method::HEAD => {
                 put(b"GET", out)
             }
             Named::RequestMethod => put(self.outside.request.method.as_str().as_bytes(), out),
-            Named::ServerProtocol => put(protocol(self.outside.request.version), out),
-            Named::ContentLength => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
+            Named::ServerProtocol => put(protocol(self.outside.facts.shape.version), out),
+            // A subrequest has no body, and yet the length of the client's.
+            Named::ContentLength => match self.outside.announced() {
+                Some(bytes) => print(out, bytes),
+                None => joined(&self.outside.request.headers, &header::CONTENT_LENGTH, out),
+            },
             Named::ContentType => joined(&self.outside.request.headers, &header::CONTENT_TYPE, out),
             Named::RequestLength => {
                 print(out, self.outside.facts.head_bytes as u64 + self.outside.facts.reply.body_bytes())
@@ -250,6 +267,8 @@ impl Known<'_> {
             | Named::Pipe
             | Named::TimeLocal
             | Named::TimeIso8601
+            | Named::DateGmt
+            | Named::DateLocal
             | Named::Msec => process_value(named, out),
         }
     }
@@ -491,6 +510,8 @@ fn process_value(named: Named, out: &mut Vec<u8>) -> bool {
         Named::TimeLocal => {
             clock::with_text(SystemTime::now(), |text| put(text.time_local().as_bytes(), out))
         }
+        Named::DateGmt => put(clock::date(false, clock::DATE).as_bytes(), out),
+        Named::DateLocal => put(clock::date(true, clock::DATE).as_bytes(), out),
         Named::TimeIso8601 => {
             clock::with_text(SystemTime::now(), |text| put(text.time_iso8601().as_bytes(), out))
         }
@@ -535,11 +556,11 @@ fn seconds(out: &mut Vec<u8>, time: Duration) -> bool {
     write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
 }
 
-fn protocol(version: Version) -> &'static [u8] {
+fn protocol(version: HttpVersion) -> &'static [u8] {
     match version {
-        Version::HTTP_10 => b"HTTP/1.0",
-        Version::HTTP_2 => b"HTTP/2.0",
-        _ => b"HTTP/1.1",
+        HttpVersion::Http10 => b"HTTP/1.0",
+        HttpVersion::Http2 => b"HTTP/2.0",
+        HttpVersion::Http11 => b"HTTP/1.1",
     }
 }
 

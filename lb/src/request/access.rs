@@ -1,7 +1,7 @@
-//! Who may come in: `limit_except`, and the phase of access.
+//! Who may come in: `limit_except`, and the phase of access with its guards.
 //!
-//! Source of the rules: `ngx_http_update_location_config`, `ngx_http_access_handler`. Only addresses decide today, by
-//! `allow` and `deny`.
+//! Each guard has a say or has none; `satisfy` says whether all that have one must let the request in. Source of the rules:
+//! `ngx_http_update_location_config`, `ngx_http_core_access_phase`, `ngx_http_access_handler`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,10 +9,45 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::flow::Note;
-use super::phases::{Around, Content, Outcome};
+use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
+use crate::config::model::{Location, Satisfy};
 use crate::observe::reasons::Generated;
 use crate::script::{Named, Variable};
+
+/// What a guard says.
+pub(super) enum Say {
+    /// Nothing: it is not set up here.
+    Nothing,
+    /// The request may come in.
+    Allow,
+    /// It may not.
+    Refuse(Content),
+    /// It has to be found out, and then the guard is asked again.
+    FindOut(Step),
+}
+
+/// The guards, in the order in which nginx asks them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    Address,
+    Basic,
+    Token,
+    Request,
+}
+
+const GUARDS: [Guard; 4] = [Guard::Address, Guard::Basic, Guard::Token, Guard::Request];
+
+/// Where a request stands among the guards.
+#[derive(Debug, Default)]
+pub(super) struct Guarding {
+    /// Which guard is asked next.
+    at: usize,
+    /// What one of several has refused, where another may let the request in.
+    refused: Option<StatusCode>,
+    /// The 401 has been held back.
+    delayed: bool,
+}
 
 impl State {
     /// Has the location's `limit_except` take its place, where that is about the request's method.
@@ -28,15 +63,85 @@ impl State {
         }
     }
 
-    /// The phase of access: `allow` and `deny`.
+    /// The phase of access. A subrequest is not asked again.
     pub(super) fn access(&mut self, around: Around<'_>) -> Outcome {
-        let rules = self.location().map(|location| &location.access).filter(|rules| !rules.is_empty());
-        let Some(rules) = rules.cloned() else { return Outcome::Next };
-        if !rules.refuse(self.client_address(around)) {
+        let is_inside = self.outer().is_some();
+        let Some(location) = self.location().filter(|location| location.is_guarded && !is_inside) else {
             return Outcome::Next;
+        };
+        let location = Arc::clone(location);
+        if self.flow.guarding.delayed {
+            return self.unauthorized(around);
         }
-        self.flow.notes.push(Note::ForbiddenByRule);
-        self.special(Content::Page(Generated::Forbidden, StatusCode::FORBIDDEN), around)
+        let needs_one = location.settings.satisfaction.satisfy == Satisfy::Any;
+        while let Some(guard) = GUARDS.get(self.flow.guarding.at) {
+            let say = match guard {
+                Guard::Address => self.by_address(&location, around),
+                Guard::Basic => self.by_password(&location, around),
+                Guard::Token => self.by_token(&location, around),
+                Guard::Request => self.by_request(&location),
+            };
+            match say {
+                Say::Nothing => {}
+                Say::FindOut(step) => return Outcome::Done(step),
+                Say::Allow if needs_one => {
+                    self.flow.guarding.refused = None;
+                    self.flow.challenges.clear();
+                    break;
+                }
+                Say::Allow => {}
+                Say::Refuse(content) => {
+                    let status = content.status();
+                    match status {
+                        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if needs_one => {
+                            // Who may still show who he is, is asked to.
+                            let refused = &mut self.flow.guarding.refused;
+                            if *refused != Some(StatusCode::UNAUTHORIZED) {
+                                *refused = Some(status);
+                            }
+                        }
+                        StatusCode::UNAUTHORIZED => return self.unauthorized(around),
+                        _ => return self.special(content, around),
+                    }
+                }
+            }
+            self.flow.guarding.at += 1;
+        }
+        match self.flow.guarding.refused {
+            None => Outcome::Next,
+            Some(StatusCode::UNAUTHORIZED) => self.unauthorized(around),
+            Some(status) => {
+                self.note(Note::ForbiddenByRule);
+                self.special(Content::Page(Generated::Forbidden, status), around)
+            }
+        }
+    }
+
+    /// Answers 401, after `auth_delay`.
+    fn unauthorized(&mut self, around: Around<'_>) -> Outcome {
+        let delay = self.location().map(|location| location.settings.satisfaction.delay);
+        if let Some(delay) = delay.filter(|delay| !delay.is_zero() && !self.flow.guarding.delayed) {
+            self.flow.guarding.delayed = true;
+            self.note(Note::DelayingUnauthorized);
+            return Outcome::Done(Step::Wait(delay));
+        }
+        self.special(Content::Page(Generated::Unauthorized, StatusCode::UNAUTHORIZED), around)
+    }
+
+    fn by_address(&mut self, location: &Location, around: Around<'_>) -> Say {
+        if location.access.is_empty() {
+            return Say::Nothing;
+        }
+        match location.access.judge(self.client_address(around)) {
+            None => Say::Nothing,
+            Some(true) => Say::Allow,
+            Some(false) => {
+                if location.settings.satisfaction.satisfy == Satisfy::All {
+                    self.note(Note::ForbiddenByRule);
+                }
+                Say::Refuse(Content::Page(Generated::Forbidden, StatusCode::FORBIDDEN))
+            }
+        }
     }
 
     /// The client's address; `None` for a Unix socket.

@@ -1,9 +1,17 @@
 //! Where a request stands among nginx's phases, and what led it there.
 
-use http::StatusCode;
+use std::sync::Arc;
 
-use crate::config::model::Program;
+use http::{HeaderValue, StatusCode};
+
+use super::access::Guarding;
+use super::inside::{Outer, Permission};
+use super::limits::Limits;
+use super::password::PasswordVerdict;
+use super::token::TokenState;
+use crate::config::model::{Program, Severity};
 use crate::files::Links;
+use crate::tokens::Token;
 
 /// How often nginx lets the URI of a request change, and one more.
 const CHANGES: u8 = 11;
@@ -79,6 +87,24 @@ pub(super) struct Flow {
     pub(super) is_get: bool,
     /// Bytes a second, whatever the location says: `set $limit_rate`, `X-Accel-Limit-Rate`.
     pub(super) limit_rate: Option<u64>,
+    /// Where it stands among the guards.
+    pub(super) guarding: Guarding,
+    /// What came of the check of a password, until the guard is asked again.
+    pub(super) password: Option<PasswordVerdict>,
+    /// What came of the check of a token, until the guard is asked again.
+    pub(super) token_state: Option<TokenState>,
+    /// The token that holds.
+    pub(super) token: Option<Arc<Token>>,
+    /// What `auth_request` has come to, until the guard is asked again.
+    pub(super) permission: Option<Permission>,
+    /// The `WWW-Authenticate` of what refused it.
+    pub(super) challenges: Vec<HeaderValue>,
+    /// What has become of it under `limit_req` and `limit_conn`.
+    pub(super) limits: Limits,
+    /// Of a subrequest: what it knows of the request that it belongs to.
+    pub(super) outer: Option<Box<Outer>>,
+    /// How many requests it is inside of.
+    pub(super) depth: u8,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
 }
@@ -102,6 +128,15 @@ impl Default for Flow {
             is_passed: false,
             is_get: false,
             limit_rate: None,
+            guarding: Guarding::default(),
+            password: None,
+            token_state: None,
+            token: None,
+            permission: None,
+            challenges: Vec::new(),
+            limits: Limits::default(),
+            outer: None,
+            depth: 0,
             notes: Vec::new(),
         }
     }
@@ -224,8 +259,63 @@ pub enum Note {
     InvalidLimitRate(Vec<u8>),
     /// A named location is not there.
     NoNamedLocation(Vec<u8>),
-    /// `limit_except` refuses the method.
+    /// `limit_req` refuses a request.
+    LimitingRequests {
+        /// How it is logged.
+        level: Severity,
+        /// It is not refused.
+        dry_run: bool,
+        /// Thousandths of a request beyond the rate.
+        excess: u64,
+        /// The zone's name.
+        zone: Box<str>,
+    },
+    /// `limit_req` delays a request.
+    DelayingRequest {
+        /// How it is logged.
+        level: Severity,
+        /// It is not delayed.
+        dry_run: bool,
+        /// Thousandths of a request beyond the rate.
+        excess: u64,
+        /// The zone's name.
+        zone: Box<str>,
+    },
+    /// `limit_conn` refuses a request.
+    LimitingConnections {
+        /// How it is logged.
+        level: Severity,
+        /// It is not refused.
+        dry_run: bool,
+        /// The zone's name.
+        zone: Box<str>,
+    },
+    /// A zone has no room for a key.
+    NoRoomInZone {
+        /// `limit_req`
+        module: &'static str,
+        /// The zone's name.
+        zone: Box<str>,
+    },
+    /// The value of a zone's key is too long to be counted.
+    LongLimitKey {
+        /// The key, as written.
+        key: Box<str>,
+        /// How long it may be.
+        longest: usize,
+        /// The value.
+        value: Vec<u8>,
+    },
+    /// `auth_request` was answered with a status that says neither yes nor no; 0 for none.
+    AuthRequestStatus(u16),
+    /// Subrequests make subrequests without end, at the path that is named.
+    SubrequestCycle(Vec<u8>),
+    /// `allow` and `deny` refuse the client.
     ForbiddenByRule,
+    /// `auth_basic`: the client sends no name and password.
+    NoPassword,
+    /// `auth_delay` holds back a 401.
+    DelayingUnauthorized,
     /// The directory of an index file is not there.
     IndexNotFound(Vec<u8>),
     /// An index file may not be looked at.

@@ -11,7 +11,13 @@
 //! | `flow` | where it stands among the phases |
 //! | `values` | variables, and whom to ask for them |
 //! | `phases` | nginx's phases in their order, and what happens after each event |
-//! | `access` | who may come in |
+//! | `limits` | how many requests there may be |
+//! | `access` | who may come in, and which guards say so |
+//! | `password` | `auth_basic` |
+//! | `token` | `auth_jwt` |
+//! | `auth_request` | who may come in by what another location says |
+//! | `subrequest`, `inside` | requests inside a request, and what passes between them |
+//! | `links` | signed links, and the pages that requests come from |
 //! | `files` | `try_files`, index files, files and lists as answers |
 //! | `rewrite` | the programs of `set`, `rewrite`, `if`, `return` |
 //! | `real_ip` | who the client is behind proxies that are believed |
@@ -24,12 +30,17 @@
 
 mod access;
 pub mod answer_hygiene;
+mod auth_request;
 mod escape;
 pub mod failure;
 mod files;
 mod flow;
 pub mod headers;
+mod inside;
+mod limits;
+mod links;
 pub mod pace;
+mod password;
 pub mod phases;
 mod real_ip;
 mod redirect;
@@ -37,14 +48,19 @@ pub mod retry;
 mod rewrite;
 mod security;
 pub mod state;
+mod subrequest;
 #[cfg(test)]
 mod testing;
+mod token;
 mod uri;
 pub mod values;
 
 pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
+pub use inside::{Answered, Outer, Sharing, Subrequest};
+pub use password::{PasswordCheck, PasswordVerdict};
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
+pub use token::{TokenCheck, TokenVerdict};
 pub use uri::{Path, Uri};
-pub use values::{Evaluation, Outside};
+pub use values::{Evaluation, Outside, Variables};

@@ -16,17 +16,24 @@
 //! leave a server's answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+use super::access::Guarding;
 use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
+use super::inside::{Answered, Subrequest};
+use super::password::{PasswordCheck, PasswordVerdict};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
+use super::token::{TokenCheck, TokenVerdict};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
-use crate::config::model::{Action, Http, IgnoredHeaders, Location, NextUpstream, Program, Proxy, ServerId};
+use crate::config::model::{
+    Action, Http, IgnoredHeaders, Location, Mirror, NextUpstream, Program, Proxy, ServerId,
+};
+use crate::limits::{ConnectionVerdict, LimitedConnection, LimitedRequest, RequestVerdict};
 use crate::observe::reasons::Generated;
 use crate::routing::{Found, FoundServer, Routes};
 use crate::script::{Matched, Template, Values, Variable};
@@ -57,6 +64,22 @@ pub struct Around<'a> {
 pub enum Event<'a> {
     /// The request's header is there; its Host field.
     Begin(Option<&'a [u8]>),
+    /// What came of a [`Step::CountRequest`].
+    RequestCounted(RequestVerdict),
+    /// What came of a [`Step::CountConnection`].
+    ConnectionCounted(ConnectionVerdict),
+    /// What came of a [`Step::CheckPassword`].
+    PasswordChecked(PasswordVerdict),
+    /// What came of a [`Step::CheckToken`].
+    TokenChecked(TokenVerdict<'a>),
+    /// A [`Step::Wait`] is over.
+    Waited,
+    /// A subrequest begins.
+    BeginInside,
+    /// What came of a [`Step::Subrequest`].
+    Answered(Answered<'a>),
+    /// A [`Step::Mirror`] has been carried out.
+    Mirrored,
     /// The answer to a [`Step::Ask`].
     Found(FileKind),
     /// What came of a [`Step::Open`] or a [`Step::List`].
@@ -117,6 +140,20 @@ pub enum Step {
     Open(Open),
     /// A directory is listed, and [`Event::Opened`] follows.
     List(Question),
+    /// The request is counted under `limit_req`, and [`Event::RequestCounted`] follows.
+    CountRequest(Vec<LimitedRequest>),
+    /// The request is counted under `limit_conn` until it ends, and [`Event::ConnectionCounted`] follows.
+    CountConnection(Vec<LimitedConnection>),
+    /// A password is checked, and [`Event::PasswordChecked`] follows.
+    CheckPassword(Box<PasswordCheck>),
+    /// A token is checked, and [`Event::TokenChecked`] follows.
+    CheckToken(Box<TokenCheck>),
+    /// The request waits so long, and [`Event::Waited`] follows.
+    Wait(Duration),
+    /// Another location is asked while the request waits, and [`Event::Answered`] follows.
+    Subrequest(Subrequest),
+    /// Copies of the request go on their way, and [`Event::Mirrored`] follows.
+    Mirror(Arc<Mirror>),
     /// The program answers.
     Answer(Content),
     /// The connection closes without an answer.
@@ -177,9 +214,21 @@ pub enum Settlement {
 }
 
 impl Step {
-    /// Whether the file system is to be asked.
-    pub fn needs_files(&self) -> bool {
-        matches!(self, Self::Ask(_) | Self::Open(_) | Self::List(_))
+    /// Whether something has to be asked or done before the request goes on.
+    pub fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::Ask(_)
+                | Self::Open(_)
+                | Self::List(_)
+                | Self::CountRequest(_)
+                | Self::CountConnection(_)
+                | Self::CheckPassword(_)
+                | Self::CheckToken(_)
+                | Self::Wait(_)
+                | Self::Subrequest(_)
+                | Self::Mirror(_)
+        )
     }
 }
 
@@ -217,6 +266,32 @@ impl State {
     pub fn step(&mut self, event: Event<'_>, around: Around<'_>, now: Instant) -> Step {
         match event {
             Event::Begin(host) => self.begin(host, around),
+            Event::RequestCounted(verdict) => {
+                let outcome = self.request_counted(verdict, around);
+                self.resume(outcome, around)
+            }
+            Event::ConnectionCounted(verdict) => {
+                let outcome = self.connection_counted(verdict, around);
+                self.resume(outcome, around)
+            }
+            Event::PasswordChecked(verdict) => {
+                self.flow.password = Some(verdict);
+                self.run(around)
+            }
+            Event::TokenChecked(verdict) => {
+                self.token_checked(verdict);
+                self.run(around)
+            }
+            Event::Waited => self.run(around),
+            Event::BeginInside => self.run(around),
+            Event::Answered(answered) => {
+                self.permitted(answered, around);
+                self.run(around)
+            }
+            Event::Mirrored => {
+                self.flow.phase = Phase::Content;
+                self.run(around)
+            }
             Event::Found(found) => {
                 self.flow.found = Some(found);
                 self.run(around)
@@ -291,6 +366,8 @@ impl State {
         self.flow.program = None;
         self.flow.looking = Looking::File;
         self.flow.is_passed = false;
+        self.flow.guarding = Guarding::default();
+        self.flow.permission = None;
     }
 
     fn run_phase(&mut self, around: Around<'_>) -> Outcome {
@@ -310,8 +387,15 @@ impl State {
             }
             Phase::Content => self.content(around),
             Phase::Access => self.access(around),
-            Phase::PreContent => self.try_files(around),
-            Phase::PostRead | Phase::PreAccess => self.find_client(around),
+            Phase::PreContent => match self.try_files(around) {
+                Outcome::Next => self.mirror(),
+                outcome => outcome,
+            },
+            Phase::PostRead => self.find_client(around),
+            Phase::PreAccess => match self.find_client(around) {
+                Outcome::Next => self.limit(around),
+                outcome => outcome,
+            },
         }
     }
 

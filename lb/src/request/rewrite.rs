@@ -84,6 +84,11 @@ impl State {
 
     fn set(&mut self, assigned: Assigned, value: &Template, around: Around<'_>) {
         let value = self.render(value, around);
+        self.assign(assigned, value, around);
+    }
+
+    /// Gives a variable its value.
+    pub(super) fn assign(&mut self, assigned: Assigned, value: Vec<u8>, around: Around<'_>) {
         match assigned {
             Assigned::Arguments => self.uri.set_arguments(value),
             Assigned::LimitRate => match SizeValue::checked(&value) {
@@ -216,7 +221,8 @@ impl State {
     /// The request's conditions are judged as for a file, of which neither time nor tag is known.
     fn text(&mut self, status: StatusCode, body: Vec<u8>, around: Around<'_>) -> Outcome {
         let status = self.flow.status.unwrap_or(status);
-        let compared = self.location().filter(|_| status == StatusCode::OK);
+        let is_inside = self.outer().is_some();
+        let compared = self.location().filter(|_| status == StatusCode::OK && !is_inside);
         let compared = compared.map(|location| location.settings.static_files.if_modified_since);
         match compared.map_or(Verdict::Serve, |compared| around.outside.conditions(compared)) {
             Verdict::Serve => Outcome::Done(self.answer(Content::Text { status, body })),

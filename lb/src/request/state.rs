@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use super::Failure;
@@ -40,7 +40,7 @@ pub struct State {
     /// What the cache had for it, where it has been asked.
     pub cache: Option<Box<Account>>,
     /// Upstreams that it has left for another location.
-    earlier: Vec<Proxying>,
+    pub(super) earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
     pub ending: Ending,
     /// What the compressor of its answer has taken and given.
@@ -273,6 +273,11 @@ impl State {
     /// Says them: a server asks for a rate.
     pub fn set_limit_rate(&mut self, bytes_per_second: u64) {
         self.flow.limit_rate = Some(bytes_per_second);
+    }
+
+    /// The `WWW-Authenticate` of its answer, which what refused it asks for.
+    pub fn challenges(&self) -> &[HeaderValue] {
+        &self.flow.challenges
     }
 
     /// Takes what the error log should have.

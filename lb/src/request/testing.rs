@@ -194,6 +194,21 @@ pub(super) fn said(step: &Step) -> String {
         Step::Answer(Content::Connections) => "connections".to_owned(),
         Step::Open(open) => format!("open {}", open.path.escape_ascii()),
         Step::List(question) => format!("list {}", question.path.escape_ascii()),
+        Step::CountRequest(limited) => {
+            let keys: Vec<_> = limited.iter().map(|one| one.key.escape_ascii().to_string()).collect();
+            format!("count request {}", keys.join(" "))
+        }
+        Step::CountConnection(limited) => {
+            let keys: Vec<_> = limited.iter().map(|one| one.key.escape_ascii().to_string()).collect();
+            format!("count connection {}", keys.join(" "))
+        }
+        Step::CheckPassword(check) => format!("check {} {}", check.user.escape_ascii(), check.file.display()),
+        Step::CheckToken(check) => {
+            format!("token {} {}", check.token.escape_ascii(), check.key_file.display())
+        }
+        Step::Wait(time) => format!("wait {}ms", time.as_millis()),
+        Step::Subrequest(asked) => format!("subrequest {}", asked.path.escape_ascii()),
+        Step::Mirror(mirror) => format!("mirror {:?}", mirror.uris),
         Step::Close => "close".to_owned(),
         Step::Proxy(proxy) => format!("proxy {}", proxy.host),
         Step::PassOn => "pass on".to_owned(),

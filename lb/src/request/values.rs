@@ -4,9 +4,13 @@
 //! implements [`Outside`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::REFERER;
 
+use super::limits::Limited;
+use super::links::{self, Link};
 use super::{Note, State};
 use crate::config::model::IfModifiedSince;
 use crate::content::file::conditional::Verdict;
@@ -16,6 +20,7 @@ use crate::script::{
     Values, Variable,
 };
 use crate::tls::Session;
+use crate::tokens;
 
 /// What the request's surroundings know.
 pub trait Outside {
@@ -42,6 +47,11 @@ pub trait Outside {
     /// The client speaks HTTP where it has to speak TLS.
     fn is_plain_where_tls_is_spoken(&self) -> bool {
         false
+    }
+
+    /// Seconds of Unix time.
+    fn unix_seconds(&self) -> u64 {
+        0
     }
 
     /// The length of the request's body, where one was announced.
@@ -83,6 +93,10 @@ impl<T: Outside + ?Sized> Outside for &T {
         (**self).is_plain_where_tls_is_spoken()
     }
 
+    fn unix_seconds(&self) -> u64 {
+        (**self).unix_seconds()
+    }
+
     fn announced(&self) -> Option<u64> {
         (**self).announced()
     }
@@ -102,6 +116,8 @@ impl<T: Outside + ?Sized> Outside for &T {
 pub struct Variables {
     slots: Slots,
     captures: Option<Captures>,
+    /// Values that stay what they were when they were first asked for, whatever location the request has come to since.
+    kept: Vec<(Named, Option<Box<[u8]>>)>,
     /// How many maps are being worked out, each for the one before.
     depth: u8,
 }
@@ -131,6 +147,21 @@ impl Variables {
     /// Forgets the numbered groups: a regular expression of a program has not matched.
     pub fn unmatched(&mut self) {
         self.captures = None;
+    }
+
+    /// The values alone, for a subrequest; none are left here until they come back.
+    pub(super) fn lend(&mut self) -> Self {
+        Self { slots: std::mem::take(&mut self.slots), ..Self::default() }
+    }
+
+    /// The values alone, for a subrequest that runs at the same time.
+    pub(super) fn copied(&self) -> Self {
+        Self { slots: self.slots.clone(), ..Self::default() }
+    }
+
+    /// Takes lent values back.
+    pub(super) fn take_back(&mut self, lent: Self) {
+        self.slots = lent.slots;
     }
 
     /// Keeps a value; `slots` is how many there are.
@@ -169,6 +200,20 @@ impl<O: Outside> Values for Evaluation<'_, O> {
                 // As in nginx, what the location says does not show.
                 put(Some(self.state.limit_rate().unwrap_or(0).to_string().as_bytes()), out)
             }
+            Variable::Named(Named::LimitReqStatus) => {
+                put(self.state.flow.limits.requests.map(Limited::name), out)
+            }
+            Variable::Named(Named::LimitConnStatus) => {
+                put(self.state.flow.limits.connections.map(Limited::name), out)
+            }
+            Variable::Named(
+                named @ (Named::SecureLink | Named::SecureLinkExpires | Named::InvalidReferer),
+            ) => self.kept(*named, out),
+            Variable::TokenClaim(name) => put(self.claim(false, [&**name]).as_deref(), out),
+            Variable::TokenHeader(name) => put(self.claim(true, [&**name]).as_deref(), out),
+            Variable::Named(Named::TokenPayload) => {
+                put(self.state.flow.token.as_ref().map(|token| &*token.payload), out)
+            }
             // No trailer is sent.
             Variable::SentTrailer(_) => false,
             Variable::Argument(name) => {
@@ -200,6 +245,56 @@ impl<O: Outside> Evaluation<'_, O> {
         mapping::path_of(&location.root, directory, uri).ok().map(|found| found.path)
     }
 
+    /// The value of a variable that is worked out once.
+    fn kept(&mut self, named: Named, out: &mut Vec<u8>) -> bool {
+        if let Some((_, value)) = self.state.variables.kept.iter().find(|(known, _)| *known == named) {
+            return put(value.as_deref(), out);
+        }
+        let mut value = Vec::new();
+        let is_known = match named {
+            Named::SecureLink => self.secure_link(&mut value),
+            Named::SecureLinkExpires => {
+                let text = self.carried_link().unwrap_or_default();
+                put(Link::expires(&text).map(|(written, _)| written), &mut value)
+            }
+            _ => self.invalid_referer(&mut value),
+        };
+        out.extend_from_slice(&value);
+        self.state.variables.kept.push((named, is_known.then(|| value.into())));
+        is_known
+    }
+
+    fn claim<'p>(&self, of_header: bool, path: impl IntoIterator<Item = &'p str>) -> Option<String> {
+        let token = self.state.flow.token.as_ref()?;
+        tokens::text_at(if of_header { &token.header } else { &token.claims }, path)
+    }
+
+    /// What the location's `secure_link` renders to.
+    fn carried_link(&mut self) -> Option<Vec<u8>> {
+        let settings = self.state.location().map(|location| Arc::clone(&location.settings.secure_link))?;
+        settings.link.as_ref().map(|link| self.rendered(link))
+    }
+
+    fn secure_link(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(location) = self.state.location() else { return false };
+        let settings = Arc::clone(&location.settings.secure_link);
+        if let Some(secret) = &settings.secret {
+            return put(links::signed_by_secret(self.outside.target(), secret.as_bytes()), out);
+        }
+        let (Some(text), Some(signed)) = (self.carried_link(), &settings.signed) else { return false };
+        let Some(link) = Link::parse(&text) else { return false };
+        let signed = self.rendered(signed);
+        put(link.judge(&signed, self.outside.unix_seconds()), out)
+    }
+
+    fn invalid_referer(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(location) = self.state.location() else { return false };
+        let fields = self.outside.fields(&REFERER);
+        let valid = &location.settings.referers.valid;
+        let is_valid = links::is_valid_referer(valid, fields.first().copied());
+        put(Some(if is_valid { "" } else { "1" }), out)
+    }
+
     fn defined(&mut self, slot: SlotId, name: &str, out: &mut Vec<u8>) -> bool {
         if put(self.state.variables.slots.get(slot), out) {
             return true;
@@ -225,6 +320,10 @@ impl<O: Outside> Evaluation<'_, O> {
                 let value = geo.choose(address);
                 self.state.variables.slots.set(slot, self.definitions.len(), value);
                 put(Some(value), out)
+            }
+            Computed::Claim(claim) => {
+                let path = claim.path.iter().map(|name| &**name);
+                put(self.claim(claim.of_header, path).as_deref(), out)
             }
             Computed::SplitClients(split) => {
                 let key = self.rendered(split.source());

@@ -19,12 +19,12 @@ mod tlv;
 mod variable;
 mod wildcards;
 
-pub use computed::Computed;
+pub use computed::{Claim, Computed};
 pub use defined::{Defined, Definition};
 pub use escape::Escape;
 pub use geo::{Geo, address};
 pub use map::{Chosen, Map, ValueId};
-pub use names::{BuiltIn, Names, Reads, Use};
+pub use names::{BuiltIn, ByName, Names, Reads, Use};
 pub use networks::{Added, Network, Networks, Ranges};
 pub use pattern::{Matched, Pattern};
 pub use regex::{Captures, Case, LimitReached, Regex, RegexError};

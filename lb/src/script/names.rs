@@ -28,12 +28,28 @@ pub struct Reads {
     pub upstream_fields: bool,
     /// Some template reads `$upstream_bytes_sent` or `$upstream_bytes_received`.
     pub upstream_bytes: bool,
+    /// Some location makes subrequests.
+    pub subrequests: bool,
 }
 
 #[derive(Debug)]
 struct Entry<P> {
     variable: Arc<Defined>,
     uses: Vec<Use<P>>,
+}
+
+/// The variables that a configuration knows, by name: for what reads names while requests are served.
+#[derive(Debug, Default)]
+pub struct ByName(BTreeMap<Box<str>, Arc<Defined>>);
+
+impl ByName {
+    /// The variable of a name in lower case; `None` where there is none.
+    pub fn get(&self, name: &str) -> Option<Variable> {
+        match self.0.get(name) {
+            Some(defined) => Some(Variable::Defined(Arc::clone(defined))),
+            None => variable::built_in(name),
+        }
+    }
 }
 
 /// A use of a name.
@@ -78,6 +94,17 @@ impl<P: Clone> Names<P> {
             _ => {}
         }
         built_in
+    }
+
+    /// Says that the configuration makes subrequests.
+    pub fn ask_inside(&mut self) {
+        self.reads.subrequests = true;
+    }
+
+    /// What the configuration defines, by name.
+    pub fn by_name(&self) -> ByName {
+        let known = self.defined.iter().filter(|(_, entry)| entry.variable.slot().is_some());
+        ByName(known.map(|(name, entry)| (name.clone(), Arc::clone(&entry.variable))).collect())
     }
 
     /// What the names met so far ask of requests.
@@ -161,9 +188,9 @@ mod tests {
         names.resolve("upstream_addr", &1);
         assert_eq!(names.reads(), Reads::default());
         names.resolve("Upstream_Http_X", &1);
-        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: false });
+        assert_eq!(names.reads(), Reads { upstream_fields: true, ..Reads::default() });
         names.resolve("upstream_bytes_sent", &1);
-        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: true });
+        assert_eq!(names.reads(), Reads { upstream_fields: true, upstream_bytes: true, ..Reads::default() });
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum Variable {
     UpstreamHeader(HeaderName),
     /// `$arg_NAME`: a query argument.
     Argument(Box<str>),
+    /// `$jwt_claim_NAME`: what a token says.
+    TokenClaim(Box<str>),
+    /// `$jwt_header_NAME`: what a token's header says.
+    TokenHeader(Box<str>),
     /// `$cookie_NAME`
     Cookie(Box<str>),
     /// `$proxy_protocol_tlv_NAME`: a value of the PROXY protocol header.
@@ -73,8 +77,16 @@ pub enum Named {
     Hostname,
     /// `$https`: `on` over TLS.
     Https,
+    /// `$invalid_referer`: `1` where the request comes from a page of others.
+    InvalidReferer,
     /// `$is_args`
     IsArgs,
+    /// `$jwt_payload`: all that a token says.
+    TokenPayload,
+    /// `$limit_conn_status`: what became of the request under `limit_conn`.
+    LimitConnStatus,
+    /// `$limit_req_status`: what became of the request under `limit_req`.
+    LimitReqStatus,
     /// `$limit_rate`: bytes a second of the answer, once `set` or a server has said them.
     LimitRate,
     /// `$msec`
@@ -129,6 +141,10 @@ pub enum Named {
     RequestUri,
     /// `$scheme`
     Scheme,
+    /// `$secure_link`: whether a link is signed.
+    SecureLink,
+    /// `$secure_link_expires`: when a link expires.
+    SecureLinkExpires,
     /// `$server_addr`
     ServerAddr,
     /// `$server_name`
@@ -141,6 +157,10 @@ pub enum Named {
     Tls(TlsVariable),
     /// `$status`
     Status,
+    /// `$date_gmt`
+    DateGmt,
+    /// `$date_local`
+    DateLocal,
     /// `$time_iso8601`
     TimeIso8601,
     /// `$time_local`
@@ -236,6 +256,8 @@ const NAMED: &[(&str, Named)] = &[
     ("connections_writing", Named::ConnectionsWriting),
     ("content_length", Named::ContentLength),
     ("content_type", Named::ContentType),
+    ("date_gmt", Named::DateGmt),
+    ("date_local", Named::DateLocal),
     ("document_root", Named::DocumentRoot),
     ("document_uri", Named::Uri),
     ("gzip_ratio", Named::GzipRatio),
@@ -243,8 +265,12 @@ const NAMED: &[(&str, Named)] = &[
     ("hostname", Named::Hostname),
     ("http2", Named::Http2),
     ("https", Named::Https),
+    ("invalid_referer", Named::InvalidReferer),
     ("is_args", Named::IsArgs),
+    ("jwt_payload", Named::TokenPayload),
+    ("limit_conn_status", Named::LimitConnStatus),
     ("limit_rate", Named::LimitRate),
+    ("limit_req_status", Named::LimitReqStatus),
     ("msec", Named::Msec),
     ("nginx_version", Named::Version),
     ("pid", Named::Pid),
@@ -271,6 +297,8 @@ const NAMED: &[(&str, Named)] = &[
     ("request_time", Named::RequestTime),
     ("request_uri", Named::RequestUri),
     ("scheme", Named::Scheme),
+    ("secure_link", Named::SecureLink),
+    ("secure_link_expires", Named::SecureLinkExpires),
     ("server_addr", Named::ServerAddr),
     ("server_name", Named::ServerName),
     ("server_port", Named::ServerPort),
@@ -317,24 +345,28 @@ const NAMED: &[(&str, Named)] = &[
 ];
 
 /// The families of variables whose names end with what they ask for.
-const FAMILIES: [&str; 7] =
-    ["http_", "sent_http_", "sent_trailer_", "upstream_http_", "arg_", "cookie_", PROXY_PROTOCOL_TLV];
+const FAMILIES: [&str; 9] = [
+    "http_",
+    "sent_http_",
+    "sent_trailer_",
+    "upstream_http_",
+    "arg_",
+    "cookie_",
+    "jwt_claim_",
+    "jwt_header_",
+    PROXY_PROTOCOL_TLV,
+];
 const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 
 /// Variables of nginx that have no value here: worth another word than a misspelt name.
 const KNOWN_TO_NGINX: &[&str] = &[
     "ancient_browser",
     "connection_time",
-    "date_gmt",
-    "date_local",
     "fastcgi_path_info",
     "fastcgi_script_name",
     "http2",
     "http3",
-    "invalid_referer",
     "is_request_port",
-    "limit_conn_status",
-    "limit_req_status",
     "memcached_key",
     "modern_browser",
     "msie",
@@ -343,8 +375,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "request_body",
     "request_body_file",
     "request_port",
-    "secure_link",
-    "secure_link_expires",
     "slice_range",
     "tcpinfo_rcv_space",
     "tcpinfo_rtt",
@@ -387,6 +417,10 @@ pub(super) fn built_in(name: &str) -> Option<Variable> {
         (!part.is_empty()).then(|| Variable::Argument(part.into()))
     } else if let Some(part) = name.strip_prefix("cookie_") {
         (!part.is_empty()).then(|| Variable::Cookie(part.into()))
+    } else if let Some(part) = name.strip_prefix("jwt_claim_") {
+        (!part.is_empty()).then(|| Variable::TokenClaim(part.into()))
+    } else if let Some(part) = name.strip_prefix("jwt_header_") {
+        (!part.is_empty()).then(|| Variable::TokenHeader(part.into()))
     } else if let Some(part) = name.strip_prefix(PROXY_PROTOCOL_TLV) {
         Tlv::named(part).map(Variable::ProxyProtocolTlv)
     } else {
@@ -401,7 +435,7 @@ pub(super) fn is_fixed(name: &str) -> bool {
 
 /// What would help whoever wrote a name that stands for nothing.
 pub(super) fn hint(name: &str) -> Option<String> {
-    let families_of_nginx = ["ssl_", "upstream_trailer_", "upstream_cookie_", "geoip_", "jwt_"];
+    let families_of_nginx = ["ssl_", "upstream_trailer_", "upstream_cookie_", "geoip_"];
     if KNOWN_TO_NGINX.contains(&name) || families_of_nginx.iter().any(|family| name.starts_with(family)) {
         return Some("nginx has it, lb has not".to_owned());
     }

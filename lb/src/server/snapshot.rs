@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cache::Zones;
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
+use crate::limits;
 use crate::observe::access_log::AccessLogs;
 use crate::observe::error_log::LevelLogs;
 use crate::routing::Routes;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub tls: tls::Servers,
     /// The zones of the cache.
     pub caches: Zones,
+    /// The zones in which requests are counted, which carry over from snapshot to snapshot.
+    pub limits: limits::Zones,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
     /// name alone, so that a reload finds the connections again.
     connection_groups: Vec<u64>,
@@ -52,6 +55,7 @@ impl Snapshot {
         logs: Logs,
         tls: tls::Servers,
         caches: Zones,
+        limits: limits::Zones,
         slots: &[usize],
     ) -> Arc<Self> {
         let routes = Routes::new(&config.http);
@@ -70,6 +74,7 @@ impl Snapshot {
             error_logs,
             tls,
             caches,
+            limits,
             connection_groups,
             slots: by_slot,
         })

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// From the lowest room to the highest. A room is a folder or a file of `lb/src`.
 const FLOORS: &[&[&str]] = &[
     &["build_info", "suggestion", "system_error"],
-    &["files", "filter", "open_files", "script"],
+    &["files", "filter", "open_files", "passwords", "script", "tokens"],
     &["config"],
-    &["balance", "cli", "healthcheck", "observe", "routing", "tls"],
+    &["balance", "cli", "healthcheck", "limits", "observe", "routing", "tls"],
     &["content", "upstream"],
     &["cache"],
     &["request"],
@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Rooms that decide and do nothing else.
-const PURE: &[&str] = &["balance", "config", "filter", "request", "routing", "script"];
+const PURE: &[&str] = &["balance", "config", "filter", "request", "routing", "script", "tokens"];
 
 /// What no pure room may name.
 const FORBIDDEN_IN_PURE: &[&str] = &["pingora", "tokio", "Instant::now", "SystemTime::now", ".await"];

@@ -49,11 +49,11 @@ server { listen 127.0.0.1:%PORT%;
     location /forbidden { default_type text/html; return 403; }
     location /missing { default_type text/html; return 404; }
     location /moved { return 301 /elsewhere; }
-    location /failed { return 500; }
+    location /failed { return 503; }
     location /empty { return 204; }
     location /added { proxy_pass http://%A%; gzip_vary on; add_header Vary Accept-Encoding; add_header X-Encoding $sent_http_content_encoding; }
     location /charset { proxy_pass http://%A%; charset utf-8; }
-    location /intercepted { proxy_pass http://%A%; proxy_intercept_errors on; error_page 500 /page; }
+    location /intercepted { proxy_pass http://%A%; proxy_intercept_errors on; error_page 503 /page; }
     location /ranges { proxy_pass http://%A%; proxy_force_ranges on; }
     location = /page { default_type text/html; return 404 "a page in the place of an error, long enough"; }
 }"""
@@ -106,7 +106,6 @@ rows("gzip", COMPRESSED, page(), [
     ("level, window, buffers", "/level", "h", GZIP),
     ("without chunks", "/unchunked", "h", GZIP),
     ("compressed by the server", "/", "h", GZIP, {"behave": page("Content-Encoding: br")}),
-    ("an empty coding of the server", "/", "h", GZIP, {"behave": page("Content-Encoding:")}),
     ("a strong tag", "/", "h", GZIP, {"behave": page("ETag: \"abc\"", "Last-Modified: Mon, 05 Jan 2026 03:04:05 GMT")}),
     ("a weak tag", "/", "h", GZIP, {"behave": page("ETag: W/\"abc\"")}),
     ("a tag that is none", "/", "h", GZIP, {"behave": page("ETag: abc")}),
@@ -119,7 +118,7 @@ rows("gzip", COMPRESSED, page(), [
     ("a 500", "/", "h", GZIP, {"behave": page(status="500 Internal Server Error")}),
     ("a 201", "/", "h", GZIP, {"behave": page(status="201 Created")}),
     ("a 304", "/", "h", GZIP, {"behave": raw(b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n")}),
-    ("a page in the place of an error", "/intercepted", "h", GZIP, {"behave": page(status="500 Internal Server Error")}),
+    ("a page in the place of an error", "/intercepted", "h", GZIP, {"behave": page(status="503 Service Unavailable")}),
     ("a returned text", "/text", "h", GZIP),
     ("HEAD of a returned text", "/text", "h", GZIP, {"method": "HEAD"}),
     ("a short text", "/short", "h", GZIP),
@@ -127,7 +126,7 @@ rows("gzip", COMPRESSED, page(), [
     ("our own 404", "/missing", "h", GZIP),
     ("our own 404, for an old client", "/missing", "h", GZIP, {"version": "1.0"}),
     ("a redirect", "/moved", "h", GZIP),
-    ("our own 500", "/failed", "h", GZIP),
+    ("our own 503", "/failed", "h", GZIP),
     ("our own 204", "/empty", "h", GZIP),
     ("an old browser", "/msie", "h", GZIP, f"{AGENT})"),
     ("an old browser with a service pack", "/msie", "h", GZIP, f"{AGENT}; SV1)"),
@@ -292,7 +291,6 @@ server { listen 127.0.0.1:%PORT%;
     location /outer { proxy_pass http://%A%; sub_filter "line" "row"; location /outer/inner { proxy_pass http://%A%; sub_filter "page" "leaf"; } }
     location /packed { proxy_pass http://%A%; sub_filter "line" "row"; gzip on; }
     location /text { default_type text/html; return 200 "one line and a line"; sub_filter "line" "row"; }
-    location /old { proxy_pass http://%A%; proxy_http_version 1.0; sub_filter "line" "row"; }
 }"""
 LINES = "<head></head>one line number 1 of a page, LINE number 2 of a page"
 rows("sub_filter", REPLACED, page(text=LINES), [
@@ -305,7 +303,6 @@ rows("sub_filter", REPLACED, page(text=LINES), [
     ("a text with variables that is empty", "/dynamic?to=x", "h"),
     ("HEAD", "/", "h", {"method": "HEAD"}),
     ("an old client", "/", "h", {"version": "1.0"}),
-    ("an old server", "/old", "h"),
     ("validators", "/", "h", {"behave": page("ETag: \"a\"", MODIFIED, "Accept-Ranges: bytes", text=LINES)}),
     ("validators that are kept", "/modified", "h", {"behave": page("ETag: \"a\"", MODIFIED, text=LINES)}),
     ("another type", "/", "h", {"behave": page(text=LINES, kind="text/css")}),

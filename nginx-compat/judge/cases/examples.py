@@ -5,6 +5,7 @@ an example that does not do what it promises is a difference, even where both pr
 """
 
 import gzip
+import base64
 import os
 import re
 import shutil
@@ -44,6 +45,8 @@ def text_of(name):
 def lay_out(t):
     """What the files name, beside the configuration: the site and the types."""
     shutil.copy(EXAMPLES / "mime.types", t.directory)
+    shutil.copy(EXAMPLES / "users", t.directory)
+    (t.directory / "users").chmod(0o644)
     shutil.copytree(EXAMPLES / "site", t.directory / "site")
     for folder, folders, files in os.walk(t.directory / "site"):
         os.chmod(folder, 0o755)
@@ -73,6 +76,55 @@ def expect(t, status, *arguments, **named):
 def expect_field(t, got, name, value):
     if got is None or got.field(name) != value:
         t.fail(f"{name} was to be {value!r}")
+
+
+# -- an API with limits
+
+
+@example("limited-api")
+def who_asks_too_fast_is_told_when_to_come_back(t):
+    t.a.behave = t.b.behave = answer("{}", "200 OK", "Content-Type: application/json")
+    for _ in range(3):
+        expect(t, 200, "/api/login")
+    for _ in range(2):
+        refused = expect(t, 429, "/api/login")
+        expect_field(t, refused, "retry-after", "10")
+        expect_field(t, refused, "content-type", "application/json")
+    expect(t, 200, "/api/orders")
+    expect(t, 200, "/api/health")
+
+
+@example("limited-api")
+def what_stays_open_counts(t):
+    t.a.behave = t.b.behave = answer("{}")
+    for _ in range(5):
+        expect(t, 200, "/api/orders")
+
+
+# -- an admin area by address or password
+
+
+def basic(user, password):
+    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@example("admin-area")
+def the_address_or_a_password(t):
+    t.a.behave = answer("ok")
+    expect(t, 200, "/")
+    asks = expect(t, 401, "/admin/")
+    expect_field(t, asks, "www-authenticate", 'Basic realm="Administration"')
+    expect(t, 200, "/admin/", "example.org", basic("ann", "let-me-in"))
+    expect(t, 200, "/admin/", "example.org", basic("bob", "let-me-in"))
+    expect(t, 401, "/admin/", "example.org", basic("bob", "let-me-out"))
+
+
+@example("admin-area")
+def both_and_reading_alone(t):
+    t.a.behave = answer("ok")
+    expect(t, 401, "/admin/settings/")
+    expect(t, 200, "/admin/settings/", "example.org", basic("ann", "let-me-in"))
+    expect(t, 403, "/admin/settings/", "example.org", basic("ann", "let-me-in"), method="POST", body=b"x")
 
 
 # -- a single-page app with an API
@@ -510,3 +562,75 @@ def a_file_that_is_not_there(t):
 def a_file_of_another_server(t):
     t.a.behave = allows("/remote/files/7?v=2", "Content-Disposition: inline")
     expect(t, 200, "/download/7")
+
+
+# -- single sign-on
+
+BROWSER = "Accept: text/html,*/*;q=0.8"
+
+
+def sign_on(request, connection):
+    """A toy service: it knows two users by their cookies, logs in whoever says `name`, and guards /admin."""
+    path, _, query = request.target.partition("?")
+    user = dict(pair.split("=", 1) for pair in (request.field("cookie") or "").split("; ") if "=" in pair).get("session")
+    if path == "/auth/check":
+        if user not in ("ada", "bob"):
+            return answer("", "401 Unauthorized")(request, connection)
+        if (request.field("x-original-uri") or "").startswith("/admin") and user != "ada":
+            return answer("", "403 Forbidden", f"X-User: {user}")(request, connection)
+        fields = [f"X-User: {user}", "X-Groups: staff", f"Set-Cookie: session={user}; Path=/; HttpOnly"]
+        return answer("", "204 No Content", *fields)(request, connection)
+    if path == "/login" and request.method == "POST":
+        name = request.body.decode().partition("name=")[2]
+        fields = ["Location: /", f"Set-Cookie: session={name}; Path=/; HttpOnly"]
+        return answer("", "303 See Other", *fields)(request, connection)
+    if path == "/login":
+        return answer(f"<form>{query}</form>", "200 OK", "Content-Type: text/html")(request, connection)
+    return answer("", "404 Not Found")(request, connection)
+
+
+@example("single-sign-on")
+def a_browser_that_logs_in(t):
+    t.b.behave = sign_on
+    got = expect(t, 302, "/orders?page=2", "example.org", BROWSER)
+    if got is None or not (got.field("location") or "").endswith("/sign-on/login?back=/orders?page=2"):
+        t.fail("the login page was to be told")
+    expect(t, 200, "/sign-on/login?back=/orders", "example.org", BROWSER)
+    got = expect(t, 303, "/sign-on/login", "example.org", BROWSER, method="POST", body=b"name=bob")
+    expect_field(t, got, "set-cookie", "session=bob; Path=/; HttpOnly")
+    got = expect(t, 200, "/orders?page=2", "example.org", BROWSER, "Cookie: a=b; session=bob", "X-User: ada")
+    expect_field(t, got, "set-cookie", "session=bob; Path=/; HttpOnly")
+
+
+@example("single-sign-on")
+def who_may_what(t):
+    t.b.behave = sign_on
+    for user, status in (("bob", 403), ("ada", 200), ("eve", 302)):
+        expect(t, status, "/admin/users", "example.org", BROWSER, f"Cookie: session={user}")
+
+
+@example("single-sign-on")
+def the_API(t):
+    t.b.behave = sign_on
+    expect(t, 401, "/api/orders", "example.org", "Accept: application/json")
+    expect(t, 401, "/orders", "example.org", "Accept: application/json")
+    body = b'{"item":1}' * 20000
+    expect(t, 200, "/api/orders", "example.org", "Cookie: session=ada", method="POST", body=body)
+    expect(t, 401, "/api/orders", method="POST", body=b'{"item":1}')
+    expect(t, 403, "/admin/x", "example.org", "Cookie: session=bob", method="DELETE")
+
+
+@example("single-sign-on")
+def without_the_service(t):
+    t.b.stop()
+    expect(t, 500, "/", "example.org", BROWSER)
+    expect(t, 500, "/api/orders")
+    expect(t, 200, "/healthy")
+    expect(t, 404, "/internal/check")
+    expect(t, 502, "/sign-on/login")
+
+
+@example("single-sign-on")
+def a_service_that_is_broken(t):
+    t.b.behave = answer("oops", "500 Internal Server Error")
+    expect(t, 500, "/", "example.org", BROWSER, "Cookie: session=ada")

@@ -37,6 +37,8 @@ MAIN = """worker_processes 1; daemon off; pid %DIR%/pid; error_log %LOG% %LEVEL%
 http {
 %TEMPORARY%
 access_log off; server_names_hash_bucket_size 128; variables_hash_max_size 8192; server_names_hash_max_size 4096;
+limit_req_zone $host$arg_a zone=requestsa:10m rate=1r/m; limit_req_zone $host$uri zone=requestsb:10m rate=1r/m;
+limit_conn_zone $host zone=requests_at_once:1m;
 server { listen 127.0.0.1:%PORT% default_server; server_name _; return 200 "no such server"; }
 ssl_certificate %TREE%/a.pem; ssl_certificate_key %TREE%/a.key;
 server { listen 127.0.0.1:%PORT3% ssl default_server; http2 on; server_name _; return 200 "no such server"; }
@@ -83,6 +85,7 @@ class Side:
         text = text.replace("%TREE%", str(self.directory.parent))
         text = text.replace("%DIR%/www", f"{self.directory.parent}/www").replace("%DIR%", str(self.directory))
         (self.directory / "nginx.conf").write_text(text)
+        (self.directory / "users").write_text(vocabulary.USERS)
         return owners
 
     def command(self, *more):

@@ -149,6 +149,40 @@ def satisfy(maker, place):
     return Directive(f"satisfy {maker.pick(('any', 'all'))}") if place.once("satisfy") else None
 
 
+@feature("limit_req", "change", LEVELS, 1, "limit_req zone=judge burst=3 nodelay; limit_req_status 429;",
+         "limit_req_zone $arg_a zone=judge:1m rate=1r/m;")
+def limit_req(maker, place):
+    # Requests come one at a time, and what has come before is the same for both.
+    if not place.once("limit_req"):
+        return None
+    return Directive(f"limit_req zone=requests{maker.pick('ab')}{maker.pick((' burst=2 nodelay', ' burst=1 delay=1', ''))}")
+
+
+@feature("limit_conn", "change", LEVELS, 1, "limit_conn judge 1;", "limit_conn_zone $arg_a zone=judge:1m;")
+def limit_conn(_maker, place):
+    return Directive("limit_conn requests_at_once 1000") if place.once("limit_conn") else None
+
+
+@feature("auth_basic", "change", LEVELS, 1, "auth_basic x; auth_basic_user_file users;")
+def auth_basic(maker, place):
+    if not place.once("auth_basic"):
+        return None
+    return Directive(f"auth_basic {maker.pick(('area', 'off', '$arg_a', chr(34) + 'of $host' + chr(34)))}; "
+                     f"auth_basic_user_file {maker.pick(('users', 'users', 'nowhere'))}")
+
+
+@feature("valid_referers", "change", ("server", "location"), 1, "location / { valid_referers none example.org; return 200 $invalid_referer; }")
+def valid_referers(maker, _place):
+    return Directive(f"valid_referers {maker.pick(('none a.example', 'blocked server_names', '*.example', '~^r www.*', 'b.example/a'))}")
+
+
+@feature("secure_link", "change", LEVELS, 1, "secure_link $arg_a; secure_link_md5 x; location /s { return 200 $secure_link$secure_link_expires; }")
+def secure_link(maker, place):
+    if not place.once("secure_link"):
+        return None
+    return Directive(f"secure_link {maker.pick(('$arg_a', '$arg_a,$arg_b', '$uri'))}; secure_link_md5 {maker.pick(('$uri', 'x'))}")
+
+
 def simple(name, where, weight, values, quoted=False):
     """A directive that stands once, with one of these values."""
 
@@ -209,6 +243,13 @@ simple("gunzip", LEVELS, 1, ("on", "off"))
 simple("sub_filter_once", LEVELS, 1, ("off", "on"))
 simple("sub_filter_types", LEVELS, 1, ("*", "text/plain"))
 simple("sub_filter_last_modified", LEVELS, 1, ("on", "off"))
+simple("ssi", FIELDS, 2, ("on", "on", "off"))
+simple("ssi_types", LEVELS, 1, ("*", "text/plain"))
+simple("ssi_last_modified", LEVELS, 1, ("on", "off"))
+simple("log_subrequest", LEVELS, 1, ("on", "off"))
+simple("addition_types", LEVELS, 1, ("*", "text/plain"))
+simple("add_before_body", LEVELS, 1, ("/x.txt", "/a/index.html", "/none", words.EMPTY))
+simple("add_after_body", LEVELS, 1, ("/x.txt", "/v1", "/none", words.EMPTY))
 
 
 @feature("sub_filter", "change", LEVELS, 3, 'sub_filter a "$uri"; sub_filter "$arg_a" b;')
@@ -217,6 +258,19 @@ def sub_filter(maker, place):
     if "$" in text and "arg_a" not in maker.known_variables:
         text = "x"
     return Directive(f"sub_filter \"{text}\" \"{maker.template(place, 2)}\"")
+
+
+@feature("auth_request", "change", ("server",), 1,
+         'auth_request /x.txt; auth_request_set $probed $status; location = /x.txt { auth_request off; }')
+def auth_request(maker, place):
+    # With the length the server that is asked would wait for the body.
+    if not place.once("auth_request") or not place.once("proxy_pass_request_body"):
+        return None
+    name = f"s{len(maker.variables)}_%R%"
+    maker.variables.append(name)
+    return [Directive(f"auth_request {maker.pick(('/x.txt', '/x.txt', '/v1', '/none', '/files/x.txt', maker.path()))}"),
+            Directive(f"auth_request_set ${name} \"{maker.pick(('$upstream_status', '$uri', '$upstream_http_x_from', '$args', 'x'))}\""),
+            Directive("proxy_pass_request_body off"), Directive('proxy_set_header Content-Length ""')]
 
 
 @feature("proxy_pass_request_body", "change", LEVELS, 1,

@@ -285,6 +285,10 @@ class Maker:
             fields.append(self.pick(CONDITIONS))
         if self.chance(8):
             fields.append(f"Range: bytes={self.pick(('0-4', '2-', '-3', '0-0,2-3', '5-2', '900-', '0-', '-0', '1-1,4-', 'x'))}")
+        if self.chance(10):
+            fields.append(f"Authorization: Basic {self.pick(words.CREDENTIALS)}")
+        if self.chance(8):
+            fields.append(f"Referer: {self.pick(words.REFERERS)}")
         if self.chance(5):
             fields.append("X-Forwarded-For: 192.0.2.1")
         if self.chance(25):

@@ -9,6 +9,11 @@ SEGMENTS = ("a", "b", "ab", "A", "img", "api", "old", "new", "files", "v1", "sub
 WRITTEN = {"a": ("a", "a", "a", "%61"), "b": ("b", "b", "%62"), "files": ("files", "files", "%66iles"), "A": ("A",)}
 ODD_SEGMENTS = ("..", ".", "", "sp%20ace", "%C3%A4", "a%2Fb", "a+b", "a;b", "a%3Fb", "a%25b", "~a", "a%23b", "a:b", "$a", "a'b")
 
+# Who may come in, and whom requests say they are; and where they say they come from.
+USERS = "ann:{PLAIN}secret\nbob:$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0\n"
+CREDENTIALS = ("YW5uOnNlY3JldA==", "Ym9iOnNlY3JldA==", "YW5uOm90aGVy", "eWFuOng=", "!")
+REFERERS = ("http://a.example/x", "https://www.b.example/", "http://b.example/a/x", "http://r.test/", "www.x", "http://one%R%.test/")
+
 # Prefixes of locations.
 PREFIXES = ("/", "/", "/a", "/a/", "/a/b", "/ab", "/A/", "/img/", "/api/", "/api/v1/", "/old/", "/old/a", "/new/", "/files/",
             "/files", "/sub/", "/sub", "/x.txt", "/a/index.html", "/v1")
@@ -35,7 +40,8 @@ VARIABLES = (
     "content_type", "content_length", "https", "remote_user", "server_addr", "http_cookie", "http_none", "arg_none", "request",
     "status", "request_completion", "limit_rate", "realpath_root", "document_root", "request_filename", "proxy_host",
     "proxy_add_x_forwarded_for", "sent_http_content_type", "upstream_status", "upstream_http_x_from", "pipe", "body_bytes_sent",
-    "http_x_forwarded_for", "request_body",
+    "http_x_forwarded_for", "request_body", "invalid_referer", "secure_link", "secure_link_expires", "limit_req_status",
+    "limit_conn_status",
 )
 
 # The files that are served: their paths, and what they hold.

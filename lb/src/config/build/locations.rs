@@ -10,7 +10,7 @@ use super::proxies::{Place, Proxies, default_of_level, resolve_redirects};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::model::{
     AccessLog, AccessRules, Action, DocumentRoot, ErrorLog, ErrorLogsId, LimitExcept, Location,
-    LocationMatch, Methods, Operation, Return, ReturnContent, Settings, Substitution, TryFiles,
+    LocationMatch, Methods, Operation, Return, ReturnContent, ServerName, Settings, Substitution, TryFiles,
 };
 use crate::config::modules::access;
 use crate::config::modules::access_log::GivenAccessLogs;
@@ -47,6 +47,8 @@ pub(super) struct Builder<'a> {
     pub(super) error_logs: ErrorLogs,
     /// Where relative paths of files begin.
     pub(super) prefix: &'a str,
+    /// The names of the server whose locations are made.
+    pub(super) server_names: Vec<ServerName>,
     pub(super) report: &'a mut Report,
 }
 
@@ -69,6 +71,10 @@ impl Builder<'_> {
         resolve_redirects(&mut settings, block, self.report);
         let default_redirect = default_of_level(above.default_redirect.as_ref(), block);
         if let Some(complaint) = settings.charset.complaint() {
+            self.report.emerg(complaint, &block.position);
+        }
+        let complaints = [settings.secure_link.complaint(), settings.referers.complaint()];
+        for complaint in complaints.into_iter().flatten() {
             self.report.emerg(complaint, &block.position);
         }
         Level {
@@ -203,7 +209,8 @@ impl Builder<'_> {
         position: Position,
     ) -> Location {
         let access_logs = level.access_logs.clone().unwrap_or_else(|| self.logs.default());
-        let settings = level.settings.clone();
+        let mut settings = level.settings.clone();
+        settings.referers = settings.referers.of_server(&self.server_names);
         let prefix = self.prefix;
         let root = level.root.clone().unwrap_or_else(|| Arc::new(DocumentRoot::fixed(prefix, DEFAULT_ROOT)));
         Location {
@@ -216,6 +223,12 @@ impl Builder<'_> {
             access_logs,
             error_logs: level.error_logs,
             root,
+            is_limited: !level.settings.limit_req.limits.is_empty()
+                || !level.settings.limit_conn.limits.is_empty(),
+            is_guarded: !level.access.is_empty()
+                || level.settings.auth_basic.realm.is_some()
+                || level.settings.auth_jwt.realm.is_some()
+                || level.settings.auth_request.uri.is_some(),
             access: level.access.clone(),
             try_files: None,
             limit_except: None,

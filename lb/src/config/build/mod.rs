@@ -115,6 +115,7 @@ fn build_http(
         logs,
         error_logs: ErrorLogs::default(),
         prefix: &prefix,
+        server_names: Vec::new(),
         report,
     };
     let mut level = builder.level(&mut http, &Level::default());
@@ -136,8 +137,11 @@ fn build_http(
         upstreams: proxies.upstreams,
         tls_to_servers: proxies.tls_to_servers,
         definitions: Vec::new(),
+        variables: crate::script::ByName::default(),
         reads: crate::script::Reads::default(),
         computed: Vec::new(),
+        limit_zones: Vec::new(),
+        folder: around.folder.to_owned(),
         access_log_files: logs.files,
         error_logs: error_logs.0,
         caches,
@@ -170,6 +174,7 @@ fn build_server(mut server: Block, http: &Level, builder: &mut Builder<'_>) -> S
     if names.is_empty() {
         names.push(ServerName::Exact(String::new()));
     }
+    builder.server_names.clone_from(&names);
     let program = builder.program_of_server(&mut server, &level);
     let fallback = Arc::new(builder.fallback(&mut server, &level));
     let locations = builder.locations(server.take_children(LOCATION), &level, &[]);

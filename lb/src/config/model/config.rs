@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Buffering, CachePath, Core, ErrorLog, ListenAddress, LogDestination, Position, Server, TlsToServers,
-    Upstream,
+    Buffering, CachePath, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server,
+    TlsToServers, Upstream,
 };
-use crate::script::{Computed, Definition, Reads};
+use crate::script::{ByName, Computed, Definition, Reads};
 
 /// One whole configuration.
 #[derive(Debug)]
@@ -90,8 +90,14 @@ pub struct Http {
     pub definitions: Vec<Definition>,
     /// The blocks that work out the values of variables, in order of appearance.
     pub computed: Vec<Computed>,
+    /// The variables by name, where the configuration makes subrequests.
+    pub variables: ByName,
     /// What the configuration's templates ask of requests.
     pub reads: Reads,
+    /// The folder of the configuration file: where names of password files and keys begin.
+    pub folder: PathBuf,
+    /// `limit_req_zone`, `limit_conn_zone`
+    pub limit_zones: Vec<LimitZone>,
     /// The character sets that `charset` and `source_charset` name, in lower case: a server may ask for one of them.
     pub charsets: BTreeSet<String>,
     /// Each distinct access log destination once.

@@ -34,6 +34,10 @@ pub struct Location {
     pub root: Arc<DocumentRoot>,
     /// `allow` and `deny`
     pub access: AccessRules,
+    /// Some guard has a say: without one, nobody is asked.
+    pub is_guarded: bool,
+    /// `limit_req` or `limit_conn` counts its requests.
+    pub is_limited: bool,
     /// `try_files`
     pub try_files: Option<Arc<TryFiles>>,
     /// `limit_except`

@@ -5,6 +5,7 @@
 //! absence itself means something.
 
 mod config;
+mod limits;
 mod location;
 mod program;
 mod server;
@@ -14,6 +15,7 @@ pub use self::config::{
     AccessLogFile, AccessLogFileId, Config, ErrorLogsId, Http, Listener, Main, SecureServers, ServerId,
     TlsToServersId, UpstreamId,
 };
+pub use self::limits::{LimitZone, ZoneId, ZoneKind};
 pub use self::location::{
     AccessLog, AccessLogTarget, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri,
     SentValue,
@@ -25,18 +27,20 @@ pub use super::address::{ListenAddress, ServerAddress};
 pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
-    AccessRules, AddHeader, Assigned, Autoindex, AutoindexFormat, BalancingMethod, BindAddress, Buffering,
-    CacheMethods, CachePath, CacheSwitch, CacheValid, Candidate, CertificateCache, CertificateSource,
-    Charset, Client, Compression, Condition, ConfCommand, CookieFlag, CookieFlags, Core, DocumentRoot,
-    DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange,
-    GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2,
-    HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort,
-    LimitRate, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods,
-    NameServers, NextUpstream, OpenLogFiles, Pace as CachePace, PageStatus, Protocols, ProxyCache,
-    ProxySettings, RealIp, RealIpHeader, RedirectRule, Replacement, Resolution, Return, ReturnContent,
-    Rewrite, Rewriting, ServerName, SessionCache, SetHeader, Settings, SizeValue, StaleConditions,
-    StaticFiles, SubFilter, SubPair, SubPairs, Substitute, Substitution, Symlinks, Syslog, SyslogServer,
-    SyslogSeverity, Tls, TlsToServers, Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive,
-    UpstreamServer, User, VerifyClient, WorkerCount, Written,
+    AccessRules, AddHeader, Assigned, AuthBasic, AuthJwt, AuthRequest, Autoindex, AutoindexFormat,
+    BalancingMethod, BindAddress, Buffering, CacheMethods, CachePath, CacheSwitch, CacheValid, Candidate,
+    CertificateCache, CertificateSource, Charset, Client, Compression, Condition, ConfCommand,
+    ConnectionLimit, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog,
+    ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable,
+    GzipProxied, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion,
+    IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitConn, LimitRate,
+    LimitReq, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods,
+    Mirror, NameServers, NextUpstream, OpenLogFiles, Pace as CachePace, PageStatus, Protocols, ProxyCache,
+    ProxySettings, RealIp, RealIpHeader, RedirectRule, Referers, Replacement, RequestLimit, Requirement,
+    Resolution, Return, ReturnContent, Rewrite, Rewriting, Satisfaction, Satisfy, SecureLink, ServerName,
+    SessionCache, SetHeader, Settings, SizeValue, StaleConditions, StaticFiles, SubFilter, SubPair, SubPairs,
+    Substitute, Substitution, Symlinks, Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, TokenRealm,
+    Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, ValidReferers,
+    VerifyClient, WorkerCount, Written,
 };
 pub use crate::script::Escape;

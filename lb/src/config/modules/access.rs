@@ -46,14 +46,14 @@ impl AccessRules {
         self.0.is_empty()
     }
 
-    /// Whether a client is refused; one of a Unix socket has no address.
-    pub fn refuse(&self, client: Option<IpAddr>) -> bool {
+    /// Whether a client is let in, where a rule fits it; one of a Unix socket has no address.
+    pub fn judge(&self, client: Option<IpAddr>) -> Option<bool> {
         let fits = |rule: &&AccessRule| match (rule.clients, client) {
             (Clients::All, _) | (Clients::OfUnixSockets, None) => true,
             (Clients::Of(network), Some(address)) => network.contains(address),
             (Clients::OfUnixSockets, Some(_)) | (Clients::Of(_), None) => false,
         };
-        self.0.iter().find(fits).is_some_and(|rule| rule.denies)
+        self.0.iter().find(fits).map(|rule| !rule.denies)
     }
 }
 
@@ -105,17 +105,17 @@ mod tests {
             "allow 10.1.0.0/16; deny 10.0.0.0/8; deny 2001:db8::/32; allow 2001:db8::1; deny unix:; allow 10.0.0.1;",
         ));
         let rules = &config.http.servers[0].locations[0].access;
+        assert_eq!(rules.judge(Some("11.0.0.1".parse().unwrap())), None, "no rule fits");
         for (client, refused) in [
             (Some("10.1.2.3"), false),
             (Some("10.2.0.1"), true),
             (Some("10.0.0.1"), true),
-            (Some("11.0.0.1"), false),
             (Some("2001:db8::1"), true),
             (Some("::ffff:10.2.0.1"), true),
             (None, true),
         ] {
             let address = client.map(|text| text.parse().unwrap());
-            assert_eq!(rules.refuse(address), refused, "{client:?}");
+            assert_eq!(rules.judge(address), Some(!refused), "{client:?}");
         }
     }
 
@@ -126,11 +126,12 @@ mod tests {
              location /d { allow all; limit_except GET { deny 1.1.1.1; } } }",
         ));
         let locations = &config.http.servers[0].locations;
-        let refuses = |index: usize| locations[index].access.refuse(Some("1.1.1.1".parse().unwrap()));
+        let client = Some("1.1.1.1".parse().unwrap());
+        let refuses = |index: usize| locations[index].access.judge(client) == Some(false);
         assert_eq!([refuses(0), refuses(1), refuses(2), refuses(3)], [true, false, true, false]);
         let limited = |index: usize| {
             let limit = locations[index].limit_except.as_ref().unwrap();
-            limit.location.access.refuse(Some("1.1.1.1".parse().unwrap()))
+            limit.location.access.judge(client) == Some(false)
         };
         assert_eq!([limited(2), limited(3)], [true, true]);
     }

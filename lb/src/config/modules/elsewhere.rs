@@ -12,42 +12,20 @@ use crate::config::diagnostics::Package;
 use crate::config::table::{Family, HTTP, NUMBER, Row, no_effect};
 
 static GRPC: Package = Package { name: "gRPC", switches: "", switched_on_by: "nothing says `grpc_pass`" };
-static ACCESS: Package = Package {
-    name: "access by referer or link",
-    switches: "valid_referers secure_link secure_link_secret",
-    switched_on_by: "nothing asks for a referer or a link",
-};
 static AUTHENTICATION: Package = Package {
     name: "authentication",
-    switches: "auth_basic auth_request auth_jwt auth_require",
+    switches: "auth_jwt_key_request auth_require",
     switched_on_by: "nothing asks who the client is",
 };
-static LIMITS: Package = Package {
-    name: "limiting of requests and connections",
-    switches: "limit_req limit_conn",
-    switched_on_by: "nothing says `limit_req` or `limit_conn`",
-};
-static SUBSTITUTION: Package = Package {
-    name: "inclusion in answers",
-    switches: "ssi add_before_body add_after_body",
-    switched_on_by: "nothing says `ssi on` or adds a body",
-};
-static MIRROR: Package =
-    Package { name: "mirror", switches: "mirror", switched_on_by: "nothing says `mirror`" };
 static SLICE: Package = Package { name: "slice", switches: "slice", switched_on_by: "nothing says `slice`" };
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
-    let begins = |beginning: &str| name.starts_with(beginning);
     match name {
-        "invalid_referer" | "secure_link" | "secure_link_expires" => Some(&ACCESS),
-        "limit_req_status" | "limit_conn_status" => Some(&LIMITS),
-        "date_gmt" | "date_local" => Some(&SUBSTITUTION),
         "slice_range" => Some(&SLICE),
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
-        _ if begins("jwt_") => Some(&AUTHENTICATION),
         _ => None,
     }
 }

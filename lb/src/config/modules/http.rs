@@ -44,6 +44,10 @@ settings! {
         "chunked_transfer_encoding" in LEVELS,
         chunked_transfer_encoding: bool as Flag = true,
         "Whether an answer of unknown length goes to an HTTP/1.1 client in chunks; without them the end of the connection ends it";
+
+        "log_subrequest" in LEVELS,
+        log_subrequest: bool as Flag = false,
+        "Whether subrequests have lines of their own in the access log";
     }
 }
 
@@ -66,7 +70,6 @@ pub(super) const ROWS: &[Row] = &[
         "connections are closed as Pingora closes them").without("on"),
     no_effect("lingering_time", LEVELS, TIME, "connections are closed as Pingora closes them").without("30s"),
     no_effect("lingering_timeout", LEVELS, TIME, "connections are closed as Pingora closes them").without("5s"),
-    no_effect("log_subrequest", LEVELS, FLAG, "there are no subrequests").without("off"),
     no_effect("msie_padding", LEVELS, FLAG, "Internet Explorer 6 is gone").without("on"),
     no_effect("msie_refresh", LEVELS, FLAG, "Internet Explorer 6 is gone").without("off"),
     no_effect("postpone_output", LEVELS, SIZE, "what a server sends is passed on at once").without("1460"),
@@ -76,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
     no_effect("send_lowat", LEVELS, SIZE, "Linux ignores it, as nginx does there").without("0"),
     no_effect("server_names_hash_bucket_size", HTTP, NUMBER, NO_HASH).without("32|64|128"),
     no_effect("server_names_hash_max_size", HTTP, NUMBER, NO_HASH).without("512"),
-    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "there are no subrequests").without("4k|8k"),
+    no_effect("subrequest_output_buffer_size", LEVELS, SIZE, "no answer of a subrequest is kept in memory for its sake").without("4k|8k"),
     no_effect("tcp_nodelay", LEVELS, FLAG, "small writes are never held back").without("on"),
     no_effect("types_hash_bucket_size", LEVELS, NUMBER, NO_HASH).without("64"),
     no_effect("types_hash_max_size", LEVELS, NUMBER, NO_HASH).without("1024"),

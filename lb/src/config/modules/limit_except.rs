@@ -79,7 +79,9 @@ mod tests {
         ] {
             let config = accepted(&in_location(text));
             let limit = config.http.servers[0].locations[0].limit_except.as_ref();
-            let refuses = |limit: &LimitExcept| limit.holds_for(method) && limit.location.access.refuse(None);
+            let refuses = |limit: &LimitExcept| {
+                limit.holds_for(method) && limit.location.access.judge(None) == Some(false)
+            };
             assert_eq!(limit.is_some_and(refuses), refused, "{text} {method}");
         }
         let config = accepted(&in_server("location /a { limit_except GET { deny all; } location /a/b { } }"));

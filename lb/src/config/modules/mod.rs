@@ -25,6 +25,10 @@
 
 pub(super) mod access;
 pub(super) mod access_log;
+mod addition;
+pub(super) mod auth_basic;
+mod auth_jwt;
+mod auth_request;
 mod autoindex;
 mod balancing;
 mod certificate_cache;
@@ -46,21 +50,29 @@ mod http;
 mod http2;
 mod index;
 mod keepalive;
+mod limit_conn;
 pub(super) mod limit_except;
 mod limit_rate;
+mod limit_req;
+mod limit_zone;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
 mod map;
+mod mirror;
 pub(super) mod proxy;
 mod proxy_cache;
 mod proxy_refused;
 mod real_ip;
+mod referer;
 pub(super) mod resolver;
 pub(super) mod rewrite;
 pub(super) mod root;
+mod satisfy;
+mod secure_link;
 pub(super) mod server_name;
 mod split_clients;
+mod ssi;
 mod static_files;
 pub(super) mod stub_status;
 mod sub_filter;
@@ -78,6 +90,9 @@ use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
 pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
+pub use self::auth_basic::AuthBasic;
+pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
+pub use self::auth_request::AuthRequest;
 pub use self::autoindex::{Autoindex, AutoindexFormat};
 pub use self::balancing::BalancingMethod;
 pub use self::certificate_cache::CertificateCache;
@@ -96,10 +111,13 @@ pub use self::http::HttpCore;
 pub use self::http2::Http2;
 pub use self::index::Index;
 pub use self::keepalive::{Keepalive, KeepaliveTimeout};
+pub use self::limit_conn::{ConnectionLimit, LimitConn};
 pub use self::limit_except::Methods;
 pub use self::limit_rate::{LimitRate, SizeValue};
+pub use self::limit_req::{LimitReq, RequestLimit};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
+pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
@@ -108,9 +126,12 @@ pub use self::proxy_cache::{
     CacheMethods, CachePath, CacheSwitch, CacheValid, Pace, ProxyCache, StaleConditions,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
+pub use self::referer::{Referers, ValidReferers};
 pub use self::resolver::{NameServers, Resolution};
 pub use self::rewrite::{Assigned, Replacement, Return, ReturnContent, Rewrite, Rewriting};
 pub use self::root::{DocumentRoot, Mapping};
+pub use self::satisfy::{Satisfaction, Satisfy};
+pub use self::secure_link::SecureLink;
 pub use self::server_name::ServerName;
 pub use self::static_files::{GzipStatic, IfModifiedSince, StaticFiles, Symlinks};
 pub use self::sub_filter::{SubFilter, SubPair, SubPairs};
@@ -138,9 +159,27 @@ pub(super) const TABLE: Table = Table {
                 types::SETTINGS,
                 limit_rate::SETTINGS,
                 early_hints::SETTINGS,
-                access::ROWS,
+                auth_request::SETTINGS,
+                mirror::SETTINGS,
                 limit_except::ROWS,
                 http::ROWS,
+            ],
+        },
+        Section {
+            title: "Limits of requests",
+            rows: &[limit_req::ROWS, limit_req::SETTINGS, limit_conn::ROWS, limit_conn::SETTINGS],
+        },
+        Section {
+            title: "Access",
+            rows: &[
+                access::ROWS,
+                satisfy::SETTINGS,
+                auth_basic::SETTINGS,
+                auth_jwt::SETTINGS,
+                auth_jwt::ROWS,
+                referer::SETTINGS,
+                referer::ROWS,
+                secure_link::SETTINGS,
             ],
         },
         Section { title: "HTTP/2", rows: &[http2::SETTINGS, http2::ROWS] },
@@ -169,6 +208,7 @@ pub(super) const TABLE: Table = Table {
             rows: &[gzip::SETTINGS, gzip::ROWS, compression::SETTINGS, compression::ROWS],
         },
         Section { title: "Substitution", rows: &[sub_filter::SETTINGS] },
+        Section { title: "Answers made of several", rows: &[ssi::SETTINGS, ssi::ROWS, addition::SETTINGS] },
         Section { title: "`return` and rewriting", rows: &[rewrite::ROWS, rewrite::SETTINGS] },
         Section { title: "Variables", rows: &[map::ROWS, geo::ROWS, split_clients::ROWS] },
         Section { title: "Error pages", rows: &[error_page::SETTINGS, error_page::ROWS] },
@@ -215,6 +255,14 @@ levels! {
     http2: Http2,
     /// What an answer tells of this program.
     core: HttpCore,
+    /// Which location says whether a request may come in.
+    auth_request: AuthRequest,
+    /// Where copies of requests go.
+    mirror: Mirror,
+    /// Whether commands in answers are carried out.
+    ssi: ssi::Ssi,
+    /// What stands around answers.
+    addition: addition::Addition,
     /// Whom to believe when they say who the client is.
     real_ip: RealIp,
     /// Which files of access logs stay open.
@@ -239,6 +287,20 @@ levels! {
     autoindex: Autoindex,
     /// How fast answers are sent.
     limit_rate: LimitRate,
+    /// How the guards of a location act together.
+    satisfaction: Satisfaction,
+    /// Who may come in by name and password.
+    auth_basic: AuthBasic,
+    /// Who may come in by a signed token.
+    auth_jwt: AuthJwt,
+    /// From which pages requests come.
+    referers: Referers,
+    /// Links that a secret has signed.
+    secure_link: SecureLink,
+    /// How many requests come in a time.
+    limit_req: LimitReq,
+    /// How many requests are served at a time.
+    limit_conn: LimitConn,
     /// Which interim answers reach clients.
     early_hints: EarlyHints,
     /// What answers in place of a status.

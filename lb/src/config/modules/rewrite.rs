@@ -159,26 +159,35 @@ fn breaks(block: &mut Block, directive: &Directive, _: &mut Report) {
 }
 
 fn sets(block: &mut Block, directive: &Directive, report: &mut Report) {
+    let assigned = assigned(directive, Definition::Set, report);
+    let value = report.template(directive, 1);
+    if let Some((assigned, value)) = assigned.zip(value) {
+        keep(block, directive, Single::Set(assigned, value));
+    }
+}
+
+/// The variable that the first argument names, and that the directive gives a value.
+pub(super) fn assigned(
+    directive: &Directive,
+    definition: Definition,
+    report: &mut Report,
+) -> Option<Assigned> {
     let position = directive.argument_position(0);
     let Some(name) = directive.argument(0).strip_prefix('$').filter(|name| !name.is_empty()) else {
         let message = format!("invalid variable name \"{}\"", directive.argument(0));
         report.emerg_hint(message, &position, "a variable begins with \"$\"");
-        return;
+        return None;
     };
-    let value = report.template(directive, 1);
-    let assigned = match name.to_ascii_lowercase().as_str() {
-        "args" => Assigned::Arguments,
-        "limit_rate" => Assigned::LimitRate,
-        _ => match report.names().define(name, Definition::Set) {
-            Ok(slot) => Assigned::Slot(slot),
+    match name.to_ascii_lowercase().as_str() {
+        "args" => Some(Assigned::Arguments),
+        "limit_rate" => Some(Assigned::LimitRate),
+        _ => match report.names().define(name, definition) {
+            Ok(slot) => Some(Assigned::Slot(slot)),
             Err(error) => {
                 report.emerg(error.to_string(), &position);
-                return;
+                None
             }
         },
-    };
-    if let Some(value) = value {
-        keep(block, directive, Single::Set(assigned, value));
     }
 }
 

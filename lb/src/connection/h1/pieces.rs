@@ -133,7 +133,7 @@ mod tests {
                 "{sent} sent"
             );
             assert_eq!(pieces.is_empty(), left.is_empty());
-            assert_eq!(pieces.bytes(), left.iter().map(|text| text.len()).sum());
+            assert_eq!(pieces.bytes(), left.iter().map(|text| text.len()).sum::<usize>());
         }
     }
 }

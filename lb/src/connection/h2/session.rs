@@ -517,7 +517,8 @@ impl Session for Http2Session {
 
     /// Asked for by requests within requests alone, which there are none of.
     fn pseudo_raw_h1_request_header(&self) -> Bytes {
-        Bytes::new()
+        // A subrequest's session begins with it, before it gets the header that is meant.
+        Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n")
     }
 
     fn enable_retry_buffering(&mut self) {

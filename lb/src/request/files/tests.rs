@@ -113,7 +113,7 @@ fn a_method_is_refused_before_the_conditions_are_judged() {
     for (method, expected) in [("GET", "412 file"), ("POST", "405 file")] {
         let asked = Asked { method, ..Asked::of("/a.txt") };
         let mut state = State::default();
-        assert!(rig.begin(&mut state, &asked).needs_files());
+        assert!(rig.begin(&mut state, &asked).waits());
         let refused = Event::Opened(Opening::Refused(StatusCode::PRECONDITION_FAILED));
         assert_eq!(said(&state.step(refused, rig.around(&asked), Instant::now())), expected, "{method}");
     }

@@ -173,8 +173,9 @@ fn proxied(request: &HeaderMap, allowed: GzipProxied, answer: &HeaderMap, now: i
         .iter()
         .any(|(word, directive)| allowed.has(*word) && says(answer, directive));
     }
-    !(allowed.has(GzipProxied::NO_LAST_MODIFIED) && answer.contains_key(LAST_MODIFIED))
-        && !(allowed.has(GzipProxied::NO_ETAG) && answer.contains_key(ETAG))
+    let says_its_age = allowed.has(GzipProxied::NO_LAST_MODIFIED) && answer.contains_key(LAST_MODIFIED);
+    let has_tag = allowed.has(GzipProxied::NO_ETAG) && answer.contains_key(ETAG);
+    !says_its_age && !has_tag
 }
 
 /// Whether a `Cache-Control` has a directive, without a value.

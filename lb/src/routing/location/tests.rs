@@ -25,6 +25,8 @@ fn location(head: &str, nested: Vec<Arc<Location>>) -> Arc<Location> {
         access_logs: Arc::from([]),
         error_logs: None,
         root: Arc::new(DocumentRoot::fixed("", "/html")),
+        is_guarded: false,
+        is_limited: false,
         access: AccessRules::default(),
         try_files: None,
         limit_except: None,

@@ -1,31 +1,9 @@
-//! What is done to answers, what is kept of them, and what is counted: inclusion, cache, status.
+//! What is kept of answers, and what is counted: cache, status.
 
-use super::{MIRROR, SLICE, SUBSTITUTION, VISITORS};
+use super::{SLICE, VISITORS};
 use crate::config::table::{Family, Fate};
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family {
-        module: "ngx_http_ssi_module, addition",
-        fate: Fate::Pending(&SUBSTITUTION),
-        lines: "\
-ssi HSLI on | off = off
-ssi_ignore_recycled_buffers HSL on | off = off
-ssi_last_modified HSL on | off = off
-ssi_min_file_chunk HSL size = 1k
-ssi_silent_errors HSL on | off = off
-ssi_types HSL mime-type … = text/html
-ssi_value_length HSL length = 256
-add_after_body HSL uri
-add_before_body HSL uri
-addition_types HSL mime-type … = text/html",
-    },
-    Family {
-        module: "ngx_http_mirror_module",
-        fate: Fate::Pending(&MIRROR),
-        lines: "\
-mirror HSL uri | off = off
-mirror_request_body HSL on | off = on",
-    },
     Family {
         module: "ngx_http_slice_module",
         fate: Fate::Pending(&SLICE),
