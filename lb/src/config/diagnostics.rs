@@ -6,34 +6,16 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use self::causes::Cause;
-use super::model::LimitZone;
-use super::zones::ZoneNames;
+use super::zones::{LimitZone, ZoneNames};
 use crate::script::{Computed, Definition, Names};
+
+pub use super::position::Position;
 
 pub(in crate::config) use self::causes::Package;
 
 pub(super) mod causes;
-
-/// A place in a configuration file: what every message about it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The file as the user would name it (the path given with `-c`, or the included file's).
-    pub file: Arc<str>,
-    /// Line, from 1; 0 for what has no lines (the directives of `-g`).
-    pub line: u32,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.file),
-            line => write!(f, "{}:{line}", self.file),
-        }
-    }
-}
 
 /// nginx's severities, most talkative first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,7 +194,10 @@ impl Report {
     /// Takes the zones that have been declared, by id, and reports those that have not. For the end.
     pub(super) fn take_zones(&mut self) -> Vec<LimitZone> {
         let (zones, undeclared) = self.zones.take();
-        self.findings.extend(undeclared);
+        let findings = undeclared
+            .into_iter()
+            .map(|unknown| Diagnostic::emerg(unknown.message, unknown.first).with_hint(unknown.hint));
+        self.findings.extend(findings);
         zones
     }
 

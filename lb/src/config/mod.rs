@@ -11,6 +11,7 @@ mod address;
 mod build;
 mod field_name;
 mod modules;
+mod position;
 mod syntax;
 mod table;
 #[cfg(test)]

@@ -1,12 +1,57 @@
-//! The names of zones while a configuration is read: a zone may be used above the line that declares it.
+//! The zones in which requests are counted, and their names while a configuration is read: a zone may be used above the line
+//! that declares it.
 
-use super::diagnostics::{Diagnostic, Position};
-use super::model::{LimitZone, ZoneId};
+use super::position::Position;
+use crate::script::Template;
+
+/// Index into [`Http::limit_zones`](crate::config::model::Http::limit_zones).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ZoneId(pub usize);
+
+/// `limit_req_zone`, `limit_conn_zone`
+#[derive(Debug, Clone)]
+pub struct LimitZone {
+    /// Its name.
+    pub name: Box<str>,
+    /// How much memory its states take at most, as nginx counts it.
+    pub bytes: u64,
+    /// What requests are counted by.
+    pub key: Template,
+    /// The same as written.
+    pub key_text: Box<str>,
+    /// What is counted.
+    pub kind: ZoneKind,
+    /// Where it is declared.
+    pub position: Position,
+}
+
+/// What a zone counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneKind {
+    /// Requests in a time.
+    Requests {
+        /// Thousandths of a request a second.
+        rate: u64,
+    },
+    /// Requests at a time.
+    Connections,
+}
 
 /// The zones met so far, by id.
 #[derive(Debug, Default)]
 pub(super) struct ZoneNames {
     entries: Vec<Entry>,
+}
+
+/// A zone that is used and never declared.
+#[derive(Debug)]
+pub(super) struct Undeclared {
+    /// nginx's words.
+    pub(super) message: String,
+    /// What is missing.
+    pub(super) hint: String,
+    /// Where it is used first.
+    pub(super) first: Position,
 }
 
 #[derive(Debug)]
@@ -65,7 +110,7 @@ impl ZoneNames {
     }
 
     /// What has been declared, by id, and what has been used and never declared.
-    pub(super) fn take(&mut self) -> (Vec<LimitZone>, Vec<Diagnostic>) {
+    pub(super) fn take(&mut self) -> (Vec<LimitZone>, Vec<Undeclared>) {
         let mut undeclared = Vec::new();
         let mut zones = Vec::new();
         for entry in std::mem::take(&mut self.entries) {
@@ -74,7 +119,7 @@ impl ZoneNames {
                 None => {
                     let message = format!("zero size shared memory zone \"{}\"", entry.name);
                     let hint = format!("no \"{}_zone\" declares it", entry.module);
-                    undeclared.push(Diagnostic::emerg(message, entry.first).with_hint(hint));
+                    undeclared.push(Undeclared { message, hint, first: entry.first });
                 }
             }
         }

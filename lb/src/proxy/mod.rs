@@ -44,6 +44,7 @@ mod balancing_key;
 mod cache;
 mod caching;
 mod carried;
+mod checked;
 mod client;
 mod compose;
 pub mod context;

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use pingora_proxy::Session;
 use tokio::sync::Semaphore;
 
+use super::checked::Checked;
 use super::context::Request;
 use super::record;
 use crate::passwords::{self, Verified};
@@ -16,18 +17,6 @@ use crate::request::{PasswordCheck, PasswordVerdict};
 /// Who may compute. A check that waits holds no thread.
 static PROCESSORS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))));
-
-/// What a check has come to.
-pub(super) enum Checked {
-    /// The user is in the file.
-    Known(Verified),
-    /// The file has no such user.
-    NoUser,
-    /// The file cannot be opened.
-    NoFile(io::Error),
-    /// It cannot be read.
-    Unread(io::Error),
-}
 
 /// Checks a password, and tells what is wrong with it.
 pub(super) async fn check(session: &Session, request: &mut Request, check: PasswordCheck) -> PasswordVerdict {

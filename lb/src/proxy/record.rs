@@ -8,10 +8,9 @@ use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
 use super::cache;
+use super::checked::{Checked, NoToken};
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
-use super::password::Checked;
-use super::token::NoToken;
 use super::values::{RefusedValues, host_field};
 use crate::config::model::{AccessLog, AccessLogTarget, Location};
 use crate::connection::{ConnectionFacts, Refused};

@@ -74,7 +74,8 @@ impl ProxyHttp for ProxyService {
 
     /// Pingora counts another reference to itself for a request that may; only where a location asks for it.
     fn allow_spawning_subrequest(&self, _session: &Session, request: &Self::CTX) -> bool {
-        request.facts.snapshot.config.http.reads.subrequests
+        let http = &request.facts.snapshot.config.http;
+        http.reads.subrequests || !http.caches.is_empty()
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {

@@ -1,25 +1,15 @@
 //! Checks a token, off the worker: the keys are read from a file, and a signature takes its time.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pingora_proxy::Session;
 
+use super::checked::NoToken;
 use super::context::Request;
 use super::{password, record};
 use crate::request::TokenCheck;
-use crate::tokens::{Keys, Refusal, Token};
-
-/// Why a token is not taken.
-pub(super) enum NoToken {
-    /// It does not hold.
-    Refused(Refusal),
-    /// The file with the keys cannot be read.
-    Unreadable(io::Error),
-    /// The file has no keys.
-    NoKeys(String),
-}
+use crate::tokens::{Keys, Token};
 
 /// Checks a token, and tells what is wrong with it; an error that says whether it is the token's fault.
 pub(super) async fn check(

@@ -19,7 +19,8 @@ pub(super) async fn out(session: &mut Session, time: Duration) -> Result<()> {
         biased;
         () = &mut waited => Ok(()),
         idle = session.as_mut().read_body_or_idle(true) => match idle {
-            Err(left) => Err(left),
+            // Pingora does not say whose fault it is.
+            Err(left) => Err(left.into_down()),
             Ok(_) => {
                 waited.await;
                 Ok(())

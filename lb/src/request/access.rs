@@ -38,17 +38,6 @@ enum Guard {
 
 const GUARDS: [Guard; 4] = [Guard::Address, Guard::Basic, Guard::Token, Guard::Request];
 
-/// Where a request stands among the guards.
-#[derive(Debug, Default)]
-pub(super) struct Guarding {
-    /// Which guard is asked next.
-    at: usize,
-    /// What one of several has refused, where another may let the request in.
-    refused: Option<StatusCode>,
-    /// The 401 has been held back.
-    delayed: bool,
-}
-
 impl State {
     /// Has the location's `limit_except` take its place, where that is about the request's method.
     pub(super) fn limit_methods(&mut self, around: Around<'_>) {

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 
-use super::access::Guarding;
+use super::guards::{Guarding, Limits, PasswordVerdict, TokenState};
 use super::inside::{Outer, Permission};
-use super::limits::Limits;
-use super::password::PasswordVerdict;
-use super::token::TokenState;
 use crate::config::model::{Program, Severity};
 use crate::files::Links;
 use crate::tokens::Token;

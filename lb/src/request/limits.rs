@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flow::Note;
+use super::guards::Limited;
 use super::phases::{Around, Content, Outcome, Step};
 use super::state::State;
 use crate::config::model::{LimitConn, LimitReq, Severity, ZoneId};
@@ -17,36 +18,6 @@ use crate::observe::reasons::Generated;
 /// The longest keys that are counted, as in nginx.
 const LONGEST_OF_REQUESTS: usize = 65_535;
 const LONGEST_OF_CONNECTIONS: usize = 255;
-
-/// What became of a request under its limits: `$limit_req_status`, `$limit_conn_status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limited {
-    Passed,
-    Delayed,
-    DelayedDryRun,
-    Rejected,
-    RejectedDryRun,
-}
-
-impl Limited {
-    /// As the variables say it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Passed => "PASSED",
-            Self::Delayed => "DELAYED",
-            Self::DelayedDryRun => "DELAYED_DRY_RUN",
-            Self::Rejected => "REJECTED",
-            Self::RejectedDryRun => "REJECTED_DRY_RUN",
-        }
-    }
-}
-
-/// What has become of a request so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Limits {
-    pub(super) requests: Option<Limited>,
-    pub(super) connections: Option<Limited>,
-}
 
 impl State {
     /// Has the request counted where its location says so, and it has not been counted yet.

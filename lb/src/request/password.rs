@@ -14,6 +14,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 
 use super::access::Say;
 use super::flow::Note;
+use super::guards::{PasswordCheck, PasswordVerdict};
 use super::phases::{Around, Content, Step};
 use super::state::State;
 use crate::config::model::Location;
@@ -28,40 +29,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
-
-/// A password to be checked.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordCheck {
-    /// The file with the users and the hashes of their passwords.
-    pub file: PathBuf,
-    /// Whose password it is said to be.
-    pub user: Vec<u8>,
-    /// The password.
-    pub password: Vec<u8>,
-}
-
-impl std::fmt::Debug for PasswordCheck {
-    /// No log has a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PasswordCheck")
-            .field("file", &self.file)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordVerdict {
-    /// It is the user's password.
-    Right,
-    /// It is not, or there is no such user.
-    Wrong,
-    /// The file is not there.
-    NoFile,
-    /// The file cannot be read, or the hash cannot be computed.
-    Failed,
-}
 
 impl State {
     pub(super) fn by_password(&mut self, location: &Location, around: Around<'_>) -> Say {

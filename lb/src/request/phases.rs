@@ -20,14 +20,12 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-use super::access::Guarding;
 use super::failure::{Failure, TryMeaning};
 use super::flow::{FileKind, Looking, Note, Open, Opening, Phase, Question};
+use super::guards::{Guarding, PasswordCheck, PasswordVerdict, TokenCheck, TokenVerdict};
 use super::inside::{Answered, Subrequest};
-use super::password::{PasswordCheck, PasswordVerdict};
 use super::retry::{self, FailedTry, GiveUp, Verdict};
 use super::state::{Routed, Stage, State};
-use super::token::{TokenCheck, TokenVerdict};
 use super::uri::Uri;
 use super::values::{Evaluation, Outside};
 use crate::config::model::{

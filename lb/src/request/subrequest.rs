@@ -34,6 +34,7 @@ impl State {
                 outer: self.flow.outer.clone(),
                 depth: self.flow.depth,
                 limits: self.flow.limits,
+                token: self.flow.token.clone(),
                 ..Flow::default()
             },
             real_client: self.real_client,
@@ -65,6 +66,7 @@ impl State {
                 depth: self.flow.depth + 1,
                 // As in nginx, what was counted for the request is not counted again.
                 limits: self.flow.limits,
+                token: self.flow.token.clone(),
                 ..Flow::default()
             },
             real_client: self.real_client,
@@ -109,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::request::Event;
-    use crate::request::limits::Limited;
+    use crate::request::guards::Limited;
     use crate::request::testing::{Asked, Rig, said};
 
     #[test]

@@ -11,48 +11,11 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue};
 
 use super::access::Say;
+use super::guards::{TokenCheck, TokenState, TokenVerdict};
 use super::phases::{Around, Content, Step};
 use super::state::State;
 use crate::config::model::{Location, Requirement};
 use crate::observe::reasons::Generated;
-use crate::tokens::Token;
-
-/// A token to be checked.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenCheck {
-    /// The file with the keys.
-    pub key_file: PathBuf,
-    /// The token.
-    pub token: Vec<u8>,
-    /// Seconds by which clocks may differ.
-    pub leeway: u64,
-}
-
-impl std::fmt::Debug for TokenCheck {
-    /// No log has a token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenCheck").field("key_file", &self.key_file).finish_non_exhaustive()
-    }
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy)]
-pub enum TokenVerdict<'t> {
-    /// It is signed and holds.
-    Holds(&'t Arc<Token>),
-    /// It is not, or does not.
-    Refused,
-    /// The keys cannot be read.
-    Failed,
-}
-
-/// The same, until the guard is asked again; the token is the request's from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenState {
-    Holds,
-    Refused,
-    Failed,
-}
 
 impl State {
     /// Takes note of what came of a check.
@@ -138,6 +101,7 @@ mod tests {
     use super::*;
     use crate::request::Event;
     use crate::request::testing::{Asked, Rig, said};
+    use crate::tokens::Token;
 
     fn token() -> Arc<Token> {
         let object = |value: serde_json::Value| value.as_object().unwrap().clone();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use http::header::REFERER;
 
-use super::limits::Limited;
+use super::guards::Limited;
 use super::links::{self, Link};
 use super::{Note, State};
 use crate::config::model::IfModifiedSince;

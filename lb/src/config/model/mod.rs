@@ -5,7 +5,6 @@
 //! absence itself means something.
 
 mod config;
-mod limits;
 mod location;
 mod program;
 mod server;
@@ -15,7 +14,6 @@ pub use self::config::{
     AccessLogFile, AccessLogFileId, Config, ErrorLogsId, Http, Listener, Main, SecureServers, ServerId,
     TlsToServersId, UpstreamId,
 };
-pub use self::limits::{LimitZone, ZoneId, ZoneKind};
 pub use self::location::{
     AccessLog, AccessLogTarget, Action, Destination, LimitExcept, Location, Proxy, SentField, SentUri,
     SentValue,
@@ -43,4 +41,5 @@ pub use super::modules::{
     Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, ValidReferers,
     VerifyClient, WorkerCount, Written,
 };
+pub use super::zones::{LimitZone, ZoneId, ZoneKind};
 pub use crate::script::Escape;

@@ -21,7 +21,7 @@ pub enum Part {
 }
 
 /// A name and a value.
-pub type Parameter = (Box<[u8]>, Box<[u8]>);
+pub(super) type Parameter = (Box<[u8]>, Box<[u8]>);
 
 /// A command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
