@@ -113,7 +113,7 @@ def probe(nginx, lb, ports):
         for each in FEATURES:
             # What a probe defines is its own.
             text, http = (re.sub(r"\bprobed\b", "probed_%R%", part) for part in (each.probe, each.probe_http))
-            beside = (Directive(http),) if http else ()
+            beside = (Directive(http.rstrip("; ")),) if http else ()
             rounds.append(Round("", (*beside, server(Directive(text.rstrip("; ")) if text else None)), ()))
         for name in vocabulary.VARIABLES:
             rounds.append(Round("", (server(Directive(f"return 200 \"${name}\"")),), ()))

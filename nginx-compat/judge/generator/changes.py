@@ -149,8 +149,8 @@ def satisfy(maker, place):
     return Directive(f"satisfy {maker.pick(('any', 'all'))}") if place.once("satisfy") else None
 
 
-@feature("limit_req", "change", LEVELS, 1, "limit_req zone=judge burst=3 nodelay; limit_req_status 429;",
-         "limit_req_zone $arg_a zone=judge:1m rate=1r/m;")
+@feature("limit_req", "change", LEVELS, 1, "limit_req zone=probed burst=3 nodelay; limit_req_status 429;",
+         "limit_req_zone $arg_a zone=probed:1m rate=1r/m")
 def limit_req(maker, place):
     # Requests come one at a time, and what has come before is the same for both.
     if not place.once("limit_req"):
@@ -158,7 +158,7 @@ def limit_req(maker, place):
     return Directive(f"limit_req zone=requests{maker.pick('ab')}{maker.pick((' burst=2 nodelay', ' burst=1 delay=1', ''))}")
 
 
-@feature("limit_conn", "change", LEVELS, 1, "limit_conn judge 1;", "limit_conn_zone $arg_a zone=judge:1m;")
+@feature("limit_conn", "change", LEVELS, 1, "limit_conn probed 1;", "limit_conn_zone $arg_a zone=probed:1m")
 def limit_conn(_maker, place):
     return Directive("limit_conn requests_at_once 1000") if place.once("limit_conn") else None
 
