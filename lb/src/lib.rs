@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod balance;
 pub mod build_info;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::balance::Availability;
+use crate::cache::{Eviction, Status, Zones};
 use crate::observe::exposition::Exposition;
 use crate::observe::handshakes::{Handshake, HandshakeFailure};
 use crate::observe::histogram::HistogramTotals;
@@ -27,8 +28,59 @@ pub(super) fn render(state: &ServerState) -> String {
     clients(&mut page, state);
     process(&mut page, state);
     servers(&mut page, &state.current().upstreams);
+    caches(&mut page, &state.current().caches);
     process_metrics::write(&mut page);
     page.finish()
+}
+
+fn caches(page: &mut Exposition, zones: &Zones) {
+    let mut family = page.counter(
+        "lb_cache_requests_total",
+        "Requests by what the zone of the cache had for them, as `$upstream_cache_status` says.",
+    );
+    for zone in zones.iter() {
+        for (status, count) in Status::ALL.iter().zip(zone.counts.requests.totals()) {
+            family.sample(&[("zone", zone.name()), ("status", status.label())], count);
+        }
+    }
+    let mut family =
+        page.counter("lb_cache_read_bytes_total", "Bytes of answers' bodies that came from the cache.");
+    for zone in zones.iter() {
+        family.sample(&[("zone", zone.name())], zone.counts.bytes_read.total());
+    }
+    let mut family = page.counter("lb_cache_written_bytes_total", "Bytes of answers' bodies that were kept.");
+    for zone in zones.iter() {
+        family.sample(&[("zone", zone.name())], zone.counts.bytes_written.total());
+    }
+    let mut family =
+        page.counter("lb_cache_evictions_total", "Answers that were removed from the cache, by reason.");
+    for zone in zones.iter() {
+        for (reason, count) in Eviction::ALL.iter().zip(zone.counts.evictions.totals()) {
+            family.sample(&[("zone", zone.name()), ("reason", reason.label())], count);
+        }
+    }
+    let mut family = page.counter(
+        "lb_cache_failures_total",
+        "Answers that could not be kept since the system failed, such as a full disk.",
+    );
+    for zone in zones.iter() {
+        family.sample(&[("zone", zone.name())], zone.counts.failures.total());
+    }
+    let mut family = page.gauge("lb_cache_answers", "Answers in the cache.");
+    for zone in zones.iter() {
+        family.sample(&[("zone", zone.name())], zone.sizes().answers);
+    }
+    let mut family = page.gauge("lb_cache_bytes", "What the answers in the cache take, in bytes.");
+    for zone in zones.iter() {
+        family.sample(&[("zone", zone.name())], zone.sizes().bytes);
+    }
+    let mut family =
+        page.gauge("lb_cache_max_bytes", "What they may take (`max_size`), where that is limited.");
+    for zone in zones.iter() {
+        if let Some(most) = zone.sizes().max_bytes {
+            family.sample(&[("zone", zone.name())], most);
+        }
+    }
 }
 
 fn clients(page: &mut Exposition, state: &ServerState) {

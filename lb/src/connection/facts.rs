@@ -373,6 +373,8 @@ pub struct RequestFacts<S> {
     pub head_bytes: usize,
     /// The header's statements about the message.
     pub shape: Shape,
+    /// Of a request that the program makes itself in the place of a client's: what the hooks left for it.
+    pub resumed: Option<Box<dyn Any + Send + Sync>>,
 }
 
 tokio::task_local! {
@@ -387,6 +389,21 @@ impl<S: Send + Sync + 'static> RequestFacts<S> {
     /// Runs `serving`, which can [take](Self::take) the facts.
     pub fn serve<F: Future>(self, serving: F) -> Serving<F> {
         SERVED.scope(Cell::new(Some(Box::new(self))), serving)
+    }
+
+    /// The facts of a request that the program makes itself, for the same as this one; `resumed` is for its hooks.
+    pub fn for_background(&self, resumed: Box<dyn Any + Send + Sync>) -> Self {
+        Self {
+            connection: Arc::clone(&self.connection),
+            snapshot: Arc::clone(&self.snapshot),
+            number: self.number,
+            received: Instant::now(),
+            reply: Arc::default(),
+            request_line: self.request_line.clone(),
+            head_bytes: self.head_bytes,
+            shape: Shape { framing: Framing::Empty, ..self.shape },
+            resumed: Some(resumed),
+        }
     }
 
     /// The facts of the request that this task serves. The code that makes the request's context takes them, once;
@@ -408,6 +425,7 @@ impl<S: Send + Sync + 'static> RequestFacts<S> {
     /// subrequest's to wait for, and its hooks answer nobody.
     pub fn inside(&self, now: Instant) -> Self {
         Self {
+            resumed: None,
             connection: Arc::clone(&self.connection),
             snapshot: Arc::clone(&self.snapshot),
             number: self.number,
@@ -481,6 +499,7 @@ mod tests {
                 unusual_names: false,
                 hop_fields: HopFields::Nothing,
             },
+            resumed: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::user::{self, Identity};
 use super::{environment, pid_file, real_ip};
+use crate::cache::Zones;
 use crate::cli::Options;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{Config, ListenAddress, LogDestination, WorkerCount};
@@ -28,6 +29,7 @@ pub(super) struct Prepared {
     pub(super) upstreams: Upstreams,
     pub(super) logs: Logs,
     pub(super) tls: tls::Servers,
+    pub(super) caches: Zones,
     pub(super) limits: limits::Zones,
     /// The open error logs: kept open until lines are sent there.
     _error_logs: Vec<Arc<LogFile>>,
@@ -87,9 +89,11 @@ pub(super) fn prepare(
     loaded.warnings.extend(warnings);
     let limits =
         limits::Zones::new(&loaded.config.http.limit_zones, previous.map(|snapshot| &snapshot.limits))?;
+    let caches = Zones::prepare(&loaded.config.http.caches, previous.map(|snapshot| &snapshot.caches))
+        .map_err(|error| vec![Diagnostic::emerg(error.to_string(), error.position().clone())])?;
     let upstreams = runtime.prepare(&loaded.config.http, previous.map(|snapshot| &snapshot.upstreams))?;
     loaded.warnings.extend_from_slice(upstreams.warnings());
-    Ok(Prepared { loaded, upstreams, logs, tls, limits, _error_logs: error_logs, identity })
+    Ok(Prepared { loaded, upstreams, logs, tls, caches, limits, _error_logs: error_logs, identity })
 }
 
 /// One address cannot be both: clients of one would be served by the other. A wildcard and a specific address of one

@@ -67,10 +67,10 @@ impl SignalLoop {
         conf: &Arc<ServerConf>,
         runtimes: Runtimes,
     ) -> Self {
-        let Prepared { loaded, upstreams, logs, tls, limits, identity, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, caches, limits, identity, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
         let slots = slots(&loaded, &listeners);
-        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, limits, &slots);
+        let snapshot = Snapshot::new(loaded.config, upstreams, logs, tls, caches, limits, &slots);
         let state = ServerState::new(snapshot, Drain::default(), log_files);
         let service = ProxyService::new(state.clone());
         // A `HttpProxy` for each worker: its pool of connections to servers is used by one thread.
@@ -108,8 +108,13 @@ impl SignalLoop {
             for error in self.state.log_files.give_to(identity.uid) {
                 log::warn!("{error}");
             }
+            for error in snapshot.caches.give_to(identity.uid) {
+                log::warn!("chown() of a cache's folder failed: {error}");
+            }
             user::assume(identity).map_err(|error| error.to_string())?;
         }
+        // Their threads have the user that is named by `user`, as the process has now.
+        snapshot.caches.start(&snapshot.config.http.caches, None);
         // The sockets were bound before; the user named by `user` reads from them.
         self.listeners.start(&self.acceptor);
         self.stapling = stapling::start(&snapshot.tls);
@@ -182,9 +187,10 @@ impl SignalLoop {
         // From here on nothing fails and nothing waits.
         report_fixed(&current, loaded);
         let slots = slots(loaded, &self.listeners);
-        let Prepared { loaded, upstreams, logs, tls, limits, .. } = prepared;
+        let Prepared { loaded, upstreams, logs, tls, caches, limits, .. } = prepared;
         logs.access_logs.gather(&loaded.config.http.access_log_files);
-        let next = Snapshot::new(loaded.config, upstreams, logs, tls, limits, &slots);
+        let next = Snapshot::new(loaded.config, upstreams, logs, tls, caches, limits, &slots);
+        next.caches.start(&next.config.http.caches, Some(&current.caches));
         let state = self.state.clone();
         self.listeners.commit(change, &self.acceptor, || state.replace(next));
         current.upstreams.stop();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONTENT_TYPE, LAST_MODIFIED};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LAST_MODIFIED};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -17,7 +17,6 @@ use super::values::host_field;
 use super::{file, filtering, gather};
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;
-use crate::request::answer_hygiene::Framing;
 use crate::request::headers::ranges::{self, Share};
 use crate::request::headers::to_client;
 use crate::request::pace::Pace;
@@ -124,7 +123,12 @@ pub(super) fn take_over(
     let without_chunks = session.req_header().version == Version::HTTP_10
         || request.state.location().is_some_and(|at| !at.settings.core.chunked_transfer_encoding);
     let framing = request.state.tries().last().and_then(|last| last.framing);
-    let endless = without_chunks && !framing.is_some_and(Framing::ends_without_chunks);
+    let ends = match framing {
+        Some(framing) => framing.ends_without_chunks(),
+        // Out of the cache, without a try.
+        None => answer.headers.contains_key(CONTENT_LENGTH) || !to_client::has_body(answer.status),
+    };
+    let endless = without_chunks && !ends;
     if endless || draining {
         session.set_keepalive(None);
     }
@@ -169,6 +173,7 @@ pub(super) fn take_over(
     }
     finish(answer, session, request, proxy.passes_server, now)?;
     if request.state.location().is_some_and(|location| location.changes_bodies)
+        && !request.is_background
         && let Some(chain) = filtering::begin(answer, session, request, OfFile::default(), now)?
     {
         // What the client is to get counts for its pace, and that is known behind the filters.
@@ -176,7 +181,7 @@ pub(super) fn take_over(
         request.gathering = Some(gather::filter(session, filtering));
         return Ok(());
     }
-    if proxy.settings.force_ranges && answer.status == StatusCode::OK {
+    if proxy.settings.force_ranges && answer.status == StatusCode::OK && !session.cache.enabled() {
         let max_ranges = request.state.location().and_then(|at| at.settings.static_files.max_ranges);
         if let Share::Part(cut) = ranges::force(answer, &session.req_header().headers, max_ranges)? {
             let status = StatusCode::PARTIAL_CONTENT;

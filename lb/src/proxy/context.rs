@@ -12,6 +12,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::caching::Caching;
 use super::carried::Carried;
 use super::copies::Copies;
 use super::gather;
@@ -73,6 +74,10 @@ pub struct Request {
     pub(super) copies: Option<Copies>,
     /// How fast it goes on to the client (`limit_rate`), where that is limited.
     pub(super) sent: Option<Pace>,
+    /// Where it is looked for in a cache.
+    pub(super) caching: Option<Box<Caching>>,
+    /// It is the program's own: no client waits for it.
+    pub(super) is_background: bool,
 }
 
 impl Request {
@@ -100,6 +105,8 @@ impl Request {
             composes: false,
             copies: None,
             sent: None,
+            caching: None,
+            is_background: false,
         }
     }
 

@@ -21,6 +21,20 @@ pub(super) fn left_answer() -> Box<Error> {
 pub(super) fn is_left_answer(error: &Error) -> bool {
     matches!(error.etype(), ErrorType::Custom(LEFT_ANSWER))
 }
+
+/// The name of the program's own error for an answer in whose place the cache's old one goes to the client.
+const OLD_ANSWER: &str = "OldAnswer";
+
+/// The error with which a hook leaves a server's answer for the cache's old one; the try has been booked.
+pub(super) fn old_answer() -> Box<Error> {
+    Error::new_up(ErrorType::Custom(OLD_ANSWER))
+}
+
+/// Whether an error is [`old_answer`].
+pub(super) fn is_old_answer(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::Custom(OLD_ANSWER))
+}
+
 /// The names of Pingora's own errors for chunks that cannot be read, and for the end behind the last. It keeps them to
 /// itself.
 const INVALID_CHUNK: &str = "InvalidChunk";

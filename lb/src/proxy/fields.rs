@@ -7,6 +7,11 @@ use pingora::{BError, Result};
 use crate::config::model::FieldName;
 use crate::request::headers::Fields;
 
+/// As nginx writes it.
+pub(super) const ACCEPT_RANGES: &str = "Accept-Ranges";
+/// The same.
+pub(super) const CONTENT_RANGE: &str = "Content-Range";
+
 impl Fields for RequestHeader {
     type Error = BError;
 

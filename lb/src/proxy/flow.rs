@@ -7,7 +7,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{answer, destination, file, mirror, password, record, subrequest, token, wait};
+use super::{answer, cache, destination, file, mirror, password, record, subrequest, token, wait};
 use crate::files::{self, Kind, Meaning};
 use crate::observe::reasons::Generated;
 use crate::request::{Event, Failure, FileKind, Question, Step, TokenVerdict};
@@ -131,6 +131,7 @@ pub(super) async fn turn(
     step: Step,
     now: Instant,
 ) -> Result<()> {
+    cache::leave(session, request);
     match enter(session, request, step, now).await? {
         None => request.turn = Turn::Elsewhere,
         Some(Step::Answer(content)) => {
@@ -166,6 +167,9 @@ pub(super) fn turned(request: &Request, error: &Error) -> Option<bool> {
 /// files can be looked at, before the next server is picked.
 pub(super) fn consider(session: &Session, request: &mut Request, failure: Failure) -> bool {
     let begun = answer::answer_begun(session);
+    if !begun && cache::stands_in_for(session, request, failure) {
+        return false;
+    }
     let wants = !begun && !request.state.ending.silent && request.state.has_page_for(failure);
     if wants {
         request.turn = Turn::Ask(failure);

@@ -11,6 +11,8 @@
 //! | `admit` | a server's answer, judged before anything is made of it |
 //! | `answer` | answers of the program's own, and the header of a server's |
 //! | `carried` | what is kept of an answer with `X-Accel-Redirect` |
+//! | `cache`, `caching` | what Pingora asks of the cache, and what is carried for that |
+//! | `background` | requests of the program's own that renew an answer of the cache |
 //! | `client` | the client's connection, as its location wants it |
 //! | `tries` | picking servers, booking what became of them |
 //! | `upload` | request bodies, read before a server is picked |
@@ -37,7 +39,10 @@
 
 mod admit;
 mod answer;
+mod background;
 mod balancing_key;
+mod cache;
+mod caching;
 mod carried;
 mod checked;
 mod client;

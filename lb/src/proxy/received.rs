@@ -10,7 +10,8 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Request, Turn, unexpected};
-use super::{admit, carried, failure, flow, record, subrequest, tries, wire_bytes};
+use super::{admit, cache, carried, failure, flow, record, subrequest, tries, wire_bytes};
+use crate::cache::stale::Failing;
 use crate::config::model::FieldName;
 use crate::observe::reasons::Generated;
 use crate::request::headers::ranges::{self, Share};
@@ -67,10 +68,26 @@ pub(super) async fn head(
     if let Some(last) = proxying.tries.last() {
         proxying.target.upstream.settle(&last.peer, Outcome::Answered, upstream::at(now));
     }
+    if cache::stands_in(session, request, Failing::Status(answer.status.as_u16())) {
+        let proxying = request.proxying()?;
+        if let Some(last) = proxying.tries.last_mut() {
+            last.header = Some(now.duration_since(last.started));
+        }
+        proxying.end_try(Some(answer.status), now);
+        return Err(failure::old_answer());
+    }
+    let confirms = cache::confirms(session, answer, request);
+    let proxying = request.proxying()?;
+    if confirms {
+        if let Some(last) = proxying.tries.last_mut() {
+            (last.header, last.status) = (Some(now.duration_since(last.started)), Some(answer.status));
+        }
+        return Ok(());
+    }
     if keeps_fields {
         proxying.upstream_fields = Some(Box::new(answer.headers.clone()));
     }
-    if proxying.target.proxy.settings.force_ranges {
+    if proxying.target.proxy.settings.force_ranges && !session.cache.enabled() {
         // What the server says of ranges does not hold for what is made of its answer.
         answer.remove_header(&ACCEPT_RANGES);
     }
@@ -89,6 +106,7 @@ pub(super) async fn head(
         step = Box::pin(flow::ask(session, request, step, now)).await?;
     }
     if let Step::PassOn = step
+        && !session.cache.enabled()
         && let Some(field) = refused_range(session, answer, request)?
     {
         let event = Event::Failed { failure: Failure::Status(416), answer_begun: false };

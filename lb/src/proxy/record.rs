@@ -7,6 +7,7 @@ use std::time::Instant;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
 
+use super::cache;
 use super::checked::{Checked, NoToken};
 use super::context::Request;
 use super::failure::{REFUSED_ANSWER, is_invalid_chunk};
@@ -48,8 +49,11 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         return;
     }
     let is_inside = request.state.outer().is_some();
-    // A subrequest is work for its servers, and no answer to a client.
-    if !is_inside {
+    if !request.is_background {
+        cache::finish(request);
+    }
+    // A subrequest is work for its servers, and no answer to a client; so is what renews an answer of the cache.
+    if !is_inside && !request.is_background {
         count(session, request, state, now);
     }
     for one in request.state.upstreams().flat_map(|proxying| &proxying.tries) {
@@ -65,7 +69,8 @@ pub(super) fn finish(session: &mut Session, request: &mut Request, state: &Serve
         metrics.count_bytes(one.bytes_sent, one.bytes_received);
     }
     let location = request.state.location();
-    if !is_inside || location.is_some_and(|location| location.settings.core.log_subrequest) {
+    let is_logged = !is_inside || location.is_some_and(|location| location.settings.core.log_subrequest);
+    if is_logged && !request.is_background {
         write_access_logs(session, request, now);
     }
 }

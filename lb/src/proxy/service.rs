@@ -13,20 +13,26 @@ use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
-use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora_cache::key::HashBinary;
+use pingora_cache::storage::HitHandler;
+use pingora_cache::{CacheKey, CacheMeta, ForcedFreshness, RespCacheable};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
 
 use super::answer::answer_begun;
+use super::cache::{self, Given};
 use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
 use super::subrequest::Begun;
 use super::tries::{self, Told};
 use super::values::host_field;
 use super::{
-    answer, balancing_key, client, compose, failure, flow, gather, peer, received, record, secure,
-    subrequest, upload, wire_bytes,
+    answer, background, balancing_key, client, compose, failure, flow, gather, peer, received, record,
+    secure, subrequest, upload, wire_bytes,
 };
+use crate::cache::stale::Failing;
 use crate::connection::RequestFacts;
 use crate::connection::facts::Framing;
+use crate::content::Answer;
 use crate::observe::reasons::Generated;
 use crate::request::pace::Pace;
 use crate::request::{Event, Failure, Step};
@@ -68,12 +74,16 @@ impl ProxyHttp for ProxyService {
 
     /// Pingora counts another reference to itself for a request that may; only where a location asks for it.
     fn allow_spawning_subrequest(&self, _session: &Session, request: &Self::CTX) -> bool {
-        request.facts.snapshot.config.http.reads.subrequests
+        let http = &request.facts.snapshot.config.http;
+        http.reads.subrequests || !http.caches.is_empty()
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
         let now = Instant::now();
         session.set_ignore_info_resp(true);
+        if background::resume(request) {
+            return Ok(false);
+        }
         client::expect_unwanted_bodies(session);
         let mut step = match subrequest::begin(session, request) {
             Begun::Client => {
@@ -93,7 +103,9 @@ impl ProxyHttp for ProxyService {
                 None => return Ok(true),
             }
         }
-        let Some(step) = flow::enter(session, request, step, now).await? else { return Ok(false) };
+        let Some(step) = flow::enter(session, request, step, now).await? else {
+            return Box::pin(purge(session, request, now)).await;
+        };
         match step {
             Step::Answer(content) => {
                 let reason = request.state.ending.generated;
@@ -129,6 +141,84 @@ impl ProxyHttp for ProxyService {
         }
     }
 
+    fn request_cache_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<()> {
+        cache::begin(session, request);
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _session: &Session, request: &mut Self::CTX) -> Result<CacheKey> {
+        cache::pingora_key(request)
+    }
+
+    fn cache_miss(&self, session: &mut Session, request: &mut Self::CTX) {
+        cache::missed(session, request);
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        _hit: &mut HitHandler,
+        _is_fresh: bool,
+        request: &mut Self::CTX,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(match cache::found(session, request, meta) {
+            Given::Now => cache::freshness(true),
+            Given::AndRenewed(renewal) => {
+                background::begin(session, request, renewal);
+                cache::freshness(true)
+            }
+            Given::Not => cache::freshness(false),
+        })
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        request: &mut Self::CTX,
+        received: &RequestHeader,
+    ) -> Option<HashBinary> {
+        cache::variant(meta, request, received)
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        answer: &ResponseHeader,
+        request: &mut Self::CTX,
+    ) -> Result<RespCacheable> {
+        cache::admission(session, answer, request)
+    }
+
+    fn should_serve_stale(
+        &self,
+        session: &mut Session,
+        request: &mut Self::CTX,
+        error: Option<&Error>,
+    ) -> bool {
+        error.is_some_and(|error| {
+            flow::turned(request, error).is_none() && cache::gives_old(session, request, error)
+        })
+    }
+
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        answer: &ResponseHeader,
+        request: &mut Self::CTX,
+    ) -> Result<bool> {
+        Ok(cache::not_modified(session, answer, request))
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        request: &mut Self::CTX,
+    ) -> RangeType {
+        cache::part(session, answer, request).unwrap_or(RangeType::None)
+    }
+
     /// The first pick stands here and not in `upstream_peer`, because an answer given here keeps the client's
     /// connection.
     async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Self::CTX) -> Result<bool> {
@@ -142,7 +232,7 @@ impl ProxyHttp for ProxyService {
             let proxying = request.proxying()?;
             proxying.balancing_key = balancing_key;
             proxying.next = tries::pick(proxying, now);
-            if proxying.next.is_some() {
+            if proxying.next.is_some() || cache::stands_in(session, request, Failing::NoServer) {
                 return Ok(true);
             }
             record::no_live_upstream(session, request);
@@ -179,6 +269,7 @@ impl ProxyHttp for ProxyService {
         let Some((in_flight, picked)) = picked else {
             proxying.no_live_upstream = true;
             record::no_live_upstream(session, request);
+            // The cache's old answer comes first: `consider` sees that.
             if flow::consider(session, request, Failure::Status(502)) {
                 Box::pin(flow::resolve(session, request, Failure::Status(502))).await?;
                 return self.upstream_peer(session, request).await;
@@ -251,6 +342,7 @@ impl ProxyHttp for ProxyService {
         upstream_request: &mut RequestHeader,
         request: &mut Self::CTX,
     ) -> Result<()> {
+        cache::prepare_request(session, upstream_request, request)?;
         peer::request_header(upstream_request, session, request, Instant::now())?;
         let counts = request.facts.snapshot.config.http.reads.upstream_bytes;
         let in_chunks = request.facts.shape.framing == Framing::Chunked;
@@ -311,6 +403,7 @@ impl ProxyHttp for ProxyService {
             }
             return Ok(());
         }
+        cache::as_kept(session, answer)?;
         answer::take_over(answer, session, request, self.state.drain.has_begun(), Instant::now())
     }
 
@@ -325,10 +418,16 @@ impl ProxyHttp for ProxyService {
             *body = None;
             return Ok(None);
         }
+        if request.is_background {
+            return Ok(None);
+        }
         if let Some(cut) = &mut request.cut {
             cut.take(body);
         } else if request.taken.is_none() && request.sent.is_none() {
-            gather::consider(session, body.as_ref(), &mut request.gathering);
+            // A kept answer is written by another way of Pingora's, piece by piece.
+            if request.caching.is_none() {
+                gather::consider(session, body.as_ref(), &mut request.gathering);
+            }
             return Ok(None);
         }
         // Pieces that wait are not gathered: each is written before the wait.
@@ -349,6 +448,10 @@ impl ProxyHttp for ProxyService {
         request.end_gathering(session);
         if failure::is_left_answer(&error) {
             error.set_retry(true);
+            return error;
+        }
+        if failure::is_old_answer(&error) {
+            error.set_retry(false);
             return error;
         }
         if let Some(again) = flow::turned(request, &error) {
@@ -410,6 +513,15 @@ impl ProxyHttp for ProxyService {
     ) -> bool {
         true
     }
+}
+
+/// Takes an answer out of the cache, where the location says so; whether that has been answered.
+async fn purge(session: &mut Session, request: &mut Request, now: Instant) -> Result<bool> {
+    let Some(status) = cache::purge(session, request, now).await else { return Ok(false) };
+    request.state.ending.generated = Some(Generated::Return);
+    let page = Answer::standard(status, request.state.server_tokens());
+    answer::write(session, request, page, now).await?;
+    Ok(true)
 }
 
 /// An answer before the answer.

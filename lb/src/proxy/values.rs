@@ -14,6 +14,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
 
 use super::wire_bytes;
+use crate::cache::Account;
 use crate::config::model::{Action, IfModifiedSince, Proxy, Server};
 use crate::connection::facts::{Framing, HttpVersion};
 use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
@@ -206,6 +207,18 @@ impl Known<'_> {
                     None => false,
                 },
             ),
+            Named::UpstreamCacheStatus => {
+                self.cached(|cache| Some(cache.status?.word().as_bytes())).is_some_and(|word| put(word, out))
+            }
+            Named::UpstreamCacheKey => {
+                self.cached(|cache| Some(cache.key.as_slice())).is_some_and(|key| put(key, out))
+            }
+            Named::UpstreamCacheLastModified => {
+                self.cached(|cache| cache.last_modified.as_deref()).is_some_and(|modified| put(modified, out))
+            }
+            Named::UpstreamCacheEtag => {
+                self.cached(|cache| cache.etag.as_deref()).is_some_and(|etag| put(etag, out))
+            }
             Named::UpstreamConnectTime => {
                 self.each_try(out, |_| "-", |one, out| one.connected.is_some_and(|time| seconds(out, time)))
             }
@@ -258,6 +271,10 @@ impl Known<'_> {
             | Named::DateLocal
             | Named::Msec => process_value(named, out),
         }
+    }
+
+    fn cached<'s>(&'s self, of: impl Fn(&'s Account) -> Option<&'s [u8]>) -> Option<&'s [u8]> {
+        of(self.state.cache.as_deref()?)
     }
 
     fn client(&self) -> ClientAddress {

@@ -139,6 +139,21 @@ impl Default for Flow {
     }
 }
 
+impl Flow {
+    /// The place of another request for the same, which begins with the content.
+    pub(super) fn at_content(&self) -> Self {
+        Self {
+            phase: Phase::Content,
+            leaves_location: self.leaves_location,
+            follows_whole_alias: self.follows_whole_alias,
+            internal: self.internal,
+            is_passed: self.is_passed,
+            is_get: self.is_get,
+            ..Self::default()
+        }
+    }
+}
+
 /// Where the search for an index file stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looking {

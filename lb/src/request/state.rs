@@ -16,6 +16,7 @@ use super::flow::Flow;
 use super::uri::Uri;
 use super::values::Variables;
 use crate::balance::Tried;
+use crate::cache::Account;
 use crate::config::model::{Location, Proxy, ServerId};
 use crate::filter::Compressed;
 use crate::observe::reasons::Generated;
@@ -36,6 +37,8 @@ pub struct State {
     pub(super) flow: Flow,
     /// The client, where a proxy that is believed has named it.
     pub(super) real_client: Option<SocketAddr>,
+    /// What the cache had for it, where it has been asked.
+    pub cache: Option<Box<Account>>,
     /// Upstreams that it has left for another location.
     pub(super) earlier: Vec<Proxying>,
     /// What ended it, once something other than a server's answer did.
@@ -81,6 +84,7 @@ pub struct Routed {
 }
 
 /// What a proxied request needs of its location at every step.
+#[derive(Clone)]
 pub struct ProxyTarget {
     /// `proxy_pass` and what goes with it.
     pub proxy: Arc<Proxy>,
@@ -147,6 +151,20 @@ pub struct Try {
 }
 
 impl State {
+    /// Another request for the same, which goes to a server too and stands where this one began to. `None` where this one
+    /// goes to none.
+    pub fn again(&self) -> Option<Self> {
+        let proxying = self.proxying()?;
+        Some(Self {
+            stage: Stage::Proxying(Proxying::new(proxying.routed.clone(), proxying.target.clone())),
+            uri: self.uri.clone(),
+            variables: self.variables.clone(),
+            flow: self.flow.at_content(),
+            real_client: self.real_client,
+            ..Self::default()
+        })
+    }
+
     /// Where the request belongs, from the moment on when that is known.
     pub fn routed(&self) -> Option<&Routed> {
         match &self.stage {

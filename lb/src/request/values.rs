@@ -112,7 +112,7 @@ impl<T: Outside + ?Sized> Outside for &T {
 
 /// The variables of one request that the configuration gives their values: slots, and the groups of the regular
 /// expression that matched last.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Variables {
     slots: Slots,
     captures: Option<Captures>,

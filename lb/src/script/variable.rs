@@ -171,6 +171,14 @@ pub enum Named {
     UpstreamBytesReceived,
     /// `$upstream_bytes_sent`
     UpstreamBytesSent,
+    /// `$upstream_cache_etag`
+    UpstreamCacheEtag,
+    /// `$upstream_cache_key`
+    UpstreamCacheKey,
+    /// `$upstream_cache_last_modified`
+    UpstreamCacheLastModified,
+    /// `$upstream_cache_status`
+    UpstreamCacheStatus,
     /// `$upstream_connect_time`
     UpstreamConnectTime,
     /// `$upstream_header_time`
@@ -324,6 +332,10 @@ const NAMED: &[(&str, Named)] = &[
     ("upstream_addr", Named::UpstreamAddr),
     ("upstream_bytes_received", Named::UpstreamBytesReceived),
     ("upstream_bytes_sent", Named::UpstreamBytesSent),
+    ("upstream_cache_etag", Named::UpstreamCacheEtag),
+    ("upstream_cache_key", Named::UpstreamCacheKey),
+    ("upstream_cache_last_modified", Named::UpstreamCacheLastModified),
+    ("upstream_cache_status", Named::UpstreamCacheStatus),
     ("upstream_connect_time", Named::UpstreamConnectTime),
     ("upstream_header_time", Named::UpstreamHeaderTime),
     ("upstream_response_length", Named::UpstreamResponseLength),
@@ -372,9 +384,6 @@ const KNOWN_TO_NGINX: &[&str] = &[
     "uid_reset",
     "uid_set",
     "upstream_cache_age",
-    "upstream_cache_key",
-    "upstream_cache_last_modified",
-    "upstream_cache_status",
     "upstream_first_byte_time",
     "upstream_last_server_name",
     "upstream_queue_time",

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use crate::cache::Zones;
 use crate::config::model::{Config, Listener, ServerId, UpstreamId};
 use crate::connection::ListenerFacts;
 use crate::limits;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub error_logs: Vec<Arc<LevelLogs>>,
     /// The TLS of each server block.
     pub tls: tls::Servers,
+    /// The zones of the cache.
+    pub caches: Zones,
     /// The zones in which requests are counted, which carry over from snapshot to snapshot.
     pub limits: limits::Zones,
     /// By upstream: the key that keeps its connections apart from those of others to the same address. Made from the
@@ -51,6 +54,7 @@ impl Snapshot {
         upstreams: Upstreams,
         logs: Logs,
         tls: tls::Servers,
+        caches: Zones,
         limits: limits::Zones,
         slots: &[usize],
     ) -> Arc<Self> {
@@ -69,6 +73,7 @@ impl Snapshot {
             access_logs,
             error_logs,
             tls,
+            caches,
             limits,
             connection_groups,
             slots: by_slot,

@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["balance", "cli", "healthcheck", "limits", "observe", "routing", "tls"],
     &["content", "upstream"],
+    &["cache"],
     &["request"],
     &["connection"],
     &["server"],

@@ -461,6 +461,29 @@ def read_only(t):
         expect(t, 403, "/rendered/chart", method=method)
 
 
+# -- a cache
+
+
+@example("cached-site")
+def old_pages_while_the_application_fails(t):
+    t.a.behave = answer("page", "200 OK", "Content-Type: text/plain")
+    expect_field(t, expect(t, 200, "/"), "x-cache", "MISS")
+    expect_field(t, expect(t, 200, "/"), "x-cache", "HIT")
+    t.a.behave = answer("failed", "500 Internal Server Error")
+    t.wait(2.2)
+    expect_field(t, expect(t, 200, "/"), "x-cache", "STALE")
+    expect(t, 500, "/other")
+
+
+@example("cached-site")
+def nothing_for_who_has_logged_in(t):
+    t.a.behave = answer("page", "200 OK", "Content-Type: text/plain")
+    for _ in range(2):
+        expect_field(t, expect(t, 200, "/", "example.org", "Cookie: session=1"), "x-cache", "BYPASS")
+    expect_field(t, expect(t, 200, "/"), "x-cache", "MISS")
+    expect(t, 200, "/api/x")
+
+
 # -- load balancing
 
 

@@ -21,7 +21,9 @@ use self::locations::{Builder, Level};
 use self::logs::{AccessLogs, ErrorLogs};
 use self::proxies::Proxies;
 use super::diagnostics::{Diagnostic, Report};
-use super::model::{Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName};
+use super::model::{
+    CachePath, CacheSwitch, Config, Core, ErrorLog, Http, Location, LogDestination, Main, Server, ServerName,
+};
 use super::modules::core::{DEFAULT_PID, Environment, PidFile};
 use super::modules::log::{DEFAULT_ERROR_LOG, DEFAULT_LEVEL};
 use super::modules::resolver::Resolution;
@@ -106,6 +108,7 @@ fn build_http(
     let resolution = Resolution::inherit(&Arc::default(), &mut http);
     let upstreams = upstreams::build(http.take_children(UPSTREAM), &resolution, report);
     let logs = AccessLogs::new(http.take().unwrap_or_default(), around);
+    let caches: Vec<CachePath> = http.take().unwrap_or_default();
     let prefix = around.prefix.to_string_lossy();
     let mut builder = Builder {
         proxies: Proxies::new(upstreams, around.folder.to_owned()),
@@ -122,7 +125,11 @@ fn build_http(
     let servers: Vec<Server> =
         servers.into_iter().map(|server| build_server(server, &level, &mut builder)).collect();
     tls::check(&listeners, &servers, builder.report);
-    let Builder { proxies, logs, error_logs, .. } = builder;
+    let Builder { proxies, logs, error_logs, report, .. } = builder;
+    let in_prefix =
+        |path: CachePath| CachePath { folder: path.folder.map(|folder| around.prefix.join(folder)), ..path };
+    let caches: Vec<CachePath> = caches.into_iter().map(in_prefix).collect();
+    check_caches(&servers, &caches, report);
     Http {
         listeners,
         charsets: servers.iter().flat_map(Server::all_locations).flat_map(charsets).collect(),
@@ -137,6 +144,18 @@ fn build_http(
         folder: around.folder.to_owned(),
         access_log_files: logs.files,
         error_logs: error_logs.0,
+        caches,
+    }
+}
+
+/// Every zone that a location names has to be there.
+fn check_caches(servers: &[Server], caches: &[CachePath], report: &mut Report) {
+    for location in servers.iter().flat_map(Server::all_locations) {
+        if let CacheSwitch::Zone(name, position) = &location.settings.cache.zone
+            && !caches.iter().any(|known| known.name == *name)
+        {
+            report.emerg(format!("\"proxy_cache\" zone \"{name}\" is unknown"), position);
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Buffering, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server, TlsToServers,
-    Upstream,
+    Buffering, CachePath, Core, ErrorLog, LimitZone, ListenAddress, LogDestination, Position, Server,
+    TlsToServers, Upstream,
 };
 use crate::script::{ByName, Computed, Definition, Reads};
 
@@ -104,6 +104,8 @@ pub struct Http {
     pub access_log_files: Vec<AccessLogFile>,
     /// The `error_log`s of levels that have some, each distinct list once.
     pub error_logs: Vec<Vec<ErrorLog>>,
+    /// `proxy_cache_path`, in order of appearance. Their folders are absolute or relative to the working directory.
+    pub caches: Vec<CachePath>,
 }
 
 /// One listening address and the servers behind it.

@@ -26,19 +26,20 @@ pub use super::diagnostics::{Position, Severity};
 pub use super::field_name::FieldName;
 pub use super::modules::{
     AccessRules, AddHeader, Assigned, AuthBasic, AuthJwt, AuthRequest, Autoindex, AutoindexFormat,
-    BalancingMethod, BindAddress, Buffering, Candidate, CertificateCache, CertificateSource, Charset, Client,
-    Compression, Condition, ConfCommand, ConnectionLimit, CookieFlag, CookieFlags, Core, DocumentRoot,
-    DroppedNames, EarlyHints, ErrorLog, ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange,
-    GrpcSettings, Gzip, GzipDisable, GzipProxied, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2,
-    HttpCore, HttpVersion, IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort,
-    LimitConn, LimitRate, LimitReq, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched,
-    MediaTypes, Methods, Mirror, NameServers, NextUpstream, OpenLogFiles, PageStatus, Protocols,
+    BalancingMethod, BindAddress, Buffering, CacheMethods, CachePath, CacheSwitch, CacheValid, Candidate,
+    CertificateCache, CertificateSource, Charset, Client, Compression, Condition, ConfCommand,
+    ConnectionLimit, CookieFlag, CookieFlags, Core, DocumentRoot, DroppedNames, EarlyHints, ErrorLog,
+    ErrorPage, ErrorPages, Expires, ExpiresTime, FileTest, FlagChange, GrpcSettings, Gzip, GzipDisable,
+    GzipProxied, GzipStatic, HeaderLimits, Headers, HeadersInherit, Http2, HttpCore, HttpVersion,
+    IfModifiedSince, IgnoredHeaders, Index, Keepalive, KeepaliveTimeout, LastResort, LimitConn, LimitRate,
+    LimitReq, LocationMatch, LogDestination, LogFilesKept, LogFormat, Mapping, Matched, MediaTypes, Methods,
+    Mirror, NameServers, NextUpstream, OpenLogFiles, Pace as CachePace, PageStatus, Protocols, ProxyCache,
     ProxySettings, RealIp, RealIpHeader, RedirectRule, Referers, Replacement, RequestLimit, Requirement,
     Resolution, Return, ReturnContent, Rewrite, Rewriting, Satisfaction, Satisfy, SecureLink, ServerName,
-    SessionCache, SetHeader, Settings, SizeValue, StaticFiles, SubFilter, SubPair, SubPairs, Substitute,
-    Substitution, Symlinks, Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, TokenRealm, Trusted,
-    TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, ValidReferers, VerifyClient,
-    WorkerCount, Written,
+    SessionCache, SetHeader, Settings, SizeValue, StaleConditions, StaticFiles, SubFilter, SubPair, SubPairs,
+    Substitute, Substitution, Symlinks, Syslog, SyslogServer, SyslogSeverity, Tls, TlsToServers, TokenRealm,
+    Trusted, TrustedName, TryFiles, Types, UpstreamKeepalive, UpstreamServer, User, ValidReferers,
+    VerifyClient, WorkerCount, Written,
 };
 pub use super::zones::{LimitZone, ZoneId, ZoneKind};
 pub use crate::script::Escape;

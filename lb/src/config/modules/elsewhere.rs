@@ -17,20 +17,14 @@ static AUTHENTICATION: Package = Package {
     switches: "auth_jwt_key_request auth_require",
     switched_on_by: "nothing asks who the client is",
 };
-static CACHE: Package = Package {
-    name: "proxy_cache",
-    switches: "proxy_cache slice",
-    switched_on_by: "nothing says `proxy_cache`",
-};
+static SLICE: Package = Package { name: "slice", switches: "slice", switched_on_by: "nothing says `slice`" };
 static VISITORS: Package =
     Package { name: "userid", switches: "userid", switched_on_by: "nothing says `userid on`" };
 
 /// The package that a variable of nginx's comes with.
 pub(in crate::config) fn pending_variable(name: &str) -> Option<&'static Package> {
     match name {
-        "upstream_cache_status" | "upstream_cache_last_modified" | "upstream_cache_age" | "slice_range" => {
-            Some(&CACHE)
-        }
+        "slice_range" => Some(&SLICE),
         "uid_got" | "uid_set" | "uid_reset" => Some(&VISITORS),
         _ => None,
     }

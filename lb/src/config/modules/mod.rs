@@ -61,6 +61,7 @@ pub(super) mod log;
 mod map;
 mod mirror;
 pub(super) mod proxy;
+mod proxy_cache;
 mod proxy_refused;
 mod real_ip;
 mod referer;
@@ -120,6 +121,9 @@ pub use self::mirror::Mirror;
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
+};
+pub use self::proxy_cache::{
+    CacheMethods, CachePath, CacheSwitch, CacheValid, Pace, ProxyCache, StaleConditions,
 };
 pub use self::real_ip::{RealIp, RealIpHeader, Trusted, TrustedName};
 pub use self::referer::{Referers, ValidReferers};
@@ -216,6 +220,7 @@ pub(super) const TABLE: Table = Table {
             title: "Proxying",
             rows: &[proxy::PASS, proxy::SETTINGS, proxy::tls::SETTINGS, proxy_refused::ROWS],
         },
+        Section { title: "The cache", rows: &[proxy_cache::ROWS, proxy_cache::SETTINGS] },
         Section { title: "gRPC", rows: &[grpc::PASS, grpc::SETTINGS, grpc::ROWS] },
         Section { title: "Other standard modules", rows: &[elsewhere::ROWS] },
     ],
@@ -304,6 +309,8 @@ levels! {
     rewriting: Rewriting,
     /// How requests go to servers.
     proxy: ProxySettings,
+    /// Which answers of servers are kept.
+    cache: ProxyCache,
     /// How TLS is spoken to clients.
     tls: Tls,
     /// How TLS is spoken to servers.

@@ -178,6 +178,7 @@ where
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(prefix);
     let facts = RequestFacts {
+        resumed: None,
         connection: connection.clone(),
         snapshot,
         number,

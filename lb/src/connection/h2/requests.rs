@@ -288,6 +288,7 @@ where
         };
         let reply = Arc::new(RequestReply::default());
         let request = RequestFacts {
+            resumed: None,
             connection: Arc::clone(facts),
             snapshot,
             number: self.number,

@@ -98,6 +98,22 @@ pub fn content_range(span: &Range<u64>, length: u64) -> String {
     format!("bytes {}-{}/{length}", span.start, span.end - 1)
 }
 
+/// Whether a `Range` has a part that begins behind `most`, or one that nobody can tell the beginning of: the last bytes. Source:
+/// `ngx_http_upstream_cache_check_range`.
+pub fn begins_behind(field: &[u8], most: u64) -> bool {
+    let Some((unit, rest)) = field.split_at_checked(6) else { return false };
+    if !unit.eq_ignore_ascii_case(b"bytes=") {
+        return false;
+    }
+    let rest = rest.trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return rest.first() == Some(&b'-');
+    }
+    let start = std::str::from_utf8(&rest[..digits]).ok().and_then(|start| start.parse::<u64>().ok());
+    start.is_none_or(|start| start >= most)
+}
+
 /// `Content-Range` of a 416.
 pub fn unsatisfied(length: u64) -> String {
     format!("bytes */{length}")

@@ -8,6 +8,7 @@ mod balancing;
 mod balancing_methods;
 mod bodies;
 mod byte_counts;
+mod cache;
 mod clients;
 mod command_line;
 mod files;

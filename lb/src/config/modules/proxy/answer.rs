@@ -45,6 +45,12 @@ impl IgnoredHeaders {
     /// `Vary`
     pub const VARY: Self = Self(1 << 8);
 
+    /// Both sets.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether all of `other` are among them.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
