@@ -91,10 +91,13 @@ fn a_connection_grows_old() {
     std::thread::sleep(Duration::from_millis(2));
     assert!(raw.send(&get(1, "/")));
     assert_eq!(raw.goaway(), Some(NO_ERROR));
-    // So does one of HTTP/1.
+    // So does one of HTTP/1, which is accepted some time after its client has connected.
     let mut client = Client::connect(balancer.address);
-    std::thread::sleep(Duration::from_millis(2));
-    assert_eq!(client.get("/").unwrap().headers["connection"], "close");
+    let mut ends = || {
+        std::thread::sleep(Duration::from_millis(2));
+        client.get("/").unwrap().headers["connection"] == "close"
+    };
+    assert!((0..1000).any(|_| ends()));
 }
 
 #[test]
