@@ -181,9 +181,11 @@ class Stage:
     def eventually(self, what, condition, within_s=3):
         """Notes whether `condition` came true in time."""
         deadline = time.monotonic() + within_s
-        while not condition() and time.monotonic() < deadline:
+        held = condition()
+        while not held and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.note(f"{what}: {'yes' if condition() else 'no'}")
+            held = condition()
+        self.note(f"{what}: {'yes' if held else 'no'}")
 
     # How it is done.
 
