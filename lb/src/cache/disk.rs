@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::Key;
 use super::entry::{Damage, Head};
-use crate::files::PIECE_BYTES;
+use crate::files::{PIECE_BYTES, read_up_to};
 
 /// Who may see what is kept, as in nginx: the user of the workers alone.
 const FOLDER_MODE: u32 = 0o700;
@@ -126,10 +126,10 @@ impl Disk {
             _ => NotOpened::System(error),
         })?;
         let length = file.metadata()?.len();
-        let mut start = read(&file, 0, PIECE_BYTES)?;
+        let mut start = read_up_to(&file, 0, PIECE_BYTES)?;
         let head_bytes = Head::length(&start)?;
         if head_bytes > start.len() {
-            start = read(&file, 0, head_bytes)?;
+            start = read_up_to(&file, 0, head_bytes)?;
         }
         let head = Head::decode(&start)?;
         if head.key != wanted {
@@ -148,10 +148,10 @@ impl Disk {
     /// The head of a file, without its body.
     pub(super) fn head(&self, key: &Key) -> Option<Head> {
         let file = File::open(self.path(key)).ok()?;
-        let mut start = read(&file, 0, PIECE_BYTES).ok()?;
+        let mut start = read_up_to(&file, 0, PIECE_BYTES).ok()?;
         let head_bytes = Head::length(&start).ok()?;
         if head_bytes > start.len() {
-            start = read(&file, 0, head_bytes).ok()?;
+            start = read_up_to(&file, 0, head_bytes).ok()?;
         }
         Head::decode(&start).ok()
     }
@@ -186,7 +186,7 @@ impl Disk {
     pub(super) fn confirm(&self, key: &Key, head: &Head) -> io::Result<()> {
         let Some(bytes) = head.encode() else { return Ok(()) };
         let file = File::options().read(true).write(true).open(self.path(key))?;
-        let start = read(&file, 0, 16)?;
+        let start = read_up_to(&file, 0, 16)?;
         // Another answer may have taken its place.
         match Head::length(&start) {
             Ok(length) if length == bytes.len() => file.write_all_at(&bytes, 0),
@@ -262,22 +262,6 @@ pub(super) fn remove(path: &Path) {
             crate::system_error::number_first(&error.to_string())
         );
     }
-}
-
-/// Up to `most` bytes; fewer where the file ends before.
-fn read(file: &File, at: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; most];
-    let mut filled = 0;
-    while filled < most {
-        match file.read_at(&mut bytes[filled..], at + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! `content/` makes an [`Answer`]; `proxy/` writes it to the client.
 
 pub mod answer;
+mod escape;
 pub mod file;
 pub mod page;
 pub mod redirect;

@@ -13,7 +13,9 @@ pub use self::error::{FileError, Meaning};
 pub use self::kind::Kind;
 pub use self::links::Links;
 pub use self::list::{Entry, list};
-pub use self::open::{Compressed, Found, Opened, PIECE_BYTES, SUFFIXES, Wanted, look_at, open, read};
+pub use self::open::{
+    Compressed, Found, Opened, PIECE_BYTES, SUFFIXES, Wanted, as_path, look_at, open, read, read_up_to,
+};
 
 use std::io;
 

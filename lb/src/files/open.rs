@@ -97,7 +97,7 @@ pub async fn look_at(path: Vec<u8>, links: Links) -> Result<Found, FileError> {
 /// [`PIECE_BYTES`].
 pub async fn read(file: Arc<File>, at: u64, length: u64) -> io::Result<Bytes> {
     let length = usize::try_from(length).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-    blocking(move || read_here(&file, at, length)).await?
+    blocking(move || read_up_to(&file, at, length).map(Bytes::from)).await?
 }
 
 fn open_here(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
@@ -148,7 +148,7 @@ fn open_one(path: Vec<u8>, wanted: Wanted) -> Result<Opened, FileError> {
     let mut content = None;
     let small = usize::try_from(length).ok().filter(|length| *length <= PIECE_BYTES);
     if let (true, Kind::File, Some(bytes)) = (wanted.content, kind, small) {
-        match read_here(&file, 0, bytes) {
+        match read_up_to(&file, 0, bytes).map(Bytes::from) {
             // A file that has become shorter since has that length.
             Ok(bytes) => {
                 length = bytes.len() as u64;
@@ -176,10 +176,15 @@ fn look_here(path: Vec<u8>, links: Links) -> Result<Found, FileError> {
     }
 }
 
-fn read_here(file: &File, at: u64, length: usize) -> io::Result<Bytes> {
-    let mut bytes = vec![0; length];
+/// Up to `most` bytes from `at` on; fewer where the file ends before. Blocks.
+///
+/// # Errors
+///
+/// Those of the system, but for an interruption.
+pub fn read_up_to(file: &File, at: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; most];
     let mut filled = 0;
-    while filled < length {
+    while filled < most {
         match file.read_at(&mut bytes[filled..], at + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
@@ -188,10 +193,11 @@ fn read_here(file: &File, at: u64, length: usize) -> io::Result<Bytes> {
         }
     }
     bytes.truncate(filled);
-    Ok(Bytes::from(bytes))
+    Ok(bytes)
 }
 
-pub(super) fn as_path(path: &[u8]) -> &Path {
+/// Bytes as the path that they are.
+pub fn as_path(path: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path))
 }
 

@@ -108,7 +108,6 @@ fn prepare(
     if !asked.keeps_method {
         header.set_method(Method::GET);
     }
-    let told = Told::default();
     let request_id = match sharing {
         Sharing::Lent => std::mem::take(&mut request.request_id),
         Sharing::Copied => request.request_id.clone(),
@@ -119,11 +118,23 @@ fn prepare(
         wanted,
         challenges: Vec::new(),
         is_page: false,
-        told: Arc::clone(&told),
+        told: Told::default(),
     };
+    Some(ready(spawner, session, request, inside, now))
+}
+
+/// A subrequest that is given `inside` on its way.
+fn ready(
+    spawner: &pingora_proxy::SubrequestSpawner,
+    session: &Session,
+    request: &Request,
+    inside: Inside,
+    now: Instant,
+) -> Ready {
+    let told = Arc::clone(&inside.told);
     let context = Ctx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(Some(inside))).build();
     let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
-    Some(Ready { running: run(prepared, request.facts.inside(now)), handle, told })
+    Ready { running: run(prepared, request.facts.inside(now)), handle, told }
 }
 
 /// The part of an answer that the location itself makes: a subrequest goes on with the request as it is, at `step`. A
@@ -145,18 +156,15 @@ pub(super) fn prepare_content(
     part.refused_with = request.refused_with.take();
     part.asked_charset = request.asked_charset.take();
     part.request_id = request.request_id.clone();
-    let told = Told::default();
     let inside = Inside {
         begin: Some((header, Beginning::Content(part, step))),
         request_id: OnceLock::new(),
         wanted: Wanted::Request,
         challenges: Vec::new(),
         is_page: false,
-        told: Arc::clone(&told),
+        told: Told::default(),
     };
-    let context = Ctx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(Some(inside))).build();
-    let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
-    Some(Ready { running: run(prepared, request.facts.inside(now)), handle, told })
+    Some(ready(spawner, session, request, inside, now))
 }
 
 /// The client's header, as a subrequest has it.

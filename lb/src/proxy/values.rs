@@ -8,7 +8,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use rustls::pki_types::UnixTime;
@@ -21,7 +20,7 @@ use crate::connection::{ClientAddress, ConnectionFacts, Refused, RequestFacts};
 use crate::content::file::conditional::{self, Validators, Verdict};
 use crate::filter::Compressed;
 use crate::observe::clock;
-use crate::request::{Outside, Proxying, State, Try};
+use crate::request::{Outside, Proxying, State, Try, credentials};
 use crate::routing::host;
 use crate::script::{Named, Variable};
 use crate::server::Snapshot;
@@ -574,11 +573,8 @@ fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 /// The user name of HTTP basic authentication.
 fn remote_user(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let encoded = value.get(6..).filter(|_| value[..6].eq_ignore_ascii_case(b"basic "))?;
-    let decoded = BASE64_STANDARD.decode(encoded.trim_ascii()).ok()?;
-    let colon = decoded.iter().position(|byte| *byte == b':')?;
-    (colon > 0).then(|| decoded[..colon].to_vec())
+    let field = headers.get(header::AUTHORIZATION)?.as_bytes();
+    credentials(&[field]).map(|(user, _)| user)
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub use failure::Failure;
 pub use flow::{FileKind, Note, Open, Opening, Question};
 pub use guards::{PasswordCheck, PasswordVerdict, TokenCheck, TokenVerdict};
 pub use inside::{Answered, Outer, Sharing, Subrequest};
+pub use password::credentials;
 pub use phases::{Around, Content, Event, Rules, Settlement, Step, TryFailed, UpstreamHead};
 pub use state::{BalancingKey, Ending, ProxyTarget, Proxying, Routed, Stage, State, Try};
 pub use uri::{Path, Uri};

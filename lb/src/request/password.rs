@@ -77,8 +77,9 @@ impl State {
     }
 }
 
-/// The name and the password of an `Authorization` field.
-fn credentials(fields: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
+/// The name and the password of `Authorization` fields, as `auth_basic` and `$remote_user` take them; `None` where there
+/// is no name.
+pub fn credentials(fields: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
     const SCHEME: &[u8] = b"basic ";
     let field = fields.first()?;
     let encoded = field.get(SCHEME.len()..).filter(|_| field[..SCHEME.len()].eq_ignore_ascii_case(SCHEME))?;

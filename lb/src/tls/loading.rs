@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::KeyLog;
+use rustls::sign::CertifiedKey;
 
 use super::certificate;
 use super::key_log::KeyLogFile;
+use super::pair::{Named, Unusable};
 use super::sessions::SessionCache;
 use super::tickets::{TicketKey, TicketKeys};
 use crate::config::diagnostics::{Diagnostic, Position};
@@ -54,6 +56,29 @@ impl<'a> Loading<'a> {
             previous,
             stores: Stores::default(),
             key_logs: HashMap::new(),
+        }
+    }
+
+    /// Reads a certificate with its key; what is wrong is noted where each is named.
+    pub fn pair(
+        &mut self,
+        certificate: (&str, &Position),
+        key: (&str, &Position),
+        passphrases: &[Vec<u8>],
+    ) -> Option<CertifiedKey> {
+        let named = Named { certificate: certificate.0, key: key.0, passphrases, folder: self.folder };
+        match named.load() {
+            Ok(certified) => Some(certified),
+            Err(faults) => {
+                for fault in faults {
+                    let position = match fault {
+                        Unusable::Certificate(_) => certificate.1,
+                        Unusable::Key(_) => key.1,
+                    };
+                    self.refuse(fault.to_string(), position);
+                }
+                None
+            }
         }
     }
 

@@ -14,7 +14,6 @@ use super::loading::Loading;
 use super::ocsp::{self, Question};
 use super::offer::{Offer, Wishes};
 use super::on_demand::OnDemand;
-use super::pair::{Named, Unusable};
 use super::resolver::{Certificates, Kept};
 use super::resumption::SessionStores;
 use super::revocation::{self, RevocationList};
@@ -135,21 +134,10 @@ fn certified_keys(
         else {
             continue;
         };
-        let named = Named { certificate: chain_name, key: key_name, passphrases, folder: loading.folder };
-        match named.load() {
-            Ok(mut certified) => {
-                certified.ocsp.clone_from(&stapled);
-                keys.push((certificate::shown(chain_name, loading.folder), Arc::new(certified)));
-            }
-            Err(faults) => {
-                for fault in faults {
-                    let position = match fault {
-                        Unusable::Certificate(_) => &certificate.position,
-                        Unusable::Key(_) => &key.position,
-                    };
-                    loading.refuse(fault.to_string(), position);
-                }
-            }
+        let (chain, key) = ((chain_name, &certificate.position), (key_name, &key.position));
+        if let Some(mut certified) = loading.pair(chain, key, passphrases) {
+            certified.ocsp.clone_from(&stapled);
+            keys.push((certificate::shown(chain_name, loading.folder), Arc::new(certified)));
         }
     }
     keys

@@ -1,39 +1,19 @@
 //! Who may come in by name and password: nginx's `ngx_http_auth_basic_module`.
 
-use crate::config::diagnostics::Report;
-use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, LEVELS, LIMIT_EXCEPT, one, settings};
+use crate::config::table::{LEVELS, LIMIT_EXCEPT, Maybe, Text, settings};
 use crate::script::Template;
 
 settings! {
     /// Who may come in by name and password.
     AuthBasic {
         "auth_basic" in LEVELS.or(LIMIT_EXCEPT),
-        realm: Option<Template> as Text = None,
+        realm: Option<Template> as Maybe<Text> = None,
         "Asks for a name and a password, by the name of what they open. May contain variables; `off` asks for none";
 
         "auth_basic_user_file" in LEVELS.or(LIMIT_EXCEPT),
-        user_file: Option<Template> as Text = None,
+        user_file: Option<Template> as Maybe<Text> = None,
         "The names and the hashes of passwords, `name:hash` a line, read for each request: crypt's (DES, MD5, SHA-256, SHA-512, bcrypt, yescrypt), `$apr1$`, `{SHA}`, `{SSHA}`, `{PLAIN}`. Relative to the configuration file. May contain variables",
         differs "crypt's hashes of other kinds (scrypt, gost-yescrypt, SHA-1, Sun's MD5, BSD's DES) are answered with 500 and an error line";
-    }
-}
-
-/// A text with variables.
-pub(super) struct Text;
-
-impl Argument for Text {
-    type Value = Option<Template>;
-
-    const ARGUMENTS: Arguments = one("text");
-
-    fn read(into: &mut Option<Self::Value>, directive: &Directive, report: &mut Report) {
-        *into = report.template(directive, 0).map(Some);
-    }
-
-    /// No default has one.
-    fn print(_: &Self::Value) -> String {
-        String::new()
     }
 }
 

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::auth_basic::Text;
 use super::map::{define, variable_name};
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Argument, Arguments, Block, HTTP, LEVELS, LIMIT_EXCEPT, Row, Seconds, TIME, at_least, no_effect, one,
-    row, settings, words,
+    Argument, Arguments, Block, HTTP, LEVELS, LIMIT_EXCEPT, Maybe, Row, Seconds, TIME, Text, at_least,
+    no_effect, one, row, settings, words,
 };
 use crate::script::{Claim, Computed, Template};
 
@@ -24,7 +23,7 @@ settings! {
         "Asks for a JSON Web Token that is signed, by the name of what it opens: that of `Authorization: Bearer`, or of a variable. `off` asks for none. A directive of NGINX Plus";
 
         "auth_jwt_key_file" in LEVELS.or(LIMIT_EXCEPT),
-        key_file: Option<Template> as Text = None,
+        key_file: Option<Template> as Maybe<Text> = None,
         "The keys that sign tokens, a JSON Web Key Set, read for each request: HS256 to HS512, RS256 to RS512, PS256 to PS512, ES256, ES384, EdDSA. Relative to the configuration file. May contain variables";
 
         "auth_jwt_leeway" in LEVELS,

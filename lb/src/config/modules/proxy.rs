@@ -16,11 +16,12 @@ use http::HeaderName;
 
 use self::answer::FieldNames;
 use self::pass::proxy_pass;
-use self::request::{Bind, Text};
+use self::request::Bind;
 use self::rewriting::{CookieDomains, CookiePaths, Redirects};
 use crate::config::table::Effect::Reads;
 use crate::config::table::{
-    Flag, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, Maybe, Number, Row, Size, Time, one, row, settings,
+    Flag, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, Maybe, Number, Row, Size, Text, Time, one, row,
+    settings,
 };
 use crate::script::Template;
 

@@ -6,8 +6,8 @@ mod path;
 
 use std::time::Duration;
 
-use self::arguments::{CacheValidity, Conditions, Text};
-use crate::config::table::{Flag, LEVELS, Maybe, Number, Offset, Time, settings};
+use self::arguments::{CacheValidity, Conditions};
+use crate::config::table::{Flag, LEVELS, Maybe, Number, Offset, Text, Time, settings};
 use crate::script::Template;
 
 pub use self::arguments::{CacheMethods, CacheSwitch, CacheValid, StaleConditions};

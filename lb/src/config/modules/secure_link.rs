@@ -1,20 +1,19 @@
 //! Links that a secret has signed: nginx's `ngx_http_secure_link_module`.
 
-use super::auth_basic::Text;
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, LEVELS, one, settings};
+use crate::config::table::{Argument, Arguments, LEVELS, Maybe, Text, one, settings};
 use crate::script::Template;
 
 settings! {
     /// What `$secure_link` compares.
     SecureLink {
         "secure_link" in LEVELS,
-        link: Option<Template> as Text = None,
+        link: Option<Template> as Maybe<Text> = None,
         "What a link carries: an MD5 hash in Base64 for URLs, and behind a comma the time at which it expires. May contain variables";
 
         "secure_link_md5" in LEVELS,
-        signed: Option<Template> as Text = None,
+        signed: Option<Template> as Maybe<Text> = None,
         "What the hash of `secure_link` is made of. May contain variables";
 
         "secure_link_secret" in LEVELS,

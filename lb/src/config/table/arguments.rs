@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::diagnostics::Report;
 use crate::config::syntax::Directive;
 use crate::config::values;
+use crate::script::Template;
 
 /// The arguments of a directive.
 #[derive(Debug, Clone, Copy)]
@@ -189,5 +190,23 @@ impl<A: Argument> Argument for Maybe<A> {
 
     fn print(value: &Self::Value) -> String {
         value.as_ref().map(A::print).unwrap_or_default()
+    }
+}
+
+/// A string with variables.
+pub(in crate::config) struct Text;
+
+impl Argument for Text {
+    type Value = Template;
+
+    const ARGUMENTS: Arguments = one("string");
+
+    fn read(into: &mut Option<Template>, directive: &Directive, report: &mut Report) {
+        *into = report.template(directive, 0);
+    }
+
+    /// No default has one.
+    fn print(_: &Template) -> String {
+        String::new()
     }
 }

@@ -20,7 +20,7 @@ mod settings;
 
 pub(super) use self::arguments::{
     Argument, Arguments, FLAG, Flag, Maybe, NUMBER, Number, OFFSET, Offset, SECONDS, SIZE, Seconds, Size,
-    TIME, Time, at_least, one, words,
+    TIME, Text, Time, at_least, one, words,
 };
 pub(super) use self::block::Block;
 pub(super) use self::context::{

@@ -2,6 +2,7 @@
 //! the formats for programs.
 
 use super::http_time::{self, Calendar, MONTHS};
+use crate::content::escape::escape_html;
 use crate::files::{Entry, Kind};
 
 /// How the page is written.
@@ -97,19 +98,6 @@ fn beginning(name: &[u8], count: usize, utf8: bool) -> &[u8] {
         _ => count.min(name.len()),
     };
     &name[..end]
-}
-
-/// As text of HTML and XML, and in their attributes.
-pub(super) fn escape_html(text: &[u8], out: &mut Vec<u8>) {
-    for byte in text {
-        match byte {
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'"' => out.extend_from_slice(b"&quot;"),
-            other => out.push(*other),
-        }
-    }
 }
 
 fn escape_uri_component(text: &[u8], out: &mut Vec<u8>) {

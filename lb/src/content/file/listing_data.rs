@@ -1,7 +1,7 @@
 //! The list of a directory for programs: JSON, JSONP and XML, byte for byte as nginx writes them.
 
 use super::http_time::{self, Calendar};
-use super::listing::escape_html;
+use crate::content::escape::escape_html;
 use crate::files::{Entry, Kind};
 
 /// An array of objects.

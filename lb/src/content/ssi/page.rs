@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::parser::{Command, Part};
+use crate::content::escape::escape_html;
 use crate::script::{Case, Regex};
 
 /// What stands for a command that fails, unless `config errmsg` or `ssi_silent_errors` say otherwise.
@@ -377,15 +378,7 @@ fn lower(name: &[u8]) -> Box<str> {
 /// Text as HTML shows it.
 fn entities(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    for byte in text {
-        match byte {
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'"' => out.extend_from_slice(b"&quot;"),
-            byte => out.push(*byte),
-        }
-    }
+    escape_html(text, &mut out);
     out
 }
 

@@ -8,25 +8,23 @@
 //! A queue of [`BOUND_BYTES`] at most waits for the thread; beyond that lines are dropped and counted.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::sink::open_path;
 use super::{BOUND_BYTES, COMPLAINT_INTERVAL, LogFileTotals, OpenError};
 use crate::config::model::OpenLogFiles;
+use crate::files::as_path;
 use crate::observe::cells::Counter;
 use crate::observe::rate_limited::RateLimited;
 use crate::system_error::SystemError;
-
-/// nginx's mode for log files.
-const MODE: u32 = 0o644;
 
 /// A line for the file of a path.
 #[derive(Debug)]
@@ -90,7 +88,7 @@ impl PathLogs {
             if let Err(source) = spawned {
                 drop(queue);
                 self.shared.dropped.increment();
-                let path = PathBuf::from(std::ffi::OsStr::from_bytes(&line.path));
+                let path = as_path(&line.path).to_owned();
                 crate::alert!("{}", OpenError::Thread { path, source });
                 return;
             }
@@ -211,13 +209,13 @@ impl OpenFiles {
     fn write(&mut self, line: &PathLine, now: Instant) -> Result<(), Lost> {
         let lost = |action, path: &[u8], source| Lost { action, path: path.to_vec(), source };
         if !line.root.is_empty() {
-            let root = fs::metadata(path_of(&line.root));
+            let root = fs::metadata(as_path(&line.root));
             let root = root.map_err(|source| lost("testing existence of", &line.root, source))?;
             if !root.is_dir() {
                 return Err(lost("testing existence of", &line.root, io::ErrorKind::NotADirectory.into()));
             }
         }
-        let open = || open(path_of(&line.path)).map_err(|source| lost("open()", &line.path, source));
+        let open = || open_path(as_path(&line.path)).map_err(|source| lost("open()", &line.path, source));
         let text = [&line.line[..], b"\n"].concat();
         let write = |file: &File| {
             let mut file = file;
@@ -238,7 +236,7 @@ impl OpenFiles {
         entry.uses += 1;
         if now.duration_since(entry.checked) >= line.kept.valid {
             entry.checked = now;
-            if entry.file.as_ref().is_some_and(|file| !is_at(file, path_of(&line.path))) {
+            if entry.file.as_ref().is_some_and(|file| !is_at(file, as_path(&line.path))) {
                 entry.file = None;
             }
         }
@@ -274,10 +272,6 @@ impl OpenFiles {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(MODE).open(path)
-}
-
 /// Whether the name still means this file.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
@@ -287,12 +281,10 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(std::ffi::OsStr::from_bytes(bytes))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     fn line(path: &Path, root: &Path, kept: OpenLogFiles) -> PathLine {
@@ -328,7 +320,7 @@ mod tests {
             files.write(&line(&directory.path().join(name), directory.path(), kept(2)), now).unwrap();
         }
         let mut open: Vec<_> =
-            files.files.keys().map(|path| path_of(path).file_name().unwrap().to_owned()).collect();
+            files.files.keys().map(|path| as_path(path).file_name().unwrap().to_owned()).collect();
         open.sort();
         assert_eq!(open, ["a", "c"]);
         assert_eq!(files.closes_next(), Some(start + Duration::from_secs(12)));

@@ -160,7 +160,7 @@ fn duplicate(stream: StandardStream) -> io::Result<File> {
     Ok(File::from(descriptor))
 }
 
-fn open_path(path: &Path) -> io::Result<File> {
+pub(super) fn open_path(path: &Path) -> io::Result<File> {
     let fifo = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
     let mut options = OpenOptions::new();
     if fifo {

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, SignatureScheme};
 use super::verify::{Trusted, Verifier};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::model::{SecureServers, TlsToServers, TlsToServersId};
-use crate::tls::{Loading, Named, Names, Offer, OnDemand, Unusable, Wishes, certificate, key, revocation};
+use crate::tls::{Loading, Names, Offer, OnDemand, Wishes, certificate, key, revocation};
 use crate::upstream::address::Address;
 
 /// `proxy_ssl_ciphers` where it is absent.
@@ -256,18 +256,5 @@ fn shown(
 ) -> Option<CertifiedKey> {
     let (certificate, key) = (settings.certificate.as_ref()?, settings.certificate_key.as_ref()?);
     let (chain_name, key_name) = (certificate.text.as_literal()?, key.text.as_literal()?);
-    let named = Named { certificate: chain_name, key: key_name, passphrases, folder: loading.folder };
-    match named.load() {
-        Ok(certified) => Some(certified),
-        Err(faults) => {
-            for fault in faults {
-                let position = match fault {
-                    Unusable::Certificate(_) => &certificate.position,
-                    Unusable::Key(_) => &key.position,
-                };
-                loading.refuse(fault.to_string(), position);
-            }
-            None
-        }
-    }
+    loading.pair((chain_name, &certificate.position), (key_name, &key.position), passphrases)
 }

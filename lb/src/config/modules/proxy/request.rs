@@ -7,24 +7,6 @@ use crate::config::syntax::Directive;
 use crate::config::table::{Argument, Arguments, one, words};
 use crate::script::Template;
 
-/// A string with variables.
-pub(super) struct Text;
-
-impl Argument for Text {
-    type Value = Template;
-
-    const ARGUMENTS: Arguments = one("string");
-
-    fn read(into: &mut Option<Template>, directive: &Directive, report: &mut Report) {
-        *into = report.template(directive, 0);
-    }
-
-    /// No default has one.
-    fn print(_: &Template) -> String {
-        String::new()
-    }
-}
-
 /// `proxy_http_version`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {

@@ -2,12 +2,11 @@
 //!
 //! Reads what can be read without files; the files are loaded by `upstream/tls` when a configuration is prepared.
 
-use super::request::Text;
 use crate::config::diagnostics::Report;
 use crate::config::modules::certificate_cache::CertificateCache;
 use crate::config::modules::tls::{CertificateSource, ConfCommand, Protocols, Written};
 use crate::config::syntax::Directive;
-use crate::config::table::{Argument, Arguments, Flag, LEVELS, Maybe, Number, at_least, one, settings};
+use crate::config::table::{Argument, Arguments, Flag, LEVELS, Maybe, Number, Text, at_least, one, settings};
 use crate::script::Template;
 
 settings! {

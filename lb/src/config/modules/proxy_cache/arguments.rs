@@ -41,24 +41,6 @@ impl Argument for CacheSwitch {
     }
 }
 
-/// A string with variables.
-pub(super) struct Text;
-
-impl Argument for Text {
-    type Value = Template;
-
-    const ARGUMENTS: Arguments = one("string");
-
-    fn read(into: &mut Option<Template>, directive: &Directive, report: &mut Report) {
-        *into = report.template(directive, 0);
-    }
-
-    /// No default has one.
-    fn print(_: &Template) -> String {
-        String::new()
-    }
-}
-
 /// Strings of which one has to be neither empty nor 0.
 pub(super) struct Conditions;
 
