@@ -13,7 +13,7 @@ use super::context::{Request, unexpected};
 use super::filtered::{self, Filtering};
 use super::filtering::OfFile;
 use super::finish::finish;
-use super::values::host_field;
+use super::simple_values::host_field;
 use super::{file, filtering, gather};
 use crate::content::{Answer, page, redirect};
 use crate::request::Content;

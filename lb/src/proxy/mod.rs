@@ -20,7 +20,7 @@
 //! | `secure` | a server on a connection with TLS |
 //! | `http2` | what HTTP/2 to a server asks of Pingora |
 //! | `fields`, `failure` | Pingora's headers and errors as `request/` takes them |
-//! | `values` | variables |
+//! | `values`, `simple_values` | variables |
 //! | `destination` | the upstream of a `proxy_pass` |
 //! | `received` | the header of a server's answer |
 //! | `flow` | what `request/` wants done, one thing after another |
@@ -69,6 +69,7 @@ pub mod record;
 pub mod reuse;
 mod secure;
 mod service;
+mod simple_values;
 mod subrequest;
 mod token;
 mod tries;

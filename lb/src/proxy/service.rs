@@ -22,9 +22,9 @@ use super::answer::answer_begun;
 use super::cache::{self, Given};
 use super::context::{Request, Turn, unexpected};
 use super::reuse::ReuseCounts;
+use super::simple_values::host_field;
 use super::subrequest::Begun;
 use super::tries::{self, Told};
-use super::values::host_field;
 use super::{
     answer, background, balancing_key, client, compose, failure, flow, gather, peer, received, record,
     secure, subrequest, upload, wire_bytes,

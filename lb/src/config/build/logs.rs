@@ -10,9 +10,8 @@ use crate::config::model::{
     AccessLog, AccessLogFile, AccessLogFileId, AccessLogTarget, Buffering, ErrorLog, ErrorLogsId, Escape,
     LogDestination, LogFormat,
 };
-use crate::config::modules::access_log::{
-    COMBINED, DEFAULT_ACCESS_LOG, GivenAccessLog, GivenAccessLogs, GivenFormat, GivenTarget, JSON, JSON_NAME,
-};
+use crate::config::modules::access_log::{DEFAULT_ACCESS_LOG, GivenAccessLog, GivenAccessLogs, GivenTarget};
+use crate::config::modules::log_format::{COMBINED, GivenFormat, JSON, JSON_NAME};
 use crate::script::{Names, Template};
 
 /// The lists of `error_log`s of levels, each distinct one once.

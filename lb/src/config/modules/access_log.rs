@@ -6,31 +6,12 @@ use super::log::{self, LogDestination};
 use crate::config::diagnostics::{Position, Report};
 use crate::config::syntax::Directive;
 use crate::config::table::Effect::Reads;
-use crate::config::table::{
-    Argument, Arguments, Block, HTTP, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, Row, at_least, row, settings,
-};
+use crate::config::table::{Block, IF_IN_LOCATION, LEVELS, LIMIT_EXCEPT, Row, at_least, row};
 use crate::config::values;
-use crate::script::{Escape, Template};
+use crate::script::Template;
 
 /// nginx compiles its paths in; these are those of its own build.
 pub(in crate::config) const DEFAULT_ACCESS_LOG: &str = "logs/access.log";
-
-/// nginx's predefined format.
-pub(in crate::config) const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
-     $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
-
-/// Beyond nginx: the name of a format that is there without a `log_format`, unless the configuration has one of this
-/// name.
-pub(in crate::config) const JSON_NAME: &str = "json";
-/// One object per line, for collectors.
-pub(in crate::config) const JSON: &str = "{\"time\":\"$time_iso8601\",\"remote_addr\":\"$remote_addr\",\
-     \"remote_user\":\"$remote_user\",\"method\":\"$request_method\",\"scheme\":\"$scheme\",\"host\":\"$host\",\
-     \"uri\":\"$request_uri\",\"protocol\":\"$server_protocol\",\"status\":$status,\
-     \"bytes_sent\":$bytes_sent,\"body_bytes_sent\":$body_bytes_sent,\"request_length\":$request_length,\
-     \"request_time\":$request_time,\"request_id\":\"$request_id\",\"referer\":\"$http_referer\",\
-     \"user_agent\":\"$http_user_agent\",\"upstream_addr\":\"$upstream_addr\",\
-     \"upstream_status\":\"$upstream_status\",\"upstream_connect_time\":\"$upstream_connect_time\",\
-     \"upstream_response_time\":\"$upstream_response_time\"}";
 
 /// nginx's buffer of a log with `gzip` that names none.
 const GZIP_BUFFER_BYTES: u64 = 64 << 10;
@@ -40,96 +21,7 @@ pub(super) const ROWS: &[Row] = &[
     row("access_log", LEVELS.or(IF_IN_LOCATION).or(LIMIT_EXCEPT), at_least(1, "file | syslog:server=address[,parameter=value …] [format [buffer=size] [gzip[=level]] [flush=time] [if=condition]] | off"), Reads(access_log),
         "Where a line for each request goes, and how it looks; the file's name may hold variables. A level that has any inherits none").repeatable()
         .default(|| format!("{DEFAULT_ACCESS_LOG} combined")),
-    row("log_format", HTTP, at_least(2, "name [escape=default | json | none] string …"), Reads(log_format),
-        "A format of the access log, of strings with variables; must stand before the `access_log` that names it. Beyond nginx: without one of this name, `json` is a format with one object per line").repeatable().without("combined"),
 ];
-
-settings! {
-    /// The files of access logs whose names hold variables.
-    LogFilesKept {
-        "open_log_file_cache" in LEVELS,
-        rules: OpenLogFiles as OpenLogFiles = OpenLogFiles::OFF,
-        "How many files of access logs whose names hold variables stay open, and for how long";
-    }
-}
-
-/// `open_log_file_cache`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OpenLogFiles {
-    /// `max=`: how many; none where it is `off`.
-    pub most: usize,
-    /// `inactive=`: closed when not used for so long.
-    pub inactive: Duration,
-    /// `min_uses=`: kept only when used so often within `inactive`.
-    pub least_uses: u64,
-    /// `valid=`: how often to look whether the file of that name is still the one that is open.
-    pub valid: Duration,
-}
-
-impl OpenLogFiles {
-    /// Every file is closed after the line.
-    pub const OFF: Self =
-        Self { most: 0, inactive: Duration::from_secs(10), least_uses: 1, valid: Duration::from_secs(60) };
-}
-
-impl Argument for OpenLogFiles {
-    type Value = Self;
-
-    const ARGUMENTS: Arguments =
-        at_least(1, "max=number [inactive=time] [min_uses=number] [valid=time] | off");
-
-    fn read(into: &mut Option<Self>, directive: &Directive, report: &mut Report) {
-        let mut rules = Self::OFF;
-        for (index, word) in directive.words().enumerate() {
-            let read = match word.split_once('=') {
-                None if word == "off" => {
-                    rules = Self::OFF;
-                    *into = Some(rules);
-                    continue;
-                }
-                Some(("max", number)) => values::number(number).map(|number| rules.most = number as usize),
-                Some(("inactive", time)) => values::seconds(time).map(|time| rules.inactive = time),
-                Some(("min_uses", number)) => values::number(number)
-                    .filter(|number| *number > 0)
-                    .map(|number| rules.least_uses = number),
-                Some(("valid", time)) => values::seconds(time).map(|time| rules.valid = time),
-                _ => None,
-            };
-            if read.is_none() {
-                report.emerg_hint(
-                    format!("invalid \"open_log_file_cache\" parameter \"{word}\""),
-                    &directive.argument_position(index),
-                    "it must be off, max=number, inactive=time, min_uses=number or valid=time",
-                );
-                return;
-            }
-        }
-        if rules.most == 0 && into.is_none() {
-            let message = "\"open_log_file_cache\" must have \"max\" parameter";
-            report.emerg(message, &directive.position);
-            return;
-        }
-        *into = Some(rules);
-    }
-
-    fn print(value: &Self) -> String {
-        match value.most {
-            0 => "off".to_owned(),
-            most => format!("max={most}"),
-        }
-    }
-}
-
-/// One `log_format`.
-#[derive(Debug)]
-pub struct LogFormat {
-    /// Its name.
-    pub name: String,
-    /// `escape=`.
-    pub escape: Escape,
-    /// The line.
-    pub template: Template,
-}
 
 /// How the lines of a file are gathered before they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,14 +32,6 @@ pub struct Buffering {
     pub flush: Option<Duration>,
     /// `gzip`: what is written at once is a member of a gzip file, of this level.
     pub gzip_level: Option<u32>,
-}
-
-/// A `log_format` and when it was read.
-#[derive(Debug)]
-pub(in crate::config) struct GivenFormat {
-    pub(in crate::config) format: LogFormat,
-    pub(in crate::config) position: Position,
-    pub(in crate::config) order: usize,
 }
 
 /// All `access_log`s of one level.
@@ -266,48 +150,13 @@ fn read_access_log(logs: &mut GivenAccessLogs, directive: &Directive, report: &m
     });
 }
 
-fn log_format(http: &mut Block, directive: &Directive, report: &mut Report) {
-    let name = directive.argument(0);
-    let known = |format: &GivenFormat| format.format.name == name;
-    if name == "combined" || http.given::<Vec<GivenFormat>>().is_some_and(|formats| formats.iter().any(known))
-    {
-        report.emerg(format!("duplicate \"log_format\" name \"{name}\""), &directive.argument_position(0));
-        return;
-    }
-    let (escape, first) = match directive.argument(1).strip_prefix("escape=") {
-        None => (Escape::Default, 1),
-        Some("default") => (Escape::Default, 2),
-        Some("json") => (Escape::Json, 2),
-        Some("none") => (Escape::None, 2),
-        Some(other) => {
-            report.emerg_hint(
-                format!("unknown log format escaping \"{other}\""),
-                &directive.argument_position(1),
-                "it must be default, json or none",
-            );
-            (Escape::Default, 2)
-        }
-    };
-    // Compiled one by one, as in nginx: no variable's name goes on in the next string.
-    let template = (first..directive.arguments.len())
-        .filter_map(|index| report.template(directive, index))
-        .reduce(Template::followed_by)
-        .unwrap_or_default();
-    let given = GivenFormat {
-        format: LogFormat { name: name.to_owned(), escape, template },
-        position: directive.position.clone(),
-        order: directive.order,
-    };
-    http.edit(|formats: &mut Vec<GivenFormat>| formats.push(given));
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
-    use super::{Buffering, OpenLogFiles};
-    use super::{COMBINED, JSON};
-    use crate::config::model::{AccessLog, AccessLogTarget, Escape, Http, LogDestination};
+    use super::Buffering;
+    use crate::config::model::{AccessLog, AccessLogTarget, Escape, Http, LogDestination, OpenLogFiles};
+    use crate::config::modules::log_format::{COMBINED, JSON};
     use crate::config::testing::{accepted, in_http, in_location, refused};
     use crate::script::{Named, Names, Template, Variable};
 

@@ -58,8 +58,10 @@ mod limit_zone;
 pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
+pub(super) mod log_format;
 mod map;
 mod mirror;
+mod open_log_files;
 pub(super) mod proxy;
 mod proxy_cache;
 mod proxy_refused;
@@ -89,7 +91,7 @@ use std::sync::Arc;
 use super::table::{Block, Section, Table};
 
 pub use self::access::AccessRules;
-pub use self::access_log::{Buffering, LogFilesKept, LogFormat, OpenLogFiles};
+pub use self::access_log::Buffering;
 pub use self::auth_basic::AuthBasic;
 pub use self::auth_jwt::{AuthJwt, Requirement, TokenRealm};
 pub use self::auth_request::AuthRequest;
@@ -117,7 +119,9 @@ pub use self::limit_rate::{LimitRate, SizeValue};
 pub use self::limit_req::{LimitReq, RequestLimit};
 pub use self::location::LocationMatch;
 pub use self::log::{ErrorLog, LogDestination};
+pub use self::log_format::LogFormat;
 pub use self::mirror::Mirror;
+pub use self::open_log_files::{LogFilesKept, OpenLogFiles};
 pub use self::proxy::{
     BindAddress, CookieFlag, CookieFlags, FlagChange, HttpVersion, IgnoredHeaders, Matched, NextUpstream,
     ProxySettings, RedirectRule, SetHeader, Substitute, Substitution, TlsToServers,
@@ -197,7 +201,13 @@ pub(super) const TABLE: Table = Table {
         Section { title: "The client's address", rows: &[real_ip::SETTINGS] },
         Section {
             title: "Logging and status",
-            rows: &[access_log::ROWS, access_log::SETTINGS, log::ROWS, stub_status::ROWS],
+            rows: &[
+                access_log::ROWS,
+                log_format::ROWS,
+                open_log_files::SETTINGS,
+                log::ROWS,
+                stub_status::ROWS,
+            ],
         },
         Section {
             title: "Response headers",
